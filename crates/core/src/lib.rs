@@ -1,0 +1,30 @@
+//! The nouns of modelet: what every other room talks about.
+//!
+//! - [`name`]: function names, versions, qualifiers, and the ids of invocations and instances
+//! - [`tensor`]: dtypes, tensors and the values a model answers with
+//! - [`signature`]: what a model takes and gives
+//! - [`manifest`]: what `modelet.toml` may say
+//! - [`settings`]: every limit of a function, with its default
+//! - [`artifact`]: the card inside an artifact
+//! - [`record`]: what is kept of one invocation
+//! - [`error`]: stable error codes, and the two kinds of failure
+//!
+//! Deliberately absent: files, sockets, clocks, async. Everything here is plain data.
+
+pub mod artifact;
+pub mod error;
+pub mod manifest;
+pub mod name;
+pub mod record;
+pub mod settings;
+pub mod signature;
+pub mod tensor;
+
+pub use artifact::{ArtifactCard, ArtifactFile, EngineName};
+pub use error::{Code, Failure, FunctionError, PlatformError};
+pub use manifest::Manifest;
+pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};
+pub use record::{InvocationRecord, Outcome, Phases};
+pub use settings::Settings;
+pub use signature::{Dim, InputSpec, OutputKind, OutputSpec, Signature};
+pub use tensor::{DType, Data, Tensor, TensorError, Value};

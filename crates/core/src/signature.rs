@@ -1,0 +1,197 @@
+//! What a model takes and gives, as every protocol, the docs of a function and the checks at deploy read it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tensor::DType;
+
+/// One dimension of a shape. In JSON: a number, a name, or null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Dim {
+    /// Always this size.
+    Fixed(usize),
+    /// Any size; dimensions of one name have one size within a call.
+    Named(String),
+    /// Any size.
+    Dynamic,
+}
+
+impl Dim {
+    /// The fixed size, if there is one.
+    pub fn fixed(&self) -> Option<usize> {
+        match self {
+            Self::Fixed(n) => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// True when a size fits.
+    pub fn accepts(&self, size: usize) -> bool {
+        self.fixed().is_none_or(|n| n == size)
+    }
+}
+
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(n) => write!(f, "{n}"),
+            Self::Named(name) => f.write_str(name),
+            Self::Dynamic => f.write_str("any"),
+        }
+    }
+}
+
+/// A shape as text: `[batch, 30]`.
+pub fn shape_text(shape: &[Dim]) -> String {
+    let dims: Vec<_> = shape.iter().map(Dim::to_string).collect();
+    format!("[{}]", dims.join(", "))
+}
+
+/// One input of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct InputSpec {
+    /// Its name in the model; what clients call it.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Shape; `None` when the model does not say (any rank).
+    pub shape: Option<Vec<Dim>>,
+    /// True when the model has a default for it, so that a call may leave it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// Names of the columns along the last axis, from `modelet.toml` or the model's own metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
+    /// The values that the model knows for it, where its graph says so (an encoder's categories), as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+}
+
+impl InputSpec {
+    /// True when the first axis counts rows: it exists and its size is free.
+    pub fn has_batch_axis(&self) -> bool {
+        self.shape.as_ref().and_then(|s| s.first()).is_some_and(|d| d.fixed().is_none())
+    }
+
+    /// The shape as text, `any shape` when the model does not say.
+    pub fn shape_text(&self) -> String {
+        self.shape.as_deref().map_or_else(|| "any shape".to_owned(), shape_text)
+    }
+
+    /// True when a concrete shape fits.
+    pub fn accepts_shape(&self, shape: &[usize]) -> bool {
+        self.shape.as_ref().is_none_or(|spec| {
+            spec.len() == shape.len() && spec.iter().zip(shape).all(|(dim, size)| dim.accepts(*size))
+        })
+    }
+
+    /// True for a column of a table: one value a row (`[rows]` or `[rows, 1]`).
+    pub fn is_column(&self) -> bool {
+        self.shape.as_deref().is_some_and(|s| match s {
+            [rows] => rows.fixed().is_none_or(|n| n == 1),
+            [rows, one] => rows.fixed().is_none_or(|n| n == 1) && one.fixed() == Some(1),
+            _ => false,
+        })
+    }
+}
+
+/// What kind of value an output is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum OutputKind {
+    /// A tensor.
+    Tensor {
+        /// Element type.
+        dtype: DType,
+        /// Shape; `None` when the model does not say.
+        shape: Option<Vec<Dim>>,
+    },
+    /// A map from class name to number for every row (`ZipMap`).
+    Map {
+        /// Type of the keys: string or int64.
+        key: DType,
+        /// Type of the values.
+        value: DType,
+        /// True when there is one map a row, false for one map alone.
+        per_row: bool,
+    },
+    /// A sequence of tensors.
+    Sequence {
+        /// Element type of the tensors.
+        dtype: DType,
+    },
+}
+
+/// One output of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct OutputSpec {
+    /// Its name in the model.
+    pub name: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: OutputKind,
+    /// Names of the classes along the last axis, where the model or `modelet.toml` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+}
+
+/// What a model takes and gives.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Signature {
+    /// In the model's order.
+    pub inputs: Vec<InputSpec>,
+    /// In the model's order.
+    pub outputs: Vec<OutputSpec>,
+}
+
+impl Signature {
+    /// An input by name.
+    pub fn input(&self, name: &str) -> Option<&InputSpec> {
+        self.inputs.iter().find(|i| i.name == name)
+    }
+
+    /// An output by name.
+    pub fn output(&self, name: &str) -> Option<&OutputSpec> {
+        self.outputs.iter().find(|o| o.name == name)
+    }
+
+    /// True when every input is one column of a table, so that a row is an object with one value for each input.
+    pub fn is_table_of_columns(&self) -> bool {
+        self.inputs.len() > 1 && self.inputs.iter().all(InputSpec::is_column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(shape: Vec<Dim>) -> InputSpec {
+        InputSpec {
+            name: "x".into(),
+            dtype: DType::F32,
+            shape: Some(shape),
+            optional: false,
+            columns: None,
+            categories: None,
+        }
+    }
+
+    #[test]
+    fn shapes_accept_what_fits() {
+        let x = input(vec![Dim::Named("batch".into()), Dim::Fixed(4)]);
+        assert!(x.has_batch_axis() && !x.is_column());
+        assert!(x.accepts_shape(&[0, 4]) && x.accepts_shape(&[32, 4]));
+        assert!(!x.accepts_shape(&[4]) && !x.accepts_shape(&[1, 5]));
+        assert_eq!(x.shape_text(), "[batch, 4]");
+        assert!(input(vec![Dim::Dynamic, Dim::Fixed(1)]).is_column());
+    }
+
+    #[test]
+    fn dims_read_as_number_name_or_null() {
+        let dims: Vec<Dim> = serde_json::from_str(r#"[2, "n", null]"#).unwrap();
+        assert_eq!(dims, [Dim::Fixed(2), Dim::Named("n".into()), Dim::Dynamic]);
+        assert_eq!(serde_json::to_string(&dims).unwrap(), r#"[2,"n",null]"#);
+    }
+}
