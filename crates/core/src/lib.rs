@@ -7,12 +7,14 @@
 //! - [`settings`]: every limit of a function, with its default
 //! - [`artifact`]: the card inside an artifact
 //! - [`record`]: what is kept of one invocation
+//! - [`instance`]: what the platform and an instance say to each other
 //! - [`error`]: stable error codes, and the two kinds of failure
 //!
 //! Deliberately absent: files, sockets, clocks, async. Everything here is plain data.
 
 pub mod artifact;
 pub mod error;
+pub mod instance;
 pub mod manifest;
 pub mod name;
 pub mod record;

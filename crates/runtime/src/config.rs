@@ -1,0 +1,72 @@
+//! What the host says in the environment.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
+use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_VERSION};
+use modelet_core::{ArtifactCard, Version};
+
+/// Everything an instance needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// The folder of the unpacked artifact.
+    pub artifact: PathBuf,
+    /// Its card.
+    pub card: ArtifactCard,
+    /// The version it is.
+    pub version: Version,
+    /// The ONNX Runtime library, if one was found.
+    pub onnxruntime: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads the environment through `var`, and the card from the artifact. An error is one sentence that names the
+    /// variable or file.
+    pub fn from_environment(var: impl Fn(&str) -> Option<OsString>) -> Result<Self, String> {
+        let artifact = var(ENV_ARTIFACT)
+            .map(PathBuf::from)
+            .ok_or_else(|| format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact"))?;
+        let version = match var(ENV_VERSION) {
+            None => Version(1),
+            Some(text) => text
+                .to_str()
+                .and_then(|text| text.parse().ok())
+                .map(Version)
+                .ok_or_else(|| format!("{ENV_VERSION} is not a version number"))?,
+        };
+        let path = artifact.join(ArtifactCard::FILE_NAME);
+        let text = fs::read(&path).map_err(|error| format!("could not read {}: {error}", path.display()))?;
+        let card: ArtifactCard = serde_json::from_slice(&text)
+            .map_err(|error| format!("{} is not an artifact's card: {error}", path.display()))?;
+        if card.format_version > ArtifactCard::FORMAT_VERSION {
+            return Err(format!(
+                "{} has format version {}, this runtime reads up to {}: use a newer modelet",
+                path.display(),
+                card.format_version,
+                ArtifactCard::FORMAT_VERSION
+            ));
+        }
+        Ok(Self { artifact, card, version, onnxruntime: var(ENV_ONNXRUNTIME).map(PathBuf::from) })
+    }
+
+    /// The model's file.
+    pub fn model(&self) -> PathBuf {
+        self.artifact.join("files").join(&self.card.model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let error = Config::from_environment(|_| None).unwrap_err();
+        assert!(error.starts_with("MODELET_ARTIFACT is not set"), "{error}");
+        let error = Config::from_environment(|name| (name == ENV_ARTIFACT).then(|| "/no/such".into())).unwrap_err();
+        assert!(error.contains("/no/such/artifact.json"), "{error}");
+        let wrong = |name: &str| Some(if name == ENV_VERSION { "one" } else { "/" }.into());
+        assert_eq!(Config::from_environment(wrong).unwrap_err(), "MODELET_VERSION is not a version number");
+    }
+}

@@ -1,0 +1,3 @@
+//! How a host talks to an instance. A contract is one file here.
+
+pub mod http;

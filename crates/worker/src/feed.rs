@@ -1,0 +1,96 @@
+//! HTTP/1.1 to an instance. A connection is a concurrency slot: one call at a time, kept for the next.
+
+use std::io;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use modelet_core::instance::{READY_PATH, Readiness};
+use tokio::net::UnixStream;
+
+use crate::socket::Address;
+
+/// Largest answer to a readiness question, in bytes.
+const MAX_READINESS_BYTES: usize = 64 << 10;
+
+/// Why an instance gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// No connection could be made.
+    #[error("could not connect to the instance: {0}")]
+    Connect(io::Error),
+    /// The connection broke in the middle.
+    #[error("the connection to the instance broke: {0}")]
+    Broken(#[from] hyper::Error),
+    /// What it said is not what an instance says.
+    #[error("the instance gave an answer that makes no sense: {0}")]
+    Nonsense(String),
+}
+
+/// A connection that carries one call at a time.
+pub type Connection = SendRequest<Full<Bytes>>;
+
+/// The connections to one instance.
+#[derive(Debug)]
+pub struct Feed {
+    address: Address,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Feed {
+    /// A feed to the instance behind an address; connects when needed.
+    pub fn new(address: Address) -> Self {
+        Self { address, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Sends one call and waits for the head of its answer. Give the connection back with [`Feed::give_back`] when the body
+    /// has been read to its end; dropped before, it is closed, and with it the call.
+    pub async fn send(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Response<Incoming>, Connection), FeedError> {
+        let mut connection = self.connection().await?;
+        let response = connection.send_request(request).await?;
+        Ok((response, connection))
+    }
+
+    /// Keeps a connection for the next call.
+    pub fn give_back(&self, connection: Connection) {
+        if !connection.is_closed() {
+            self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
+        }
+    }
+
+    /// Waits until the instance has loaded, or says why it cannot.
+    pub async fn readiness(&self) -> Result<Readiness, FeedError> {
+        let request =
+            Request::get(READY_PATH).body(Full::default()).map_err(|e| FeedError::Nonsense(e.to_string()))?;
+        let (response, connection) = self.send(request).await?;
+        let body = Limited::new(response.into_body(), MAX_READINESS_BYTES).collect().await;
+        let bytes = body.map_err(|error| FeedError::Nonsense(error.to_string()))?.to_bytes();
+        self.give_back(connection);
+        serde_json::from_slice(&bytes).map_err(|error| FeedError::Nonsense(error.to_string()))
+    }
+
+    async fn connection(&self) -> Result<Connection, FeedError> {
+        // Not the oldest but the latest: its buffers are warm.
+        while let Some(mut idle) = self.pop() {
+            if idle.ready().await.is_ok() {
+                return Ok(idle);
+            }
+        }
+        let stream = UnixStream::connect(self.address.path()).await.map_err(FeedError::Connect)?;
+        let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        // It ends with the connection, whose errors the sender of the request sees too.
+        tokio::spawn(async move { drop(driver.await) });
+        Ok(connection)
+    }
+
+    fn pop(&self) -> Option<Connection> {
+        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop()
+    }
+}

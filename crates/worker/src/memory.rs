@@ -1,0 +1,36 @@
+//! How much memory a process holds.
+
+use std::fs;
+
+/// Memory that a process holds alone or with others and that cannot be dropped: anonymous and shared memory, in KiB. Mapped
+/// files are left out, since the kernel drops them when it needs the room. `None` when the process is gone.
+///
+/// Source: `RssAnon` and `RssShmem` of `/proc/PID/status` (proc(5)).
+pub fn resident_kib(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(field(&status, "RssAnon:")? + field(&status, "RssShmem:")?)
+}
+
+/// The most that it ever held, mapped files included, in KiB (`VmHWM`).
+pub fn peak_kib(pid: u32) -> Option<u64> {
+    field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
+}
+
+fn field(status: &str, name: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_seen_while_it_is_held() {
+        let before = resident_kib(std::process::id()).unwrap();
+        let held = vec![1_u8; 64 << 20];
+        let during = resident_kib(std::process::id()).unwrap();
+        assert!(during >= before + (60 << 10), "{before} then {during} KiB with {} held", held.len());
+        assert!(peak_kib(std::process::id()).unwrap() >= during);
+        assert_eq!(resident_kib(u32::MAX), None);
+    }
+}
