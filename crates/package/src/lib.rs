@@ -1,1 +1,19 @@
-//! package
+//! How an artifact is made.
+//!
+//! - [`source`]: what the user points at: a model file, or a folder with a model and a manifest
+//! - [`importer`]: recognises a model and says which files belong to it
+//! - [`probe`]: loads a model with an engine and measures it, in a process of its own
+//! - [`evidence`]: what the probes found, and the engine that follows from it
+//! - [`artifact`]: the tar that travels, the same from the same source
+//!
+//! Deliberately absent: the platform, and the starting of processes: whoever packages passes in how a probe is run.
+
+pub mod artifact;
+pub mod evidence;
+pub mod importer;
+pub mod probe;
+pub mod source;
+
+pub use artifact::{Packed, pack};
+pub use evidence::{EngineEvidence, Evidence, Measured, Prober, choose};
+pub use source::{Source, SourceFile};

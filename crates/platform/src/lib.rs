@@ -1,1 +1,91 @@
-//! platform
+//! How the parts run together on one machine.
+//!
+//! In the order in which they are started:
+//! - [`lock`]: one platform for one data folder
+//! - [`store`]: functions, artifacts, logs
+//! - [`dispatch`]: carries out what the scheduler decides
+//! - [`gateway`]: the door for clients
+//! - [`admin`]: the API that the command line speaks
+//! - [`server`]: one port for both
+//!
+//! Deliberately absent: engines and tensors. A broken model can break its instance, never the platform.
+
+pub mod admin;
+pub mod clock;
+pub mod config;
+pub mod dispatch;
+pub mod gateway;
+pub mod lock;
+pub mod server;
+pub mod store;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use modelet_core::PlatformError;
+use modelet_worker::{SocketFolder, Spawner};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::admin::Admin;
+use crate::clock::Clock;
+pub use crate::config::{Config, InstanceCommand};
+use crate::dispatch::Dispatch;
+use crate::gateway::Gateway;
+use crate::lock::DataLock;
+use crate::server::Server;
+use crate::store::catalog::Catalog;
+use crate::store::logs::Logs;
+use crate::store::store_failed;
+
+/// A platform that is ready to serve.
+pub struct Platform {
+    lock: DataLock,
+    listener: TcpListener,
+    server: Server,
+    dispatch: Arc<Dispatch>,
+    url: String,
+}
+
+impl Platform {
+    /// Builds every part. What it needs is checked here, so that a platform that has started can serve.
+    pub async fn start(config: Config) -> Result<Self, PlatformError> {
+        let lock = DataLock::take(&config.data)?;
+        let (listener, url) = server::listen(config.listen).await?;
+        let catalog = Arc::new(Catalog::open(&config.data)?);
+        let logs = Logs::open(&config.data, config.log_rows_limit)?;
+        let shared = dispatch::Shared {
+            clock: Clock::start(),
+            spawner: Spawner::start().map_err(|e| store_failed("start the spawner", e))?,
+            sockets: SocketFolder::create(&config.data.join("run")).map_err(|e| store_failed("make the sockets", e))?,
+            command: config.instance.clone(),
+            artifacts: catalog.artifacts().clone(),
+            logs,
+        };
+        let dispatch = Arc::new(Dispatch::new(shared));
+        let buffer_kib = usize::try_from(config.buffer_mib << 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let gateway = Arc::new(Gateway {
+            catalog: catalog.clone(),
+            dispatch: dispatch.clone(),
+            buffer: Arc::new(Semaphore::new(buffer_kib)),
+            body_timeout: config.body_timeout,
+            base_url: url.clone(),
+        });
+        let admin = Admin::new(catalog, dispatch.clone(), &config, &url);
+        let server = Server::new(gateway, admin::router(Arc::new(admin)), &config);
+        lock.publish(&url).map_err(|e| store_failed("publish the address", e))?;
+        Ok(Self { lock, listener, server, dispatch, url })
+    }
+
+    /// Base URL, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Serves until `shutdown` completes; then finishes what was accepted, stops every instance, and returns.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        self.server.run(self.listener, shutdown, self.dispatch.drain_all()).await;
+        self.dispatch.shared().logs.flush().await;
+        drop(self.lock);
+    }
+}

@@ -1,0 +1,143 @@
+//! Example rows out of a signature: what a deploy asks every engine, and what the page of a function shows.
+
+use std::collections::HashMap;
+
+use half::{bf16, f16};
+use modelet_core::{Data, Dim, InputSpec, Signature, Tensor};
+
+/// Rows for every input that a call must have, the same for the same seed. `rows` is the size of a free first axis; other
+/// free axes are small, those of one name alike.
+///
+/// Floats lie in [-2, 2), integers in 0..4 (they may be indices), texts are categories where the model knows some.
+pub fn examples(signature: &Signature, rows: usize, seed: u64) -> Vec<(String, Tensor)> {
+    let mut random = Random(seed);
+    let mut sizes: HashMap<&str, usize> = HashMap::new();
+    // First axes come first: a name that counts rows in one input counts rows in all of them.
+    for input in &signature.inputs {
+        if let Some(Dim::Named(name)) = input.shape.iter().flatten().next() {
+            sizes.insert(name, rows);
+        }
+    }
+    let wanted = signature.inputs.iter().filter(|input| !input.optional);
+    wanted.map(|input| (input.name.clone(), example(input, rows, &mut sizes, &mut random))).collect()
+}
+
+fn example<'a>(
+    input: &'a InputSpec,
+    rows: usize,
+    sizes: &mut HashMap<&'a str, usize>,
+    random: &mut Random,
+) -> Tensor {
+    const SMALL: std::ops::Range<u64> = 2..5;
+    let shape: Vec<usize> = match &input.shape {
+        None => vec![rows],
+        Some(dims) => dims
+            .iter()
+            .enumerate()
+            .map(|(axis, dim)| match dim {
+                Dim::Fixed(size) => *size,
+                Dim::Named(name) => *sizes.entry(name).or_insert_with(|| random.in_range(SMALL) as usize),
+                Dim::Dynamic if axis == 0 => rows,
+                Dim::Dynamic => random.in_range(SMALL) as usize,
+            })
+            .collect(),
+    };
+    let mut data = Data::zeros(input.dtype, shape.iter().product());
+    fill(&mut data, input.categories.as_deref(), random);
+    // The number of elements was taken from the shape, so they fit.
+    Tensor::new(shape, data).unwrap_or_else(|_| Tensor::vector(Data::empty(input.dtype)))
+}
+
+fn fill(data: &mut Data, categories: Option<&[String]>, random: &mut Random) {
+    let known: Vec<i64> = categories.iter().copied().flatten().filter_map(|text| text.parse().ok()).collect();
+    let integer = |random: &mut Random| match known.is_empty() {
+        true => random.in_range(0..4) as i64,
+        false => known[random.in_range(0..known.len() as u64) as usize],
+    };
+    match data {
+        Data::Bool(v) => v.fill_with(|| random.in_range(0..2) == 1),
+        Data::I8(v) => v.fill_with(|| random.in_range(0..4) as i8),
+        Data::I16(v) => v.fill_with(|| random.in_range(0..4) as i16),
+        Data::I32(v) => v.fill_with(|| integer(random) as i32),
+        Data::I64(v) => v.fill_with(|| integer(random)),
+        Data::U8(v) => v.fill_with(|| random.in_range(0..4) as u8),
+        Data::U16(v) => v.fill_with(|| random.in_range(0..4) as u16),
+        Data::U32(v) => v.fill_with(|| random.in_range(0..4) as u32),
+        Data::U64(v) => v.fill_with(|| random.in_range(0..4)),
+        Data::F16(v) => v.fill_with(|| f16::from_f64(random.float())),
+        Data::BF16(v) => v.fill_with(|| bf16::from_f64(random.float())),
+        Data::F32(v) => v.fill_with(|| random.float() as f32),
+        Data::F64(v) => v.fill_with(|| random.float()),
+        Data::Str(v) => v.fill_with(|| text(categories, random)),
+    }
+}
+
+fn text(categories: Option<&[String]>, random: &mut Random) -> String {
+    const WORDS: [&str; 6] = ["the quick brown fox", "a", "Grüße", "42", "yes", "New York"];
+    match categories.filter(|known| !known.is_empty()) {
+        Some(known) => known[random.in_range(0..known.len() as u64) as usize].clone(),
+        None => WORDS[random.in_range(0..WORDS.len() as u64) as usize].to_owned(),
+    }
+}
+
+/// SplitMix64: small, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn in_range(&mut self, range: std::ops::Range<u64>) -> u64 {
+        range.start + self.next() % (range.end - range.start)
+    }
+
+    /// In [-2, 2).
+    fn float(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 51) as f64 - 2.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use modelet_core::DType;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_the_same_for_a_seed_and_fit_the_signature() {
+        let input = |name: &str, dtype, shape, categories: Option<Vec<String>>| InputSpec {
+            name: name.into(),
+            dtype,
+            shape: Some(shape),
+            optional: false,
+            columns: None,
+            categories,
+        };
+        let named = |name: &str| Dim::Named(name.into());
+        let signature = Signature {
+            inputs: vec![
+                input("ids", DType::I64, vec![named("batch"), named("length")], None),
+                input("mask", DType::I64, vec![named("batch"), named("length")], None),
+                input("plan", DType::Str, vec![named("batch"), Dim::Fixed(1)], Some(vec!["pro".into()])),
+                input("x", DType::F32, vec![Dim::Dynamic, Dim::Fixed(3)], None),
+                InputSpec { optional: true, ..input("t", DType::F32, vec![], None) },
+            ],
+            outputs: vec![],
+        };
+        let rows = examples(&signature, 7, 1);
+        assert_eq!(rows, examples(&signature, 7, 1));
+        assert_ne!(rows, examples(&signature, 7, 2));
+        let names: Vec<_> = rows.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["ids", "mask", "plan", "x"], "optional inputs are left out");
+        assert_eq!(rows[0].1.shape(), rows[1].1.shape());
+        assert!(crate::binding::bind_inputs(&signature, &rows).is_ok());
+        assert_eq!(rows[2].1.data(), &Data::Str(vec!["pro".into(); 7]));
+        let Data::F32(x) = rows[3].1.data() else { panic!("x is float32") };
+        assert!(x.iter().all(|x| (-2.0..2.0).contains(x)) && x.iter().any(|x| *x < 0.0));
+    }
+}

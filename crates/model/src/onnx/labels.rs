@@ -1,0 +1,137 @@
+//! Categories of inputs and classes of outputs, where the graph says them.
+//!
+//! Columns are followed forwards from the inputs to the encoders, through the few operators with which converters put
+//! columns together and take them apart; outputs are followed backwards to the classifier.
+
+use std::collections::HashMap;
+
+use modelet_core::Signature;
+
+use super::OnnxSummary;
+use super::proto::NodeProto;
+
+/// Operators that change neither the meaning nor the number of columns.
+const PASS_COLUMNS: &[&str] =
+    &["Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "StringNormalizer"];
+/// Operators that keep the classes along the last axis.
+const PASS_CLASSES: &[&str] = &["Identity", "Cast", "Normalizer", "Softmax", "Reshape"];
+
+impl OnnxSummary {
+    /// The values that each input's encoder knows, for inputs of one column.
+    pub fn categories(&self) -> Vec<(String, Vec<String>)> {
+        let constants: HashMap<&str, &[i64]> =
+            self.graph.initializer.iter().map(|tensor| (tensor.name(), &*tensor.integers)).collect();
+        let inputs = self.graph.input.iter().filter_map(|input| input.name.as_deref());
+        // For each tensor: the inputs that its columns came from.
+        let mut columns: HashMap<&str, Vec<&str>> =
+            inputs.filter(|name| !constants.contains_key(name)).map(|name| (name, vec![name])).collect();
+        let mut found: Vec<(String, Vec<String>)> = Vec::new();
+        for node in &self.graph.node {
+            let Some(first) = node.input.first() else { continue };
+            let Some(from) = columns.get(first.as_str()).cloned() else { continue };
+            if let Some(known) = encoder_keys(node) {
+                let [input] = from[..] else { continue };
+                match found.iter_mut().find(|(name, _)| name == input) {
+                    Some((_, values)) => values.extend(known),
+                    None => found.push((input.to_owned(), known)),
+                }
+                continue;
+            }
+            let to = match node.op() {
+                "Concat" => concat(node, &columns),
+                "ArrayFeatureExtractor" | "Gather" => select(node, &from, &constants),
+                op if PASS_COLUMNS.contains(&op) => Some(from),
+                _ => None,
+            };
+            if let (Some(output), Some(to)) = (node.output.first(), to) {
+                columns.insert(output, to);
+            }
+        }
+        for (_, values) in &mut found {
+            let mut seen = std::collections::HashSet::new();
+            values.retain(|value| seen.insert(value.clone()));
+        }
+        found
+    }
+
+    /// The class names along the last axis of an output.
+    pub(crate) fn classes(&self, output: &str) -> Option<Vec<String>> {
+        let makers = self.graph.node.iter().flat_map(|node| {
+            node.output.iter().enumerate().map(move |(index, name)| (name.as_str(), (node, index)))
+        });
+        let makers: HashMap<&str, (&NodeProto, usize)> = makers.collect();
+        let mut name = output;
+        // A graph without cycles is left in as many steps as it has nodes; a damaged one is not followed for ever.
+        for _ in 0..=self.graph.node.len() {
+            let (node, index) = *makers.get(name)?;
+            match (node.op(), index) {
+                ("ZipMap", 0) => return class_labels(node),
+                ("TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier", 1) => {
+                    return class_labels(node);
+                }
+                (op, 0) if PASS_CLASSES.contains(&op) => name = node.input.first()?,
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+/// Adds to a signature what the graph says about categories and classes.
+pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
+    for (name, values) in summary.categories() {
+        if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name && input.is_column())
+        {
+            input.categories = Some(values);
+        }
+    }
+    for output in &mut signature.outputs {
+        output.classes = summary.classes(&output.name).filter(|classes| fits(&output.kind, classes.len()));
+    }
+}
+
+/// False where the last axis has another size than there are classes: the one score of a binary classifier.
+fn fits(kind: &modelet_core::OutputKind, classes: usize) -> bool {
+    match kind {
+        modelet_core::OutputKind::Tensor { shape: Some(shape), .. } => {
+            shape.last().is_none_or(|dim| dim.accepts(classes))
+        }
+        _ => true,
+    }
+}
+
+fn encoder_keys(node: &NodeProto) -> Option<Vec<String>> {
+    let lists = match node.op() {
+        "LabelEncoder" => ["keys_strings", "keys_int64s"],
+        "OneHotEncoder" | "CategoryMapper" => ["cats_strings", "cats_int64s"],
+        _ => return None,
+    };
+    labels(node, &lists)
+}
+
+fn class_labels(node: &NodeProto) -> Option<Vec<String>> {
+    labels(node, &["classlabels_strings", "classlabels_ints", "classlabels_int64s"])
+}
+
+/// The first list among several attributes that is there and not empty, as text.
+fn labels(node: &NodeProto, attributes: &[&str]) -> Option<Vec<String>> {
+    let lists = attributes.iter().filter_map(|name| node.attribute(name));
+    let texts = lists.map(|list| {
+        let strings = list.strings.iter().map(|text| String::from_utf8_lossy(text).into_owned());
+        strings.chain(list.ints.iter().map(i64::to_string)).collect::<Vec<_>>()
+    });
+    texts.into_iter().find(|texts| !texts.is_empty())
+}
+
+fn concat<'a>(node: &'a NodeProto, columns: &HashMap<&str, Vec<&'a str>>) -> Option<Vec<&'a str>> {
+    let along_columns = matches!(node.int("axis"), Some(1 | -1));
+    let parts: Option<Vec<_>> = node.input.iter().map(|input| columns.get(input.as_str())).collect();
+    parts.filter(|_| along_columns).map(|parts| parts.into_iter().flatten().copied().collect())
+}
+
+fn select<'a>(node: &NodeProto, from: &[&'a str], constants: &HashMap<&str, &[i64]>) -> Option<Vec<&'a str>> {
+    let along_columns = node.op() == "ArrayFeatureExtractor" || matches!(node.int("axis"), Some(1 | -1));
+    let indices = constants.get(node.input.get(1)?.as_str())?;
+    let pick = |index: &i64| from.get(usize::try_from(*index).ok()?).copied();
+    indices.iter().map(pick).collect::<Option<Vec<_>>>().filter(|picked| along_columns && !picked.is_empty())
+}

@@ -1,0 +1,118 @@
+//! The engine `rten`: a pure Rust engine, compiled in.
+//!
+//! It computes int64 and boolean values as int32 and float64 as float32, so it is asked only for models where that cannot
+//! change an answer: [`supported`] decides, by the operators and types in the graph.
+
+mod supported;
+mod types;
+mod values;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ::rten::{ModelOptions, NodeId, RunOptions, ThreadPool};
+use modelet_core::{Code, EngineName, FunctionError, Signature, Tensor, Value};
+
+use crate::binding::{bind_inputs, bind_outputs, guarded, one_line};
+use crate::engine::{Engine, LoadOptions, Model};
+use crate::onnx::{refused, summarize};
+
+/// The version that `Cargo.toml` asks for.
+const VERSION: &str = "0.27.0";
+
+/// The engine.
+#[derive(Debug)]
+pub struct Rten;
+
+impl Engine for Rten {
+    fn name(&self) -> EngineName {
+        EngineName::Rten
+    }
+
+    fn version(&self, _: &LoadOptions) -> Result<String, FunctionError> {
+        Ok(VERSION.to_owned())
+    }
+
+    fn load(&self, model: &Path, options: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
+        let summary = summarize(model)?;
+        summary.check()?;
+        summary.check_external_files(model.parent().unwrap_or(Path::new(".")))?;
+        let signature = summary.signature()?;
+        supported::check(&summary)?;
+        let graph = guarded(Code::ModelRefused, "rten", || open(model))?;
+        let node = |name: &String| {
+            graph.find_node(name).ok_or_else(|| refused(format!("rten finds no value {name} in the model")))
+        };
+        let inputs = signature.inputs.iter().map(|input| node(&input.name)).collect::<Result<_, _>>()?;
+        let outputs = signature.outputs.iter().map(|output| node(&output.name)).collect::<Result<_, _>>()?;
+        let pool = Arc::new(ThreadPool::with_num_threads(options.threads.max(1)));
+        let run = RunOptions::default().with_thread_pool(Some(pool));
+        Ok(Box::new(Loaded { graph, signature, inputs, outputs, run }))
+    }
+}
+
+struct Loaded {
+    graph: ::rten::Model,
+    signature: Signature,
+    /// In the order of the signature, as are the outputs.
+    inputs: Vec<NodeId>,
+    outputs: Vec<NodeId>,
+    run: RunOptions,
+}
+
+impl Model for Loaded {
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn predict(
+        &mut self,
+        inputs: Vec<(String, Tensor)>,
+        outputs: Option<&[String]>,
+    ) -> Result<Vec<(String, Value)>, FunctionError> {
+        let wanted = bind_outputs(&self.signature, outputs)?;
+        let bound = bind_inputs(&self.signature, &inputs)?;
+        guarded(Code::PredictionFailed, "rten", || self.run(&bound, &wanted))
+    }
+}
+
+impl Loaded {
+    fn run(
+        &self,
+        inputs: &[Option<&Tensor>],
+        wanted: &[usize],
+    ) -> Result<Vec<(String, Value)>, FunctionError> {
+        let mut feeds = Vec::with_capacity(inputs.len());
+        for ((spec, node), tensor) in self.signature.inputs.iter().zip(&self.inputs).zip(inputs) {
+            if let Some(tensor) = tensor {
+                feeds.push((*node, values::input(&spec.name, tensor)?));
+            }
+        }
+        let nodes: Vec<NodeId> = wanted.iter().map(|index| self.outputs[*index]).collect();
+        let answers = self.graph.run(feeds, &nodes, Some(self.run.clone())).map_err(|error| {
+            FunctionError::new(
+                Code::PredictionFailed,
+                format!("rten failed: {}", one_line(&error.to_string())),
+            )
+        })?;
+        let named = wanted.iter().zip(answers).map(|(index, value)| {
+            let spec = &self.signature.outputs[*index];
+            let value = values::output(spec, value).map_err(|reason| {
+                FunctionError::new(Code::PredictionFailed, format!("output {}: {reason}", spec.name))
+            })?;
+            Ok((spec.name.clone(), value))
+        });
+        named.collect()
+    }
+}
+
+fn open(model: &Path) -> Result<::rten::Model, FunctionError> {
+    let is_onnx = model.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
+    if !is_onnx {
+        // rten goes by the extension; ours is known to be ONNX by its content.
+        return Err(refused("rten reads files that end in .onnx").hint("rename the model file"));
+    }
+    ModelOptions::with_all_ops().load_file(model).map_err(|error| {
+        refused(format!("rten {VERSION} refuses the model: {}", one_line(&error.to_string())))
+    })
+}

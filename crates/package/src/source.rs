@@ -1,0 +1,183 @@
+//! What the user points at: a model file, or a folder with a model and perhaps a manifest.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use modelet_core::{Code, FunctionError, FunctionName, Manifest};
+use sha2::{Digest, Sha256};
+
+use crate::importer;
+
+/// The manifest's name in a folder.
+pub const MANIFEST_FILE: &str = "modelet.toml";
+/// Most entries of a folder that are looked at when it names no model.
+const MAX_ENTRIES: usize = 10_000;
+
+/// One file that goes into the artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Relative path in the artifact, with `/`.
+    pub path: String,
+    /// Where it lies now.
+    pub place: PathBuf,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// SHA-256 of its content, hexadecimal.
+    pub sha256: String,
+}
+
+/// A model and everything that belongs to it, read and checked.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What the user wrote, or nothing but defaults.
+    pub manifest: Manifest,
+    /// The name that the function gets unless another is asked for.
+    pub name: Option<FunctionName>,
+    /// The format of the model.
+    pub format: &'static str,
+    /// The model, one of `files`.
+    pub model: SourceFile,
+    /// Every file, sorted by path.
+    pub files: Vec<SourceFile>,
+}
+
+impl Source {
+    /// Reads what lies at `path`. An error says what is wrong and what to do; nothing is changed.
+    pub fn open(path: &Path) -> Result<Self, FunctionError> {
+        let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        let (manifest, model) = if metadata.is_dir() {
+            let manifest = read_manifest(&path.join(MANIFEST_FILE))?;
+            let model = match &manifest.model {
+                Some(model) => path.join(model),
+                None => only_model(path)?,
+            };
+            (manifest, model)
+        } else if path.file_name().is_some_and(|name| name == MANIFEST_FILE) {
+            return Self::open(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+        } else {
+            (Manifest::default(), path.to_owned())
+        };
+        let given = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
+        let name = manifest.name.clone().or_else(|| FunctionName::nearest(&given.file_stem()?.to_string_lossy()));
+        let imported = importer::import(&model)?;
+        let folder = model.parent().unwrap_or(Path::new(""));
+        let mut files = Vec::new();
+        for file in imported.files {
+            files.push(SourceFile::read(&file, &folder.join(&file))?);
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let model = files.iter().find(|file| file.path == imported.model).cloned().ok_or_else(|| {
+            FunctionError::new(Code::Internal, format!("{} is not among its own files", imported.model))
+        })?;
+        Ok(Self { manifest, name, format: imported.format, model, files })
+    }
+
+    /// SHA-256 over the content of all files and the manifest: equal sources are equal artifacts.
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        // A manifest is plain data, which always becomes JSON.
+        hasher.update(serde_json::to_vec(&self.manifest).unwrap_or_default());
+        for file in &self.files {
+            hasher.update(format!("\n{} {} {}", file.sha256, file.size_bytes, file.path));
+        }
+        hex(&hasher.finalize())
+    }
+}
+
+impl SourceFile {
+    fn read(path: &str, place: &Path) -> Result<Self, FunctionError> {
+        let (size_bytes, sha256) = hash_file(place).map_err(|error| unreadable(place, &error))?;
+        Ok(Self { path: path.to_owned(), place: place.to_owned(), size_bytes, sha256 })
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> FunctionError {
+    let message = format!("could not read {}: {error}", path.display());
+    FunctionError::new(Code::ModelRefused, message).hint("check the path")
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, FunctionError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    toml::from_str(&text).map_err(|error| {
+        FunctionError::new(Code::BadManifest, format!("{}: {}", path.display(), error.to_string().trim()))
+            .hint("modelet explain bad-manifest; modelet describe NAME shows every setting")
+    })
+}
+
+/// The one model in a folder that has no manifest, or one that names none.
+fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
+    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut models: Vec<PathBuf> = entries
+        .take(MAX_ENTRIES)
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file() && importer::has_model_name(path))
+        .collect();
+    models.sort();
+    match models.as_slice() {
+        [model] => Ok(model.clone()),
+        [] => Err(FunctionError::new(Code::ModelRefused, format!("{} has no model file", folder.display()))
+            .hint("put a .onnx file there, or name the model in modelet.toml: model = \"FILE\"")),
+        several => {
+            let names: Vec<_> = several.iter().filter_map(|p| p.file_name()?.to_str()).collect();
+            let message = format!("{} has several models: {}", folder.display(), names.join(", "));
+            Err(FunctionError::new(Code::ModelRefused, message)
+                .hint(format!("say which in modelet.toml: model = \"{}\"", names.first().unwrap_or(&"FILE"))))
+        }
+    }
+}
+
+fn hash_file(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; 1 << 20];
+    let mut size = 0;
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok((size, hex(&hasher.finalize())));
+        }
+        size += read as u64;
+        hasher.update(&chunk[..read]);
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(path: &Path) -> FunctionError {
+        Source::open(path).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_not_a_model_is_refused_with_a_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        assert!(refused(&path.join("none.onnx")).message.contains("none.onnx"));
+        assert!(refused(path).hint.unwrap().contains("modelet.toml"));
+        fs::write(path.join("a.onnx"), "not a model").unwrap();
+        fs::write(path.join("b.onnx"), "not a model").unwrap();
+        assert!(refused(path).message.ends_with("several models: a.onnx, b.onnx"));
+        assert_eq!(refused(&path.join("a.onnx")).code, Code::ModelRefused);
+    }
+
+    #[test]
+    fn a_manifest_is_read_strictly_and_the_wrong_key_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(MANIFEST_FILE), "nmae = \"x\"\n").unwrap();
+        let error = refused(folder.path());
+        assert_eq!(error.code, Code::BadManifest);
+        assert!(error.message.contains("nmae"), "{error}");
+        fs::write(folder.path().join(MANIFEST_FILE), "[settings]\nmemory_mib = \"big\"\n").unwrap();
+        assert!(refused(folder.path()).message.contains("memory_mib"));
+    }
+}

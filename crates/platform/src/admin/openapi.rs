@@ -1,0 +1,156 @@
+//! The list of operations, from which come both the routes and their OpenAPI description.
+
+use axum::routing::{MethodRouter, delete, get, post};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::admin::views::{Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView};
+use crate::admin::{Handlers, functions, platform};
+
+/// One operation of the admin API.
+pub(crate) struct Operation {
+    pub(crate) path: &'static str,
+    pub(crate) handler: Handlers,
+    method: &'static str,
+    id: &'static str,
+    summary: &'static str,
+    /// Name, place (`query` or `header`), type, meaning.
+    parameters: &'static [(&'static str, &'static str, &'static str, &'static str)],
+    /// Media type of the request's body.
+    body: Option<&'static str>,
+    answer: fn(&mut SchemaGenerator) -> Schema,
+}
+
+fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// Every operation. A new one is one entry here.
+pub(crate) fn operations() -> Vec<Operation> {
+    let plain = |method, path, handler: MethodRouter<_>, id, summary, answer| Operation {
+        path,
+        handler,
+        method,
+        id,
+        summary,
+        parameters: &[],
+        body: None,
+        answer,
+    };
+    const FUNCTIONS: &str = "/api/v1/functions";
+    const FUNCTION: &str = "/api/v1/functions/{name}";
+    vec![
+        plain("get", "/api/v1/platform", get(platform), "platform", "The platform itself", of::<PlatformView>),
+        plain("get", FUNCTIONS, get(functions::list), "listFunctions", "All functions", of::<FunctionList>),
+        plain("get", FUNCTION, get(functions::describe), "describeFunction", "One function", of::<FunctionView>),
+        plain(
+            "delete",
+            FUNCTION,
+            delete(functions::delete),
+            "deleteFunction",
+            "Deletes a function with all its versions and logs; calls in flight end first",
+            of::<Deleted>,
+        ),
+        Operation {
+            path: "/api/v1/functions/{name}/versions",
+            handler: post(functions::deploy),
+            method: "post",
+            id: "deploy",
+            summary: "Publishes an artifact as the next version and makes it live; all of it or nothing",
+            parameters: &[
+                (functions::HEADER_SHA256, "header", "string", "SHA-256 of the body, hexadecimal"),
+                (functions::HEADER_EVIDENCE, "header", "string", "JSON: what was measured when the engine was chosen"),
+            ],
+            body: Some("application/x-tar"),
+            answer: of::<Deployed>,
+        },
+        Operation {
+            path: "/api/v1/functions/{name}/logs",
+            handler: get(functions::logs),
+            method: "get",
+            id: "readLogs",
+            summary: "The log of a function: invocations, output of instances, events",
+            parameters: &[
+                ("after", "query", "integer", "only rows after this seq; without it, the last rows"),
+                ("limit", "query", "integer", "at most this many rows, 100 by default"),
+                ("wait_ms", "query", "integer", "when there are none, wait this long for some, 60000 at most"),
+            ],
+            body: None,
+            answer: of::<LogPage>,
+        },
+    ]
+}
+
+/// The OpenAPI 3.1 document.
+pub fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
+    let mut generator = settings.into_generator();
+    let mut paths = Map::new();
+    for operation in operations() {
+        let described = describe(&operation, &mut generator);
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[operation.method] = described;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "modelet admin API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Deploys and looks after functions. Functions themselves answer at /fn/NAME and under /v2.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": generator.take_definitions(true)},
+    })
+}
+
+fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
+    let mut parameters: Vec<_> = operation
+        .parameters
+        .iter()
+        .map(|(name, place, kind, meaning)| {
+            json!({"name": name, "in": place, "description": meaning, "schema": {"type": kind}})
+        })
+        .collect();
+    if operation.path.contains("{name}") {
+        parameters.push(json!({"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}));
+    }
+    let answer = (operation.answer)(generator);
+    let mut described = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "done", "content": {"application/json": {"schema": answer}}},
+            "default": {
+                "description": "a failure: {\"error\": {\"code\", \"message\", \"hint\"}}",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            },
+        },
+    });
+    if let Some(media) = operation.body {
+        described["requestBody"] = json!({"required": true, "content": {media: {"schema": {}}}});
+    }
+    described
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_in_the_document_has_a_definition() {
+        let document = document();
+        let text = document.to_string();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let mut references = 0;
+        for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(schemas.contains_key(name), "{name} is used and not defined");
+            references += 1;
+        }
+        assert!(references > 10, "{references}");
+        assert_eq!(document["paths"].as_object().unwrap().len(), 5);
+    }
+}

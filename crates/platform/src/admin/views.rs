@@ -1,0 +1,121 @@
+//! What goes over the wire of the admin API.
+
+use modelet_core::{ArtifactCard, FunctionName, Settings, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::dispatch::InstanceView;
+use crate::store::logs::LogRow;
+
+/// The platform itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PlatformView {
+    /// Version of modelet.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// Base URL.
+    pub url: String,
+    /// Data folder.
+    pub data: String,
+    /// Time since its start, milliseconds.
+    pub uptime_ms: u64,
+    /// Functions deployed.
+    pub functions: usize,
+    /// Instances that run now, of all functions.
+    pub instances: usize,
+}
+
+/// A function in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FunctionSummary {
+    /// Its name.
+    pub name: FunctionName,
+    /// The version that calls reach by default.
+    pub version: Version,
+    /// How many versions it has.
+    pub versions: usize,
+    /// What computes it.
+    pub engine: String,
+    /// Bytes of the live version's files.
+    pub size_bytes: u64,
+    /// Instances that run now.
+    pub instances: usize,
+    /// When the live version was deployed, milliseconds since 1970.
+    pub deployed_at_ms: i64,
+    /// Where it answers.
+    pub url: String,
+}
+
+/// All functions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FunctionList {
+    /// By name.
+    pub functions: Vec<FunctionSummary>,
+}
+
+/// A version of a function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct VersionView {
+    /// Its number.
+    pub version: Version,
+    /// SHA-256 of its artifact.
+    pub sha256: String,
+    /// Bytes of its files.
+    pub size_bytes: u64,
+    /// When it was deployed, milliseconds since 1970.
+    pub deployed_at_ms: i64,
+}
+
+/// Everything about a function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FunctionView {
+    /// Its name.
+    pub name: FunctionName,
+    /// The version that calls reach by default.
+    pub version: Version,
+    /// Where it answers.
+    pub url: String,
+    /// All versions, oldest first.
+    pub versions: Vec<VersionView>,
+    /// The card of the live version.
+    pub card: ArtifactCard,
+    /// All limits of the live version.
+    pub settings: Settings,
+    /// What was measured when the live version's engine was chosen.
+    pub evidence: serde_json::Value,
+    /// Instances that run now, of all versions.
+    pub instances: Vec<InstanceView>,
+}
+
+/// What came of a deploy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Deployed {
+    /// The function.
+    pub name: FunctionName,
+    /// The version that is live now.
+    pub version: Version,
+    /// False when the live version was made of the same source, and no new one was needed.
+    pub created: bool,
+    /// SHA-256 of its artifact.
+    pub sha256: String,
+    /// Bytes of its files.
+    pub size_bytes: u64,
+    /// Where it answers.
+    pub url: String,
+}
+
+/// What came of a delete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Deleted {
+    /// The function that was.
+    pub name: FunctionName,
+    /// How many versions it had.
+    pub versions: usize,
+}
+
+/// A piece of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LogPage {
+    /// Oldest first.
+    pub rows: Vec<LogRow>,
+}

@@ -1,0 +1,326 @@
+//! The life of one instance: started, loading, ready, stopping, gone.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use modelet_core::instance::{ENV_ARTIFACT, ENV_VERSION, Readiness};
+use modelet_core::{Code, InstanceId, InvocationId, PlatformError, Version};
+use modelet_scheduler::{Event, InstanceNo, StopReason};
+use modelet_worker::{Exit, Feed, Launch, OutputLine, Process, Stream, memory, output};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, mpsc};
+
+use crate::dispatch::VersionDispatch;
+use crate::store::logs::LogRecord;
+
+/// Lines kept for error messages.
+const LAST_WORDS: usize = 10;
+/// Lines between an instance and the log; beyond that the instance waits in its `write`.
+const OUTPUT_QUEUE: usize = 256;
+/// A process that was told to stop gets this long to end by itself.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// The memory of an instance is looked at this often.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
+/// Open files that an instance may have.
+const OPEN_FILES: u64 = 4_096;
+
+/// An instance that runs now, as the admin API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct InstanceView {
+    /// Its id.
+    pub id: InstanceId,
+    /// The version that it serves.
+    pub version: Version,
+    /// Its process; absent while it is being started.
+    pub pid: Option<u32>,
+    /// `starting`, `ready` or `stopping`.
+    pub state: String,
+    /// Calls that it works on.
+    pub in_flight: usize,
+    /// When it was started, milliseconds since 1970.
+    pub started_at_ms: i64,
+    /// Memory that it holds, KiB.
+    pub memory_kib: u64,
+}
+
+/// One instance.
+pub struct Instance {
+    /// Its number in the scheduler's books.
+    pub no: InstanceNo,
+    /// Its id, for people.
+    pub id: InstanceId,
+    /// The version that it serves.
+    version: Version,
+    /// The way to it, once it is there.
+    feed: OnceLock<Feed>,
+    pid: OnceLock<u32>,
+    readiness: OnceLock<Readiness>,
+    started_at_ms: i64,
+    stop: Notify,
+    end: OnceLock<End>,
+    diary: Mutex<Diary>,
+}
+
+/// What is noted while it lives.
+#[derive(Default)]
+struct Diary {
+    last_words: VecDeque<String>,
+    calls: BTreeSet<InvocationId>,
+    stopping: Option<StopReason>,
+}
+
+/// Why it is gone.
+#[derive(Debug, Clone)]
+enum End {
+    /// It could not be started at all.
+    NotStarted(String),
+    /// It said itself why it cannot serve.
+    Failed(Code, String),
+    /// It grew beyond its limit, to this many MiB.
+    OutOfMemory(u64),
+    /// Its process ended.
+    Exited(Exit),
+}
+
+impl Instance {
+    /// Starts it in a task of its own, which lives as long as the instance.
+    pub(super) fn start(no: InstanceNo, version: Arc<VersionDispatch>) -> Arc<Self> {
+        let card = &version.entry.card;
+        let instance = Arc::new(Self {
+            no,
+            id: InstanceId(format!("{}-{}-i{}", card.name, version.entry.version, no.0)),
+            version: version.entry.version,
+            feed: OnceLock::new(),
+            pid: OnceLock::new(),
+            readiness: OnceLock::new(),
+            started_at_ms: version.shared.clock.unix_ms(),
+            stop: Notify::new(),
+            end: OnceLock::new(),
+            diary: Mutex::default(),
+        });
+        tokio::spawn(live(instance.clone(), version));
+        instance
+    }
+
+    /// The way to it; there from the moment it is ready.
+    pub fn feed(&self) -> Option<&Feed> {
+        self.feed.get()
+    }
+
+    /// Notes that a call is in it, so that what it prints can be told apart.
+    pub fn enter(&self, call: InvocationId) {
+        self.diary().calls.insert(call);
+    }
+
+    /// Notes that a call has left it.
+    pub fn leave(&self, call: &InvocationId) {
+        self.diary().calls.remove(call);
+    }
+
+    /// As the admin API shows it.
+    pub fn view(&self) -> InstanceView {
+        let diary = self.diary();
+        let state = match (diary.stopping, self.readiness.get()) {
+            (Some(_), _) => "stopping",
+            (None, None) => "starting",
+            (None, Some(_)) => "ready",
+        };
+        let pid = self.pid.get().copied();
+        InstanceView {
+            id: self.id.clone(),
+            version: self.version,
+            pid,
+            state: state.to_owned(),
+            in_flight: diary.calls.len(),
+            started_at_ms: self.started_at_ms,
+            memory_kib: pid.and_then(memory::resident_kib).unwrap_or(0),
+        }
+    }
+
+    pub(super) fn stop(&self, why: StopReason) {
+        self.diary().stopping = Some(why);
+        self.stop.notify_one();
+    }
+
+    /// Its last lines, as the end of a sentence; empty when it said nothing.
+    pub(super) fn last_words(&self) -> String {
+        let diary = self.diary();
+        if diary.last_words.is_empty() {
+            return String::new();
+        }
+        let lines: Vec<_> = diary.last_words.iter().map(String::as_str).collect();
+        format!("; its last lines: {}", lines.join(" | "))
+    }
+
+    /// Why a call that waited for its start fails.
+    pub(super) fn start_failure(&self) -> PlatformError {
+        let id = &self.id;
+        match self.end.get() {
+            Some(End::Failed(code, why)) => PlatformError::new(*code, format!("instance {id} could not load: {why}")),
+            Some(End::NotStarted(why)) => {
+                PlatformError::new(Code::StartFailed, format!("instance {id} could not be started: {why}"))
+            }
+            Some(End::OutOfMemory(mib)) => PlatformError::new(
+                Code::OutOfMemory,
+                format!("instance {id} grew to {mib} MiB while it loaded, beyond memory_mib"),
+            )
+            .hint("raise memory_mib in [settings]"),
+            Some(End::Exited(exit)) => PlatformError::new(
+                Code::StartFailed,
+                format!("instance {id} {exit} before it was ready{}", self.last_words()),
+            ),
+            None => PlatformError::new(Code::StartFailed, format!("instance {id} did not start{}", self.last_words())),
+        }
+    }
+
+    /// Why a call that it worked on fails.
+    pub(super) fn death(&self, memory_mib: u64) -> PlatformError {
+        let id = &self.id;
+        match self.end.get() {
+            Some(End::OutOfMemory(mib)) => PlatformError::new(
+                Code::OutOfMemory,
+                format!("instance {id} grew to {mib} MiB, beyond memory_mib = {memory_mib}, and was stopped"),
+            )
+            .hint("raise memory_mib, send less in one call, or lower concurrency"),
+            Some(End::Exited(exit)) => PlatformError::new(
+                Code::InstanceDied,
+                format!("instance {id} {exit} while it worked on this call{}", self.last_words()),
+            )
+            .hint("the next call gets a new instance; modelet logs shows what it said"),
+            _ => PlatformError::new(Code::InstanceDied, format!("instance {id} ended while it worked on this call")),
+        }
+    }
+
+    fn diary(&self) -> std::sync::MutexGuard<'_, Diary> {
+        self.diary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, line: &OutputLine) -> Option<InvocationId> {
+        let mut diary = self.diary();
+        if diary.last_words.len() == LAST_WORDS {
+            diary.last_words.pop_front();
+        }
+        diary.last_words.push_back(line.text.clone());
+        (diary.calls.len() == 1).then(|| diary.calls.first().cloned()).flatten()
+    }
+
+    fn ended(&self, end: End) {
+        // The first reason is the cause, what follows its effect.
+        let _ = self.end.set(end);
+    }
+}
+
+/// From start to exit; tells the version what happens.
+async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
+    match launch(&instance, &version).await {
+        Ok((process, lines)) => {
+            version.log_event(&instance, format!("started, process {}", process.id())).await;
+            let output = tokio::spawn(keep_output(instance.clone(), version.clone(), lines));
+            let readiness = tokio::spawn(await_readiness(instance.clone(), version.clone()));
+            let exit = watch(&instance, &version, &process).await;
+            readiness.abort();
+            // Everything that it said is kept before its end is told, so that its last words are there.
+            let _ = output.await;
+            let end = exit.map_or_else(|error| End::NotStarted(error.to_string()), End::Exited);
+            if let End::Exited(exit) = &end {
+                version.log_event(&instance, exit.to_string()).await;
+            }
+            instance.ended(end);
+        }
+        Err(error) => {
+            version.log_event(&instance, format!("could not be started: {error}")).await;
+            instance.ended(End::NotStarted(error.to_string()));
+        }
+    }
+    version.event(Event::Exited(instance.no));
+}
+
+async fn launch(
+    instance: &Arc<Instance>,
+    version: &VersionDispatch,
+) -> io::Result<(Process, mpsc::Receiver<OutputLine>)> {
+    let shared = &version.shared;
+    let socket = shared.sockets.bind(&instance.id.0)?;
+    let folder = shared.artifacts.folder(&version.entry.sha256);
+    let (program, args) = shared.command.command();
+    let mut env: Vec<_> = [
+        ("LANG", "C.UTF-8"),
+        ("LISTEN_FDS", "1"),
+        // ONNX Runtime must not talk to anybody; see the engine.
+        ("ORT_DISABLE_TELEMETRY", "1"),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+    ]
+    .map(|(name, value)| (name.into(), value.into()))
+    .into();
+    env.push((ENV_ARTIFACT.into(), folder.into()));
+    env.push((ENV_VERSION.into(), version.entry.version.to_string().into()));
+    env.extend(shared.command.environment());
+    let launch =
+        Launch { program, args, env, folder: Path::new("/").into(), socket: socket.listener, open_files: OPEN_FILES };
+    let spawned = shared.spawner.spawn(launch).await?;
+    let _ = instance.pid.set(spawned.process.id());
+    let _ = instance.feed.set(Feed::new(socket.address));
+    let (sender, lines) = mpsc::channel(OUTPUT_QUEUE);
+    tokio::spawn(output::read_lines(spawned.stdout, Stream::Stdout, sender.clone()));
+    tokio::spawn(output::read_lines(spawned.stderr, Stream::Stderr, sender));
+    Ok((spawned.process, lines))
+}
+
+/// Waits for the end, and brings it about when it is due.
+async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process) -> io::Result<Exit> {
+    let limit_kib = version.entry.card.settings.memory_mib << 10;
+    tokio::select! {
+        exit = process.wait() => exit,
+        () = instance.stop.notified() => process.stop(STOP_GRACE).await,
+        held_kib = outgrown(process.id(), limit_kib) => {
+            instance.ended(End::OutOfMemory(held_kib >> 10));
+            version.log_event(instance, format!("grew to {} MiB, beyond memory_mib; stopped", held_kib >> 10)).await;
+            process.kill()?;
+            process.wait().await
+        }
+    }
+}
+
+async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
+    // A connection that breaks instead of answering is followed by the end of the process, which tells more.
+    let Some(feed) = instance.feed.get() else { return };
+    let Ok(readiness) = feed.readiness().await else { return };
+    if let Some((code, why)) = readiness.failure {
+        // It ends by itself, now that it has told us.
+        return instance.ended(End::Failed(code, why));
+    }
+    let load_ms = readiness.load_ms;
+    let _ = instance.readiness.set(readiness);
+    version.event(Event::Ready(instance.no));
+    version.log_event(&instance, format!("ready, loaded in {load_ms:.1} ms")).await;
+}
+
+/// Waits until a process holds more than it may, and says how much.
+async fn outgrown(pid: u32, limit_kib: u64) -> u64 {
+    let mut look = tokio::time::interval(MEMORY_INTERVAL);
+    loop {
+        look.tick().await;
+        if let Some(held) = memory::resident_kib(pid).filter(|held| *held > limit_kib) {
+            return held;
+        }
+    }
+}
+
+async fn keep_output(instance: Arc<Instance>, version: Arc<VersionDispatch>, mut lines: mpsc::Receiver<OutputLine>) {
+    let shared = &version.shared;
+    while let Some(line) = lines.recv().await {
+        let invocation = instance.note(&line);
+        let record = LogRecord::Line {
+            at_ms: shared.clock.unix_ms(),
+            version: version.entry.version,
+            instance: instance.id.clone(),
+            invocation,
+            stream: line.stream.as_str().to_owned(),
+            text: line.text,
+        };
+        shared.logs.write(&version.entry.card.name, record).await;
+    }
+}

@@ -1,0 +1,81 @@
+//! The door for clients: which function a request is for, and the walk of one call through the platform.
+//!
+//! - [`call`]: one prediction, from arrival to the end of its answer
+//! - [`body`]: bodies: read whole and within limits on the way in, passed on as they come on the way out
+//! - [`record`]: what is kept of a call, however it ends
+//!
+//! Deliberately absent: tensors. A request is passed on unread; only its route, its size and its headers count here.
+
+pub mod body;
+pub mod call;
+pub mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use modelet_core::{Failure, PlatformError, Version};
+use modelet_protocol::{FunctionView, Operation, Route};
+use tokio::sync::Semaphore;
+
+use crate::dispatch::Dispatch;
+use crate::store::catalog::Catalog;
+
+/// What the gateway needs of the platform.
+pub struct Gateway {
+    /// Which functions there are.
+    pub catalog: Arc<Catalog>,
+    /// Where calls go.
+    pub dispatch: Arc<Dispatch>,
+    /// Room for request bodies, in KiB.
+    pub buffer: Arc<Semaphore>,
+    /// How long a client may take for a body.
+    pub body_timeout: Duration,
+    /// Base URL, for the curl lines of the docs.
+    pub base_url: String,
+}
+
+impl Gateway {
+    /// Answers a request if its path belongs to a protocol; gives it back if not.
+    pub async fn serve(self: &Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Request<Incoming>> {
+        let route = match modelet_protocol::route(request.method(), request.uri().path()) {
+            None => return Err(request),
+            Some(Ok(route)) => route,
+            Some(Err((protocol, error))) => {
+                return Ok(modelet_protocol::error(protocol, &error.into(), None).map(Body::from));
+            }
+        };
+        if route.operation == Operation::Predict {
+            return Ok(self.clone().call(route, request).await);
+        }
+        let (head, _) = request.into_parts();
+        let answer = self.answer_itself(&route, &head).map_err(Failure::from);
+        let response = answer.unwrap_or_else(|failure| modelet_protocol::error(route.protocol, &failure, None));
+        Ok(response.map(Body::from))
+    }
+
+    /// What is answered without an instance: docs, metadata, health.
+    fn answer_itself(&self, route: &Route, head: &Parts) -> Result<Response<bytes::Bytes>, PlatformError> {
+        let Some(name) = &route.function else { return Ok(modelet_protocol::server(route, true)) };
+        let entry = self.catalog.resolve(name, route.qualifier)?;
+        if route.operation == Operation::Ready {
+            // At zero, too: a call would be answered.
+            return Ok(modelet_protocol::server(route, true));
+        }
+        let versions: Vec<Version> =
+            self.catalog.get(name).map(|f| f.versions.keys().copied().collect()).unwrap_or_default();
+        let base_url = self.base_url_for(&head.headers);
+        let view =
+            FunctionView { card: &entry.card, version: entry.version, versions: &versions, base_url: &base_url };
+        Ok(modelet_protocol::describe(route, &view, &head.headers))
+    }
+
+    /// The address under which the client reached us, so that the lines it is shown work where it is.
+    fn base_url_for(&self, headers: &HeaderMap) -> String {
+        let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        host.map_or_else(|| self.base_url.clone(), |host| format!("http://{host}"))
+    }
+}

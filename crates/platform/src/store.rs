@@ -1,0 +1,20 @@
+//! What outlives the process: functions and versions in SQLite, artifacts as files, logs in a second database.
+//!
+//! - [`writer`]: the one thread that writes to a database, several changes to a commit
+//! - [`schema`]: the tables, and how older ones become newer
+//! - [`catalog`]: functions and their versions, on disk and in memory
+//! - [`artifacts`]: unpacked artifacts, by digest
+//! - [`logs`]: records of invocations and what instances print
+
+pub mod artifacts;
+pub mod catalog;
+pub mod logs;
+pub mod schema;
+pub mod writer;
+
+use modelet_core::{Code, PlatformError};
+
+/// Any failure of the store, as a user meets it.
+pub(crate) fn store_failed(what: &str, error: impl std::fmt::Display) -> PlatformError {
+    PlatformError::new(Code::StoreFailed, format!("could not {what}: {error}")).hint("check the disk: modelet doctor")
+}

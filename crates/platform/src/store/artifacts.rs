@@ -1,0 +1,194 @@
+//! Unpacked artifacts, in folders named by their digest. A folder is there whole or not at all: it is made under another
+//! name and renamed once everything in it is checked and on the disk.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use modelet_core::artifact::is_safe_path;
+use modelet_core::{ArtifactCard, Code, PlatformError};
+use sha2::{Digest, Sha256};
+
+use crate::store::store_failed;
+
+/// Most files in an artifact.
+const MAX_FILES: usize = 100_000;
+/// Largest card, in bytes.
+const MAX_CARD_BYTES: u64 = 16 << 20;
+
+/// The folder of unpacked artifacts.
+#[derive(Debug, Clone)]
+pub struct Artifacts {
+    root: PathBuf,
+    drafts: PathBuf,
+}
+
+/// An artifact that is unpacked and checked, and not in its place yet. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Prepared {
+    /// SHA-256 of the tar, hexadecimal.
+    pub sha256: String,
+    /// Its card.
+    pub card: ArtifactCard,
+    draft: PathBuf,
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed at the next start.
+        let _ = fs::remove_dir_all(&self.draft);
+    }
+}
+
+impl Artifacts {
+    /// Opens the folder; drafts of an interrupted run are removed.
+    pub fn open(data: &Path) -> io::Result<Self> {
+        let artifacts = Self { root: data.join("artifacts"), drafts: data.join("drafts") };
+        fs::create_dir_all(&artifacts.root)?;
+        match fs::remove_dir_all(&artifacts.drafts) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::create_dir_all(&artifacts.drafts)?;
+        Ok(artifacts)
+    }
+
+    /// The folder of an artifact.
+    pub fn folder(&self, sha256: &str) -> PathBuf {
+        self.root.join(sha256)
+    }
+
+    /// A new file for an upload.
+    pub fn draft(&self, id: &str) -> PathBuf {
+        self.drafts.join(id)
+    }
+
+    /// Checks an uploaded tar against the digest that its sender promised, unpacks it, and checks every file against the
+    /// card. The upload is consumed, whatever happens.
+    pub fn prepare(&self, upload: &Path, promised_sha256: &str) -> Result<Prepared, PlatformError> {
+        let draft = upload.with_extension("unpacked");
+        let prepared = prepare(upload, &draft, promised_sha256);
+        // Drafts that cannot be removed now are removed at the next start.
+        let _ = fs::remove_file(upload);
+        if prepared.is_err() {
+            let _ = fs::remove_dir_all(&draft);
+        }
+        prepared
+    }
+
+    /// Puts an artifact in its place, where it may be already.
+    pub fn place(&self, prepared: &Prepared) -> io::Result<()> {
+        let place = self.folder(&prepared.sha256);
+        if place.exists() {
+            return Ok(());
+        }
+        fs::rename(&prepared.draft, &place)?;
+        File::open(&self.root)?.sync_all()
+    }
+
+    /// Removes every artifact that is not wanted.
+    pub fn sweep(&self, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+        for entry in fs::read_dir(&self.root)? {
+            let entry = entry?;
+            if !entry.file_name().to_str().is_some_and(&wanted) {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn prepare(upload: &Path, draft: &Path, promised: &str) -> Result<Prepared, PlatformError> {
+    let failed = |error: io::Error| store_failed("store the artifact", error);
+    let sha256 = hash(&mut File::open(upload).map_err(failed)?).map_err(failed)?;
+    if sha256 != promised {
+        return Err(bad(format!("it arrived with SHA-256 {sha256}, its sender promised {promised}")));
+    }
+    fs::create_dir(draft).map_err(failed)?;
+    unpack(upload, draft)?;
+    let card = read_card(draft)?;
+    check_files(draft, &card)?;
+    sync_tree(draft).map_err(failed)?;
+    Ok(Prepared { sha256, card, draft: draft.to_owned() })
+}
+
+fn bad(why: impl std::fmt::Display) -> PlatformError {
+    PlatformError::new(Code::BadArtifact, format!("the artifact was refused: {why}")).hint("deploy again")
+}
+
+fn hash(reader: &mut impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        match reader.read(&mut chunk)? {
+            0 => break,
+            read => hasher.update(&chunk[..read]),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Unpacks plain files with safe names, and refuses everything else a tar can hold: links, devices, `..`.
+fn unpack(upload: &Path, folder: &Path) -> Result<(), PlatformError> {
+    let mut archive = tar::Archive::new(BufReader::new(File::open(upload).map_err(bad)?));
+    for (count, entry) in archive.entries().map_err(bad)?.enumerate() {
+        let mut entry = entry.map_err(bad)?;
+        let path = String::from_utf8(entry.path_bytes().into_owned()).map_err(bad)?;
+        if count >= MAX_FILES {
+            return Err(bad(format!("it has more than {MAX_FILES} files")));
+        }
+        if entry.header().entry_type() != tar::EntryType::Regular || !is_safe_path(&path) {
+            return Err(bad(format!("{path:?} is not a plain file with a relative path")));
+        }
+        let target = folder.join(&path);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent).map_err(bad)?;
+        }
+        let mut file = File::options().write(true).create_new(true).open(&target).map_err(bad)?;
+        io::copy(&mut entry, &mut file).map_err(bad)?;
+    }
+    Ok(())
+}
+
+fn read_card(folder: &Path) -> Result<ArtifactCard, PlatformError> {
+    let file = File::open(folder.join(ArtifactCard::FILE_NAME)).map_err(|_| bad("it has no card (artifact.json)"))?;
+    let mut text = Vec::new();
+    file.take(MAX_CARD_BYTES).read_to_end(&mut text).map_err(bad)?;
+    let card: ArtifactCard = serde_json::from_slice(&text).map_err(|error| bad(format!("its card: {error}")))?;
+    if card.format_version > ArtifactCard::FORMAT_VERSION {
+        return Err(bad(format!("its format {} is newer than this platform reads", card.format_version)));
+    }
+    Ok(card)
+}
+
+fn check_files(folder: &Path, card: &ArtifactCard) -> Result<(), PlatformError> {
+    if !card.files.iter().any(|file| file.path == card.model) {
+        return Err(bad(format!("its model {:?} is not among its files", card.model)));
+    }
+    for file in &card.files {
+        if !is_safe_path(&file.path) {
+            return Err(bad(format!("{:?} is not a relative path", file.path)));
+        }
+        let path = folder.join("files").join(&file.path);
+        let found = File::open(&path).and_then(|mut file| hash(&mut file));
+        match found {
+            Ok(found) if found == file.sha256 => {}
+            Ok(_) => return Err(bad(format!("{} is not the file that the card describes", file.path))),
+            Err(_) => return Err(bad(format!("{} is listed but not there", file.path))),
+        }
+    }
+    Ok(())
+}
+
+/// Puts every file and folder on the disk, folders after what is in them.
+fn sync_tree(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,75 @@
+//! The tables, and how older ones become newer. A database carries the number of its last step in `user_version`; a step is
+//! never changed once it was released, only followed by another.
+
+use rusqlite::Connection;
+
+/// Functions and versions (`state.db`).
+pub const STATE: &[&str] = &["
+    CREATE TABLE functions (
+        name TEXT PRIMARY KEY,
+        -- the version that the default alias `live` points at
+        live INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE versions (
+        function TEXT NOT NULL REFERENCES functions (name) ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        -- SHA-256 of the artifact, and of the source that it was made from
+        sha256 TEXT NOT NULL,
+        source_sha256 TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        created_at_ms INTEGER NOT NULL,
+        -- JSON: the artifact's card, and what was measured when its engine was chosen
+        card TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        PRIMARY KEY (function, version)
+    ) STRICT;
+"];
+
+/// Records of invocations and output lines (`logs.db`).
+pub const LOGS: &[&str] = &["
+    CREATE TABLE log (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        function TEXT NOT NULL,
+        -- JSON: one record
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX log_by_function ON log (function, seq);
+"];
+
+/// Brings a database to the newest of `steps`. Refused when it is newer still.
+pub fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), String> {
+    let text = |error: rusqlite::Error| error.to_string();
+    let done: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(text)?;
+    let done = done as usize;
+    if done > steps.len() {
+        return Err(format!(
+            "its tables are of version {done}, this modelet knows up to {}: use the newer modelet that wrote them",
+            steps.len()
+        ));
+    }
+    for (number, step) in steps.iter().enumerate().skip(done) {
+        let transaction = connection.transaction().map_err(text)?;
+        transaction.execute_batch(step).map_err(text)?;
+        transaction.pragma_update(None, "user_version", number as u32 + 1).map_err(text)?;
+        transaction.commit().map_err(text)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_run_once_and_newer_tables_are_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let first = ["CREATE TABLE a (n INTEGER)"];
+        let both = [first[0], "ALTER TABLE a ADD COLUMN m INTEGER"];
+        migrate(&mut connection, &first).unwrap();
+        migrate(&mut connection, &both).unwrap();
+        migrate(&mut connection, &both).unwrap();
+        connection.execute("INSERT INTO a (n, m) VALUES (1, 2)", []).unwrap();
+        assert!(migrate(&mut connection, &first).unwrap_err().contains("version 2"));
+    }
+}

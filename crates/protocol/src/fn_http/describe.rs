@@ -1,0 +1,110 @@
+//! `GET /fn/NAME`: what the function is, what it takes, and requests to copy.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use modelet_core::{InputSpec, OutputKind, OutputSpec, Version};
+use serde::Serialize;
+
+use crate::protocol::{FunctionView, json_response};
+use crate::sample::Shown;
+use crate::{PROTOCOLS, media};
+
+#[derive(Serialize)]
+struct Description<'a> {
+    name: &'a str,
+    version: Version,
+    versions: &'a [Version],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    format: &'a str,
+    engine: &'a str,
+    engine_version: &'a str,
+    size_bytes: u64,
+    inputs: &'a [InputSpec],
+    outputs: &'a [OutputSpec],
+    /// Every setting by name.
+    limits: BTreeMap<&'static str, Limit>,
+    samples: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Limit {
+    value: u64,
+    meaning: String,
+}
+
+/// JSON, or text for people when that is asked for.
+pub(super) fn response(view: &FunctionView<'_>, headers: &HeaderMap) -> Response<Bytes> {
+    let description = description(view);
+    match media::accepted(headers, &[media::JSON, media::TEXT]) {
+        Ok(media::TEXT) => {
+            crate::protocol::response(StatusCode::OK, "text/plain; charset=utf-8", text(&description))
+        }
+        // A description is worth having in any form, so JSON goes to those as well who asked for something else.
+        _ => json_response(StatusCode::OK, &description),
+    }
+}
+
+fn description<'a>(view: &FunctionView<'a>) -> Description<'a> {
+    let card = view.card;
+    let samples = PROTOCOLS.iter().flat_map(|protocol| protocol.samples(&card.name, &card.signature));
+    let limits =
+        card.settings.rows().into_iter().map(|(name, value, meaning)| (name, Limit { value, meaning }));
+    Description {
+        name: card.name.as_str(),
+        version: view.version,
+        versions: view.versions,
+        description: card.manifest.description.as_deref(),
+        format: &card.format,
+        engine: card.engine.as_str(),
+        engine_version: &card.engine_version,
+        size_bytes: card.size_bytes(),
+        inputs: &card.signature.inputs,
+        outputs: &card.signature.outputs,
+        limits: limits.collect(),
+        samples: samples.map(|sample| sample.show(view.base_url)).collect(),
+    }
+}
+
+fn text(description: &Description<'_>) -> String {
+    let d = description;
+    let mut lines =
+        vec![format!("{} version {} ({}, {} {})", d.name, d.version, d.format, d.engine, d.engine_version)];
+    lines.extend(d.description.map(|sentence| format!("  {sentence}")));
+    lines.push("inputs".to_owned());
+    lines.extend(d.inputs.iter().map(input_line));
+    lines.push("outputs".to_owned());
+    lines.extend(d.outputs.iter().map(output_line));
+    lines.push("limits".to_owned());
+    lines.extend(
+        d.limits.iter().map(|(name, limit)| format!("  {name} = {}  {}", limit.value, limit.meaning)),
+    );
+    lines.push("try".to_owned());
+    lines.extend(d.samples.iter().map(|sample| format!("  {}", sample.curl)));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn input_line(spec: &InputSpec) -> String {
+    let optional = if spec.optional { "  optional" } else { "" };
+    let listed = [("columns", &spec.columns), ("categories", &spec.categories)].map(|(word, names)| {
+        names.as_ref().map(|names| format!("  {word}: {}", names.join(", "))).unwrap_or_default()
+    });
+    format!("  {}  {} {}{optional}{}", spec.name, spec.dtype, spec.shape_text(), listed.concat())
+}
+
+fn output_line(spec: &OutputSpec) -> String {
+    let what = match &spec.kind {
+        OutputKind::Tensor { dtype, shape } => {
+            let shape =
+                shape.as_deref().map_or_else(|| "any shape".to_owned(), modelet_core::signature::shape_text);
+            format!("{dtype} {shape}")
+        }
+        OutputKind::Map { key, value, .. } => format!("map from {key} to {value}"),
+        OutputKind::Sequence { dtype } => format!("sequence of {dtype}"),
+    };
+    let classes = spec.classes.as_ref().map(|names| format!("  classes: {}", names.join(", ")));
+    format!("  {}  {what}{}", spec.name, classes.unwrap_or_default())
+}

@@ -1,0 +1,133 @@
+//! Tree to tensor: the shape is read off the first elements, and everything else must agree with it.
+
+use modelet_core::{DType, Data, Tensor};
+
+use super::Json;
+use crate::cast::{self, Misfit};
+
+/// What does not belong into a tensor, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Misplaced {
+    /// The indices of the place, outermost first.
+    pub(crate) indices: Vec<usize>,
+    pub(crate) misfit: Misfit,
+}
+
+impl Misplaced {
+    fn under(mut self, index: usize) -> Self {
+        self.indices.insert(0, index);
+        self
+    }
+}
+
+impl From<Misfit> for Misplaced {
+    fn from(misfit: Misfit) -> Self {
+        Self { indices: Vec::new(), misfit }
+    }
+}
+
+/// Indices as a path shows them: `[3][2]`.
+pub(crate) fn index_text(indices: &[usize]) -> String {
+    indices.iter().map(|i| format!("[{i}]")).collect()
+}
+
+/// The value as a tensor of an element type, with the shape that it is written in.
+pub(crate) fn tensor(json: &Json, dtype: DType) -> Result<Tensor, Misplaced> {
+    let shape = shape(json);
+    let mut data = Data::empty(dtype);
+    fill(json, &shape, &mut data)?;
+    Tensor::new(shape, data).map_err(|error| {
+        Misfit { expected: "a regular list".to_owned(), found: error.to_string(), hint: None }.into()
+    })
+}
+
+/// The shape that the first elements speak of.
+fn shape(json: &Json) -> Vec<usize> {
+    match json {
+        Json::Dense(dense) => dense.shape.clone(),
+        Json::List(list) => [vec![list.len()], list.first().map(shape).unwrap_or_default()].concat(),
+        _ => Vec::new(),
+    }
+}
+
+fn fill(json: &Json, shape: &[usize], data: &mut Data) -> Result<(), Misplaced> {
+    match (json, shape) {
+        (Json::Dense(dense), _) if dense.shape == shape => cast::extend_numbers(data, &dense.numbers)
+            .map_err(|(at, misfit)| Misplaced { indices: unravel(at, shape), misfit }),
+        (Json::List(list), [len, inner @ ..]) if list.len() == *len => list
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, element)| fill(element, inner, data).map_err(|m| m.under(i))),
+        (_, []) => match json.scalar() {
+            Some(scalar) => Ok(cast::push(data, scalar)?),
+            None => Err(irregular(json, shape)),
+        },
+        _ => Err(irregular(json, shape)),
+    }
+}
+
+fn irregular(json: &Json, shape: &[usize]) -> Misplaced {
+    let expected = match shape {
+        [] => "a single value, as in the elements before it".to_owned(),
+        [n] => format!("a list of {n} values, as in the elements before it"),
+        shape => format!("values of shape {shape:?}, as in the elements before it"),
+    };
+    Misfit { expected, found: json.what(), hint: Some("all lists at one level must have one length") }.into()
+}
+
+/// The indices of an element by its place in the buffer.
+fn unravel(mut at: usize, shape: &[usize]) -> Vec<usize> {
+    let mut indices: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|len| {
+            let index = at % len;
+            at /= len;
+            index
+        })
+        .collect();
+    indices.reverse();
+    indices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    fn read(text: &str, dtype: DType) -> Result<Tensor, (String, Misfit)> {
+        tensor(&parse(text.as_bytes()).unwrap(), dtype).map_err(|m| (index_text(&m.indices), m.misfit))
+    }
+
+    #[test]
+    fn lists_become_tensors_of_their_shape() {
+        let texts = read(r#"[["a"],["001"]]"#, DType::Str).unwrap();
+        assert_eq!(texts, Tensor::new(vec![2, 1], vec!["a".to_owned(), "001".to_owned()]).unwrap());
+        assert_eq!(read("5", DType::I8).unwrap(), Tensor::new(vec![], vec![5_i8]).unwrap());
+        assert_eq!(read("[[],[]]", DType::Str).unwrap().shape(), [2, 0]);
+        assert_eq!(
+            read(r#"[1.5, "-Infinity"]"#, DType::F64).unwrap(),
+            Tensor::vector(vec![1.5, f64::NEG_INFINITY])
+        );
+    }
+
+    #[test]
+    fn a_misfit_is_found_at_its_indices() {
+        for (text, dtype, place, expected, found) in [
+            ("[[1,2],[3,1.5]]", DType::I64, "[1][1]", "a whole number", "1.5"),
+            ("[[1,2],[3]]", DType::F32, "[1]", "a list of 2 values", "a list of 1 numbers"),
+            ("[[1,2],3]", DType::F32, "[1]", "a list of 2 values", "3"),
+            ("[1,[2]]", DType::F32, "[1]", "a single value", "a list of 1 numbers"),
+            (r#"[["a"],[7]]"#, DType::Str, "[1][0]", "a text", "7"),
+            (r#"[1,{"a":1}]"#, DType::F32, "[1]", "a single value", "an object"),
+            (r#"{"a":1}"#, DType::F32, "", "a single value", "an object"),
+        ] {
+            let (at, misfit) = read(text, dtype).unwrap_err();
+            assert_eq!(at, place, "{text}");
+            assert!(
+                misfit.expected.starts_with(expected) && misfit.found.starts_with(found),
+                "{text}: {misfit:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Valid sample requests: what `GET /fn/NAME` shows, and the nearest right request in an error.
+
+use http::header;
+use modelet_core::{DType, Data, Dim, InputSpec, Tensor};
+use serde::Serialize;
+
+use crate::protocol::ProtocolName;
+
+/// A request that the function takes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sample {
+    pub(crate) protocol: ProtocolName,
+    pub(crate) path: String,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Vec<u8>,
+    /// Python that prints the body, for bodies too long to copy.
+    pub(crate) python: Option<String>,
+}
+
+/// Longest body that is shown whole.
+const SHOWN_LIMIT: usize = 2_048;
+/// Longest body that an error repeats as the nearest right request.
+const NEAREST_LIMIT: usize = 1_024;
+
+/// A sample as it is shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    protocol: &'static str,
+    method: &'static str,
+    path: String,
+    content_type: &'static str,
+    /// The body, when it is text and short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The body, when it is binary and short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    body_bytes: usize,
+    /// A line to paste into a shell.
+    pub(crate) curl: String,
+}
+
+impl Sample {
+    pub(crate) fn show(self, base_url: &str) -> Shown {
+        let short = self.body.len() <= SHOWN_LIMIT;
+        let text = std::str::from_utf8(&self.body).ok().filter(|_| short).map(str::to_owned);
+        let base64 = (short && text.is_none()).then(|| base64(&self.body));
+        let url = format!("{}{}", base_url.trim_end_matches('/'), self.path);
+        let send = format!(
+            "{} -H {}",
+            shell(&url),
+            shell(&format!("{}: {}", header::CONTENT_TYPE, self.content_type))
+        );
+        let curl = match (&text, &base64, &self.python) {
+            (Some(text), ..) => format!("curl {send} --data-binary {}", shell(text)),
+            (_, Some(base64), _) => format!("echo {base64} | base64 -d | curl {send} --data-binary @-"),
+            (_, _, Some(python)) => format!("python3 -c {} | curl {send} --data-binary @-", shell(python)),
+            _ => format!("curl {send} --data-binary @FILE"),
+        };
+        Shown {
+            protocol: self.protocol.as_str(),
+            method: "POST",
+            path: self.path,
+            content_type: self.content_type,
+            body: text,
+            body_base64: base64,
+            body_bytes: self.body.len(),
+            curl,
+        }
+    }
+}
+
+/// The body of the first sample that is short enough to repeat.
+pub(crate) fn nearest_body(samples: &[Sample]) -> Option<String> {
+    let short = samples.iter().find(|sample| sample.body.len() <= NEAREST_LIMIT)?;
+    String::from_utf8(short.body.clone()).ok()
+}
+
+/// A value that an input takes: one row, a category that it knows, small numbers.
+pub(crate) fn tensor(spec: &InputSpec) -> Tensor {
+    let dims = spec.shape.as_deref().unwrap_or(&[Dim::Dynamic]);
+    // Convolutions need some room: 32 is divisible by the usual strides. Other free sizes are lengths of sequences.
+    let free = if dims.len() >= 4 { 32 } else { 8 };
+    let shape = dims.iter().enumerate().map(|(axis, dim)| match (axis, dim) {
+        (_, Dim::Fixed(n)) => *n,
+        (0, _) => 1,
+        _ => free,
+    });
+    let shape: Vec<usize> = shape.collect();
+    let count = shape.iter().product();
+    let category = spec.categories.iter().flatten().next();
+    Tensor::new(shape, data(spec.dtype, count, category.map(String::as_str)))
+        // Only a shape that no machine can hold fails, and then no sample exists.
+        .unwrap_or_else(|_| Tensor::vector(Data::empty(spec.dtype)))
+}
+
+fn data(dtype: DType, count: usize, category: Option<&str>) -> Data {
+    let category_number = category.and_then(|c| c.trim().parse::<f64>().ok());
+    let one = |default: f64| {
+        category_number.map_or(crate::number::Number::F64(default), crate::number::Number::F64)
+    };
+    let scalar = match dtype {
+        DType::Str => crate::cast::Scalar::Text(category.unwrap_or("text")),
+        DType::Bool => crate::cast::Scalar::Bool(true),
+        dtype if dtype.is_float() => crate::cast::Scalar::Number(one(0.5)),
+        _ => crate::cast::Scalar::Number(one(1.0)),
+    };
+    let mut data = Data::empty(dtype);
+    let filled = crate::cast::extend(&mut data, std::iter::repeat_n(scalar, count));
+    // A category that the type does not hold is the model's own oddity; zeros are always valid.
+    if filled.is_ok() { data } else { Data::zeros(dtype, count) }
+}
+
+/// A Python expression for nested lists of a shape around one value.
+pub(crate) fn python_lists(shape: &[usize], element: &str) -> String {
+    shape.iter().rev().fold(element.to_owned(), |inner, n| format!("[{inner}]*{n}"))
+}
+
+/// A text as one word of a shell's.
+fn shell(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// RFC 4648.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let sextet = |i: u32| char::from(ALPHABET[(bits >> (18 - 6 * i) & 63) as usize]);
+        // A chunk of n bytes fills n + 1 characters.
+        text.extend((0..4).map(|i| if i as usize <= chunk.len() { sextet(i) } else { '=' }));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_the_usual_one() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_the_curl_line_as_it_was_meant() {
+        let sample = Sample {
+            protocol: ProtocolName::Fn,
+            path: "/fn/a".into(),
+            content_type: "application/json",
+            body: b"{\"a\": \"it's\"}".to_vec(),
+            python: None,
+        };
+        assert_eq!(
+            sample.show("http://h:1/").curl,
+            r#"curl 'http://h:1/fn/a' -H 'content-type: application/json' --data-binary '{"a": "it'\''s"}'"#
+        );
+    }
+
+    #[test]
+    fn python_lists_nest_as_the_shape_does() {
+        assert_eq!(python_lists(&[2, 3], "0.5"), "[[0.5]*3]*2");
+        assert_eq!(python_lists(&[], "0.5"), "0.5");
+    }
+}

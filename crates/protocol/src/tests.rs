@@ -1,0 +1,369 @@
+//! Tests of the whole: every decoder against hostile bodies, every sample against its own decoder.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method};
+use modelet_core::manifest::NonFinite;
+use modelet_core::{
+    Code, DType, Dim, Failure, FunctionError, InputSpec, OutputKind, OutputSpec, Signature, Tensor, Version,
+};
+use proptest::prelude::*;
+
+use crate::{Decoded, FunctionContext, PROTOCOLS, ProtocolName, npy};
+
+/// An input `name` of a shape in which `None` is free.
+pub(crate) fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputSpec {
+    let dims = shape.iter().map(|dim| dim.map_or(Dim::Dynamic, Dim::Fixed)).collect();
+    InputSpec {
+        name: name.into(),
+        dtype,
+        shape: Some(dims),
+        optional: false,
+        columns: None,
+        categories: None,
+    }
+}
+
+/// An output tensor.
+pub(crate) fn output(name: &str, dtype: DType) -> OutputSpec {
+    OutputSpec { name: name.into(), kind: OutputKind::Tensor { dtype, shape: None }, classes: None }
+}
+
+/// A function called `f` with generous limits.
+pub(crate) fn function(inputs: Vec<InputSpec>) -> FunctionContext {
+    FunctionContext {
+        name: "f".parse().unwrap(),
+        version: Version(1),
+        signature: Signature { inputs, outputs: vec![output("y", DType::F32)] },
+        non_finite: NonFinite::Null,
+        body_limit_bytes: 4 << 20,
+        response_limit_bytes: 4 << 20,
+    }
+}
+
+pub(crate) fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+}
+
+/// A request through the public functions, as the runtime sends it.
+pub(crate) fn decode(
+    path: &str,
+    header: &[(&'static str, &str)],
+    body: impl Into<Bytes>,
+    ctx: &FunctionContext,
+) -> Result<Decoded, FunctionError> {
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let route = crate::route(&Method::POST, path).unwrap().unwrap();
+    crate::decode(&route, &headers(header), query, body.into(), ctx)
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// One hostile request: path, headers, body.
+type Hostile = (&'static str, Vec<(&'static str, &'static str)>, Vec<u8>);
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const CSV: (&str, &str) = ("content-type", "text/csv");
+const NPY: (&str, &str) = ("content-type", "application/x-npy");
+const RAW: (&str, &str) = ("content-type", "application/octet-stream");
+
+/// Bodies for a function of one `float32 [any, 2]`, all of them wrong.
+fn hostile() -> Vec<Hostile> {
+    let mut all: Vec<Hostile> = Vec::new();
+    let v2 = r#"{"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1.5,2]}]}"#;
+    let valid = r#"{"inputs":[[1.5,-2],[3e2,4]],"outputs":["y"]}"#;
+    for (path, text) in [("/fn/f", valid), ("/v2/models/f/infer", v2)] {
+        for end in 0..text.len() {
+            all.push((path, vec![JSON], text.as_bytes()[..end].to_vec()));
+        }
+        for at in 0..text.len() {
+            // One byte replaced by one that no JSON has.
+            let mut broken = text.as_bytes().to_vec();
+            broken[at] = 0xff;
+            all.push((path, vec![JSON], broken));
+        }
+        for open in ["[", "{\"a\":", "[[1],", "{\"inputs\":", "[1,\"a\",["] {
+            all.push((path, vec![JSON], open.repeat(100_000).into_bytes()));
+        }
+        let bomb = gzip(&vec![b'['; 32 << 20]);
+        all.push((path, vec![JSON, ("content-encoding", "gzip")], bomb.clone()));
+        all.push((path, vec![JSON, ("content-encoding", "gzip")], bomb[..bomb.len() / 2].to_vec()));
+        all.push((path, vec![JSON, ("content-encoding", "gzip")], text.into()));
+        all.push((path, vec![JSON, ("content-encoding", "br")], text.into()));
+        all.push((path, vec![JSON, ("content-encoding", "deflate")], gzip(text.as_bytes())));
+        all.push((path, vec![JSON], gzip(text.as_bytes())));
+        all.push((path, vec![JSON], format!("{text}{text}").into()));
+        all.push((path, vec![JSON], vec![b' '; 5 << 20]));
+    }
+    for value in [
+        "null",
+        "true",
+        "\"abc\"",
+        "{}",
+        "[null]",
+        "[[true,1]]",
+        "[[1,\"abc\"]]",
+        "[[1,NaN]]",
+        "[[1,-Infinity]]",
+        "[[1,1e400]]",
+        "[[1,1e39]]",
+        "[[1,2],[3]]",
+        "[[1,2],3]",
+        "[[1,2,3]]",
+        "[[[1,2]]]",
+        "[[1,{}]]",
+        "[[1,[]]]",
+        "[[],[]]",
+        "[1,2,3]",
+        "[[1,2],null]",
+        "[[1,2],[[3],4]]",
+        "[{\"z\":1}]",
+        "[{\"x\":[1,2]},{}]",
+        "[{},5]",
+        "[[1,2],{\"x\":1}]",
+        "{\"x\":[[1,2]],\"y\":1}",
+        "{\"x\":[[1,2]],\"x\":[[1,2]]}",
+        "[1 2]",
+        "[0x10,1]",
+        "[01,2]",
+        "[.5,2]",
+        "[1.,2]",
+        "[+1,2]",
+        "['a']",
+        "[1,2",
+        "[1,2}",
+        "\"\\ud800\"",
+        "[\"\\x\"]",
+    ] {
+        all.push(("/fn/f", vec![JSON], value.into()));
+        all.push(("/fn/f", vec![JSON], format!("{{\"inputs\":{value}}}").into()));
+        all.push(("/fn/f", vec![JSON], format!("{{\"instances\":{value}}}").into()));
+        let v2 = format!(r#"{{"inputs":[{{"name":"x","shape":[1,2],"datatype":"FP32","data":{value}}}]}}"#);
+        // V2 takes any list of two numbers; none of these is one.
+        all.push(("/v2/models/f/infer", vec![JSON], v2.into()));
+    }
+    for input in [
+        r#""shape":[-1,2],"datatype":"FP32","data":[1,2]"#,
+        r#""shape":[1,-2],"datatype":"FP32","data":[1,2]"#,
+        r#""shape":[1.5,2],"datatype":"FP32","data":[1,2]"#,
+        r#""shape":[18446744073709551615,2],"datatype":"FP32","data":[1,2]"#,
+        r#""shape":[4611686018427387904,2],"datatype":"FP32","data":[1,2]"#,
+        r#""shape":"1","datatype":"FP32","data":[1,2]"#,
+        r#""shape":[[1,2]],"datatype":"FP32","data":[1,2]"#,
+        r#""shape":[2],"datatype":"FP32","data":[1,2]"#,
+        r#""shape":[1,2],"datatype":"FP64","data":[1,2]"#,
+        r#""shape":[1,2],"datatype":"FLOAT","data":[1,2]"#,
+        r#""shape":[1,2],"datatype":7,"data":[1,2]"#,
+        r#""shape":[1,2],"datatype":"FP32","data":[1,2,3]"#,
+        r#""shape":[1,2],"datatype":"FP32","data":[[1],[2]]"#,
+        r#""shape":[1,2],"datatype":"FP32","data":"abc""#,
+        r#""shape":[1,2],"datatype":"FP32""#,
+        r#""shape":[1,2],"data":[1,2]"#,
+        r#""datatype":"FP32","data":[1,2]"#,
+        r#""shape":[1,2],"datatype":"FP32","data":[1,2],"extra":1"#,
+        r#""shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}"#,
+        r#""shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":-8}"#,
+        r#""shape":[1,2],"datatype":"FP32","parameters":[]"#,
+    ] {
+        all.push((
+            "/v2/models/f/infer",
+            vec![JSON],
+            format!(r#"{{"inputs":[{{"name":"x",{input}}}]}}"#).into(),
+        ));
+        all.push((
+            "/v2/models/f/infer",
+            vec![JSON],
+            format!(r#"{{"inputs":[{{"name":"z",{input}}}]}}"#).into(),
+        ));
+    }
+    for body in [
+        r#"{"inputs":[]}"#,
+        r#"{"inputs":{}}"#,
+        r#"{"inputs":[1]}"#,
+        "[]",
+        "{}",
+        r#"{"id":7,"inputs":[]}"#,
+        r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}],"outputs":[{"name":"nope"}]}"#,
+        r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}],"outputs":[7]}"#,
+        r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}],"unknown":1}"#,
+    ] {
+        all.push(("/v2/models/f/infer", vec![JSON], body.into()));
+    }
+    for length in ["99999", "-1", "abc", "10"] {
+        all.push(("/v2/models/f/infer", vec![JSON, ("inference-header-content-length", length)], v2.into()));
+    }
+    for csv in
+        ["a,b\n1", "1,2\n3", "1,x", "1;2", "1,2\n,\nabc,1", "\n\n", "\"1,2", "1e999,2", "a,b\nc,d", "1,2,3"]
+    {
+        all.push(("/fn/f", vec![CSV], csv.into()));
+    }
+    all.push(("/fn/f", vec![CSV], vec![0xff, 0xfe, 0, 1]));
+    let npy = npy::write(&Tensor::new(vec![1, 2], vec![1.0_f32, 2.0]).unwrap());
+    for end in 0..npy.len() {
+        all.push(("/fn/f", vec![NPY], npy[..end].to_vec()));
+    }
+    all.push(("/fn/f", vec![NPY], npy::write(&Tensor::new(vec![1, 3], vec![1.0_f32; 3]).unwrap())));
+    all.push(("/fn/f", vec![NPY], npy::write(&Tensor::new(vec![1, 2], vec!["a".to_owned(); 2]).unwrap())));
+    all.push(("/fn/f", vec![NPY], npy::write(&Tensor::new(vec![1, 2], vec![1e300_f64; 2]).unwrap())));
+    for length in [0, 1, 7, 9, 12] {
+        all.push(("/fn/f", vec![RAW], vec![0; length]));
+    }
+    for body in [
+        r#"{"dataframe_split":1}"#,
+        r#"{"dataframe_split":{"data":[[1]]}}"#,
+        r#"{"dataframe_records":5}"#,
+        r#"{"inputs":[[1,2]],"instances":[[1,2]]}"#,
+        r#"{"inputs":[[1,2]],"extra":1}"#,
+        r#"{"outputs":["y"]}"#,
+        r#"{"inputs":[[1,2]],"outputs":["nope"]}"#,
+        r#"{"inputs":[[1,2]],"outputs":"y"}"#,
+    ] {
+        all.push(("/fn/f", vec![JSON], body.into()));
+    }
+    for body in ["", "hello", "{", "[", "%%%"] {
+        all.push(("/fn/f", vec![], body.into()));
+    }
+    all.push(("/fn/f", vec![("content-type", "image/png")], b"\x89PNG".to_vec()));
+    all.push(("/fn/f", vec![("content-type", "multipart/form-data; boundary=a")], b"--a".to_vec()));
+    all.push(("/fn/f", vec![("content-type", "application/json; charset=utf-16")], b"[[1,2]]".to_vec()));
+    all.push(("/fn/f", vec![JSON, ("accept", "image/png")], b"[[1,2]]".to_vec()));
+    all
+}
+
+#[test]
+fn hundreds_of_hostile_bodies_each_get_a_sentence() {
+    let ctx = function(vec![input("x", DType::F32, &[None, Some(2)])]);
+    assert!(decode("/fn/f", &[JSON], "[[1,2]]", &ctx).is_ok(), "the function takes what is right");
+    let all = hostile();
+    assert!(all.len() >= 300, "{}", all.len());
+    for (path, headers, body) in all {
+        let start = String::from_utf8_lossy(&body[..body.len().min(90)]).into_owned();
+        let error = decode(path, &headers, body, &ctx)
+            .map(|decoded| decoded.inputs)
+            .expect_err(&format!("{path} {headers:?} {start}"));
+        let answer = crate::error(ProtocolName::Fn, &Failure::Function(error.clone()), None);
+        assert!(answer.status().is_client_error(), "{start}: {error:?}");
+        assert!(error.message.len() >= 20, "{start}: {error}");
+        assert!(error.message.len() <= 1_000, "an error does not repeat a hostile body: {error}");
+    }
+}
+
+#[test]
+fn an_error_never_repeats_much_of_a_body() {
+    let ctx = function(vec![input("x", DType::F32, &[None, Some(2)])]);
+    let long = "k".repeat(1 << 20);
+    for body in [
+        format!("{{\"{long}\":1}}"),
+        format!("[{{\"{long}\":1}}]"),
+        format!("{{\"inputs\":[[1,\"{long}\"]]}}"),
+        format!("{{\"inputs\":1,\"{long}\":1}}"),
+        format!("{{\"inputs\":[[1,2]],\"outputs\":[\"{long}\"]}}"),
+        format!("{{\"dataframe_split\":{{\"{long}\":1}}}}"),
+        format!("{{\"{long}\":NaN}}"),
+        format!("[{}]", "1".repeat(1 << 20)),
+    ] {
+        let error = decode("/fn/f", &[JSON], body, &ctx).unwrap_err();
+        assert!(format!("{error:?}").len() < 4_000, "{}", &format!("{error:?}")[..300]);
+    }
+}
+
+/// Any signature that a model may have.
+fn signatures() -> impl Strategy<Value = Signature> {
+    let dtype = proptest::sample::select(DType::ALL);
+    let dim = prop_oneof![Just(None), Just(Some(1)), (2_usize..5).prop_map(Some)];
+    let shape = prop_oneof![
+        Just(vec![None]),
+        Just(vec![None, Some(1)]),
+        (1_usize..6).prop_map(|n| vec![None, Some(n)]),
+        proptest::collection::vec(dim, 0..5),
+    ];
+    let one = (dtype, shape, any::<bool>(), any::<bool>(), any::<bool>());
+    proptest::collection::vec(one, 1..4).prop_map(|inputs| {
+        let inputs =
+            inputs.into_iter().enumerate().map(|(at, (dtype, shape, columns, categories, optional))| {
+                let mut spec = input(["x", "in \"put\"", "größe"][at], dtype, &shape);
+                let width = match shape.as_slice() {
+                    [_, Some(width)] if columns => Some(*width),
+                    _ => None,
+                };
+                spec.columns = width.map(|n| (0..n).map(|i| format!("c{at},{i}'")).collect());
+                spec.categories = categories.then(|| vec!["7".to_owned(), "b".to_owned()]);
+                spec.optional = optional && at > 0;
+                spec
+            });
+        Signature { inputs: inputs.collect(), outputs: vec![output("y", DType::F32)] }
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_sample_is_a_valid_request(signature in signatures()) {
+        let ctx = FunctionContext { signature, ..function(vec![]) };
+        for protocol in PROTOCOLS {
+            let samples = protocol.samples(&ctx.name, &ctx.signature);
+            prop_assert!(!samples.is_empty());
+            for sample in samples {
+                let header = [("content-type", sample.content_type)];
+                let decoded = decode(&sample.path, &header, sample.body.clone(), &ctx);
+                let text = String::from_utf8_lossy(&sample.body).into_owned();
+                let decoded = decoded.map_err(|e| TestCaseError::fail(format!("{} {text}: {e}", sample.content_type)))?;
+                for (name, tensor) in &decoded.inputs {
+                    let spec = ctx.signature.input(name).unwrap();
+                    prop_assert!(spec.accepts_shape(tensor.shape()) && spec.dtype == tensor.dtype());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_body_makes_a_decoder_panic(
+        signature in signatures(),
+        body in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..200),
+            "[\\[\\]{}\",:0-9a-z .e-]{0,80}".prop_map(String::into_bytes),
+        ],
+        kind in 0_usize..6,
+        v2 in any::<bool>(),
+    ) {
+        let ctx = FunctionContext { signature, ..function(vec![]) };
+        let kinds = ["application/json", "text/csv", "application/x-npy", "application/octet-stream", "text/plain", ""];
+        let path = if v2 { "/v2/models/f/infer" } else { "/fn/f" };
+        let length = body.first().copied().unwrap_or(0).to_string();
+        let binary = [("content-type", kinds[kind]), ("inference-header-content-length", length.as_str())];
+        let _ = decode(path, &binary[..1], body.clone(), &ctx);
+        let _ = decode(path, &binary, body, &ctx);
+    }
+}
+
+#[test]
+fn a_body_over_the_limit_names_both_sizes_and_points_to_binary() {
+    let ctx = function(vec![input("x", DType::F64, &[None, Some(480), Some(512), Some(3)])]);
+    let row = format!("[{}]", vec!["[0.12345,0.5,0.25]"; 512].join(","));
+    let image = format!("[[{}]]", vec![row; 480].join(","));
+    let size = image.len();
+    let error = decode("/fn/f", &[JSON], image, &ctx).unwrap_err();
+    assert_eq!((error.code, error.code.status()), (Code::BodyTooLarge, 413));
+    assert!(error.message.contains("4.0 MiB") && size > 4 << 20, "{error}");
+    assert!(error.hint.is_some_and(|hint| hint.contains("npy")));
+}
+
+#[test]
+fn a_gzip_request_is_read_and_a_zip_is_named() {
+    let ctx = function(vec![input("x", DType::F32, &[None, Some(2)])]);
+    for (path, body) in [
+        ("/fn/f", r#"{"inputs": [[1,2]]}"#),
+        ("/v2/models/f/infer", r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#),
+    ] {
+        let encoded = [JSON, ("content-encoding", "gzip")];
+        let decoded = decode(path, &encoded, gzip(body.as_bytes()), &ctx).unwrap();
+        assert_eq!(decoded.inputs[0].1, Tensor::new(vec![1, 2], vec![1.0_f32, 2.0]).unwrap());
+        let error = decode(path, &encoded, &b"PK\x03\x04\x14\x00"[..], &ctx).unwrap_err();
+        assert_eq!(error.code.status(), 400);
+        assert!(error.message.contains("gzip") && error.message.contains("zip archive"), "{error}");
+    }
+}

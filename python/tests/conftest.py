@@ -1,0 +1,57 @@
+"""Fixtures: the model cases, one platform for all tests that leave it as they found it, and fresh ones for the rest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import models
+import pytest
+import tritonclient.http as triton
+from casefile import Case
+from harness import Function, Platform
+
+
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Case]:
+    """Every model case, made first where it is missing."""
+    return {case.name: case for case in models.cases(say=lambda line: print(f"models: {line}", file=sys.stderr))}
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform that most tests share."""
+    shared = Platform(tmp_path_factory.mktemp("platform")).start()
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture
+def own_platform(tmp_path: Path) -> Iterator[Platform]:
+    """A platform for a test that kills it or looks at all that it holds."""
+    fresh = Platform(tmp_path).start()
+    yield fresh
+    fresh.stop()
+
+
+@pytest.fixture(scope="session")
+def function(platform: Platform, cases: dict[str, Case]) -> Callable[..., Function]:
+    """Deploys a case on the shared platform, once for each set of settings."""
+    deployed: dict[str, Function] = {}
+
+    def deploy(case: str, name: str | None = None, manifest: dict | None = None, **settings: int) -> Function:
+        name = name or case
+        if name not in deployed:
+            deployed[name] = platform.deploy(cases[case], name, manifest, **settings)
+        return deployed[name]
+
+    return deploy
+
+
+@pytest.fixture(scope="session")
+def triton_client(platform: Platform) -> Iterator[triton.InferenceServerClient]:
+    """Triton's own client, unmodified."""
+    client = triton.InferenceServerClient(platform.url.removeprefix("http://"), network_timeout=60.0)
+    yield client
+    client.close()
