@@ -27,7 +27,7 @@ NOT_DEPLOYED = {"case.json", "calls.npz", "stamp"}
 
 def find_binary() -> Path:
     """`$MODELET_BIN`, else the newest of the release and the debug build."""
-    if "MODELET_BIN" in os.environ:
+    if os.environ.get("MODELET_BIN"):
         return Path(os.environ["MODELET_BIN"]).resolve()
     built = [path for kind in ("release", "debug") if (path := ROOT / "target" / kind / "modelet").exists()]
     if not built:

@@ -3,13 +3,16 @@
 //! - [`proto`]: the messages; [`file`]: a file read by skipping
 //! - [`signature`]: inputs and outputs in our words
 //! - [`labels`]: categories of inputs, classes of outputs, traced through the graph
+//! - [`facts`], [`types`]: what follows from the graph, for the rules of engines
 //! - [`locale`]: makes text models independent of the machine's languages
 
+pub(crate) mod facts;
 mod file;
 mod labels;
 pub mod locale;
-pub mod proto;
+pub(crate) mod proto;
 mod signature;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -28,7 +31,7 @@ pub use labels::describe_onnx;
 /// The newest IR version that our engines read, and the ONNX release that brought it.
 pub const NEWEST_IR_VERSION: i64 = 13;
 /// The newest version of each domain's operators that our engines know.
-pub const NEWEST_OPSETS: &[(&str, i64)] = &[("", 26), ("ai.onnx.ml", 5)];
+pub const NEWEST_OPSETS: &[(&str, i64)] = &[("", 28), ("ai.onnx.ml", 5)];
 /// The ONNX release of those two.
 const NEWEST_ONNX: &str = "1.21";
 

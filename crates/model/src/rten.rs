@@ -3,8 +3,8 @@
 //! It computes int64 and boolean values as int32 and float64 as float32, so it is asked only for models where that cannot
 //! change an answer: [`supported`] decides, by the operators and types in the graph.
 
+mod narrowing;
 mod supported;
-mod types;
 mod values;
 
 use std::path::Path;

@@ -1,1 +1,28 @@
-fn main() {}
+//! `modelet`: machine learning models as serverless functions.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+mod client;
+mod commands;
+mod engines;
+mod launch;
+mod output;
+mod report;
+
+fn main() -> ExitCode {
+    // An instance is this same binary, started again: before anything else, so that it starts in no time.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == launch::RUNTIME_ARGUMENT) {
+        return modelet_runtime::main();
+    }
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            report.print();
+            report.exit_code()
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! Recognises a model by its content and says which files belong to it. A format is one implementation of [`Importer`] in one
 //! file, and one entry in `IMPORTERS`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use modelet_core::FunctionError;
+use modelet_core::{Code, FunctionError};
 
 mod onnx;
 
@@ -12,6 +12,8 @@ mod onnx;
 pub struct Imported {
     /// The format, such as `onnx`.
     pub format: &'static str,
+    /// Where the files lie: the model's own folder, or one with a rewritten model.
+    pub folder: PathBuf,
     /// The model's file, relative to its folder.
     pub model: String,
     /// Every file that belongs to it, relative to its folder, the model's own included.
@@ -22,8 +24,9 @@ pub struct Imported {
 trait Importer: Sync {
     /// Endings of file names that such models usually have, for finding the model of a folder.
     fn endings(&self) -> &'static [&'static str];
-    /// `Ok(None)`: not of this format. An error: of this format, and not to be served, with the reason.
-    fn import(&self, model: &Path) -> Result<Option<Imported>, FunctionError>;
+    /// `Ok(None)`: not of this format. An error: of this format, and not to be served, with the reason. Files that have to be
+    /// rewritten are put into `work`.
+    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError>;
 }
 
 /// Tried in this order; the last one gives the error for what none recognises.
@@ -35,12 +38,13 @@ pub fn has_model_name(path: &Path) -> bool {
     IMPORTERS.iter().any(|importer| importer.endings().contains(&ending))
 }
 
-/// Recognises a model.
-pub fn import(model: &Path) -> Result<Imported, FunctionError> {
+/// Recognises a model. Files that have to be rewritten are put into `work`.
+pub fn import(model: &Path, work: &Path) -> Result<Imported, FunctionError> {
     for importer in IMPORTERS {
-        if let Some(imported) = importer.import(model)? {
+        if let Some(imported) = importer.import(model, work)? {
             return Ok(imported);
         }
     }
-    Err(modelet_model::not_a_model(model))
+    let message = format!("{} is not a model that modelet knows", model.display());
+    Err(FunctionError::new(Code::ModelRefused, message).hint("deploy an ONNX file, or a folder with one"))
 }

@@ -65,7 +65,8 @@ fn measure(engine: EngineName, path: &Path, options: &LoadOptions) -> Result<Mea
     let engine = modelet_model::engine(engine);
     let mut model = engine.load(path, options)?;
     let load_ms = ms(started.elapsed());
-    let signature = model.signature().clone();
+    let mut signature = model.signature().clone();
+    modelet_model::describe_onnx(&mut signature, &modelet_model::summarize(path)?);
     let row = examples(&signature, 1, EXAMPLE_SEED);
     let started = Instant::now();
     let outputs = model.predict(row.clone(), None);

@@ -43,8 +43,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads what lies at `path`. An error says what is wrong and what to do; nothing is changed.
-    pub fn open(path: &Path) -> Result<Self, FunctionError> {
+    /// Reads what lies at `path`; what an importer has to rewrite is put into the folder `work`. An error says what is wrong and
+    /// what to do; nothing at `path` is changed.
+    pub fn open(path: &Path, work: &Path) -> Result<Self, FunctionError> {
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         let (manifest, model) = if metadata.is_dir() {
             let manifest = read_manifest(&path.join(MANIFEST_FILE))?;
@@ -54,14 +55,15 @@ impl Source {
             };
             (manifest, model)
         } else if path.file_name().is_some_and(|name| name == MANIFEST_FILE) {
-            return Self::open(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            return Self::open(folder.unwrap_or(Path::new(".")), work);
         } else {
             (Manifest::default(), path.to_owned())
         };
         let given = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
         let name = manifest.name.clone().or_else(|| FunctionName::nearest(&given.file_stem()?.to_string_lossy()));
-        let imported = importer::import(&model)?;
-        let folder = model.parent().unwrap_or(Path::new(""));
+        let imported = importer::import(&model, work)?;
+        let folder = &imported.folder;
         let mut files = Vec::new();
         for file in imported.files {
             files.push(SourceFile::read(&file, &folder.join(&file))?);
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
 
     fn refused(path: &Path) -> FunctionError {
-        Source::open(path).unwrap_err()
+        Source::open(path, Path::new("/nowhere")).unwrap_err()
     }
 
     #[test]

@@ -257,3 +257,6 @@ fn nested(shape: &[usize], elements: &mut dyn Iterator<Item = Json>) -> Json {
         Some((len, inner)) => Json::List((0..*len).map(|_| nested(inner, elements)).collect()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,3 +220,6 @@ fn metadata(name: &str, dtype: DType, shape: Option<&[Dim]>) -> serde_json::Valu
 fn class_count(classes: Option<&[String]>) -> Dim {
     classes.map_or(Dim::Dynamic, |names| Dim::Fixed(names.len()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ pub(crate) fn read(body: &[u8], spec: &InputSpec) -> Result<Tensor, FunctionErro
     let Some(size) = spec.dtype.size_bytes() else {
         return Err(bad("text/plain or JSON: this input is text, which has no raw form".to_owned()));
     };
-    if body.is_empty() || body.len() % size != 0 {
+    if body.is_empty() || !body.len().is_multiple_of(size) {
         return Err(bad(format!("a multiple of {size} bytes, the size of one {}", spec.dtype)));
     }
     let count = body.len() / size;

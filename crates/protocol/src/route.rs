@@ -82,8 +82,8 @@ mod tests {
     use super::*;
     use crate::{Operation, ProtocolName, Route, route};
 
-    fn routed(method: Method, path: &str) -> Option<Result<Route, Code>> {
-        route(&method, path).map(|routed| routed.map_err(|(_, error)| error.code))
+    fn routed(method: &Method, path: &str) -> Option<Result<Route, Code>> {
+        route(method, path).map(|routed| routed.map_err(|(_, error)| error.code))
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         ] {
             let function = function.then(|| "churn".parse().unwrap());
             let expected = Route { protocol, function, qualifier, operation };
-            assert_eq!(routed(method, path), Some(Ok(expected)), "{path}");
+            assert_eq!(routed(&method, path), Some(Ok(expected)), "{path}");
         }
     }
 
@@ -134,10 +134,10 @@ mod tests {
             (Method::POST, "/fn/churn:prod", Code::BadName),
             (Method::POST, "/v2/models/churn/versions/0/infer", Code::BadName),
         ] {
-            assert_eq!(routed(method, path), Some(Err(code)), "{path}");
+            assert_eq!(routed(&method, path), Some(Err(code)), "{path}");
         }
         for path in ["/", "/fnord", "/v2x", "/v1/models/a", ""] {
-            assert_eq!(routed(Method::GET, path), None, "{path}");
+            assert_eq!(routed(&Method::GET, path), None, "{path}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Tests of the whole: every decoder against hostile bodies, every sample against its own decoder.
 
+mod hostile;
+
 use std::io::Write;
 
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use modelet_core::{
 };
 use proptest::prelude::*;
 
-use crate::{Decoded, FunctionContext, PROTOCOLS, ProtocolName, npy};
+use crate::{Decoded, FunctionContext, PROTOCOLS, ProtocolName};
 
 /// An input `name` of a shape in which `None` is free.
 pub(crate) fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputSpec {
@@ -64,182 +66,13 @@ fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// One hostile request: path, headers, body.
-type Hostile = (&'static str, Vec<(&'static str, &'static str)>, Vec<u8>);
-
 const JSON: (&str, &str) = ("content-type", "application/json");
-const CSV: (&str, &str) = ("content-type", "text/csv");
-const NPY: (&str, &str) = ("content-type", "application/x-npy");
-const RAW: (&str, &str) = ("content-type", "application/octet-stream");
-
-/// Bodies for a function of one `float32 [any, 2]`, all of them wrong.
-fn hostile() -> Vec<Hostile> {
-    let mut all: Vec<Hostile> = Vec::new();
-    let v2 = r#"{"id":"1","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1.5,2]}]}"#;
-    let valid = r#"{"inputs":[[1.5,-2],[3e2,4]],"outputs":["y"]}"#;
-    for (path, text) in [("/fn/f", valid), ("/v2/models/f/infer", v2)] {
-        for end in 0..text.len() {
-            all.push((path, vec![JSON], text.as_bytes()[..end].to_vec()));
-        }
-        for at in 0..text.len() {
-            // One byte replaced by one that no JSON has.
-            let mut broken = text.as_bytes().to_vec();
-            broken[at] = 0xff;
-            all.push((path, vec![JSON], broken));
-        }
-        for open in ["[", "{\"a\":", "[[1],", "{\"inputs\":", "[1,\"a\",["] {
-            all.push((path, vec![JSON], open.repeat(100_000).into_bytes()));
-        }
-        let bomb = gzip(&vec![b'['; 32 << 20]);
-        all.push((path, vec![JSON, ("content-encoding", "gzip")], bomb.clone()));
-        all.push((path, vec![JSON, ("content-encoding", "gzip")], bomb[..bomb.len() / 2].to_vec()));
-        all.push((path, vec![JSON, ("content-encoding", "gzip")], text.into()));
-        all.push((path, vec![JSON, ("content-encoding", "br")], text.into()));
-        all.push((path, vec![JSON, ("content-encoding", "deflate")], gzip(text.as_bytes())));
-        all.push((path, vec![JSON], gzip(text.as_bytes())));
-        all.push((path, vec![JSON], format!("{text}{text}").into()));
-        all.push((path, vec![JSON], vec![b' '; 5 << 20]));
-    }
-    for value in [
-        "null",
-        "true",
-        "\"abc\"",
-        "{}",
-        "[null]",
-        "[[true,1]]",
-        "[[1,\"abc\"]]",
-        "[[1,NaN]]",
-        "[[1,-Infinity]]",
-        "[[1,1e400]]",
-        "[[1,1e39]]",
-        "[[1,2],[3]]",
-        "[[1,2],3]",
-        "[[1,2,3]]",
-        "[[[1,2]]]",
-        "[[1,{}]]",
-        "[[1,[]]]",
-        "[[],[]]",
-        "[1,2,3]",
-        "[[1,2],null]",
-        "[[1,2],[[3],4]]",
-        "[{\"z\":1}]",
-        "[{\"x\":[1,2]},{}]",
-        "[{},5]",
-        "[[1,2],{\"x\":1}]",
-        "{\"x\":[[1,2]],\"y\":1}",
-        "{\"x\":[[1,2]],\"x\":[[1,2]]}",
-        "[1 2]",
-        "[0x10,1]",
-        "[01,2]",
-        "[.5,2]",
-        "[1.,2]",
-        "[+1,2]",
-        "['a']",
-        "[1,2",
-        "[1,2}",
-        "\"\\ud800\"",
-        "[\"\\x\"]",
-    ] {
-        all.push(("/fn/f", vec![JSON], value.into()));
-        all.push(("/fn/f", vec![JSON], format!("{{\"inputs\":{value}}}").into()));
-        all.push(("/fn/f", vec![JSON], format!("{{\"instances\":{value}}}").into()));
-        let v2 = format!(r#"{{"inputs":[{{"name":"x","shape":[1,2],"datatype":"FP32","data":{value}}}]}}"#);
-        // V2 takes any list of two numbers; none of these is one.
-        all.push(("/v2/models/f/infer", vec![JSON], v2.into()));
-    }
-    for input in [
-        r#""shape":[-1,2],"datatype":"FP32","data":[1,2]"#,
-        r#""shape":[1,-2],"datatype":"FP32","data":[1,2]"#,
-        r#""shape":[1.5,2],"datatype":"FP32","data":[1,2]"#,
-        r#""shape":[18446744073709551615,2],"datatype":"FP32","data":[1,2]"#,
-        r#""shape":[4611686018427387904,2],"datatype":"FP32","data":[1,2]"#,
-        r#""shape":"1","datatype":"FP32","data":[1,2]"#,
-        r#""shape":[[1,2]],"datatype":"FP32","data":[1,2]"#,
-        r#""shape":[2],"datatype":"FP32","data":[1,2]"#,
-        r#""shape":[1,2],"datatype":"FP64","data":[1,2]"#,
-        r#""shape":[1,2],"datatype":"FLOAT","data":[1,2]"#,
-        r#""shape":[1,2],"datatype":7,"data":[1,2]"#,
-        r#""shape":[1,2],"datatype":"FP32","data":[1,2,3]"#,
-        r#""shape":[1,2],"datatype":"FP32","data":[[1],[2]]"#,
-        r#""shape":[1,2],"datatype":"FP32","data":"abc""#,
-        r#""shape":[1,2],"datatype":"FP32""#,
-        r#""shape":[1,2],"data":[1,2]"#,
-        r#""datatype":"FP32","data":[1,2]"#,
-        r#""shape":[1,2],"datatype":"FP32","data":[1,2],"extra":1"#,
-        r#""shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}"#,
-        r#""shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":-8}"#,
-        r#""shape":[1,2],"datatype":"FP32","parameters":[]"#,
-    ] {
-        all.push((
-            "/v2/models/f/infer",
-            vec![JSON],
-            format!(r#"{{"inputs":[{{"name":"x",{input}}}]}}"#).into(),
-        ));
-        all.push((
-            "/v2/models/f/infer",
-            vec![JSON],
-            format!(r#"{{"inputs":[{{"name":"z",{input}}}]}}"#).into(),
-        ));
-    }
-    for body in [
-        r#"{"inputs":[]}"#,
-        r#"{"inputs":{}}"#,
-        r#"{"inputs":[1]}"#,
-        "[]",
-        "{}",
-        r#"{"id":7,"inputs":[]}"#,
-        r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}],"outputs":[{"name":"nope"}]}"#,
-        r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}],"outputs":[7]}"#,
-        r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}],"unknown":1}"#,
-    ] {
-        all.push(("/v2/models/f/infer", vec![JSON], body.into()));
-    }
-    for length in ["99999", "-1", "abc", "10"] {
-        all.push(("/v2/models/f/infer", vec![JSON, ("inference-header-content-length", length)], v2.into()));
-    }
-    for csv in
-        ["a,b\n1", "1,2\n3", "1,x", "1;2", "1,2\n,\nabc,1", "\n\n", "\"1,2", "1e999,2", "a,b\nc,d", "1,2,3"]
-    {
-        all.push(("/fn/f", vec![CSV], csv.into()));
-    }
-    all.push(("/fn/f", vec![CSV], vec![0xff, 0xfe, 0, 1]));
-    let npy = npy::write(&Tensor::new(vec![1, 2], vec![1.0_f32, 2.0]).unwrap());
-    for end in 0..npy.len() {
-        all.push(("/fn/f", vec![NPY], npy[..end].to_vec()));
-    }
-    all.push(("/fn/f", vec![NPY], npy::write(&Tensor::new(vec![1, 3], vec![1.0_f32; 3]).unwrap())));
-    all.push(("/fn/f", vec![NPY], npy::write(&Tensor::new(vec![1, 2], vec!["a".to_owned(); 2]).unwrap())));
-    all.push(("/fn/f", vec![NPY], npy::write(&Tensor::new(vec![1, 2], vec![1e300_f64; 2]).unwrap())));
-    for length in [0, 1, 7, 9, 12] {
-        all.push(("/fn/f", vec![RAW], vec![0; length]));
-    }
-    for body in [
-        r#"{"dataframe_split":1}"#,
-        r#"{"dataframe_split":{"data":[[1]]}}"#,
-        r#"{"dataframe_records":5}"#,
-        r#"{"inputs":[[1,2]],"instances":[[1,2]]}"#,
-        r#"{"inputs":[[1,2]],"extra":1}"#,
-        r#"{"outputs":["y"]}"#,
-        r#"{"inputs":[[1,2]],"outputs":["nope"]}"#,
-        r#"{"inputs":[[1,2]],"outputs":"y"}"#,
-    ] {
-        all.push(("/fn/f", vec![JSON], body.into()));
-    }
-    for body in ["", "hello", "{", "[", "%%%"] {
-        all.push(("/fn/f", vec![], body.into()));
-    }
-    all.push(("/fn/f", vec![("content-type", "image/png")], b"\x89PNG".to_vec()));
-    all.push(("/fn/f", vec![("content-type", "multipart/form-data; boundary=a")], b"--a".to_vec()));
-    all.push(("/fn/f", vec![("content-type", "application/json; charset=utf-16")], b"[[1,2]]".to_vec()));
-    all.push(("/fn/f", vec![JSON, ("accept", "image/png")], b"[[1,2]]".to_vec()));
-    all
-}
 
 #[test]
 fn hundreds_of_hostile_bodies_each_get_a_sentence() {
     let ctx = function(vec![input("x", DType::F32, &[None, Some(2)])]);
     assert!(decode("/fn/f", &[JSON], "[[1,2]]", &ctx).is_ok(), "the function takes what is right");
-    let all = hostile();
+    let all = hostile::all();
     assert!(all.len() >= 300, "{}", all.len());
     for (path, headers, body) in all {
         let start = String::from_utf8_lossy(&body[..body.len().min(90)]).into_owned();

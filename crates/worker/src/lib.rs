@@ -6,6 +6,7 @@
 //! - [`feed`]: HTTP/1.1 to an instance; a connection is a concurrency slot
 //! - [`output`]: what an instance prints, line by line
 //! - [`memory`]: how much memory a process holds
+//! - [`once`]: programs that are run for their answer
 //! - [`machine`]: what this machine can do, for `modelet doctor`
 //!
 //! Deliberately absent: scaling decisions, client protocols. The only room with `unsafe` and with process spawning; each
@@ -14,6 +15,7 @@
 pub mod feed;
 pub mod machine;
 pub mod memory;
+pub mod once;
 pub mod output;
 pub mod process;
 pub mod socket;

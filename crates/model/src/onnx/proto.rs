@@ -176,15 +176,23 @@ pub struct TensorHead {
     pub data_location: Option<i32>,
 }
 
-/// A constant, without its weights. Small lists of int64 (axes, indices, sizes) are kept, since the meaning of a graph
-/// hangs on them.
+/// A constant, without its weights. Lists of int64 (axes, indices, sizes) are kept and so are a few floats (scales), since
+/// the meaning of a graph hangs on them.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct TensorProto {
     /// Everything but the numbers.
     pub head: TensorHead,
     /// The numbers of an int64 tensor that lie in the file.
     pub integers: Vec<i64>,
+    /// The numbers of a float32 tensor that lie in the file, if they are few.
+    pub floats: Vec<f32>,
 }
+
+/// Bytes of float32 numbers that are still few: the scales of a tensor of 8 dimensions.
+const FEW_FLOATS_BYTES: usize = 32;
+
+/// `TensorProto.DataType.FLOAT`.
+pub const FLOAT: i32 = 1;
 
 /// `TensorProto.DataType.INT64`.
 pub const INT64: i32 = 7;
@@ -199,6 +207,7 @@ impl Message for TensorProto {
         buf: &mut impl Buf,
         ctx: DecodeContext,
     ) -> Result<(), DecodeError> {
+        const FLOAT_DATA: u32 = 4;
         const INT64_DATA: u32 = 7;
         const RAW_DATA: u32 = 9;
         // Writers put fields in the order of their numbers, so the type is known here; were it not, the list stays
@@ -211,6 +220,16 @@ impl Message for TensorProto {
                 let numbers = raw.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
                 self.integers.extend(numbers);
                 Ok(())
+            }
+            (RAW_DATA, Some(FLOAT)) if self.len() * size_of::<f32>() <= FEW_FLOATS_BYTES => {
+                let mut raw = Vec::new();
+                encoding::bytes::merge(wire_type, &mut raw, buf, ctx)?;
+                let numbers = raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+                self.floats.extend(numbers);
+                Ok(())
+            }
+            (FLOAT_DATA, _) if self.len() * size_of::<f32>() <= FEW_FLOATS_BYTES => {
+                encoding::float::merge_repeated(wire_type, &mut self.floats, buf, ctx)
             }
             _ => self.head.merge_field(tag, wire_type, buf, ctx),
         }
@@ -248,8 +267,8 @@ pub struct AttributeHead {
     pub graphs: Vec<GraphProto>,
 }
 
-/// A setting of a node. Of its lists only those are kept that say what a model takes and gives: a tree ensemble has a
-/// million numbers in the others.
+/// A setting of a node. Of its lists only those are kept that say what a model takes and gives, or on which a rule of an
+/// engine hangs: a tree ensemble has a million numbers in the others.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct AttributeProto {
     /// Everything but lists of numbers and texts.
@@ -263,7 +282,9 @@ pub struct AttributeProto {
 impl AttributeProto {
     fn list_matters(&self) -> bool {
         let name = self.head.name.as_deref().unwrap_or_default();
-        ["cats_", "keys_", "classlabels_", "value_"].iter().any(|start| name.starts_with(start))
+        const KEPT: &[&str] =
+            &["cats_", "keys_", "classlabels_", "value_", "kernel_shape", "strides", "dilations", "pads"];
+        KEPT.iter().any(|start| name.starts_with(start))
     }
 }
 
@@ -347,6 +368,12 @@ impl TensorProto {
     /// `TensorProto.DataType`; 0 when the file does not say.
     pub fn data_type(&self) -> i32 {
         self.head.data_type.unwrap_or_default()
+    }
+
+    /// The number of elements that the shape asks for.
+    pub fn len(&self) -> usize {
+        let sizes = self.head.dims.iter().map(|dim| usize::try_from(*dim).unwrap_or_default());
+        sizes.fold(1, usize::saturating_mul)
     }
 
     /// True when the numbers lie in another file.

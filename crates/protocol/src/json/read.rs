@@ -185,15 +185,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
         let Self { budget, flat, depth } = self;
         if flat.rank.is_some_and(|rank| depth >= rank) {
-            // A list where the block around it has a number: a block of its own.
-            let mut own = Flat::default();
-            return Ok(match (NodeSeed { budget, flat: &mut own, depth: 0 }).visit_seq(seq)? {
-                Node::Flat => {
-                    spend(budget, 1)?;
-                    Node::Tree(own.into_json())
-                }
-                tree @ Node::Tree(_) => tree,
-            });
+            return own_block(budget, seq);
         }
         let (start, mut count) = (flat.numbers.len(), 0);
         loop {
@@ -203,11 +195,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
                     spend(budget, count + 1)?;
                     let mut list = flat.cut(depth + 1, start, count);
                     list.push(tree);
-                    while let Some(tree) = seq.next_element_seed(value(budget))? {
-                        spend(budget, 1)?;
-                        list.push(tree);
-                    }
-                    return Ok(Node::Tree(Json::List(list)));
+                    return rest(budget, seq, list);
                 }
                 None => return Ok(flat.close(depth, start, count)),
             }
@@ -227,6 +215,31 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
             None => self.tree(Json::Object(pairs)),
         }
     }
+}
+
+/// A list where the block around it has a number: a block of its own.
+#[inline(never)]
+fn own_block<'de, A: SeqAccess<'de>>(budget: &Cell<usize>, seq: A) -> Result<Node, A::Error> {
+    spend(budget, 1)?;
+    let mut flat = Flat::default();
+    Ok(match (NodeSeed { budget, flat: &mut flat, depth: 0 }).visit_seq(seq)? {
+        Node::Flat => Node::Tree(flat.into_json()),
+        tree @ Node::Tree(_) => tree,
+    })
+}
+
+/// The elements of a list that has turned out to be irregular, behind those already read.
+#[inline(never)]
+fn rest<'de, A: SeqAccess<'de>>(
+    budget: &Cell<usize>,
+    mut seq: A,
+    mut list: Vec<Json>,
+) -> Result<Node, A::Error> {
+    while let Some(tree) = seq.next_element_seed(value(budget))? {
+        spend(budget, 1)?;
+        list.push(tree);
+    }
+    Ok(Node::Tree(Json::List(list)))
 }
 
 /// A key that comes twice. Most objects are small enough that looking back beats hashing.

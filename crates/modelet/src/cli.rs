@@ -1,0 +1,239 @@
+//! The words of the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use modelet_core::manifest::EngineChoice;
+use modelet_core::{Code, FunctionName, Version};
+
+/// Machine learning models as serverless functions: deploy a file, get an endpoint that scales from zero.
+#[derive(Debug, Parser)]
+#[command(name = "modelet", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Start here:\n  modelet up                    the whole platform, in one process\n  modelet deploy model.onnx     a model file becomes an endpoint\n  modelet demo                  both, with a sample model")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Print data as JSON, for machines
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// The platform to talk to, such as http://127.0.0.1:8080 [default: the one that runs on the data folder]
+    #[arg(long, global = true, env = "MODELET_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// The data folder [default: ./.modelet if it is there, else ~/.local/share/modelet]
+    #[arg(long, global = true, env = "MODELET_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the platform
+    #[command(after_help = "Examples:\n  modelet up\n  modelet up --listen 127.0.0.1:9000 --data ./data")]
+    Up(Up),
+    /// Publish a model file, or a folder with a model and modelet.toml, as a function
+    #[command(after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime")]
+    Deploy(Deploy),
+    /// Call a function and print its answer
+    #[command(after_help = "Examples:\n  modelet invoke iris '[[5.1, 3.5, 1.4, 0.2]]'\n  modelet invoke iris @rows.csv\n  cat rows.json | modelet invoke iris -\n  modelet invoke iris @rows.npy --accept text/csv")]
+    Invoke(Invoke),
+    /// List functions
+    Ls,
+    /// Show everything about a function: versions, inputs and outputs, limits, instances
+    #[command(after_help = "Examples:\n  modelet describe iris\n  modelet describe iris --json | jq .settings")]
+    Describe(Named),
+    /// Show the log of a function: calls, output, events
+    #[command(after_help = "Examples:\n  modelet logs iris\n  modelet logs iris -f\n  modelet logs iris -n 1000 --json | jq 'select(.status >= 500)'")]
+    Logs(Logs),
+    /// Delete a function with all its versions and logs
+    #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
+    Delete(Delete),
+    /// Show what this machine can do, and what is missing
+    Doctor,
+    /// List the engines that compute models, or install ONNX Runtime
+    #[command(after_help = "Examples:\n  modelet engines\n  modelet engines install")]
+    Engines(Engines),
+    /// Explain an error code
+    #[command(after_help = "Examples:\n  modelet explain queue-full\n  modelet explain            lists all codes")]
+    Explain(Explain),
+    /// Start the platform with a sample function, in a folder of its own
+    Demo(Demo),
+    /// Print a completion script for a shell
+    #[command(after_help = "Examples:\n  modelet completions bash > ~/.local/share/bash-completion/completions/modelet")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Answer a question about a model, for `deploy`
+    #[command(hide = true)]
+    Probe {
+        /// The model's file.
+        model: PathBuf,
+        /// The question, JSON.
+        question: String,
+    },
+}
+
+/// `modelet up`
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Where to listen [default: 127.0.0.1:8080, or the next free port]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Request bodies held in memory at once, all functions together, MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    pub buffer_mib: u64,
+    /// Client connections at once
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub max_connections: usize,
+    /// Largest artifact that may be deployed, MiB
+    #[arg(long, default_value_t = 10_240, value_name = "MIB")]
+    pub artifact_limit_mib: u64,
+    /// Log records kept, all functions together
+    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    pub log_rows_limit: u64,
+}
+
+/// `modelet deploy`
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// A model file, or a folder with a model
+    pub path: PathBuf,
+    /// Name of the function [default: from modelet.toml, else from the file's name]
+    #[arg(long, short)]
+    pub name: Option<FunctionName>,
+    /// Engine to use: auto, onnxruntime, rten
+    #[arg(long, value_parser = parse_engine)]
+    pub engine: Option<EngineChoice>,
+    /// A limit, such as memory_mib=512; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
+    pub settings: Vec<(String, u64)>,
+}
+
+/// `modelet invoke`
+#[derive(Debug, Args)]
+pub struct Invoke {
+    /// Name of the function
+    pub name: FunctionName,
+    /// The body: text, @FILE, or - for standard input [default: the function's own sample]
+    pub body: Option<String>,
+    /// Version to call [default: the live one]
+    #[arg(long)]
+    pub version: Option<u32>,
+    /// Content-Type of the body [default: from the file's name or its first bytes]
+    #[arg(long, value_name = "TYPE")]
+    pub content_type: Option<String>,
+    /// Content-Type of the answer: application/json, text/csv or application/x-npy
+    #[arg(long, value_name = "TYPE")]
+    pub accept: Option<String>,
+}
+
+impl Invoke {
+    /// The version asked for.
+    pub fn version(&self) -> Option<Version> {
+        self.version.map(Version)
+    }
+}
+
+/// A command about one function.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// Name of the function
+    pub name: FunctionName,
+}
+
+/// `modelet logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Name of the function
+    pub name: FunctionName,
+    /// Go on as records come
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How many of the last records to start with
+    #[arg(long, short = 'n', default_value_t = 100, value_name = "N")]
+    pub lines: usize,
+}
+
+/// `modelet delete`
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// Name of the function
+    pub name: FunctionName,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `modelet engines`
+#[derive(Debug, Args)]
+pub struct Engines {
+    /// What to do; without it, list
+    #[command(subcommand)]
+    pub action: Option<EnginesAction>,
+}
+
+/// What to do with engines.
+#[derive(Debug, Subcommand)]
+pub enum EnginesAction {
+    /// Install ONNX Runtime into modelet's cache, with uv or pip; its hash is checked
+    Install,
+}
+
+/// `modelet explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The code, as an error printed it; without it, all codes
+    pub code: Option<Code>,
+}
+
+/// `modelet demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where to listen [default: 127.0.0.1:8080, or the next free port]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+}
+
+fn parse_engine(text: &str) -> Result<EngineChoice, String> {
+    match text {
+        "auto" => Ok(EngineChoice::Auto),
+        "onnxruntime" => Ok(EngineChoice::Onnxruntime),
+        "rten" => Ok(EngineChoice::Rten),
+        _ => Err("the engines are auto, onnxruntime and rten".to_owned()),
+    }
+}
+
+fn parse_setting(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE, such as memory_mib=512")?;
+    let number = value.trim().parse().map_err(|_| format!("{value:?} is not a whole number"))?;
+    modelet_core::settings::SettingsPatch::default().set(name.trim(), number)?;
+    Ok((name.trim().to_owned(), number))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_words_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_are_checked_by_name() {
+        assert_eq!(parse_setting("memory_mib=512"), Ok(("memory_mib".into(), 512)));
+        assert!(parse_setting("memory=512").unwrap_err().contains("memory_mib"));
+        assert!(parse_setting("memory_mib=big").unwrap_err().contains("whole number"));
+    }
+}

@@ -1,0 +1,56 @@
+//! One command, one file. Each talks to the platform, prints data on standard output and talk on standard error.
+
+use std::future::Future;
+
+use modelet_core::Code;
+
+use crate::cli::{Cli, Command};
+use crate::report::Report;
+
+mod completions;
+mod delete;
+mod demo;
+mod deploy;
+mod describe;
+mod doctor;
+mod engines;
+mod explain;
+mod invoke;
+mod logs;
+mod ls;
+mod probe;
+mod up;
+
+/// Runs a command to its end.
+pub fn run(cli: Cli) -> Result<(), Report> {
+    let common = cli.common;
+    match cli.command {
+        Command::Up(up) => on_many_threads(up::run(common, up)),
+        Command::Demo(demo) => on_many_threads(demo::run(common, demo)),
+        Command::Deploy(deploy) => on_this_thread(async move { deploy::run(&common, &deploy).await }),
+        Command::Invoke(invoke) => on_this_thread(async move { invoke::run(&common, &invoke).await }),
+        Command::Ls => on_this_thread(async move { ls::run(&common).await }),
+        Command::Describe(named) => on_this_thread(async move { describe::run(&common, &named).await }),
+        Command::Logs(logs) => on_this_thread(async move { logs::run(&common, &logs).await }),
+        Command::Delete(delete) => on_this_thread(async move { delete::run(&common, &delete).await }),
+        Command::Doctor => doctor::run(&common),
+        Command::Engines(engines) => on_this_thread(async move { engines::run(&common, &engines).await }),
+        Command::Explain(explain) => explain::run(&common, &explain),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Probe { model, question } => probe::run(&model, &question),
+    }
+}
+
+fn on_many_threads(command: impl Future<Output = Result<(), Report>>) -> Result<(), Report> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(no_runtime)?.block_on(command)
+}
+
+fn on_this_thread(command: impl Future<Output = Result<(), Report>>) -> Result<(), Report> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(no_runtime)?.block_on(command)
+}
+
+fn no_runtime(error: std::io::Error) -> Report {
+    Report::new(Code::Internal, format!("could not start: {error}"))
+}

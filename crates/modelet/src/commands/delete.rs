@@ -1,0 +1,38 @@
+//! `modelet delete`: a function with all its versions and logs. Asks first.
+
+use std::io::{self, IsTerminal};
+
+use modelet_core::Code;
+use modelet_platform::admin::views::{Deleted, FunctionView};
+
+use crate::cli::{Common, Delete};
+use crate::client::Client;
+use crate::output;
+use crate::report::Report;
+
+pub async fn run(common: &Common, delete: &Delete) -> Result<(), Report> {
+    let client = Client::find(common)?;
+    let path = format!("/api/v1/functions/{}", delete.name);
+    if !delete.yes {
+        let view: FunctionView = client.get(&path).await?;
+        confirm(&format!("Delete {} with {} versions and its logs?", delete.name, view.versions.len()))?;
+    }
+    let deleted: Deleted = client.delete(&path).await?;
+    if common.json {
+        output::json(&deleted);
+    } else {
+        output::line(format!("deleted {} with {} versions", deleted.name, deleted.versions));
+    }
+    Ok(())
+}
+
+fn confirm(question: &str) -> Result<(), Report> {
+    if !io::stdin().is_terminal() {
+        return Err(Report::new(Code::BadInput, format!("{question} There is nobody to ask")).hint("say --yes"));
+    }
+    let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
+    match answer {
+        Ok(true) => Ok(()),
+        _ => Err(Report::new(Code::BadInput, "nothing was deleted")),
+    }
+}

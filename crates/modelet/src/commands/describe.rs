@@ -1,0 +1,78 @@
+//! `modelet describe`: everything about a function.
+
+use modelet_core::{OutputKind, signature::shape_text};
+use modelet_platform::admin::views::FunctionView;
+
+use crate::cli::{Common, Named};
+use crate::client::Client;
+use crate::commands::deploy::sample;
+use crate::output;
+use crate::report::Report;
+
+pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
+    let client = Client::find(common)?;
+    let view: FunctionView = client.get(&format!("/api/v1/functions/{}", named.name)).await?;
+    if common.json {
+        output::json(&view);
+        return Ok(());
+    }
+    let card = &view.card;
+    output::line(format!("{}@{}", view.name, view.version));
+    if let Some(description) = &card.manifest.description {
+        output::line(format!("  {description}"));
+    }
+    output::card_line("url", &view.url);
+    output::card_line("engine", format!("{} {}", card.engine, card.engine_version));
+    if let Some(reason) = view.evidence["reason"].as_str() {
+        output::card_line("", reason);
+    }
+    print_signature(&view);
+    for instance in &view.instances {
+        let pid = instance.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
+        let memory = output::size(instance.memory_kib << 10);
+        output::card_line(
+            "instance",
+            format!("{} {}{pid}, {} calls, {memory}", instance.id, instance.state, instance.in_flight),
+        );
+    }
+    if view.instances.is_empty() {
+        output::card_line("instances", "none runs; the next call starts one");
+    }
+    for version in &view.versions {
+        let live = if version.version == view.version { "  live" } else { "" };
+        let (size, deployed) = (output::size(version.size_bytes), output::moment(version.deployed_at_ms));
+        output::card_line("version", format!("{}  {size}  {deployed}{live}", version.version));
+    }
+    output::line("");
+    let rows = view.settings.rows().into_iter();
+    output::table(&["setting", "value", "meaning"], rows.map(|(n, v, m)| vec![n.to_owned(), v.to_string(), m]));
+    if let Some(curl) = sample(&client, &view.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned())) {
+        output::line("");
+        output::card_line("try", curl);
+    }
+    Ok(())
+}
+
+fn print_signature(view: &FunctionView) {
+    for input in &view.card.signature.inputs {
+        let optional = if input.optional { ", optional" } else { "" };
+        let mut text = format!("{}  {} {}{optional}", input.name, input.dtype, input.shape_text());
+        for (word, names) in [("columns", &input.columns), ("categories", &input.categories)] {
+            if let Some(names) = names {
+                text.push_str(&format!("  {word} {}", names.join(", ")));
+            }
+        }
+        output::card_line("input", text);
+    }
+    for given in &view.card.signature.outputs {
+        let kind = match &given.kind {
+            OutputKind::Tensor { dtype, shape } => {
+                format!("{dtype} {}", shape.as_deref().map_or_else(|| "any shape".to_owned(), shape_text))
+            }
+            OutputKind::Map { key, value, .. } => format!("map from {key} to {value}"),
+            OutputKind::Sequence { dtype } => format!("sequence of {dtype} tensors"),
+        };
+        let classes = given.classes.as_ref().map_or_else(String::new, |c| format!("  classes {}", c.join(", ")));
+        output::card_line("output", format!("{}  {kind}{classes}", given.name));
+    }
+}

@@ -1,0 +1,69 @@
+//! `modelet engines`: what computes models here, and how ONNX Runtime comes to this machine.
+
+use modelet_model::library;
+use serde_json::json;
+
+use crate::cli::{Common, Engines, EnginesAction};
+use crate::engines;
+use crate::output::{self, Progress};
+use crate::report::Report;
+
+pub async fn run(common: &Common, engines: &Engines) -> Result<(), Report> {
+    match engines.action {
+        Some(EnginesAction::Install) => install(common).await,
+        None => {
+            list(common);
+            Ok(())
+        }
+    }
+}
+
+async fn install(common: &Common) -> Result<(), Report> {
+    let path = {
+        let _progress = Progress::start(format!("bringing ONNX Runtime {} (about 20 MB)", library::PINNED));
+        engines::install().await?
+    };
+    if common.json {
+        output::json(&json!({"engine": "onnxruntime", "version": library::PINNED, "path": path}));
+    } else {
+        output::line(format!("onnxruntime {} is at {}", library::PINNED, path.display()));
+    }
+    Ok(())
+}
+
+fn list(common: &Common) {
+    let found = engines::locate();
+    let rten = modelet_model::engine(modelet_core::EngineName::Rten);
+    let options = modelet_model::LoadOptions { threads: 1, onnxruntime_library: None };
+    let rten_version = rten.version(&options).unwrap_or_default();
+    if common.json {
+        let searched = found.as_ref().err().map(|searched| searched.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let found = found.ok();
+        output::json(&json!([
+            {
+                "engine": "onnxruntime",
+                "version": library::PINNED,
+                "installed": found.is_some(),
+                "path": found.map(|found| found.path),
+                "searched": searched,
+            },
+            {"engine": "rten", "version": rten_version, "installed": true},
+        ]));
+        return;
+    }
+    match found {
+        Ok(found) => output::line(format!(
+            "onnxruntime  {}  {} ({})",
+            found.version,
+            found.path.display(),
+            found.place
+        )),
+        Err(searched) => {
+            output::line(format!("onnxruntime  {}  not installed: modelet engines install", library::PINNED));
+            for place in searched {
+                output::line(format!("             looked at {place}"));
+            }
+        }
+    }
+    output::line(format!("rten         {rten_version}  compiled in; neural nets only"));
+}

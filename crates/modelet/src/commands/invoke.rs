@@ -1,0 +1,101 @@
+//! `modelet invoke`: calls a function and prints its answer as it came.
+
+use std::io::{self, Read, Write};
+
+use bytes::Bytes;
+use http::Request;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use modelet_core::Code;
+use serde_json::{Value, json};
+
+use crate::cli::{Common, Invoke};
+use crate::client::Client;
+use crate::commands::deploy::sample;
+use crate::output;
+use crate::report::Report;
+
+pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
+    let client = Client::find(common)?;
+    let (body, content_type) = match &invoke.body {
+        Some(text) => body(text)?,
+        None => sample_body(&client, invoke).await?,
+    };
+    let path = match invoke.version() {
+        Some(version) => format!("/fn/{}/versions/{version}", invoke.name),
+        None => format!("/fn/{}", invoke.name),
+    };
+    let mut request = Request::post(path);
+    if let Some(content_type) = invoke.content_type.as_deref().or(content_type) {
+        request = request.header(CONTENT_TYPE, content_type);
+    }
+    if let Some(accept) = &invoke.accept {
+        request = request.header(ACCEPT, accept);
+    }
+    let response = client.call(request, body).await?;
+    let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+    if !response.status().is_success() {
+        return Err(Report::from_answer(response.status().as_u16(), response.body()));
+    }
+    if common.json {
+        let answer: Value = serde_json::from_slice(response.body())
+            .unwrap_or_else(|_| json!(String::from_utf8_lossy(response.body())));
+        output::json(&json!({
+            "status": response.status().as_u16(),
+            "invocation": header("x-modelet-invocation"),
+            "version": header("x-modelet-version"),
+            "instance": header("x-modelet-instance"),
+            "server_timing": header("server-timing"),
+            "answer": answer,
+        }));
+        return Ok(());
+    }
+    let mut stdout = io::stdout();
+    // A closed pipe is the reader's choice.
+    let _ = stdout.write_all(response.body());
+    if header("content-type").is_some_and(|kind| kind.contains("json")) {
+        let _ = stdout.write_all(b"\n");
+    }
+    Ok(())
+}
+
+/// Text, `@FILE`, or `-`; and what it is, when its name or first bytes say so.
+fn body(text: &str) -> Result<(Bytes, Option<&'static str>), Report> {
+    let unreadable = |what: &str, error: io::Error| {
+        Report::new(Code::BadBody, format!("could not read {what}: {error}")).hint("give text, @FILE, or - for standard input")
+    };
+    let (bytes, name) = if text == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map_err(|error| unreadable("standard input", error))?;
+        (bytes, "")
+    } else if let Some(file) = text.strip_prefix('@') {
+        (std::fs::read(file).map_err(|error| unreadable(file, error))?, file)
+    } else {
+        (text.as_bytes().to_vec(), "")
+    };
+    let kind = content_type(name, &bytes);
+    Ok((bytes.into(), kind))
+}
+
+fn content_type(name: &str, bytes: &[u8]) -> Option<&'static str> {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "json" => Some("application/json"),
+        "csv" => Some("text/csv"),
+        "npy" => Some("application/x-npy"),
+        "txt" => Some("text/plain"),
+        "" if bytes.starts_with(b"\x93NUMPY") => Some("application/x-npy"),
+        // The function itself tells JSON from CSV.
+        "" => None,
+        _ => Some("application/octet-stream"),
+    }
+}
+
+async fn sample_body(client: &Client, invoke: &Invoke) -> Result<(Bytes, Option<&'static str>), Report> {
+    // A missing function gives its own error below.
+    let sample = sample(client, &invoke.name).await.unwrap_or_default();
+    let body = sample["body"].as_str().unwrap_or_default().to_owned();
+    if !body.is_empty() {
+        output::say(format!("no body given, sending the sample: {body}"));
+    }
+    Ok((body.into(), Some("application/json")))
+}

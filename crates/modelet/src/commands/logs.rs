@@ -1,0 +1,66 @@
+//! `modelet logs`: calls, output of instances, events.
+
+use modelet_core::InvocationRecord;
+use modelet_platform::admin::views::LogPage;
+use modelet_platform::store::logs::{LogRecord, LogRow};
+
+use crate::cli::{Common, Logs};
+use crate::client::Client;
+use crate::output;
+use crate::report::Report;
+
+/// How long a follower waits for news in one request.
+const FOLLOW_WAIT_MS: u64 = 30_000;
+
+pub async fn run(common: &Common, logs: &Logs) -> Result<(), Report> {
+    let client = Client::find(common)?;
+    let path = format!("/api/v1/functions/{}/logs", logs.name);
+    let page: LogPage = client.get(&format!("{path}?limit={}", logs.lines)).await?;
+    let mut last = print(common, &page.rows).unwrap_or(0);
+    while logs.follow {
+        let page: LogPage = client.get(&format!("{path}?after={last}&wait_ms={FOLLOW_WAIT_MS}")).await?;
+        last = print(common, &page.rows).unwrap_or(last);
+    }
+    Ok(())
+}
+
+/// Prints rows, one line each; gives the seq of the last.
+fn print(common: &Common, rows: &[LogRow]) -> Option<i64> {
+    for row in rows {
+        if common.json {
+            output::line(serde_json::to_string(row).unwrap_or_default());
+        } else {
+            output::line(text(&row.record));
+        }
+    }
+    rows.last().map(|row| row.seq)
+}
+
+fn text(record: &LogRecord) -> String {
+    match record {
+        LogRecord::Invocation(call) => invocation(call),
+        LogRecord::Line { at_ms, instance, invocation, stream, text, .. } => {
+            let call = invocation.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+            format!("{} {instance}{call} {stream}: {text}", output::moment(*at_ms))
+        }
+        LogRecord::Event { at_ms, instance, text, .. } => format!("{} {instance} {text}", output::moment(*at_ms)),
+    }
+}
+
+fn invocation(call: &InvocationRecord) -> String {
+    let instance = call.instance.as_ref().map_or("-", |instance| instance.0.as_str());
+    let code = call.code.map_or_else(String::new, |code| format!(" {code}"));
+    let cold = if call.cold_start { format!(", cold start {:.1} ms", call.phases.start_ms) } else { String::new() };
+    format!(
+        "{} {instance} {} {} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), {} in, {} out",
+        output::moment(call.arrived_at_ms),
+        call.id,
+        call.protocol,
+        call.status,
+        call.phases.total_ms,
+        call.phases.queue_ms,
+        call.phases.handler_ms,
+        output::size(call.request_bytes),
+        output::size(call.response_bytes),
+    )
+}

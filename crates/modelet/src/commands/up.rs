@@ -1,0 +1,72 @@
+//! `modelet up`: the whole platform, in this process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use modelet_core::Code;
+use modelet_platform::{Config, Platform};
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{Common, Up};
+use crate::launch::{ThisBinary, data_folder};
+use crate::output;
+use crate::report::Report;
+
+pub async fn run(common: Common, up: Up) -> Result<(), Report> {
+    let mut config = config(&common, up.listen)?;
+    config.buffer_mib = up.buffer_mib;
+    config.max_connections = up.max_connections;
+    config.artifact_limit_mib = up.artifact_limit_mib;
+    config.log_rows_limit = up.log_rows_limit;
+    let data = config.data.clone();
+    let shutdown = Shutdown::listen()?;
+    let platform = Platform::start(config).await?;
+    if common.json {
+        output::json(&json!({"url": platform.url(), "data": data, "pid": std::process::id()}));
+    } else {
+        output::line(format!("modelet is up at {}", platform.url()));
+    }
+    output::say(format!("  data    {}", data.display()));
+    output::say("  next    modelet deploy MODEL.onnx       stop with Ctrl-C");
+    if up.listen.is_some_and(|address| !address.ip().is_loopback()) {
+        output::say("  warning everybody who reaches this address can deploy and delete: there are no keys yet");
+    }
+    platform.run(shutdown.told()).await;
+    output::say("stopped: every accepted call was answered");
+    Ok(())
+}
+
+/// The configuration of a platform that starts this binary as its instances.
+pub fn config(common: &Common, listen: Option<SocketAddr>) -> Result<Config, Report> {
+    let instance = ThisBinary::find()
+        .map_err(|error| Report::new(Code::Internal, format!("could not find this program's own file: {error}")))?;
+    let mut config = Config::new(data_folder(common.data.clone()), Arc::new(instance));
+    config.listen = listen;
+    Ok(config)
+}
+
+/// Ctrl-C and SIGTERM.
+pub struct Shutdown {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Shutdown {
+    /// Listens from now on, so that a signal during the start is not lost.
+    pub fn listen() -> Result<Self, Report> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Report::new(Code::Internal, format!("could not listen for signals: {error}")))
+        };
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Completes when told to stop.
+    pub async fn told(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        output::say("stopping: no new calls, the accepted ones are finished");
+    }
+}

@@ -1,0 +1,96 @@
+//! Data on standard output, talk on standard error.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use comfy_table::{Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use owo_colors::{OwoColorize, Stream};
+use serde::Serialize;
+
+/// Prints data as one JSON document.
+pub fn json(value: &impl Serialize) {
+    // What we print is plain data, which always becomes JSON. A closed pipe is the reader's choice.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Prints a line of data.
+pub fn line(text: impl std::fmt::Display) {
+    // A closed pipe is the reader's choice.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Prints a table without frames.
+pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head.iter().map(|cell| cell.to_uppercase()));
+    for row in rows {
+        table.add_row(row);
+    }
+    for text in table.lines() {
+        line(text.trim_end());
+    }
+}
+
+/// A line of a card: a word, and what there is to say about it.
+pub fn card_line(word: &str, text: impl std::fmt::Display) {
+    let padded = format!("{word:<10}");
+    line(format!("  {}{text}", padded.if_supports_color(Stream::Stdout, |word| word.bold())));
+}
+
+/// Tells what is going on, on standard error.
+pub fn say(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
+/// Something that takes a while: a spinner on a terminal, a line elsewhere. Gone when it is dropped.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Begins.
+    pub fn start(text: impl Into<String>) -> Self {
+        let text = text.into();
+        if !io::stderr().is_terminal() {
+            say(&text);
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new_spinner().with_message(text);
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed:>.dim}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    /// Goes on with something else.
+    pub fn next(&self, text: impl Into<String>) {
+        let text = text.into();
+        if self.0.is_hidden() {
+            say(&text);
+        }
+        self.0.set_message(text);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Bytes for people.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} KB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// A moment for people, in the local time zone.
+pub fn moment(unix_ms: i64) -> String {
+    let Ok(time) = jiff::Timestamp::from_millisecond(unix_ms) else { return unix_ms.to_string() };
+    time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}

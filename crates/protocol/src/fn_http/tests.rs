@@ -1,0 +1,432 @@
+//! What people send to `/fn/NAME`, and what they get back.
+
+use http::Response;
+use modelet_core::{Tensor, Value};
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::Inputs;
+use crate::tests::{decode, function, headers, input, output};
+
+const PATH: &str = "/fn/f";
+const CSV: (&str, &str) = ("content-type", "text/csv");
+
+/// Two columns, a number and a text: `age`, `plan`.
+fn churn() -> FunctionContext {
+    function(vec![input("age", DType::F32, &[None, Some(1)]), input("plan", DType::Str, &[None, Some(1)])])
+}
+
+/// One input of two columns with names.
+fn iris() -> FunctionContext {
+    let mut x = input("X", DType::F32, &[None, Some(2)]);
+    x.columns = Some(vec!["length".into(), "width".into()]);
+    function(vec![x])
+}
+
+/// Two inputs that are no columns.
+fn sentences() -> FunctionContext {
+    function(vec![input("ids", DType::I64, &[None, None]), input("mask", DType::I64, &[None, None])])
+}
+
+fn json_inputs(body: &str, ctx: &FunctionContext) -> Result<Inputs, FunctionError> {
+    decode(PATH, &[("content-type", "application/json")], body.to_owned(), ctx).map(|decoded| decoded.inputs)
+}
+
+fn age_and_plan(ages: &[f32], plans: &[&str]) -> Inputs {
+    let plans: Vec<String> = plans.iter().map(ToString::to_string).collect();
+    vec![
+        ("age".into(), Tensor::new(vec![ages.len(), 1], ages.to_vec()).unwrap()),
+        ("plan".into(), Tensor::new(vec![plans.len(), 1], plans).unwrap()),
+    ]
+}
+
+fn lengths(rows: usize, values: &[f32]) -> Inputs {
+    vec![("X".into(), Tensor::new(vec![rows, 2], values.to_vec()).unwrap())]
+}
+
+#[test]
+fn a_table_is_taken_in_every_form_and_in_any_order() {
+    let two = age_and_plan(&[41.0, 35.5], &["pro", "001"]);
+    for body in [
+        r#"[{"age": 41, "plan": "pro"}, {"plan": "001", "age": 35.5}]"#,
+        r#"{"plan": ["pro", "001"], "age": [41, 35.5]}"#,
+        r#"{"age": [[41], [35.5]], "plan": [["pro"], ["001"]]}"#,
+        r#"[[41, "pro"], [35.5, "001"]]"#,
+        r#"{"inputs": [[41, "pro"], [35.5, "001"]]}"#,
+        r#"{"inputs": {"age": [41, 35.5], "plan": ["pro", "001"]}}"#,
+        r#"{"inputs": [{"age": 41, "plan": "pro"}, {"age": 35.5, "plan": "001"}]}"#,
+        r#"{"instances": [{"age": 41, "plan": "pro"}, {"age": 35.5, "plan": "001"}]}"#,
+        r#"{"instances": [[41, "pro"], [35.5, "001"]]}"#,
+        r#"{"dataframe_split": {"columns": ["plan", "age"], "index": [0, 1], "data": [["pro", 41], ["001", 35.5]]}}"#,
+        r#"{"dataframe_records": [{"age": 41, "plan": "pro"}, {"age": 35.5, "plan": "001"}]}"#,
+        r#"{"inputs": [{"name": "age", "shape": [2, 1], "datatype": "FP32", "data": [41, 35.5]},
+                       {"name": "plan", "shape": [2, 1], "datatype": "BYTES", "data": ["pro", "001"]}]}"#,
+    ] {
+        assert_eq!(json_inputs(body, &churn()), Ok(two.clone()), "{body}");
+    }
+    let one = age_and_plan(&[41.0], &["pro"]);
+    for body in
+        [r#"{"age": 41, "plan": "pro"}"#, r#"[41, "pro"]"#, r#"{"inputs": {"plan": "pro", "age": 41}}"#]
+    {
+        assert_eq!(json_inputs(body, &churn()), Ok(one.clone()), "{body}");
+    }
+    for body in ["[]", r#"{"inputs": []}"#, r#"{"instances": []}"#, r#"{"age": [], "plan": []}"#] {
+        assert_eq!(json_inputs(body, &churn()), Ok(age_and_plan(&[], &[])), "{body}");
+    }
+}
+
+#[test]
+fn the_columns_of_one_input_have_names_too() {
+    let two = lengths(2, &[5.0, 3.5, 4.0, 3.0]);
+    for body in [
+        r#"[{"length": 5, "width": 3.5}, {"width": 3, "length": 4}]"#,
+        r#"{"width": [3.5, 3], "length": [5, 4]}"#,
+        r#"{"X": [[5, 3.5], [4, 3]]}"#,
+        "[[5, 3.5], [4, 3]]",
+        r#"{"instances": [[5, 3.5], [4, 3]]}"#,
+        r#"{"instances": [{"X": [5, 3.5]}, {"X": [4, 3]}]}"#,
+        r#"{"dataframe_split": {"columns": ["width", "length"], "data": [[3.5, 5], [3, 4]]}}"#,
+        r#"{"dataframe_split": {"data": [[5, 3.5], [4, 3]]}}"#,
+    ] {
+        assert_eq!(json_inputs(body, &iris()), Ok(two.clone()), "{body}");
+    }
+    for body in
+        ["[5, 3.5]", r#"{"length": 5, "width": 3.5}"#, r#"{"inputs": [5, 3.5]}"#, r#"{"X": [5, 3.5]}"#]
+    {
+        assert_eq!(json_inputs(body, &iris()), Ok(lengths(1, &[5.0, 3.5])), "{body}");
+    }
+    for body in ["[]", r#"{"inputs": []}"#, r#"{"length": [], "width": []}"#] {
+        assert_eq!(json_inputs(body, &iris()), Ok(lengths(0, &[])), "{body}");
+    }
+}
+
+#[test]
+fn inputs_that_are_no_columns_come_by_name_or_row_by_row() {
+    let tensor = |v: &[i64]| Tensor::new(vec![2, 2], v.to_vec()).unwrap();
+    let two = vec![("ids".to_owned(), tensor(&[1, 2, 3, 4])), ("mask".to_owned(), tensor(&[1, 1, 1, 0]))];
+    for body in [
+        r#"{"inputs": {"mask": [[1, 1], [1, 0]], "ids": [[1, 2], [3, 4]]}}"#,
+        r#"[{"ids": [1, 2], "mask": [1, 1]}, {"ids": [3, 4], "mask": [1, 0]}]"#,
+        r#"{"instances": [{"ids": [1, 2], "mask": [1, 1]}, {"ids": [3, 4], "mask": [1, 0]}]}"#,
+    ] {
+        assert_eq!(json_inputs(body, &sentences()), Ok(two.clone()), "{body}");
+    }
+    let error = json_inputs("[[1, 2]]", &sentences()).unwrap_err();
+    assert!(error.message.contains(r#"the inputs "ids", "mask""#), "{error}");
+}
+
+#[test]
+fn scalars_and_lists_of_one_value_a_row_are_told_apart_by_the_signature() {
+    let texts = function(vec![input("t", DType::Str, &[None])]);
+    let text = |v: &[&str]| {
+        vec![("t".to_owned(), Tensor::vector(v.iter().map(ToString::to_string).collect::<Vec<_>>()))]
+    };
+    assert_eq!(json_inputs(r#""a""#, &texts), Ok(text(&["a"])));
+    assert_eq!(json_inputs(r#"["a", "b"]"#, &texts), Ok(text(&["a", "b"])));
+    assert_eq!(json_inputs(r#"{"t": "a"}"#, &texts), Ok(text(&["a"])));
+    let scalar = function(vec![input("n", DType::I64, &[])]);
+    assert_eq!(json_inputs(r#"{"inputs": 16000}"#, &scalar).unwrap()[0].1.shape(), [0; 0]);
+    let columns = function(vec![input("n", DType::F64, &[None, Some(1)])]);
+    assert_eq!(json_inputs("[1, 2, 3]", &columns).unwrap()[0].1.shape(), [3, 1]);
+    assert_eq!(json_inputs("5", &columns).unwrap()[0].1.shape(), [1, 1]);
+}
+
+#[test]
+fn optional_inputs_may_be_left_out_and_a_null_is_a_missing_number() {
+    let mut ctx = churn();
+    ctx.signature.inputs[0].optional = true;
+    let inputs = json_inputs(r#"[{"plan": "pro"}]"#, &ctx).unwrap();
+    assert_eq!(inputs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["plan"]);
+    let inputs =
+        json_inputs(r#"[{"age": null, "plan": "pro"}, {"age": "NaN", "plan": "a"}]"#, &churn()).unwrap();
+    assert!(matches!(inputs[0].1.data(), modelet_core::Data::F32(v) if v.iter().all(|x| x.is_nan())));
+}
+
+#[test]
+fn integers_of_64_bits_survive_in_mixed_rows() {
+    let ctx = function(vec![
+        input("id", DType::I64, &[None, Some(1)]),
+        input("x", DType::F64, &[None, Some(1)]),
+        input("s", DType::Str, &[None, Some(1)]),
+    ]);
+    for body in [
+        r#"[[9007199254740993, 0.5, "a"]]"#,
+        r#"{"id": [9007199254740993], "x": [0.5], "s": ["a"]}"#,
+        r#"{"id": 9007199254740993, "x": 0.5, "s": "a"}"#,
+    ] {
+        let inputs = json_inputs(body, &ctx).unwrap();
+        assert_eq!(*inputs[0].1.data(), modelet_core::Data::I64(vec![9_007_199_254_740_993]), "{body}");
+    }
+}
+
+#[test]
+fn a_bad_request_names_field_expectation_finding_and_the_nearest_right_one() {
+    for (body, field, says) in [
+        (r#"{"age": "old", "plan": "pro"}"#, "age", "the text \"old\""),
+        (r#"[{"age": 1, "plan": "a"}, {"age": 2, "plan": 7}]"#, "[1].plan", "got 7"),
+        (r#"{"inputs": {"age": [1, true], "plan": ["a", "b"]}}"#, "inputs.age[1]", "got true"),
+        (r#"{"inputs": [[1, "a"], ["b", "c"]]}"#, "inputs[1][0]", "the text \"b\""),
+        (r#"[1, 2]"#, "[1]", "expected a text"),
+        (
+            r#"{"dataframe_split": {"columns": ["age", "plan"], "data": [[1, "a"], [2, 3]]}}"#,
+            "dataframe_split.data[1][1]",
+            "got 3",
+        ),
+        (r#"{"age": 1, "plam": "a"}"#, "plam", "unknown name"),
+        (r#"{"age": 1}"#, "plan", "it is missing"),
+        (r#"[{"age": 1, "plan": "a"}, {"age": 2}]"#, "[1]", "a value for \"plan\""),
+        (r#"{"age": [1, 2], "plan": ["a"]}"#, "inputs.plan", "expected 2 rows"),
+        (r#"[[1, "a", 3]]"#, "[0]", "a list of 2 values"),
+        (r#"{"inputs": [[1, NaN]]}"#, "inputs[0][1]", "JSON has no NaN"),
+    ] {
+        let error = json_inputs(body, &churn()).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some(field), "{body}: {error}");
+        assert!(error.message.contains(says), "{body}: {error}");
+        assert_eq!(error.nearest.as_deref(), Some(r#"{"age": 0.5, "plan": "text"}"#), "{body}");
+        assert!(json_inputs(&error.nearest.unwrap(), &churn()).is_ok());
+    }
+    let error = json_inputs(r#"{"age": 1, "plam": "a"}"#, &churn()).unwrap_err();
+    assert_eq!(error.hint.as_deref(), Some("did you mean \"plan\"?"));
+    let error = json_inputs(r#"[{"age": 1, "plan": 7}]"#, &churn()).unwrap_err();
+    assert!(error.hint.is_some_and(|hint| hint.contains("leading zeros")));
+}
+
+#[test]
+fn leading_zeros_stay_in_text_columns() {
+    let expected = age_and_plan(&[1.0], &["001"]);
+    assert_eq!(json_inputs(r#"{"age": 1, "plan": "001"}"#, &churn()).unwrap(), expected);
+    for body in ["age,plan\n1,001\n", "plan,age\r\n\"001\",1", "1,001", "\u{feff}age,plan\n1,001"] {
+        assert_eq!(decode(PATH, &[CSV], body, &churn()).unwrap().inputs, expected, "{body}");
+    }
+}
+
+#[test]
+fn csv_is_read_with_and_without_a_header() {
+    let two = lengths(2, &[5.0, 3.5, 4.0, 3.0]);
+    for (kind, body) in [
+        ("text/csv", "length,width\n5,3.5\n4,3\n"),
+        ("text/csv", "width,length\n3.5,5\n3,4"),
+        ("text/csv", "5,3.5\n4,3"),
+        ("text/csv; header=absent", "5,3.5\r\n4,3\r\n"),
+        ("text/csv; header=present", "length,width\n5,3.5\n4,3\n"),
+        ("application/x-www-form-urlencoded", "5,3.5\n4,3"),
+        ("text/plain;charset=UTF-8", "5,3.5\n4,3"),
+    ] {
+        assert_eq!(
+            decode(PATH, &[("content-type", kind)], body, &iris()).unwrap().inputs,
+            two,
+            "{kind} {body}"
+        );
+    }
+    let nameless = function(vec![input("X", DType::F32, &[None, Some(2)])]);
+    assert_eq!(decode(PATH, &[CSV], "a,b\n5,3.5\n4,3", &nameless).unwrap().inputs, two);
+    assert_eq!(decode(PATH, &[CSV], "length,width\n", &iris()).unwrap().inputs, lengths(0, &[]));
+    let missing = decode(PATH, &[CSV], "5,\n", &iris()).unwrap().inputs;
+    assert!(matches!(missing[0].1.data(), modelet_core::Data::F32(v) if v[1].is_nan()));
+}
+
+#[test]
+fn csv_errors_name_line_and_column() {
+    for (body, place) in [
+        ("length,width\n5,3\n4,x", "line 3, column 2 (\"width\")"),
+        ("5,3\n\n4,x", "line 3, column 2 (\"width\")"),
+        ("5,3\n4", "line 2"),
+        ("length,witdh\n5,3", "line 1, column 2"),
+        ("length,length\n5,3", "line 1, column 2"),
+        ("length\n5", "width"),
+    ] {
+        let error = decode(PATH, &[CSV], body, &iris()).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some(place), "{body}: {error}");
+    }
+    let error = decode(PATH, &[CSV], "1", &sentences()).unwrap_err();
+    assert!(error.message.contains("no columns"), "{error}");
+}
+
+#[test]
+fn bodies_without_a_type_are_guessed_as_curl_sends_them() {
+    for header in [&[][..], &[("content-type", "application/x-www-form-urlencoded")]] {
+        for body in ["[5, 3.5]", " {\"length\": 5, \"width\": 3.5}", "5,3.5", "length,width\n5,3.5"] {
+            assert_eq!(
+                decode(PATH, header, body, &iris()).unwrap().inputs,
+                lengths(1, &[5.0, 3.5]),
+                "{body}"
+            );
+        }
+    }
+}
+
+#[test]
+fn npy_and_raw_bytes_are_read_for_one_input() {
+    let npy =
+        |tensor: Tensor| decode(PATH, &[("content-type", "application/x-npy")], npy::write(&tensor), &iris());
+    let expected = lengths(1, &[5.0, 3.0]);
+    assert_eq!(npy(Tensor::new(vec![1, 2], vec![5.0_f32, 3.0]).unwrap()).unwrap().inputs, expected);
+    assert_eq!(npy(Tensor::new(vec![2], vec![5.0_f64, 3.0]).unwrap()).unwrap().inputs, expected);
+    assert_eq!(npy(Tensor::new(vec![1, 2], vec![5_i64, 3]).unwrap()).unwrap().inputs, expected);
+    let raw = [5.0_f32.to_le_bytes(), 3.0_f32.to_le_bytes()].concat();
+    let octets = [("content-type", "application/octet-stream")];
+    assert_eq!(decode(PATH, &octets, raw, &iris()).unwrap().inputs, expected);
+    let text = function(vec![input("t", DType::Str, &[None])]);
+    let decoded = decode(PATH, &[("content-type", "text/plain")], "[1, 2", &text).unwrap();
+    assert_eq!(decoded.inputs[0].1, Tensor::vector(vec!["[1, 2".to_owned()]));
+    let ids = function(vec![input("t", DType::I64, &[None])]);
+    let floats = npy::write(&Tensor::vector(vec![1.5_f32]));
+    let error = decode(PATH, &octets, floats, &ids).unwrap_err();
+    assert!(error.message.contains("[0]: expected a whole number"), "{error}");
+}
+
+/// An answer of a classifier with a `ZipMap` and of a plain tensor.
+fn answer(path: &str, request: &str, accept: &str) -> Result<Response<Bytes>, FunctionError> {
+    let mut ctx = iris();
+    ctx.signature.outputs = vec![output("label", DType::Str), output("p", DType::F32)];
+    let decoded = decode(path, &[("accept", accept)], request.to_owned(), &ctx)?;
+    let wanted = |name: &str| decoded.outputs.as_ref().is_none_or(|names| names.iter().any(|n| n == name));
+    let label = Value::Tensor(Tensor::vector(vec!["set\"osa".to_owned(), "ü".to_owned()]));
+    let map = Value::Map {
+        keys: Tensor::vector(vec!["a".to_owned(), "b".to_owned()]),
+        values: Tensor::new(vec![2, 2], vec![0.1_f32, 0.9, f32::NAN, 1.0]).unwrap(),
+    };
+    let outputs = [("label".to_owned(), label), ("p".to_owned(), map)];
+    crate::encode(&decoded.reply, outputs.into_iter().filter(|(n, _)| wanted(n)).collect(), &ctx)
+}
+
+fn text(response: &Response<Bytes>) -> &str {
+    std::str::from_utf8(response.body()).unwrap()
+}
+
+#[test]
+fn a_classifier_answers_labels_and_a_matrix_with_class_names() {
+    let answer = answer(PATH, "[[1,2],[3,4]]", "*/*").unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Json>(answer.body()).unwrap(),
+        json!({
+            "outputs": { "label": ["set\"osa", "ü"], "p": [[0.1, 0.9], [null, 1.0]] },
+            "classes": { "p": ["a", "b"] },
+        })
+    );
+    assert!(text(&answer).contains("[0.1,0.9]") && text(&answer).contains('ü'));
+}
+
+#[test]
+fn instances_are_answered_row_by_row() {
+    let both = answer(PATH, r#"{"instances": [[1,2],[3,4]]}"#, "").unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Json>(both.body()).unwrap(),
+        json!({
+            "predictions": [{ "label": "set\"osa", "p": [0.1, 0.9] }, { "label": "ü", "p": [null, 1.0] }],
+            "classes": { "p": ["a", "b"] },
+        })
+    );
+    let one = answer(PATH, r#"{"instances": [[1,2],[3,4]], "outputs": ["label"]}"#, "").unwrap();
+    assert_eq!(text(&one), "{\"predictions\":[\"set\\\"osa\",\"ü\"]}\n");
+}
+
+#[test]
+fn answers_come_as_csv_and_npy_on_demand() {
+    let csv = answer(PATH, "[[1,2],[3,4]]", "text/csv").unwrap();
+    assert_eq!(text(&csv), "label,p.a,p.b\n\"set\"\"osa\",0.1,0.9\nü,,1.0\n");
+    let error = answer(PATH, "[[1,2]]", "application/x-npy").unwrap_err();
+    assert_eq!(
+        (error.code, error.hint.as_deref()),
+        (Code::NotAcceptable, Some("choose one with ?output=label"))
+    );
+    let npy = answer("/fn/f?output=p", "[[1,2],[3,4]]", "application/x-npy").unwrap();
+    assert_eq!(npy::read(npy.body()).unwrap().shape(), [2, 2]);
+    assert_eq!(npy.headers()["x-modelet-output"], "p");
+    assert_eq!(answer("/fn/f?output=q", "[[1,2]]", "").unwrap_err().field.as_deref(), Some("outputs"));
+}
+
+#[test]
+fn numbers_that_json_lacks_follow_the_functions_policy() {
+    use modelet_core::manifest::NonFinite;
+    let outputs = || vec![("y".to_owned(), Value::Tensor(Tensor::vector(vec![f64::NAN, f64::NEG_INFINITY])))];
+    for (non_finite, body) in [
+        (NonFinite::Null, Some("{\"outputs\":{\"y\":[null,null]}}\n")),
+        (NonFinite::Text, Some("{\"outputs\":{\"y\":[\"NaN\",\"-Infinity\"]}}\n")),
+        (NonFinite::Error, None),
+    ] {
+        let ctx = FunctionContext { non_finite, ..iris() };
+        let reply = decode(PATH, &[], "[[1,2]]", &ctx).unwrap().reply;
+        match (crate::encode(&reply, outputs(), &ctx), body) {
+            (Ok(answer), Some(body)) => assert_eq!(text(&answer), body),
+            (Err(error), None) => {
+                assert!(error.code == Code::NonFiniteOutput && error.message.contains("\"y\""));
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_answer_over_the_limit_is_refused_in_every_form() {
+    let ctx = FunctionContext { response_limit_bytes: 100, ..iris() };
+    for accept in ["application/json", "text/csv", "application/x-npy"] {
+        let reply = decode(PATH, &[("accept", accept)], "[[1,2]]", &ctx).unwrap().reply;
+        let y = Value::Tensor(Tensor::zeros(DType::F32, vec![100, 1]).unwrap());
+        let error = crate::encode(&reply, vec![("y".into(), y)], &ctx).unwrap_err();
+        assert_eq!(error.code, Code::ResponseTooLarge, "{accept}");
+    }
+}
+
+#[test]
+fn errors_carry_everything_that_is_known() {
+    let error = FunctionError::bad_input("inputs[0]", "a", "b").hint("do c").nearest("d");
+    let id = InvocationId("01ABC".into());
+    let answer = crate::error(ProtocolName::Fn, &Failure::Function(error), Some(&id));
+    assert_eq!(answer.status(), 400);
+    assert_eq!(answer.headers()["x-modelet-error"], "bad-input");
+    assert_eq!(
+        serde_json::from_slice::<Json>(answer.body()).unwrap(),
+        json!({ "error": {
+            "code": "bad-input", "message": "inputs[0]: expected a, got b", "hint": "do c", "field": "inputs[0]",
+            "expected": "a", "found": "b", "nearest": "d", "invocation": "01ABC",
+        } })
+    );
+    let busy = PlatformError::new(Code::QueueFull, "the queue is full").retry_after_s(2);
+    let answer = crate::error(ProtocolName::Fn, &Failure::Platform(busy), None);
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (429, &"2".parse().unwrap()));
+}
+
+#[test]
+fn a_function_describes_itself_with_requests_to_copy() {
+    let ctx = churn();
+    let card = modelet_core::ArtifactCard {
+        format_version: 1,
+        name: ctx.name.clone(),
+        source_sha256: String::new(),
+        manifest: modelet_core::Manifest::default(),
+        settings: modelet_core::Settings::default(),
+        model: "model.onnx".into(),
+        format: "onnx".into(),
+        engine: modelet_core::EngineName::Onnxruntime,
+        engine_version: "1.28.0".into(),
+        signature: ctx.signature.clone(),
+        files: vec![],
+    };
+    let view = FunctionView {
+        card: &card,
+        version: ctx.version,
+        versions: &[ctx.version],
+        base_url: "http://127.0.0.1:8080",
+    };
+    let described_at = |path| route(&Method::GET, path).unwrap().unwrap();
+    let route = described_at(PATH);
+    let described: Json =
+        serde_json::from_slice(crate::describe(&route, &view, &headers(&[])).body()).unwrap();
+    assert_eq!(described["inputs"][0], json!({ "name": "age", "dtype": "float32", "shape": [null, 1] }));
+    assert_eq!(described["limits"]["memory_mib"]["value"], 1024);
+    let curl = r#"curl 'http://127.0.0.1:8080/fn/f' -H 'content-type: application/json' --data-binary '{"age": 0.5, "plan": "text"}'"#;
+    assert_eq!(described["samples"][0]["curl"], curl);
+    let kinds: Vec<_> =
+        described["samples"].as_array().unwrap().iter().map(|s| s["protocol"].clone()).collect();
+    assert!(kinds.contains(&json!("kserve_v2")), "{kinds:?}");
+    let plain = crate::describe(&route, &view, &headers(&[("accept", "text/plain")]));
+    assert!(text(&plain).contains("age  float32 [any, 1]") && text(&plain).contains(curl));
+
+    let route = described_at("/v2/models/f");
+    let metadata: Json =
+        serde_json::from_slice(crate::describe(&route, &view, &headers(&[])).body()).unwrap();
+    assert_eq!(metadata["platform"], "onnx_modelet");
+    assert_eq!(metadata["inputs"][1], json!({ "name": "plan", "datatype": "BYTES", "shape": [-1, 1] }));
+    assert_eq!(metadata["versions"], json!(["1"]));
+}
