@@ -73,8 +73,8 @@ settings! {
     memory_mib: 1_024, 64 => 1_048_576;
     /// Threads that the engine computes with.
     threads: 1, 1 => 256;
-    /// Largest request body, as sent and after decompression.
-    body_limit_mib: 256, 1 => 2_048;
+    /// Largest request body, as sent and after decompression; JSON takes up to 8 times as much memory while it is read.
+    body_limit_mib: 64, 1 => 2_048;
     /// Largest response body that an instance may answer with.
     response_limit_mib: 256, 1 => 2_048;
 }

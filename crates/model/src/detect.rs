@@ -94,8 +94,7 @@ pub fn guess(head: &[u8]) -> &'static Format {
     if let Some(format) = other_format(head) {
         return format;
     }
-    // Field 1, the number 1; field 2, a message: the schema version and the graph of a SavedModel.
-    if head.starts_with(b"\x08\x01\x12") {
+    if starts_like_saved_model(head) {
         return &SAVED_MODEL;
     }
     if head.iter().all(|byte| *byte == 0) {
@@ -113,6 +112,12 @@ pub fn guess(head: &[u8]) -> &'static Format {
         return &UNKNOWN;
     }
     if text.trim_start().starts_with(['{', '[']) { &JSON } else { &TEXT }
+}
+
+/// True when a file starts with field 1, the number 1, and field 2: the schema version and the graph of a SavedModel. (An
+/// ONNX file of IR version 1 may start so too, but then it can be read.)
+pub fn starts_like_saved_model(head: &[u8]) -> bool {
+    head.starts_with(b"\x08\x01\x12")
 }
 
 /// True when a file starts with field 1, a number below 128, as every ONNX writer starts with the IR version.

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use half::{bf16, f16};
 use modelet_core::{Data, Dim, InputSpec, Signature, Tensor};
 
-/// Rows for every input that a call must have, the same for the same seed. `rows` is the size of a free first axis; other
-/// free axes are small, those of one name alike.
+/// Rows for every input that a call must have, the same for the same seed. `rows` is the size of a free first axis; free
+/// axes of one name are alike, those of pictures and signals large enough for a few strides, others small.
 ///
-/// Floats lie in [-2, 2), integers in 0..4 (they may be indices), texts are categories where the model knows some.
+/// Floats lie in [-2, 2), integers are 0 or 1 (they may be indices of two kinds, or masks) unless the model knows
+/// categories, of which texts are taken too.
 pub fn examples(signature: &Signature, rows: usize, seed: u64) -> Vec<(String, Tensor)> {
     let mut random = Random(seed);
     let mut sizes: HashMap<&str, usize> = HashMap::new();
@@ -22,13 +23,21 @@ pub fn examples(signature: &Signature, rows: usize, seed: u64) -> Vec<(String, T
     wanted.map(|input| (input.name.clone(), example(input, rows, &mut sizes, &mut random))).collect()
 }
 
+/// Samples of a signal, and pixels of a picture's side: a few strides of the usual networks.
+const SIGNAL: usize = 512;
+const PICTURE: usize = 64;
+
 fn example<'a>(
     input: &'a InputSpec,
     rows: usize,
     sizes: &mut HashMap<&'a str, usize>,
     random: &mut Random,
 ) -> Tensor {
-    const SMALL: std::ops::Range<u64> = 2..5;
+    let mut size = || match (input.dtype.is_float(), input.shape.as_ref().map_or(0, Vec::len)) {
+        (true, 2) => SIGNAL,
+        (true, 3..) => PICTURE,
+        _ => random.in_range(2..5) as usize,
+    };
     let shape: Vec<usize> = match &input.shape {
         None => vec![rows],
         Some(dims) => dims
@@ -36,9 +45,9 @@ fn example<'a>(
             .enumerate()
             .map(|(axis, dim)| match dim {
                 Dim::Fixed(size) => *size,
-                Dim::Named(name) => *sizes.entry(name).or_insert_with(|| random.in_range(SMALL) as usize),
+                Dim::Named(name) => *sizes.entry(name).or_insert_with(&mut size),
                 Dim::Dynamic if axis == 0 => rows,
-                Dim::Dynamic => random.in_range(SMALL) as usize,
+                Dim::Dynamic => size(),
             })
             .collect(),
     };
@@ -51,19 +60,19 @@ fn example<'a>(
 fn fill(data: &mut Data, categories: Option<&[String]>, random: &mut Random) {
     let known: Vec<i64> = categories.iter().copied().flatten().filter_map(|text| text.parse().ok()).collect();
     let integer = |random: &mut Random| match known.is_empty() {
-        true => random.in_range(0..4) as i64,
+        true => random.in_range(0..2) as i64,
         false => known[random.in_range(0..known.len() as u64) as usize],
     };
     match data {
         Data::Bool(v) => v.fill_with(|| random.in_range(0..2) == 1),
-        Data::I8(v) => v.fill_with(|| random.in_range(0..4) as i8),
-        Data::I16(v) => v.fill_with(|| random.in_range(0..4) as i16),
+        Data::I8(v) => v.fill_with(|| random.in_range(0..2) as i8),
+        Data::I16(v) => v.fill_with(|| random.in_range(0..2) as i16),
         Data::I32(v) => v.fill_with(|| integer(random) as i32),
         Data::I64(v) => v.fill_with(|| integer(random)),
-        Data::U8(v) => v.fill_with(|| random.in_range(0..4) as u8),
-        Data::U16(v) => v.fill_with(|| random.in_range(0..4) as u16),
-        Data::U32(v) => v.fill_with(|| random.in_range(0..4) as u32),
-        Data::U64(v) => v.fill_with(|| random.in_range(0..4)),
+        Data::U8(v) => v.fill_with(|| random.in_range(0..2) as u8),
+        Data::U16(v) => v.fill_with(|| random.in_range(0..2) as u16),
+        Data::U32(v) => v.fill_with(|| random.in_range(0..2) as u32),
+        Data::U64(v) => v.fill_with(|| random.in_range(0..2)),
         Data::F16(v) => v.fill_with(|| f16::from_f64(random.float())),
         Data::BF16(v) => v.fill_with(|| bf16::from_f64(random.float())),
         Data::F32(v) => v.fill_with(|| random.float() as f32),

@@ -139,7 +139,7 @@ pub fn locate(places: &Places) -> Result<Found, Vec<Searched>> {
         let Some(folder) = folder else { continue };
         match libraries(&folder).first() {
             None => {
-                searched.push(Searched { place, path: folder, reason: "holds no libonnxruntime.so".into() })
+                searched.push(Searched { place, path: folder, reason: "holds no libonnxruntime.so".into() });
             }
             Some(library) => match inspect(place, library) {
                 Ok(found) => return Ok(found),

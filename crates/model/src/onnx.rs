@@ -31,7 +31,7 @@ pub use labels::describe_onnx;
 /// The newest IR version that our engines read, and the ONNX release that brought it.
 pub const NEWEST_IR_VERSION: i64 = 13;
 /// The newest version of each domain's operators that our engines know.
-pub const NEWEST_OPSETS: &[(&str, i64)] = &[("", 28), ("ai.onnx.ml", 5)];
+pub const NEWEST_OPSETS: &[(&str, i64)] = &[("", 26), ("ai.onnx.ml", 5)];
 /// The ONNX release of those two.
 const NEWEST_ONNX: &str = "1.21";
 
@@ -70,16 +70,18 @@ pub fn summarize(path: &Path) -> Result<OnnxSummary, FunctionError> {
     if let Some(error) = buf.failure() {
         return Err(unreadable(error));
     }
-    match decoded {
-        Ok(model) if model.graph.is_some() && model.ir_version.is_some() => Ok(OnnxSummary::new(model)),
-        Ok(_) => Err(not_onnx(&name, detect::guess(&head))),
-        // A damaged file starts as a sound one does: with its IR version and its producer.
-        Err(error) if detect::starts_like_onnx(&head) => {
-            Err(refused(format!("{name} starts like an ONNX file but is damaged or cut: {error}"))
-                .hint("copy or export it again"))
+    let error = match decoded {
+        Ok(model) if model.graph.is_some() && model.ir_version.is_some() => {
+            return Ok(OnnxSummary::new(model));
         }
-        Err(_) => Err(not_onnx(&name, detect::guess(&head))),
-    }
+        // A damaged file starts as a sound one does: with its IR version and its producer.
+        Err(error) if detect::starts_like_onnx(&head) && !detect::starts_like_saved_model(&head) => {
+            refused(format!("{name} starts like an ONNX file but is damaged or cut: {error}"))
+                .hint("copy or export it again")
+        }
+        _ => not_onnx(&name, detect::guess(&head)),
+    };
+    Err(error)
 }
 
 impl OnnxSummary {

@@ -85,8 +85,8 @@ impl Loaded {
             .collect::<Result<Vec<_>, FunctionError>>()?;
         let names = || wanted.iter().map(|index| &self.signature.outputs[*index].name);
         let selector = names().fold(OutputSelector::no_default(), |all, name| all.with(name.as_str()));
-        let options = RunOptions::new().map_err(failed)?.with_outputs(selector);
-        let answers = self.session.run_with_options(feeds, &options).map_err(failed)?;
+        let options = RunOptions::new().map_err(|error| failed(&error))?.with_outputs(selector);
+        let answers = self.session.run_with_options(feeds, &options).map_err(|error| failed(&error))?;
         let values = wanted.iter().zip(answers.values());
         let value = |(index, value): (&usize, ValueRef<'_>)| {
             let name = self.signature.outputs[*index].name.clone();
@@ -110,6 +110,7 @@ fn environment(library: &Path) -> Result<Environment, FunctionError> {
         if path == library {
             return Ok(environment.clone());
         }
+        crate::library::version(library).map_err(|reason| missing(library, &reason))?;
         let message =
             format!("this process already uses {}; it cannot use {} too", path.display(), library.display());
         return Err(FunctionError::new(Code::EngineMissing, message));
@@ -173,16 +174,26 @@ fn builder(environment: &Environment, threads: usize) -> ort::Result<SessionBuil
         .with_inter_op_spinning(false)?)
 }
 
-fn failed(error: ort::Error) -> FunctionError {
-    FunctionError::new(Code::PredictionFailed, format!("ONNX Runtime failed: {}", reason(&error)))
+fn failed(error: &ort::Error) -> FunctionError {
+    FunctionError::new(Code::PredictionFailed, format!("ONNX Runtime failed: {}", reason(error)))
 }
 
 /// What an error of ONNX Runtime says, without the places in its source code.
+///
+/// Messages read `Non-zero status code returned while running Add node. Name:'a' Status Message: …`, nested for subgraphs,
+/// and the last part may start with `/onnxruntime_src/….cc:540 void onnxruntime::Broadcast(…) `. Kept are the node and what
+/// went wrong.
 fn reason(error: &ort::Error) -> String {
-    let line = one_line(error.message());
-    // Messages read `Non-zero status code returned while running Add node. Name:'a' Status Message: /onnxruntime_src/…cc:540
-    // void onnxruntime::Broadcast… what went wrong`; only the node and the last part mean something to a user.
-    let kept =
-        line.split(' ').filter(|word| !word.contains("onnxruntime_src/") && !word.contains("onnxruntime::"));
-    kept.collect::<Vec<_>>().join(" ").replace("Non-zero status code returned while running ", "")
+    let line = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let (head, what) = line.rsplit_once("Status Message: ").unwrap_or(("", &line));
+    let what = match what.split_once("/onnxruntime_src/") {
+        Some((before, place)) => {
+            let after = place.split_once(") ").map_or(place, |(_, after)| after);
+            format!("{before}{}", after.trim_start_matches("const "))
+        }
+        None => what.to_owned(),
+    };
+    let what = what.rsplit_once("[ONNXRuntimeError] : ").map_or(what.as_str(), |(_, what)| what);
+    let node = head.rsplit_once("while running ").map(|(_, node)| node.trim().trim_end_matches(" Name:''"));
+    one_line(&node.map_or_else(|| what.to_owned(), |node| format!("{node}: {what}")))
 }

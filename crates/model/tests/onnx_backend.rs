@@ -9,6 +9,8 @@
 //! Nothing may be wrong. Each engine runs in a child process; when the child dies or hangs, the test that it was in is
 //! wrong and another child goes on after it.
 
+#![allow(clippy::unwrap_used, reason = "the whole program is a test")]
+
 #[path = "common/onnx.rs"]
 mod onnx;
 

@@ -9,7 +9,7 @@ use modelet_core::{Code, FunctionName, Version};
 
 /// Machine learning models as serverless functions: deploy a file, get an endpoint that scales from zero.
 #[derive(Debug, Parser)]
-#[command(name = "modelet", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "modelet", version, max_term_width = 100)]
 #[command(after_help = "Start here:\n  modelet up                    the whole platform, in one process\n  modelet deploy model.onnx     a model file becomes an endpoint\n  modelet demo                  both, with a sample model")]
 pub struct Cli {
     /// What to do.

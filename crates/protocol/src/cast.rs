@@ -144,7 +144,12 @@ fn misfit(dtype: DType, scalar: Scalar<'_>) -> Misfit {
         }
         _ => None,
     };
-    Misfit { expected: expected(dtype), found: scalar.what(), hint }
+    // The range of a float type is news only to those who sent a number.
+    let expected = match scalar {
+        Scalar::Null | Scalar::Bool(_) | Scalar::Text(_) if dtype.is_float() => format!("a number ({dtype})"),
+        _ => expected(dtype),
+    };
+    Misfit { expected, found: scalar.what(), hint }
 }
 
 /// How one element type reads a scalar.

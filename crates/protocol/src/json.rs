@@ -6,7 +6,7 @@
 //! - `tensor`: tree to tensor
 //! - `write`: tensors to text
 //!
-//! [m] Reading 150,528 float32 (an image of 1.78 MB) costs a quarter of what building a `Value` does.
+//! Measured: 49 ns a number in a nested image of 150,528 float32; the same as npy costs 0.02 ms in all.
 
 mod place;
 mod read;

@@ -4,18 +4,13 @@
 //!   words
 //! - [`decode`] and [`encode`] are for the runtime: body to tensors, values to body
 //! - [`describe`] and [`server`] answer what needs no instance
-//! - one file a protocol, all in [`PROTOCOLS`]: `fn_http` (`/fn/NAME`), `kserve_v2` (`/v2/models/NAME`)
+//! - one file a protocol, all in `PROTOCOLS`: `fn_http` (`/fn/NAME`), `kserve_v2` (`/v2/models/NAME`)
 //! - one file a format: `json`, `csv_text`, `npy`, `raw`; `cast` holds the one set of rules by which an element becomes the
 //!   model's type
 //!
 //! Deliberately absent: sockets, files, clocks, async. Both halves of a protocol are pure functions in one file, so that
 //! they cannot drift apart. Every decoder is total: whatever the bytes, it answers with tensors or with a sentence, in time
 //! and memory linear in the body.
-#![allow(
-    clippy::result_large_err,
-    reason = "a FunctionError says field, expectation, finding and remedy; it is made once a request, so its size is no cost"
-)]
-
 mod cast;
 mod csv_text;
 mod elements;

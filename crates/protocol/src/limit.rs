@@ -2,9 +2,9 @@
 
 use modelet_core::{Code, FunctionError};
 
-/// Most texts, objects and irregular lists in one body. Each takes some tens of bytes in memory and as few as one in the
-/// body, so without a limit a small body would become a large tree.
-pub(crate) const NODE_LIMIT: usize = 8 << 20;
+/// Most texts in one body; objects and irregular lists count as several. Each takes about a hundred bytes in memory and as
+/// few as one in the body, so without a limit a small body would become a large tree. This one keeps trees below 512 MiB.
+pub(crate) const NODE_LIMIT: usize = 4 << 20;
 
 /// Refuses more texts than the limit.
 pub(crate) fn check_texts(count: usize) -> Result<(), FunctionError> {

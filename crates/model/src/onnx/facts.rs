@@ -40,13 +40,18 @@ impl<'a> Facts<'a> {
         self.ranks.get(node.input.get(index)?.as_str()).copied()
     }
 
+    /// The number of dimensions of a node's output, where the file says it.
+    pub(crate) fn output_rank(&self, node: &NodeProto, index: usize) -> Option<usize> {
+        self.ranks.get(node.output.get(index)?.as_str()).copied()
+    }
+
     /// The constant that a node's input is.
     pub(crate) fn input_constant(&self, node: &NodeProto, index: usize) -> Option<&'a TensorProto> {
         self.constants.get(node.input.get(index)?.as_str()).copied()
     }
 
     fn graph(&mut self, graph: &'a GraphProto) {
-        for info in graph.input.iter().chain(&graph.output) {
+        for info in graph.input.iter().chain(&graph.output).chain(&graph.value_info) {
             let shape = info.r#type.as_ref().and_then(|info| info.tensor.as_ref()?.shape.as_ref());
             if let (Some(name), Some(shape)) = (&info.name, shape) {
                 self.ranks.insert(name, shape.dim.len());

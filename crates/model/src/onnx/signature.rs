@@ -72,7 +72,7 @@ fn input(info: &ValueInfoProto, optional: bool) -> Result<InputSpec, FunctionErr
         Some(TypeProto { sparse_tensor: Some(_), .. }) => Err("a sparse tensor"),
         _ => Err("of no type"),
     };
-    let found = tensor.map_err(|kind| kind.to_owned()).and_then(|tensor| {
+    let found = tensor.map_err(str::to_owned).and_then(|tensor| {
         let dtype = dtype(tensor.elem_type.unwrap_or_default());
         dtype.map(|dtype| (dtype, tensor)).map_err(|kind| format!("a tensor of {kind}"))
     });

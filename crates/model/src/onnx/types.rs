@@ -23,7 +23,7 @@ impl OnnxSummary {
 }
 
 fn infer_graph<'a>(graph: &'a GraphProto, types: &mut Types<'a>) {
-    for info in graph.input.iter().chain(&graph.output) {
+    for info in graph.input.iter().chain(&graph.output).chain(&graph.value_info) {
         if let (Some(name), Some(dtype)) = (&info.name, info.r#type.as_ref().and_then(element_type)) {
             types.insert(name, dtype);
         }
@@ -69,7 +69,7 @@ fn output_type(node: &NodeProto, index: usize, types: &Types<'_>) -> Option<DTyp
         )
         | ("Dropout", 1) => Some(DType::Bool),
         ("Cast" | "BitCast", _) => named("to"),
-        ("CastLike" | "Where", _) | ("DequantizeLinear", _) => input(1),
+        ("CastLike" | "Where" | "DequantizeLinear", _) => input(1),
         ("OneHot", _) => input(2),
         ("ConvInteger" | "MatMulInteger", _) => Some(DType::I32),
         ("DynamicQuantizeLinear", 1) => Some(DType::F32),
@@ -93,7 +93,7 @@ fn output_type(node: &NodeProto, index: usize, types: &Types<'_>) -> Option<DTyp
 }
 
 fn constant_type(node: &NodeProto) -> Option<DType> {
-    let attribute = node.attribute.iter().find_map(|attribute| {
+    node.attribute.iter().find_map(|attribute| {
         Some(match attribute.head.name.as_deref()? {
             "value" => dtype(attribute.head.t.as_ref()?.data_type()).ok()?,
             "value_float" | "value_floats" => DType::F32,
@@ -101,6 +101,5 @@ fn constant_type(node: &NodeProto) -> Option<DType> {
             "value_string" | "value_strings" => DType::Str,
             _ => return None,
         })
-    });
-    attribute
+    })
 }

@@ -38,12 +38,13 @@ pub(super) fn output(value: &DynValue, keys: Option<&MapKeys>) -> Result<Value, 
         }
         ValueType::Sequence(element) => match **element {
             ValueType::Map { .. } => {
-                let maps = value.try_extract_sequence::<DynMapValueType>().map_err(text)?;
+                let maps = value.try_extract_sequence::<DynMapValueType>().map_err(|error| text(&error))?;
                 let maps: Vec<DynValue> = maps.into_iter().map(ort::value::Value::into_dyn).collect();
                 table(&rows(&maps)?, keys, true)
             }
             _ => {
-                let tensors = value.try_extract_sequence::<DynTensorValueType>().map_err(text)?;
+                let tensors =
+                    value.try_extract_sequence::<DynTensorValueType>().map_err(|error| text(&error))?;
                 tensors
                     .into_iter()
                     .map(|value| tensor(&value.into_dyn()))
@@ -73,7 +74,7 @@ fn tensor(value: &DynValue) -> Result<Tensor, String> {
         T::Float32 => copy::<f32>(value),
         T::Float64 => copy::<f64>(value),
         T::String => {
-            let (shape, texts) = value.try_extract_strings().map_err(text)?;
+            let (shape, texts) = value.try_extract_strings().map_err(|error| text(&error))?;
             sizes(shape).map(|shape| (shape, Data::Str(texts)))
         }
         other => Err(format!("is a tensor of {other}")),
@@ -85,7 +86,7 @@ fn copy<T: PrimitiveTensorElementType + Clone>(value: &DynValue) -> Result<(Vec<
 where
     Data: From<Vec<T>>,
 {
-    let (shape, data) = value.try_extract_tensor::<T>().map_err(text)?;
+    let (shape, data) = value.try_extract_tensor::<T>().map_err(|error| text(&error))?;
     Ok((sizes(shape)?, data.to_vec().into()))
 }
 
@@ -94,7 +95,7 @@ fn sizes(shape: &[i64]) -> Result<Vec<usize>, String> {
     shape.iter().map(size).collect()
 }
 
-fn text(error: ort::Error) -> String {
+fn text(error: &ort::Error) -> String {
     error.message().to_owned()
 }
 
@@ -132,7 +133,7 @@ fn rows(maps: &[DynValue]) -> Result<Rows, String> {
     macro_rules! extract {
         ($key:ty, $value:ty) => {{
             let row = |map: &DynValue| {
-                let pairs = map.try_extract_key_values::<$key, $value>().map_err(text)?;
+                let pairs = map.try_extract_key_values::<$key, $value>().map_err(|error| text(&error))?;
                 Ok(pairs.into_iter().map(|(key, value)| (key, value as f64)).collect::<Vec<_>>())
             };
             maps.iter().map(row).collect::<Result<Vec<_>, String>>()

@@ -1,9 +1,12 @@
-//! Where int32 in place of int64 could change an answer.
+//! Where int32 in place of int64 and of booleans could change an answer.
 //!
 //! A call's own int64 values are checked when they come in. From there on, a value is *free* when it depends on what a
 //! client sends, and not only on the shapes of it: arithmetic on free int64 values may leave int32, so it is refused.
 //! Sizes, positions and comparisons stay small and are not. Constants outside int32 are refused but for the bounds of
 //! `Slice`, where "larger than every size" is all that they mean.
+//!
+//! An integer made boolean keeps its value in rten, so 2 is true and not 1. Logic and choices do not mind, counting and
+//! comparing would: such *loose* booleans are followed too.
 
 use std::collections::HashSet;
 
@@ -35,7 +38,8 @@ const SMALL_RESULTS: &[&str] = &[
 
 /// The first place where an answer could change, as an object of "rten does not compute …".
 pub(super) fn check(summary: &OnnxSummary, facts: &Facts<'_>) -> Result<(), String> {
-    let mut narrowing = Narrowing { facts, free: HashSet::new(), large: HashSet::new() };
+    let mut narrowing =
+        Narrowing { facts, free: HashSet::new(), large: HashSet::new(), loose: HashSet::new() };
     let defaults: HashSet<&str> = summary.graph.initializer.iter().map(TensorProto::name).collect();
     let inputs = summary.graph.input.iter().filter_map(|input| input.name.as_deref());
     narrowing.free.extend(inputs.filter(|name| !defaults.contains(name)));
@@ -51,6 +55,8 @@ struct Narrowing<'f, 'a> {
     free: HashSet<&'a str>,
     /// Constants outside int32.
     large: HashSet<&'a str>,
+    /// Booleans that may hold other numbers than 0 and 1.
+    loose: HashSet<&'a str>,
 }
 
 impl<'a> Narrowing<'_, 'a> {
@@ -81,6 +87,7 @@ impl<'a> Narrowing<'_, 'a> {
         if free && matches!(op, "Cast" | "CastLike") && from_float && is_int64(node.output.first()) {
             return Err(format!("float32 made int64, as in node {label:?}"));
         }
+        self.loosen(node)?;
         for body in node.graphs() {
             // What a loop carries may grow with every turn.
             let carried = body.input.iter().filter_map(|input| input.name.as_deref());
@@ -90,6 +97,31 @@ impl<'a> Narrowing<'_, 'a> {
         let free = free || node.graphs().next().is_some();
         if free && !SMALL_RESULTS.contains(&op) {
             self.free.extend(node.output.iter().map(String::as_str));
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Narrowing<'_, 'a> {
+    /// Follows loose booleans through a node.
+    fn loosen(&mut self, node: &'a NodeProto) -> Result<(), String> {
+        let is_bool = |dtype: Option<&DType>| dtype == Some(&DType::Bool);
+        let from = self.facts.input_type(node, 0);
+        let outputs = || node.output.iter().map(String::as_str);
+        let to_bool = outputs().any(|output| is_bool(self.facts.types.get(output)));
+        let loose = node.input.iter().any(|input| self.loose.contains(input.as_str()));
+        match node.op() {
+            "Cast" | "CastLike" if to_bool && from.is_some_and(DType::is_integer) => {
+                self.loose.extend(outputs());
+            }
+            "Cast" | "CastLike" if to_bool => {}
+            "Cast" | "CastLike" | "Equal" if loose => {
+                return Err(format!("with booleans made of integers, as in node {:?}", node.label()));
+            }
+            // Logic makes true booleans of them.
+            op if SMALL_RESULTS.contains(&op) => {}
+            _ if loose && to_bool => self.loose.extend(outputs()),
+            _ => {}
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ const OPERATORS: &[(Takes, &[&str])] = &[
         "IsNaN", "LSTM", "LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "LpNormalization", "MatMul", "MaxPool",
         "Mean", "PRelu", "RMSNormalization", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceMin",
         "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Resize", "RotaryEmbedding", "Round", "Sigmoid", "Sin",
-        "Sinh", "Softmax", "Softplus", "Softsign", "Sqrt", "Sum", "Swish", "Tan", "Tanh", "Upsample",
+        "Sinh", "Softmax", "Softplus", "Softsign", "Sqrt", "Sum", "Swish", "Tan", "Tanh", "TopK", "Upsample",
     ]),
     (Numbers, &[
         "Add", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max", "Min", "Mod", "Mul", "Neg",
@@ -62,22 +62,22 @@ const OPERATORS: &[(Takes, &[&str])] = &[
 pub(super) fn check(summary: &OnnxSummary) -> Result<(), FunctionError> {
     let facts = Facts::new(summary);
     if !summary.functions.is_empty() {
-        return Err(no("operators that the model defines itself".into()));
+        return Err(no("operators that the model defines itself"));
     }
     if let Some(input) = summary.signature()?.inputs.iter().find(|input| input.optional) {
-        return Err(no(format!("inputs with a default, such as {}", input.name)));
+        return Err(no(&format!("inputs with a default, such as {}", input.name)));
     }
     let mut result = Ok(());
     summary.each_node(&mut |node| {
         if let (Ok(()), Some(reason)) = (&result, refusal(node, &facts)) {
-            result = Err(no(format!("{} as in node {:?}: {reason}", node.op(), node.label())));
+            result = Err(no(&format!("{} as in node {:?}: {reason}", node.op(), node.label())));
         }
     });
     result?;
-    narrowing::check(summary, &facts).map_err(no)
+    narrowing::check(summary, &facts).map_err(|what| no(&what))
 }
 
-fn no(what: String) -> FunctionError {
+fn no(what: &str) -> FunctionError {
     refused(format!("rten does not compute {what}")).hint("use engine = \"onnxruntime\"")
 }
 
@@ -171,11 +171,11 @@ fn cast(node: &NodeProto, facts: &Facts<'_>) -> Option<&'static str> {
     use DType::{Bool, F32, I8, I32, I64, U8};
     let to = node.output.first().and_then(|output| facts.types.get(output.as_str())).copied();
     match (facts.input_type(node, 0)?, to?) {
-        (Bool, Bool) => None,
-        // Booleans are int32 in rten: 0.5 would become 0, and 2 would stay 2.
+        // What becomes of integers made boolean is followed in `narrowing`.
+        (Bool | I32 | I64, Bool) => None,
+        // Booleans are int32 in rten: 0.5 would become 0.
         (_, Bool) => Some("to booleans"),
         // rten divides by multiplying with the reciprocal; rounding turns the last place into a whole step.
-        (F32, U8 | I8) => Some("to 8-bit integers"),
         (_, U8 | I8) => Some("to 8-bit integers"),
         (F32 | I32 | I64 | Bool | U8 | I8, F32 | I32 | I64) => None,
         _ => Some("between these types"),
@@ -186,7 +186,7 @@ fn cast(node: &NodeProto, facts: &Facts<'_>) -> Option<&'static str> {
 fn by_opset(node: &NodeProto, facts: &Facts<'_>) -> Option<&'static str> {
     const BROADCASTING: &[&str] =
         &["Add", "Sub", "Mul", "Div", "Pow", "PRelu", "And", "Or", "Xor", "Equal", "Less", "Greater", "Gemm"];
-    let last_axis = match (node.int("axis"), facts.input_rank(node, 0)) {
+    let last_axis = match (node.int("axis"), facts.input_rank(node, 0).or(facts.output_rank(node, 0))) {
         (Some(-1), _) => true,
         (axis, Some(rank)) => usize::try_from(axis.unwrap_or(1)).is_ok_and(|axis| axis + 1 == rank),
         _ => false,

@@ -134,10 +134,15 @@ impl NodeSeed<'_> {
     }
 
     fn tree<E: Error>(self, tree: Json) -> Result<Node, E> {
-        spend(self.budget, 1)?;
+        spend(self.budget, TEXT)?;
         Ok(Node::Tree(tree))
     }
 }
+
+/// What the nodes of a tree count for, in texts of the same size in memory.
+const TEXT: usize = 1;
+const BLOCK: usize = 3;
+const OBJECT: usize = 2;
 
 fn spend<E: Error>(budget: &Cell<usize>, nodes: usize) -> Result<(), E> {
     budget.set(budget.get().checked_sub(nodes).ok_or_else(|| {
@@ -192,7 +197,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
             match seq.next_element_seed(NodeSeed { budget, flat: &mut *flat, depth: depth + 1 })? {
                 Some(Node::Flat) => count += 1,
                 Some(Node::Tree(tree)) => {
-                    spend(budget, count + 1)?;
+                    spend(budget, count * if flat.rank == Some(depth + 1) { TEXT } else { BLOCK })?;
                     let mut list = flat.cut(depth + 1, start, count);
                     list.push(tree);
                     return rest(budget, seq, list);
@@ -205,14 +210,17 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
         let mut pairs: Vec<(String, Json)> = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
-            spend(self.budget, 1)?;
+            spend(self.budget, TEXT)?;
             pairs.push((key, map.next_value_seed(value(self.budget))?));
         }
         match repeated(&pairs) {
             Some(key) => {
                 Err(A::Error::custom(format_args!("the key {} comes twice in one object", quoted(key))))
             }
-            None => self.tree(Json::Object(pairs)),
+            None => {
+                spend(self.budget, OBJECT)?;
+                Ok(Node::Tree(Json::Object(pairs)))
+            }
         }
     }
 }
@@ -220,7 +228,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
 /// A list where the block around it has a number: a block of its own.
 #[inline(never)]
 fn own_block<'de, A: SeqAccess<'de>>(budget: &Cell<usize>, seq: A) -> Result<Node, A::Error> {
-    spend(budget, 1)?;
+    spend(budget, BLOCK)?;
     let mut flat = Flat::default();
     Ok(match (NodeSeed { budget, flat: &mut flat, depth: 0 }).visit_seq(seq)? {
         Node::Flat => Node::Tree(flat.into_json()),
@@ -236,7 +244,7 @@ fn rest<'de, A: SeqAccess<'de>>(
     mut list: Vec<Json>,
 ) -> Result<Node, A::Error> {
     while let Some(tree) = seq.next_element_seed(value(budget))? {
-        spend(budget, 1)?;
+        spend(budget, TEXT)?;
         list.push(tree);
     }
     Ok(Node::Tree(Json::List(list)))

@@ -94,11 +94,13 @@ pub(super) fn inputs(
     signature: &Signature,
 ) -> Result<Inputs, FunctionError> {
     let mut given: Vec<Option<Tensor>> = signature.inputs.iter().map(|_| None).collect();
+    // One tensor for a model with one input can only mean that one, whatever the client calls it.
+    let any_name = signature.inputs.len() == 1 && list.len() == 1;
     for (at, json) in list.into_iter().enumerate() {
         let place = format!("inputs{}", index_text(&[at]));
         let input = Input::parse(object(json, &place)?, place)?;
         let known = || signature.inputs.iter().map(|spec| spec.name.as_str());
-        let Some(index) = known().position(|name| name == input.name) else {
+        let Some(index) = known().position(|name| any_name || name == input.name) else {
             let found = format!("the unknown input {}", quoted(&input.name));
             let place = format!("{}.name", input.place);
             let mut error = FunctionError::bad_input(place, format!("one of {}", listed(known())), found);

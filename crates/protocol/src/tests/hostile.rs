@@ -1,4 +1,4 @@
-//! Some eight hundred requests to a function of one `float32 [any, 2]`, all of them wrong.
+//! Several hundred requests to a function of one `float32 [any, 2]`, all of them wrong.
 
 use modelet_core::Tensor;
 

