@@ -38,7 +38,7 @@ def send(url: str, request: hostile.Request) -> Answer | None:
             connection.sendall(request.bytes())
             if request.may_close:
                 connection.shutdown(socket.SHUT_WR)
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError:
             pass  # refused before we had said all; the answer is already there to read
         received = b""
         try:

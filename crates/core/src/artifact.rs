@@ -28,6 +28,9 @@ impl EngineName {
     /// Every engine, best warm speed first.
     pub const ALL: &'static [EngineName] = &[Self::Onnxruntime, Self::Rten];
 
+    /// The engine whose answers count where engines differ.
+    pub const REFERENCE: EngineName = Self::Onnxruntime;
+
     /// The name in manifests, cards and tables.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -10,7 +10,9 @@ use modelet_core::{Code, FunctionName, Version};
 /// Machine learning models as serverless functions: deploy a file, get an endpoint that scales from zero.
 #[derive(Debug, Parser)]
 #[command(name = "modelet", version, max_term_width = 100)]
-#[command(after_help = "Start here:\n  modelet up                    the whole platform, in one process\n  modelet deploy model.onnx     a model file becomes an endpoint\n  modelet demo                  both, with a sample model")]
+#[command(
+    after_help = "Start here:\n  modelet up                    the whole platform, in one process\n  modelet deploy model.onnx     a model file becomes an endpoint\n  modelet demo                  both, with a sample model"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -40,18 +42,26 @@ pub enum Command {
     #[command(after_help = "Examples:\n  modelet up\n  modelet up --listen 127.0.0.1:9000 --data ./data")]
     Up(Up),
     /// Publish a model file, or a folder with a model and modelet.toml, as a function
-    #[command(after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime")]
+    #[command(
+        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime"
+    )]
     Deploy(Deploy),
     /// Call a function and print its answer
-    #[command(after_help = "Examples:\n  modelet invoke iris '[[5.1, 3.5, 1.4, 0.2]]'\n  modelet invoke iris @rows.csv\n  cat rows.json | modelet invoke iris -\n  modelet invoke iris @rows.npy --accept text/csv")]
+    #[command(
+        after_help = "Examples:\n  modelet invoke iris '[[5.1, 3.5, 1.4, 0.2]]'\n  modelet invoke iris @rows.csv\n  cat rows.json | modelet invoke iris -\n  modelet invoke iris @rows.npy --accept text/csv"
+    )]
     Invoke(Invoke),
     /// List functions
     Ls,
     /// Show everything about a function: versions, inputs and outputs, limits, instances
-    #[command(after_help = "Examples:\n  modelet describe iris\n  modelet describe iris --json | jq .settings")]
+    #[command(
+        after_help = "Examples:\n  modelet describe iris\n  modelet describe iris --json | jq .settings"
+    )]
     Describe(Named),
     /// Show the log of a function: calls, output, events
-    #[command(after_help = "Examples:\n  modelet logs iris\n  modelet logs iris -f\n  modelet logs iris -n 1000 --json | jq 'select(.status >= 500)'")]
+    #[command(
+        after_help = "Examples:\n  modelet logs iris\n  modelet logs iris -f\n  modelet logs iris -n 1000 --json | jq 'select(.status >= 500)'"
+    )]
     Logs(Logs),
     /// Delete a function with all its versions and logs
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
@@ -62,12 +72,16 @@ pub enum Command {
     #[command(after_help = "Examples:\n  modelet engines\n  modelet engines install")]
     Engines(Engines),
     /// Explain an error code
-    #[command(after_help = "Examples:\n  modelet explain queue-full\n  modelet explain            lists all codes")]
+    #[command(
+        after_help = "Examples:\n  modelet explain queue-full\n  modelet explain            lists all codes"
+    )]
     Explain(Explain),
     /// Start the platform with a sample function, in a folder of its own
     Demo(Demo),
     /// Print a completion script for a shell
-    #[command(after_help = "Examples:\n  modelet completions bash > ~/.local/share/bash-completion/completions/modelet")]
+    #[command(
+        after_help = "Examples:\n  modelet completions bash > ~/.local/share/bash-completion/completions/modelet"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,

@@ -103,18 +103,26 @@ impl Client {
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
-    pub async fn call(&self, request: http::request::Builder, body: Bytes) -> Result<Response<Bytes>, Report> {
+    pub async fn call(
+        &self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, Report> {
         self.send(request.body(Full::new(body).map_err(|never| match never {}).boxed())).await
     }
 
-    async fn json<T: DeserializeOwned>(&self, request: http::request::Builder, body: Bytes) -> Result<T, Report> {
+    async fn json<T: DeserializeOwned>(
+        &self,
+        request: http::request::Builder,
+        body: Bytes,
+    ) -> Result<T, Report> {
         let (status, bytes) = self.call(request, body).await.map(split)?;
         parse(status, &bytes)
     }
 
     async fn send(&self, request: http::Result<Request<Body>>) -> Result<Response<Bytes>, Report> {
-        let mut request =
-            request.map_err(|error| Report::new(Code::Internal, format!("could not make the request: {error}")))?;
+        let mut request = request
+            .map_err(|error| Report::new(Code::Internal, format!("could not make the request: {error}")))?;
         let authority = http::HeaderValue::try_from(&self.authority);
         request.headers_mut().extend(authority.ok().map(|authority| (http::header::HOST, authority)));
         let unreachable = |error: &dyn std::fmt::Display| {

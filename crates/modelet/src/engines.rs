@@ -34,7 +34,10 @@ pub fn locate() -> Result<Found, Vec<Searched>> {
 pub fn wheel() -> Result<&'static Wheel, Report> {
     library::WHEELS.iter().find(|wheel| wheel.architecture == env::consts::ARCH).ok_or_else(|| {
         Report::new(Code::EngineMissing, format!("there is no pinned ONNX Runtime for {}", env::consts::ARCH))
-            .hint(format!("put a library of version {} there yourself and name it in {ENV_ONNXRUNTIME}", library::PINNED))
+            .hint(format!(
+                "put a library of version {} there yourself and name it in {ENV_ONNXRUNTIME}",
+                library::PINNED
+            ))
     })
 }
 
@@ -49,16 +52,24 @@ fn installers(wheel: &Wheel, target: &Path, requirements: &Path) -> Vec<Installe
     let platform = format!("{}-manylinux_2_28", wheel.architecture);
     let uv_args = |lead: &[&str]| {
         let mut args: Vec<OsString> = lead.iter().map(OsString::from).collect();
-        args.extend(["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"].map(Into::into));
-        args.extend(["--python-version", WHEEL_PYTHON, "--python-platform", &platform, "--target"].map(Into::into));
+        args.extend(
+            ["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
+                .map(Into::into),
+        );
+        args.extend(
+            ["--python-version", WHEEL_PYTHON, "--python-platform", &platform, "--target"].map(Into::into),
+        );
         args.extend([target.into(), OsString::from("-r"), requirements.into()]);
         args
     };
     let mut found = Vec::new();
     found.extend(find_program("uv").map(|program| Installer { program, args: uv_args(&[]) }));
     if let Some(program) = python {
-        let mut args: Vec<OsString> = ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"].map(Into::into).into();
-        args.extend(["--require-hashes", "--disable-pip-version-check", "--implementation", "cp"].map(Into::into));
+        let mut args: Vec<OsString> =
+            ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"].map(Into::into).into();
+        args.extend(
+            ["--require-hashes", "--disable-pip-version-check", "--implementation", "cp"].map(Into::into),
+        );
         args.extend(["--python-version".into(), WHEEL_PYTHON.into()]);
         for glibc in ["2_28", "2_27"] {
             args.extend(["--platform".into(), format!("manylinux_{glibc}_{}", wheel.architecture).into()]);
@@ -76,7 +87,8 @@ pub async fn install() -> Result<PathBuf, Report> {
     let wheel = wheel()?;
     let place = cache_folder().join(library::CACHE_FOLDER);
     let failed = |what: &str, error: std::io::Error| {
-        Report::new(Code::EngineMissing, format!("could not {what}: {error}")).hint("check space and permissions")
+        Report::new(Code::EngineMissing, format!("could not {what}: {error}"))
+            .hint("check space and permissions")
     };
     let parent = place.parent().unwrap_or(&place);
     fs::create_dir_all(parent).map_err(|e| failed("make the cache folder", e))?;
@@ -92,11 +104,14 @@ pub async fn install() -> Result<PathBuf, Report> {
     let from_wheel = std::iter::once(&library::PATH_IN_WHEEL).chain(library::NOTICES_IN_WHEEL);
     for file in from_wheel {
         let name = Path::new(file).file_name().unwrap_or_default();
-        fs::copy(target.join(file), draft.join(name)).map_err(|e| failed("take the library out of the wheel", e))?;
+        fs::copy(target.join(file), draft.join(name))
+            .map_err(|e| failed("take the library out of the wheel", e))?;
     }
     check(&draft.join(library::FILE_NAME), wheel.library_sha256)?;
     match fs::remove_dir_all(&place) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("replace the old library", error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(failed("replace the old library", error));
+        }
         _ => {}
     }
     fs::rename(&draft, &place).map_err(|e| failed("put the library into the cache", e))?;
@@ -111,7 +126,9 @@ async fn bring(installers: &[Installer]) -> Result<(), Report> {
     for Installer { program, args } in installers {
         match run_once(program, args, &[], INSTALL_LIMIT).await {
             Ok(Finished { code: Some(0), .. }) => return Ok(()),
-            Ok(finished) => last = format!("{} {}: {}", program.display(), finished.ending, last_line(&finished.stderr)),
+            Ok(finished) => {
+                last = format!("{} {}: {}", program.display(), finished.ending, last_line(&finished.stderr))
+            }
             Err(error) => last = format!("{}: {error}", program.display()),
         }
     }
@@ -124,14 +141,18 @@ fn last_line(text: &str) -> &str {
 
 fn check(library: &Path, sha256: &str) -> Result<(), Report> {
     use sha2::{Digest, Sha256};
-    let bytes = fs::read(library)
-        .map_err(|error| Report::new(Code::EngineMissing, format!("could not read {}: {error}", library.display())))?;
+    let bytes = fs::read(library).map_err(|error| {
+        Report::new(Code::EngineMissing, format!("could not read {}: {error}", library.display()))
+    })?;
     let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     if found == sha256 {
         return Ok(());
     }
-    Err(Report::new(Code::EngineMissing, format!("the library's SHA-256 is {found}, not {sha256}: not installed"))
-        .hint("try again; if it happens twice, the package index serves something else than PyPI"))
+    Err(Report::new(
+        Code::EngineMissing,
+        format!("the library's SHA-256 is {found}, not {sha256}: not installed"),
+    )
+    .hint("try again; if it happens twice, the package index serves something else than PyPI"))
 }
 
 /// A program on `PATH`.

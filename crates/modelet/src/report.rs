@@ -76,7 +76,12 @@ impl Report {
 impl From<FunctionError> for Report {
     fn from(error: FunctionError) -> Self {
         let notes = error.nearest.map(|nearest| ("nearest valid request", nearest));
-        Self { code: error.code, message: error.message, hint: error.hint, notes: notes.into_iter().collect() }
+        Self {
+            code: error.code,
+            message: error.message,
+            hint: error.hint,
+            notes: notes.into_iter().collect(),
+        }
     }
 }
 

@@ -61,7 +61,8 @@ fn unsafe_stands_in_worker_only() {
         sources(&crates().join(room).join("src"), &mut files);
     }
     let allows = |path: &&PathBuf| fs::read_to_string(path).unwrap().contains("allow(unsafe_code)");
-    let outside: Vec<_> = files.iter().filter(|path| !path.starts_with(crates().join("worker"))).filter(allows).collect();
+    let outside: Vec<_> =
+        files.iter().filter(|path| !path.starts_with(crates().join("worker"))).filter(allows).collect();
     assert_eq!(outside, Vec::<&PathBuf>::new());
     assert!(files.len() > 50, "{} files looked at", files.len());
 }
@@ -73,7 +74,9 @@ fn the_scheduler_and_the_nouns_know_no_clock_and_no_io() {
     sources(&crates().join("core/src"), &mut files);
     for path in files.iter().filter(|path| !path.to_string_lossy().contains("tests")) {
         let text = fs::read_to_string(path).unwrap();
-        for banned in ["std::fs", "std::net", "std::time::Instant", "SystemTime", "tokio", "std::thread", "async fn"] {
+        for banned in
+            ["std::fs", "std::net", "std::time::Instant", "SystemTime", "tokio", "std::thread", "async fn"]
+        {
             assert!(!text.contains(banned), "{}: {banned}", path.display());
         }
     }

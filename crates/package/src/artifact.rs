@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-use modelet_core::{ArtifactCard, ArtifactFile, Code, EngineName, FunctionError, FunctionName, Settings, Signature};
+use modelet_core::{
+    ArtifactCard, ArtifactFile, Code, EngineName, FunctionError, FunctionName, Settings, Signature,
+};
 use sha2::{Digest, Sha256};
 
 use crate::source::{Source, hex};
@@ -50,19 +52,30 @@ pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, Functi
         files: source
             .files
             .iter()
-            .map(|f| ArtifactFile { path: f.path.clone(), size_bytes: f.size_bytes, sha256: f.sha256.clone() })
+            .map(|f| ArtifactFile {
+                path: f.path.clone(),
+                size_bytes: f.size_bytes,
+                sha256: f.sha256.clone(),
+            })
             .collect(),
     };
     let failed = |error: io::Error| {
-        FunctionError::new(Code::BadArtifact, format!("could not write the artifact to {}: {error}", target.display()))
-            .hint("check the space and permissions of that folder")
+        FunctionError::new(
+            Code::BadArtifact,
+            format!("could not write the artifact to {}: {error}", target.display()),
+        )
+        .hint("check the space and permissions of that folder")
     };
     let (sha256, size_bytes) = write(source, &card, target).map_err(failed)?;
     Ok(Packed { sha256, size_bytes, card })
 }
 
 fn write(source: &Source, card: &ArtifactCard, target: &Path) -> io::Result<(String, u64)> {
-    let mut tar = tar::Builder::new(Hashing { inner: BufWriter::new(File::create(target)?), hasher: Sha256::new(), size: 0 });
+    let mut tar = tar::Builder::new(Hashing {
+        inner: BufWriter::new(File::create(target)?),
+        hasher: Sha256::new(),
+        size: 0,
+    });
     let text = serde_json::to_vec_pretty(card)?;
     append(&mut tar, ArtifactCard::FILE_NAME, text.len() as u64, text.as_slice())?;
     for file in &source.files {

@@ -115,7 +115,9 @@ pub fn choose(prober: &dyn Prober, wanted: Option<EngineName>) -> Result<Evidenc
                     let (chosen, reason) = faster((*reference, warm), (*other, cold));
                     (chosen, reason, Some(difference))
                 }
-                Finding::Refused(_, why) => (*reference, format!("{other} does not answer as {reference}: {why}"), None),
+                Finding::Refused(_, why) => {
+                    (*reference, format!("{other} does not answer as {reference}: {why}"), None)
+                }
                 Finding::Measured(_) => (*reference, "the reference".to_owned(), None),
             }
         }
@@ -129,7 +131,13 @@ fn faster(warm: (EngineName, &Measured), cold: (EngineName, &Measured)) -> (Engi
     if gain >= COLD_GAIN_MS && loss <= WARM_LOSS_MS {
         (cold.0, format!("starts {gain:.0} ms faster than {}, and a warm call costs {loss:+.2} ms", warm.0))
     } else {
-        (warm.0, format!("a warm call costs {:+.2} ms against {}, which starts {gain:.0} ms faster", -loss, cold.0))
+        (
+            warm.0,
+            format!(
+                "a warm call costs {:+.2} ms against {}, which starts {gain:.0} ms faster",
+                -loss, cold.0
+            ),
+        )
     }
 }
 

@@ -54,8 +54,12 @@ pub enum Finding {
 /// Answers a question, in this process.
 pub fn answer(question: &Question, model: &Path, options: &LoadOptions) -> Finding {
     let found = match question {
-        Question::Measure { engine } => measure(*engine, model, options).map(|m| Finding::Measured(Box::new(m))),
-        Question::Compare { reference, other } => agree(*reference, *other, model, options).map(Finding::Agree),
+        Question::Measure { engine } => {
+            measure(*engine, model, options).map(|m| Finding::Measured(Box::new(m)))
+        }
+        Question::Compare { reference, other } => {
+            agree(*reference, *other, model, options).map(Finding::Agree)
+        }
     };
     found.unwrap_or_else(|error| Finding::Refused(error.code, error.message))
 }
@@ -71,12 +75,21 @@ fn measure(engine: EngineName, path: &Path, options: &LoadOptions) -> Result<Mea
     let started = Instant::now();
     let outputs = model.predict(row.clone(), None);
     let first_ms = ms(started.elapsed());
-    // An example may not be what this model wants (a size that its graph fixes without saying so): it still serves.
     let warm_ms = match outputs {
         Ok(_) => warm(|| model.predict(row.clone(), None).map(drop))?,
-        Err(_) => first_ms,
+        // An example may not be what this model wants (a size that its graph fixes without saying so). The reference engine
+        // is believed that it serves what it loads; any other has to show it.
+        Err(_) if engine.name() == EngineName::REFERENCE => first_ms,
+        Err(error) => return Err(error),
     };
-    Ok(Measured { version: engine.version(options)?, signature, load_ms, first_ms, warm_ms, memory_mib: peak_mib() })
+    Ok(Measured {
+        version: engine.version(options)?,
+        signature,
+        load_ms,
+        first_ms,
+        warm_ms,
+        memory_mib: peak_mib(),
+    })
 }
 
 fn warm(mut call: impl FnMut() -> Result<(), FunctionError>) -> Result<f64, FunctionError> {
@@ -119,5 +132,7 @@ fn ms(time: Duration) -> f64 {
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).unwrap_or(0).div_ceil(1 << 10)
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok())
+        .unwrap_or(0)
+        .div_ceil(1 << 10)
 }

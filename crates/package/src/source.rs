@@ -61,7 +61,8 @@ impl Source {
             (Manifest::default(), path.to_owned())
         };
         let given = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
-        let name = manifest.name.clone().or_else(|| FunctionName::nearest(&given.file_stem()?.to_string_lossy()));
+        let name =
+            manifest.name.clone().or_else(|| FunctionName::nearest(&given.file_stem()?.to_string_lossy()));
         let imported = importer::import(&model, work)?;
         let folder = &imported.folder;
         let mut files = Vec::new();

@@ -76,13 +76,16 @@ async fn index(State(admin): State<Arc<Admin>>) -> String {
 
 async fn not_found(uri: http::Uri) -> ApiError {
     let message = format!("nothing answers at {}", uri.path());
-    let hint = "functions are at /fn/NAME and /v2/models/NAME/infer, the admin API is described at /openapi.json";
+    let hint =
+        "functions are at /fn/NAME and /v2/models/NAME/infer, the admin API is described at /openapi.json";
     ApiError(PlatformError::new(Code::RouteNotFound, message).hint(hint).into())
 }
 
 async fn not_allowed(method: http::Method, uri: http::Uri) -> ApiError {
     let message = format!("{} does not take {method}", uri.path());
-    ApiError(PlatformError::new(Code::MethodNotAllowed, message).hint("/openapi.json lists the methods").into())
+    ApiError(
+        PlatformError::new(Code::MethodNotAllowed, message).hint("/openapi.json lists the methods").into(),
+    )
 }
 
 pub(crate) async fn platform(State(admin): State<Arc<Admin>>) -> Json<PlatformView> {

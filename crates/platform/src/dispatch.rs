@@ -97,7 +97,12 @@ impl Dispatch {
     }
 
     fn of(&self, name: &FunctionName) -> Vec<Arc<VersionDispatch>> {
-        self.lock().active.iter().filter(|((function, _), _)| function == name).map(|(_, v)| v.clone()).collect()
+        self.lock()
+            .active
+            .iter()
+            .filter(|((function, _), _)| function == name)
+            .map(|(_, v)| v.clone())
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Versions> {

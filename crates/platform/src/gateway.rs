@@ -17,8 +17,8 @@ use axum::body::Body;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use modelet_core::{Failure, PlatformError, Version};
-use modelet_protocol::{FunctionView, Operation, Route};
+use modelet_core::{Failure, FunctionName, PlatformError, Version};
+use modelet_protocol::{FunctionView, Operation, Route, ServerState};
 use tokio::sync::Semaphore;
 
 use crate::dispatch::Dispatch;
@@ -40,7 +40,10 @@ pub struct Gateway {
 
 impl Gateway {
     /// Answers a request if its path belongs to a protocol; gives it back if not.
-    pub async fn serve(self: &Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Request<Incoming>> {
+    pub async fn serve(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Request<Incoming>> {
         let route = match modelet_protocol::route(request.method(), request.uri().path()) {
             None => return Err(request),
             Some(Ok(route)) => route,
@@ -53,24 +56,39 @@ impl Gateway {
         }
         let (head, _) = request.into_parts();
         let answer = self.answer_itself(&route, &head).map_err(Failure::from);
-        let response = answer.unwrap_or_else(|failure| modelet_protocol::error(route.protocol, &failure, None));
+        let response =
+            answer.unwrap_or_else(|failure| modelet_protocol::error(route.protocol, &failure, None));
         Ok(response.map(Body::from))
     }
 
     /// What is answered without an instance: docs, metadata, health.
     fn answer_itself(&self, route: &Route, head: &Parts) -> Result<Response<bytes::Bytes>, PlatformError> {
-        let Some(name) = &route.function else { return Ok(modelet_protocol::server(route, true)) };
+        let Some(name) = &route.function else {
+            let functions = self.functions(route.operation);
+            return Ok(modelet_protocol::server(route, &ServerState { ok: true, functions: &functions }));
+        };
         let entry = self.catalog.resolve(name, route.qualifier)?;
         if route.operation == Operation::Ready {
             // At zero, too: a call would be answered.
-            return Ok(modelet_protocol::server(route, true));
+            return Ok(modelet_protocol::server(route, &ServerState { ok: true, functions: &[] }));
         }
         let versions: Vec<Version> =
             self.catalog.get(name).map(|f| f.versions.keys().copied().collect()).unwrap_or_default();
         let base_url = self.base_url_for(&head.headers);
-        let view =
-            FunctionView { card: &entry.card, version: entry.version, versions: &versions, base_url: &base_url };
+        let view = FunctionView {
+            card: &entry.card,
+            version: entry.version,
+            versions: &versions,
+            base_url: &base_url,
+        };
         Ok(modelet_protocol::describe(route, &view, &head.headers))
+    }
+
+    fn functions(&self, operation: Operation) -> Vec<(FunctionName, Version)> {
+        if operation != Operation::ServerIndex {
+            return Vec::new();
+        }
+        self.catalog.all().iter().map(|function| (function.name.clone(), function.live)).collect()
     }
 
     /// The address under which the client reached us, so that the lines it is shown work where it is.

@@ -57,13 +57,15 @@ impl Platform {
         let shared = dispatch::Shared {
             clock: Clock::start(),
             spawner: Spawner::start().map_err(|e| store_failed("start the spawner", e))?,
-            sockets: SocketFolder::create(&config.data.join("run")).map_err(|e| store_failed("make the sockets", e))?,
+            sockets: SocketFolder::create(&config.data.join("run"))
+                .map_err(|e| store_failed("make the sockets", e))?,
             command: config.instance.clone(),
             artifacts: catalog.artifacts().clone(),
             logs,
         };
         let dispatch = Arc::new(Dispatch::new(shared));
-        let buffer_kib = usize::try_from(config.buffer_mib << 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let buffer_kib =
+            usize::try_from(config.buffer_mib << 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let gateway = Arc::new(Gateway {
             catalog: catalog.clone(),
             dispatch: dispatch.clone(),

@@ -29,12 +29,16 @@ impl DataLock {
     /// Makes the folder, which only its owner may enter, and takes it; refused with the pid of the one that holds it.
     pub fn take(data: &Path) -> Result<Self, PlatformError> {
         let failed = |error: io::Error| {
-            PlatformError::new(Code::StoreFailed, format!("could not use the data folder {}: {error}", data.display()))
-                .hint("choose another with --data DIR")
+            PlatformError::new(
+                Code::StoreFailed,
+                format!("could not use the data folder {}: {error}", data.display()),
+            )
+            .hint("choose another with --data DIR")
         };
         fs::create_dir_all(data).map_err(failed)?;
         fs::set_permissions(data, Permissions::from_mode(0o700)).map_err(failed)?;
-        let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(data.join("lock"));
+        let open =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(data.join("lock"));
         let mut file = open.map_err(failed)?;
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut pid = String::new();

@@ -35,7 +35,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 pub async fn listen(address: Option<SocketAddr>) -> Result<(TcpListener, String), PlatformError> {
     let candidates = match address {
         Some(address) => vec![address],
-        None => (FIRST_PORT..FIRST_PORT + PORTS_TRIED).map(|port| (Ipv4Addr::LOCALHOST, port).into()).collect(),
+        None => {
+            (FIRST_PORT..FIRST_PORT + PORTS_TRIED).map(|port| (Ipv4Addr::LOCALHOST, port).into()).collect()
+        }
     };
     let mut last = None;
     for candidate in candidates {

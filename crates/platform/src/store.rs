@@ -16,5 +16,6 @@ use modelet_core::{Code, PlatformError};
 
 /// Any failure of the store, as a user meets it.
 pub(crate) fn store_failed(what: &str, error: impl std::fmt::Display) -> PlatformError {
-    PlatformError::new(Code::StoreFailed, format!("could not {what}: {error}")).hint("check the disk: modelet doctor")
+    PlatformError::new(Code::StoreFailed, format!("could not {what}: {error}"))
+        .hint("check the disk: modelet doctor")
 }

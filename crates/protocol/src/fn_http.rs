@@ -29,7 +29,7 @@ use crate::media::{self, MediaType};
 use crate::number::{Number, Numbers};
 use crate::protocol::{
     Decoded, FunctionContext, FunctionView, Operation, Protocol, ProtocolName, Reply, Request, Route,
-    failure_response, json_response,
+    ServerState, failure_response, json_response,
 };
 use crate::sample::{Sample, nearest_body};
 use crate::text::quoted;
@@ -129,9 +129,9 @@ impl Protocol for FnHttp {
         describe::response(view, headers)
     }
 
-    fn server(&self, _route: &Route, ok: bool) -> Response<Bytes> {
-        let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        json_response(status, &serde_json::json!({ "ready": ok }))
+    fn server(&self, _route: &Route, state: &ServerState<'_>) -> Response<Bytes> {
+        let status = if state.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json_response(status, &serde_json::json!({ "ready": state.ok }))
     }
 
     fn samples(&self, name: &FunctionName, signature: &Signature) -> Vec<Sample> {

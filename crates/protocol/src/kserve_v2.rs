@@ -16,14 +16,14 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use modelet_core::manifest::NonFinite;
 use modelet_core::{
     Code, DType, Dim, Failure, FunctionError, FunctionName, InvocationId, OutputKind, PlatformError,
-    Qualifier, Signature,
+    Qualifier, Signature, Version,
 };
 use serde_json::json;
 
 use crate::json::{Json, Writer};
 use crate::protocol::{
     Decoded, FunctionContext, FunctionView, Operation, Protocol, ProtocolName, Reply, Request, Route,
-    failure_response, json_response,
+    ServerState, failure_response, json_response,
 };
 use crate::sample::{Sample, nearest_body, python_lists, tensor};
 use crate::{Inputs, layout, media, route};
@@ -74,6 +74,7 @@ impl Protocol for KserveV2 {
             [] => (None, Operation::ServerMetadata),
             ["health", "live"] => (None, Operation::ServerLive),
             ["health", "ready"] => (None, Operation::ServerReady),
+            ["repository", "index"] => (None, Operation::ServerIndex),
             ["models", name] => (Some((*name, None)), Operation::Describe),
             ["models", name, "ready"] => (Some((*name, None)), Operation::Ready),
             ["models", name, "infer"] => (Some((*name, None)), Operation::Predict),
@@ -85,12 +86,15 @@ impl Protocol for KserveV2 {
                 (Some((*name, Some(*version))), Operation::Predict)
             }
             _ => {
-                let known = "/v2, /v2/health/live, /v2/health/ready, /v2/models/NAME[/versions/VERSION] and below it \
-                             /ready and /infer";
+                let known = "/v2, /v2/health/live, /v2/health/ready, /v2/repository/index, \
+                             /v2/models/NAME[/versions/VERSION] and below it /ready and /infer";
                 return Some(Err(route::unknown(path, known)));
             }
         };
-        let method_allowed = if operation == Operation::Predict { Method::POST } else { Method::GET };
+        let method_allowed = match operation {
+            Operation::Predict | Operation::ServerIndex => Method::POST,
+            _ => Method::GET,
+        };
         let route = || {
             route::allow(method, &[method_allowed], path)?;
             let qualifier = function.and_then(|(_, version)| version);
@@ -153,7 +157,8 @@ impl Protocol for KserveV2 {
         json_response(StatusCode::OK, &body)
     }
 
-    fn server(&self, route: &Route, ok: bool) -> Response<Bytes> {
+    fn server(&self, route: &Route, state: &ServerState<'_>) -> Response<Bytes> {
+        let ok = state.ok;
         let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         match route.operation {
             Operation::ServerMetadata => json_response(
@@ -161,10 +166,15 @@ impl Protocol for KserveV2 {
                 &json!({
                     "name": "modelet",
                     "version": env!("CARGO_PKG_VERSION"),
-                    "extensions": ["binary_tensor_data"],
+                    "extensions": ["binary_tensor_data", "model_repository"],
                 }),
             ),
             Operation::ServerLive => json_response(status, &json!({ "live": ok })),
+            // Triton's model repository extension. At zero, too: a call would be answered.
+            Operation::ServerIndex => {
+                let entry = |(name, version): &(FunctionName, Version)| json!({ "name": name, "version": version.to_string(), "state": "READY" });
+                json_response(StatusCode::OK, &state.functions.iter().map(entry).collect())
+            }
             _ => match &route.function {
                 Some(name) => json_response(status, &json!({ "name": name, "ready": ok })),
                 None => json_response(status, &json!({ "ready": ok })),

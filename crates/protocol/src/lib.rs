@@ -33,7 +33,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use modelet_core::{Failure, FunctionError, InvocationId, PlatformError, Tensor, Value};
 
-pub use protocol::{Decoded, FunctionContext, FunctionView, Operation, ProtocolName, Reply, Route};
+pub use protocol::{
+    Decoded, FunctionContext, FunctionView, Operation, ProtocolName, Reply, Route, ServerState,
+};
 
 use fn_http::FnHttp;
 use kserve_v2::KserveV2;
@@ -92,9 +94,9 @@ pub fn describe(route: &Route, view: &FunctionView<'_>, headers: &HeaderMap) -> 
     protocol(route.protocol).describe(view, headers)
 }
 
-/// What health checks and questions about the server itself answer; `live_or_ready` is the state of what was asked for.
-pub fn server(route: &Route, live_or_ready: bool) -> Response<Bytes> {
-    protocol(route.protocol).server(route, live_or_ready)
+/// What health checks and questions about the server itself answer.
+pub fn server(route: &Route, state: &ServerState<'_>) -> Response<Bytes> {
+    protocol(route.protocol).server(route, state)
 }
 
 /// Tensors by input name.

@@ -54,6 +54,8 @@ pub enum Operation {
     ServerReady,
     /// What the platform is.
     ServerMetadata,
+    /// Which functions the platform has.
+    ServerIndex,
 }
 
 /// Where a request goes.
@@ -67,6 +69,15 @@ pub struct Route {
     pub qualifier: Qualifier,
     /// What is asked.
     pub operation: Operation,
+}
+
+/// What health checks and questions about the server are answered from.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerState<'a> {
+    /// Whether what was asked for is live or ready.
+    pub ok: bool,
+    /// Every function with its live version, for [`Operation::ServerIndex`].
+    pub functions: &'a [(FunctionName, Version)],
 }
 
 /// What decoding and encoding need to know of a function.
@@ -159,7 +170,7 @@ pub(crate) trait Protocol: Sync {
     fn describe(&self, view: &FunctionView<'_>, headers: &HeaderMap) -> Response<Bytes>;
 
     /// The state of the server, or of a function, as a health check sees it.
-    fn server(&self, route: &Route, ok: bool) -> Response<Bytes>;
+    fn server(&self, route: &Route, state: &ServerState<'_>) -> Response<Bytes>;
 
     /// Valid requests, the simplest first.
     fn samples(&self, name: &FunctionName, signature: &Signature) -> Vec<Sample>;

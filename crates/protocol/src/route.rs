@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn every_path_of_every_protocol_leads_somewhere() {
-        use Operation::{Describe, Predict, Ready, ServerLive, ServerMetadata, ServerReady};
+        use Operation::{Describe, Predict, Ready, ServerIndex, ServerLive, ServerMetadata, ServerReady};
         let v2 = Qualifier::Version(Version(2));
         for (method, path, protocol, function, qualifier, operation) in [
             (Method::POST, "/fn/churn", ProtocolName::Fn, true, Qualifier::Live, Predict),
@@ -103,6 +103,14 @@ mod tests {
             (Method::GET, "/v2/", ProtocolName::KserveV2, false, Qualifier::Live, ServerMetadata),
             (Method::GET, "/v2/health/live", ProtocolName::KserveV2, false, Qualifier::Live, ServerLive),
             (Method::GET, "/v2/health/ready", ProtocolName::KserveV2, false, Qualifier::Live, ServerReady),
+            (
+                Method::POST,
+                "/v2/repository/index",
+                ProtocolName::KserveV2,
+                false,
+                Qualifier::Live,
+                ServerIndex,
+            ),
             (Method::GET, "/v2/models/churn", ProtocolName::KserveV2, true, Qualifier::Live, Describe),
             (Method::GET, "/v2/models/churn/versions/2", ProtocolName::KserveV2, true, v2, Describe),
             (Method::GET, "/v2/models/churn/ready", ProtocolName::KserveV2, true, Qualifier::Live, Ready),

@@ -28,7 +28,9 @@ pub async fn run(common: &Common, delete: &Delete) -> Result<(), Report> {
 
 fn confirm(question: &str) -> Result<(), Report> {
     if !io::stdin().is_terminal() {
-        return Err(Report::new(Code::BadInput, format!("{question} There is nobody to ask")).hint("say --yes"));
+        return Err(
+            Report::new(Code::BadInput, format!("{question} There is nobody to ask")).hint("say --yes")
+        );
     }
     let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
     match answer {

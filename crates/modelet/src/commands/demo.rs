@@ -42,8 +42,12 @@ pub async fn run(mut common: Common, demo: Demo) -> Result<(), Report> {
     write_sample(&source).map_err(|error| cannot("write the sample", &error))?;
     let deploy = Deploy { path: source, name: None, engine: None::<EngineChoice>, settings: vec![] };
     let outcome = publish(&client, &deploy).await?;
-    output::say(format!("3/3  the sample function {} is live, and nothing runs until it is called", outcome.name()));
-    let curl = sample(&client, outcome.name()).await.and_then(|sample| Some(sample["curl"].as_str()?.to_owned()));
+    output::say(format!(
+        "3/3  the sample function {} is live, and nothing runs until it is called",
+        outcome.name()
+    ));
+    let curl =
+        sample(&client, outcome.name()).await.and_then(|sample| Some(sample["curl"].as_str()?.to_owned()));
     output::say("\nTry it in another terminal (Ctrl-C here stops everything):\n");
     output::line(curl.unwrap_or_else(|| format!("curl {url}/fn/{}", outcome.name())));
     serving.await.map_err(|error| Report::new(Code::Internal, format!("the platform ended: {error}")))
@@ -55,5 +59,6 @@ fn write_sample(folder: &Path) -> std::io::Result<()> {
 }
 
 fn cannot(what: &str, error: &std::io::Error) -> Report {
-    Report::new(Code::Internal, format!("could not {what}: {error}")).hint("check the space in the temporary folder")
+    Report::new(Code::Internal, format!("could not {what}: {error}"))
+        .hint("check the space in the temporary folder")
 }

@@ -46,7 +46,9 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
         return Ok(());
     }
     print_card(&outcome);
-    if let Some(curl) = sample(&client, &outcome.deployed.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned())) {
+    if let Some(curl) =
+        sample(&client, &outcome.deployed.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned()))
+    {
         output::card_line("try", curl);
     }
     Ok(())
@@ -54,11 +56,13 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
 
 /// Everything from the file to the live version.
 pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report> {
-    let work = tempfile::tempdir()
-        .map_err(|error| Report::new(Code::Internal, format!("could not make a folder for the work: {error}")))?;
+    let work = tempfile::tempdir().map_err(|error| {
+        Report::new(Code::Internal, format!("could not make a folder for the work: {error}"))
+    })?;
     let rewritten = work.path().join("rewritten");
-    std::fs::create_dir(&rewritten)
-        .map_err(|error| Report::new(Code::Internal, format!("could not make a folder for the work: {error}")))?;
+    std::fs::create_dir(&rewritten).map_err(|error| {
+        Report::new(Code::Internal, format!("could not make a folder for the work: {error}"))
+    })?;
     let progress = Progress::start(format!("reading {}", deploy.path.display()));
     let source = source(deploy, &rewritten)?;
     let name = deploy.name.clone().or_else(|| source.name.clone()).ok_or_else(|| {
@@ -98,7 +102,11 @@ fn source(deploy: &Deploy, work: &Path) -> Result<Source, Report> {
 }
 
 /// The live version, when it was made of the same source.
-async fn unchanged(client: &Client, name: &FunctionName, source: &Source) -> Result<Option<Deployed>, Report> {
+async fn unchanged(
+    client: &Client,
+    name: &FunctionName,
+    source: &Source,
+) -> Result<Option<Deployed>, Report> {
     let view: FunctionView = match client.get(&format!("/api/v1/functions/{name}")).await {
         Ok(view) => view,
         Err(report) if report.is(Code::FunctionNotFound) => return Ok(None),
@@ -140,27 +148,43 @@ fn plan(source: &Source, name: FunctionName, evidence: &Evidence) -> Result<Plan
 /// Adds what the manifest says of inputs and outputs; a name that the model does not have is refused.
 fn annotate(mut signature: Signature, source: &Source) -> Result<Signature, Report> {
     let unknown = |kind: &str, name: &str, all: Vec<&str>| {
-        Report::new(Code::BadManifest, format!("modelet.toml describes the {kind} {name:?}, which the model does not have"))
-            .hint(format!("its {kind}s are {}", all.join(", ")))
+        Report::new(
+            Code::BadManifest,
+            format!("modelet.toml describes the {kind} {name:?}, which the model does not have"),
+        )
+        .hint(format!("its {kind}s are {}", all.join(", ")))
     };
     for (name, notes) in &source.manifest.inputs {
         match signature.inputs.iter_mut().find(|input| input.name == *name) {
             Some(input) => input.columns = notes.columns.clone().or(input.columns.take()),
-            None => return Err(unknown("input", name, signature.inputs.iter().map(|i| i.name.as_str()).collect())),
+            None => {
+                return Err(unknown(
+                    "input",
+                    name,
+                    signature.inputs.iter().map(|i| i.name.as_str()).collect(),
+                ));
+            }
         }
     }
     for (name, notes) in &source.manifest.outputs {
         match signature.outputs.iter_mut().find(|output| output.name == *name) {
             Some(output) => output.classes = notes.classes.clone().or(output.classes.take()),
-            None => return Err(unknown("output", name, signature.outputs.iter().map(|o| o.name.as_str()).collect())),
+            None => {
+                return Err(unknown(
+                    "output",
+                    name,
+                    signature.outputs.iter().map(|o| o.name.as_str()).collect(),
+                ));
+            }
         }
     }
     Ok(signature)
 }
 
 fn this_program() -> Result<PathBuf, Report> {
-    std::env::current_exe()
-        .map_err(|error| Report::new(Code::Internal, format!("could not find this program's own file: {error}")))
+    std::env::current_exe().map_err(|error| {
+        Report::new(Code::Internal, format!("could not find this program's own file: {error}"))
+    })
 }
 
 /// Runs each probe as `modelet probe`, in a process of its own.
@@ -183,7 +207,10 @@ impl Prober for ChildProber {
         // An engine that a model takes down refuses it, in its way.
         Ok(answer.unwrap_or_else(|| {
             let said = finished.stderr.lines().last().unwrap_or("no message").trim();
-            Finding::Refused(Code::ModelRefused, format!("the engine crashed on it ({}): {said}", finished.ending))
+            Finding::Refused(
+                Code::ModelRefused,
+                format!("the engine crashed on it ({}): {said}", finished.ending),
+            )
         }))
     }
 }
@@ -206,7 +233,10 @@ fn as_json(outcome: &Outcome) -> Value {
 fn print_card(outcome: &Outcome) {
     let deployed = &outcome.deployed;
     let Some((evidence, packed)) = &outcome.made else {
-        output::card_line("unchanged", format!("{}@{} was made of the same files", deployed.name, deployed.version));
+        output::card_line(
+            "unchanged",
+            format!("{}@{} was made of the same files", deployed.name, deployed.version),
+        );
         return output::card_line("live", &deployed.url);
     };
     let card = &packed.card;
@@ -222,7 +252,10 @@ fn print_card(outcome: &Outcome) {
     }
     let digest = deployed.sha256.get(..12).unwrap_or(&deployed.sha256);
     let size = output::size(packed.size_bytes);
-    output::card_line("packaged", format!("{}@{}  {size}  sha256:{digest}…", deployed.name, deployed.version));
+    output::card_line(
+        "packaged",
+        format!("{}@{}  {size}  sha256:{digest}…", deployed.name, deployed.version),
+    );
     output::card_line("live", &deployed.url);
 }
 

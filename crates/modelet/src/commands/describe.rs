@@ -45,7 +45,10 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     }
     output::line("");
     let rows = view.settings.rows().into_iter();
-    output::table(&["setting", "value", "meaning"], rows.map(|(n, v, m)| vec![n.to_owned(), v.to_string(), m]));
+    output::table(
+        &["setting", "value", "meaning"],
+        rows.map(|(n, v, m)| vec![n.to_owned(), v.to_string(), m]),
+    );
     if let Some(curl) = sample(&client, &view.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned())) {
         output::line("");
         output::card_line("try", curl);
@@ -72,7 +75,8 @@ fn print_signature(view: &FunctionView) {
             OutputKind::Map { key, value, .. } => format!("map from {key} to {value}"),
             OutputKind::Sequence { dtype } => format!("sequence of {dtype} tensors"),
         };
-        let classes = given.classes.as_ref().map_or_else(String::new, |c| format!("  classes {}", c.join(", ")));
+        let classes =
+            given.classes.as_ref().map_or_else(String::new, |c| format!("  classes {}", c.join(", ")));
         output::card_line("output", format!("{}  {kind}{classes}", given.name));
     }
 }

@@ -44,7 +44,16 @@ impl Check {
 pub fn run(common: &Common) -> Result<(), Report> {
     let machine = Machine::look();
     let data = data_folder(common.data.clone());
-    let checks = [system(&machine), isolation(&machine), cgroups(&machine), onnxruntime(), python(), uv(), port(), disk(&data)];
+    let checks = [
+        system(&machine),
+        isolation(&machine),
+        cgroups(&machine),
+        onnxruntime(),
+        python(),
+        uv(),
+        port(),
+        disk(&data),
+    ];
     if common.json {
         output::json(&checks);
         return Ok(());
@@ -64,7 +73,8 @@ pub fn run(common: &Common) -> Result<(), Report> {
 }
 
 fn system(machine: &Machine) -> Check {
-    let found = format!("Linux {}, {} processors, {} MiB", machine.kernel, machine.processors, machine.memory_mib);
+    let found =
+        format!("Linux {}, {} processors, {} MiB", machine.kernel, machine.processors, machine.memory_mib);
     let new_enough = version(&machine.kernel) >= (5, 13);
     let verdict = if new_enough { Verdict::Ok } else { Verdict::Warning };
     Check::new("machine", verdict, found, "isolation needs Linux 5.13 or newer")
@@ -82,7 +92,12 @@ fn isolation(machine: &Machine) -> Check {
         .collect();
     let can = if can.is_empty() { "nothing more".to_owned() } else { can.join(", ") };
     let found = format!("instances get: {}; the kernel offers {can}", machine.isolation);
-    Check::new("isolation", Verdict::Warning, found, "deploy only models that you trust: a stronger sandbox is on its way")
+    Check::new(
+        "isolation",
+        Verdict::Warning,
+        found,
+        "deploy only models that you trust: a stronger sandbox is on its way",
+    )
 }
 
 fn cgroups(machine: &Machine) -> Check {
@@ -96,7 +111,12 @@ fn cgroups(machine: &Machine) -> Check {
 
 fn onnxruntime() -> Check {
     match engines::locate() {
-        Ok(found) => Check::new("onnxruntime", Verdict::Ok, format!("{} at {}", found.version, found.path.display()), ""),
+        Ok(found) => Check::new(
+            "onnxruntime",
+            Verdict::Ok,
+            format!("{} at {}", found.version, found.path.display()),
+            "",
+        ),
         Err(_) => Check::new(
             "onnxruntime",
             Verdict::Missing,
@@ -109,21 +129,36 @@ fn onnxruntime() -> Check {
 fn python() -> Check {
     match engines::find_program("python3") {
         Some(path) => Check::new("python", Verdict::Ok, path.display().to_string(), ""),
-        None => Check::new("python", Verdict::Warning, "no python3 on PATH", "only needed to install engines without uv"),
+        None => Check::new(
+            "python",
+            Verdict::Warning,
+            "no python3 on PATH",
+            "only needed to install engines without uv",
+        ),
     }
 }
 
 fn uv() -> Check {
     match engines::find_program("uv") {
         Some(path) => Check::new("uv", Verdict::Ok, path.display().to_string(), ""),
-        None => Check::new("uv", Verdict::Warning, "no uv on PATH; pip is used instead", "faster with uv: pip install uv"),
+        None => Check::new(
+            "uv",
+            Verdict::Warning,
+            "no uv on PATH; pip is used instead",
+            "faster with uv: pip install uv",
+        ),
     }
 }
 
 fn port() -> Check {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, 8080)) {
         Ok(_) => Check::new("port", Verdict::Ok, "127.0.0.1:8080 is free", ""),
-        Err(_) => Check::new("port", Verdict::Warning, "127.0.0.1:8080 is taken", "modelet up takes the next free one"),
+        Err(_) => Check::new(
+            "port",
+            Verdict::Warning,
+            "127.0.0.1:8080 is taken",
+            "modelet up takes the next free one",
+        ),
     }
 }
 
@@ -136,6 +171,11 @@ fn disk(data: &Path) -> Check {
             let found = format!("{} free for {}", output::size(free), data.display());
             Check::new("disk", verdict, found, "free some space, or choose another folder with --data")
         }
-        Err(error) => Check::new("disk", Verdict::Missing, format!("{}: {error}", data.display()), "choose another folder with --data"),
+        Err(error) => Check::new(
+            "disk",
+            Verdict::Missing,
+            format!("{}: {error}", data.display()),
+            "choose another folder with --data",
+        ),
     }
 }

@@ -37,7 +37,8 @@ fn list(common: &Common) {
     let options = modelet_model::LoadOptions { threads: 1, onnxruntime_library: None };
     let rten_version = rten.version(&options).unwrap_or_default();
     if common.json {
-        let searched = found.as_ref().err().map(|searched| searched.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let searched =
+            found.as_ref().err().map(|searched| searched.iter().map(ToString::to_string).collect::<Vec<_>>());
         let found = found.ok();
         output::json(&json!([
             {

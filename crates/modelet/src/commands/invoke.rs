@@ -61,7 +61,8 @@ pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
 /// Text, `@FILE`, or `-`; and what it is, when its name or first bytes say so.
 fn body(text: &str) -> Result<(Bytes, Option<&'static str>), Report> {
     let unreadable = |what: &str, error: io::Error| {
-        Report::new(Code::BadBody, format!("could not read {what}: {error}")).hint("give text, @FILE, or - for standard input")
+        Report::new(Code::BadBody, format!("could not read {what}: {error}"))
+            .hint("give text, @FILE, or - for standard input")
     };
     let (bytes, name) = if text == "-" {
         let mut bytes = Vec::new();

@@ -43,14 +43,17 @@ fn text(record: &LogRecord) -> String {
             let call = invocation.as_ref().map_or_else(String::new, |id| format!(" {id}"));
             format!("{} {instance}{call} {stream}: {text}", output::moment(*at_ms))
         }
-        LogRecord::Event { at_ms, instance, text, .. } => format!("{} {instance} {text}", output::moment(*at_ms)),
+        LogRecord::Event { at_ms, instance, text, .. } => {
+            format!("{} {instance} {text}", output::moment(*at_ms))
+        }
     }
 }
 
 fn invocation(call: &InvocationRecord) -> String {
     let instance = call.instance.as_ref().map_or("-", |instance| instance.0.as_str());
     let code = call.code.map_or_else(String::new, |code| format!(" {code}"));
-    let cold = if call.cold_start { format!(", cold start {:.1} ms", call.phases.start_ms) } else { String::new() };
+    let cold =
+        if call.cold_start { format!(", cold start {:.1} ms", call.phases.start_ms) } else { String::new() };
     format!(
         "{} {instance} {} {} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), {} in, {} out",
         output::moment(call.arrived_at_ms),

@@ -30,7 +30,9 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
     output::say(format!("  data    {}", data.display()));
     output::say("  next    modelet deploy MODEL.onnx       stop with Ctrl-C");
     if up.listen.is_some_and(|address| !address.ip().is_loopback()) {
-        output::say("  warning everybody who reaches this address can deploy and delete: there are no keys yet");
+        output::say(
+            "  warning everybody who reaches this address can deploy and delete: there are no keys yet",
+        );
     }
     platform.run(shutdown.told()).await;
     output::say("stopped: every accepted call was answered");
@@ -39,8 +41,9 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
 
 /// The configuration of a platform that starts this binary as its instances.
 pub fn config(common: &Common, listen: Option<SocketAddr>) -> Result<Config, Report> {
-    let instance = ThisBinary::find()
-        .map_err(|error| Report::new(Code::Internal, format!("could not find this program's own file: {error}")))?;
+    let instance = ThisBinary::find().map_err(|error| {
+        Report::new(Code::Internal, format!("could not find this program's own file: {error}"))
+    })?;
     let mut config = Config::new(data_folder(common.data.clone()), Arc::new(instance));
     config.listen = listen;
     Ok(config)
@@ -56,7 +59,9 @@ impl Shutdown {
     /// Listens from now on, so that a signal during the start is not lost.
     pub fn listen() -> Result<Self, Report> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Report::new(Code::Internal, format!("could not listen for signals: {error}")))
+            signal(kind).map_err(|error| {
+                Report::new(Code::Internal, format!("could not listen for signals: {error}"))
+            })
         };
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }

@@ -26,7 +26,8 @@ impl Importer for Onnx {
         let external = summary.external_files();
         let folder = if summary.needs_locale_rewrite() {
             rewrite(model, name, &external, work).map_err(|error| {
-                let message = format!("could not rewrite {} for this machine's locale: {error}", model.display());
+                let message =
+                    format!("could not rewrite {} for this machine's locale: {error}", model.display());
                 FunctionError::new(Code::ModelRefused, message)
             })?
         } else {
@@ -50,4 +51,3 @@ fn rewrite(model: &Path, name: &str, external: &[String], work: &Path) -> io::Re
     }
     Ok(work.to_owned())
 }
-

@@ -34,7 +34,8 @@ const LOG_ROWS: usize = 100;
 type Api<T> = Result<Json<T>, ApiError>;
 
 fn name(text: &str) -> Result<FunctionName, PlatformError> {
-    text.parse().map_err(|error: modelet_core::NameError| PlatformError::new(Code::BadName, error.to_string()))
+    text.parse()
+        .map_err(|error: modelet_core::NameError| PlatformError::new(Code::BadName, error.to_string()))
 }
 
 pub(crate) async fn list(State(admin): State<Arc<Admin>>) -> Json<FunctionList> {
@@ -42,7 +43,10 @@ pub(crate) async fn list(State(admin): State<Arc<Admin>>) -> Json<FunctionList> 
     Json(FunctionList { functions: functions.iter().filter_map(|entry| admin.summary(entry)).collect() })
 }
 
-pub(crate) async fn describe(State(admin): State<Arc<Admin>>, PathParameter(text): PathParameter<String>) -> Api<FunctionView> {
+pub(crate) async fn describe(
+    State(admin): State<Arc<Admin>>,
+    PathParameter(text): PathParameter<String>,
+) -> Api<FunctionView> {
     let name = name(&text)?;
     let live = admin.catalog.resolve(&name, Qualifier::Live)?;
     let versions = admin.catalog.get(&name).map(|function| function.versions.clone()).unwrap_or_default();
@@ -78,9 +82,9 @@ pub(crate) async fn deploy(
         PlatformError::new(Code::BadArtifact, format!("the header {HEADER_SHA256} is missing"))
             .hint("send the SHA-256 of the body, hexadecimal")
     })?;
-    let evidence = headers.get(HEADER_EVIDENCE).map_or_else(String::new, |value| {
-        String::from_utf8_lossy(value.as_bytes()).into_owned()
-    });
+    let evidence = headers
+        .get(HEADER_EVIDENCE)
+        .map_or_else(String::new, |value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let upload = admin.catalog.artifacts().draft(&ulid::Ulid::generate().to_string());
     if let Err(error) = receive(body, &upload, admin.artifact_limit_bytes).await {
         // A draft that cannot be removed now is removed at the next start.
@@ -111,20 +115,27 @@ async fn receive(mut body: Body, upload: &Path, limit_bytes: u64) -> Result<(), 
     let mut received = 0_u64;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            PlatformError::new(Code::BadArtifact, format!("the upload broke off after {received} bytes: {error}"))
+            PlatformError::new(
+                Code::BadArtifact,
+                format!("the upload broke off after {received} bytes: {error}"),
+            )
         })?;
         let Some(data) = frame.data_ref() else { continue };
         received += data.len() as u64;
         if received > limit_bytes {
             let message = format!("the artifact has more than {} MiB", limit_bytes >> 20);
-            return Err(PlatformError::new(Code::BodyTooLarge, message).hint("raise --artifact-limit-mib of modelet up"));
+            return Err(PlatformError::new(Code::BodyTooLarge, message)
+                .hint("raise --artifact-limit-mib of modelet up"));
         }
         file.write_all(data).await.map_err(|error| store_failed("store the upload", error))?;
     }
     file.flush().await.map_err(|error| store_failed("store the upload", error))
 }
 
-pub(crate) async fn delete(State(admin): State<Arc<Admin>>, PathParameter(text): PathParameter<String>) -> Api<Deleted> {
+pub(crate) async fn delete(
+    State(admin): State<Arc<Admin>>,
+    PathParameter(text): PathParameter<String>,
+) -> Api<Deleted> {
     let name = name(&text)?;
     let function = admin.catalog.delete(&name).await?;
     admin.dispatch.drain_function(&name).await;

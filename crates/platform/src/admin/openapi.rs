@@ -41,9 +41,23 @@ pub(crate) fn operations() -> Vec<Operation> {
     const FUNCTIONS: &str = "/api/v1/functions";
     const FUNCTION: &str = "/api/v1/functions/{name}";
     vec![
-        plain("get", "/api/v1/platform", get(platform), "platform", "The platform itself", of::<PlatformView>),
+        plain(
+            "get",
+            "/api/v1/platform",
+            get(platform),
+            "platform",
+            "The platform itself",
+            of::<PlatformView>,
+        ),
         plain("get", FUNCTIONS, get(functions::list), "listFunctions", "All functions", of::<FunctionList>),
-        plain("get", FUNCTION, get(functions::describe), "describeFunction", "One function", of::<FunctionView>),
+        plain(
+            "get",
+            FUNCTION,
+            get(functions::describe),
+            "describeFunction",
+            "One function",
+            of::<FunctionView>,
+        ),
         plain(
             "delete",
             FUNCTION,
@@ -60,7 +74,12 @@ pub(crate) fn operations() -> Vec<Operation> {
             summary: "Publishes an artifact as the next version and makes it live; all of it or nothing",
             parameters: &[
                 (functions::HEADER_SHA256, "header", "string", "SHA-256 of the body, hexadecimal"),
-                (functions::HEADER_EVIDENCE, "header", "string", "JSON: what was measured when the engine was chosen"),
+                (
+                    functions::HEADER_EVIDENCE,
+                    "header",
+                    "string",
+                    "JSON: what was measured when the engine was chosen",
+                ),
             ],
             body: Some("application/x-tar"),
             answer: of::<Deployed>,
@@ -74,7 +93,12 @@ pub(crate) fn operations() -> Vec<Operation> {
             parameters: &[
                 ("after", "query", "integer", "only rows after this seq; without it, the last rows"),
                 ("limit", "query", "integer", "at most this many rows, 100 by default"),
-                ("wait_ms", "query", "integer", "when there are none, wait this long for some, 60000 at most"),
+                (
+                    "wait_ms",
+                    "query",
+                    "integer",
+                    "when there are none, wait this long for some, 60000 at most",
+                ),
             ],
             body: None,
             answer: of::<LogPage>,
@@ -114,7 +138,8 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         })
         .collect();
     if operation.path.contains("{name}") {
-        parameters.push(json!({"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}));
+        parameters
+            .push(json!({"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}));
     }
     let answer = (operation.answer)(generator);
     let mut described = json!({

@@ -44,7 +44,9 @@ mod tests {
         };
         assert_eq!(foreign_origin(&headers(None)), None);
         assert_eq!(foreign_origin(&headers(Some("http://127.0.0.1:8080"))), None);
-        for bad in ["http://evil.example", "null", "http://127.0.0.1:8081", "http://127.0.0.1:8080.evil.example"] {
+        for bad in
+            ["http://evil.example", "null", "http://127.0.0.1:8081", "http://127.0.0.1:8080.evil.example"]
+        {
             assert_eq!(foreign_origin(&headers(Some(bad))), Some(bad));
         }
     }

@@ -159,7 +159,9 @@ impl Instance {
     pub(super) fn start_failure(&self) -> PlatformError {
         let id = &self.id;
         match self.end.get() {
-            Some(End::Failed(code, why)) => PlatformError::new(*code, format!("instance {id} could not load: {why}")),
+            Some(End::Failed(code, why)) => {
+                PlatformError::new(*code, format!("instance {id} could not load: {why}"))
+            }
             Some(End::NotStarted(why)) => {
                 PlatformError::new(Code::StartFailed, format!("instance {id} could not be started: {why}"))
             }
@@ -172,7 +174,10 @@ impl Instance {
                 Code::StartFailed,
                 format!("instance {id} {exit} before it was ready{}", self.last_words()),
             ),
-            None => PlatformError::new(Code::StartFailed, format!("instance {id} did not start{}", self.last_words())),
+            None => PlatformError::new(
+                Code::StartFailed,
+                format!("instance {id} did not start{}", self.last_words()),
+            ),
         }
     }
 
@@ -190,7 +195,10 @@ impl Instance {
                 format!("instance {id} {exit} while it worked on this call{}", self.last_words()),
             )
             .hint("the next call gets a new instance; modelet logs shows what it said"),
-            _ => PlatformError::new(Code::InstanceDied, format!("instance {id} ended while it worked on this call")),
+            _ => PlatformError::new(
+                Code::InstanceDied,
+                format!("instance {id} ended while it worked on this call"),
+            ),
         }
     }
 
@@ -258,8 +266,14 @@ async fn launch(
     env.push((ENV_ARTIFACT.into(), folder.into()));
     env.push((ENV_VERSION.into(), version.entry.version.to_string().into()));
     env.extend(shared.command.environment());
-    let launch =
-        Launch { program, args, env, folder: Path::new("/").into(), socket: socket.listener, open_files: OPEN_FILES };
+    let launch = Launch {
+        program,
+        args,
+        env,
+        folder: Path::new("/").into(),
+        socket: socket.listener,
+        open_files: OPEN_FILES,
+    };
     let spawned = shared.spawner.spawn(launch).await?;
     let _ = instance.pid.set(spawned.process.id());
     let _ = instance.feed.set(Feed::new(socket.address));
@@ -309,7 +323,11 @@ async fn outgrown(pid: u32, limit_kib: u64) -> u64 {
     }
 }
 
-async fn keep_output(instance: Arc<Instance>, version: Arc<VersionDispatch>, mut lines: mpsc::Receiver<OutputLine>) {
+async fn keep_output(
+    instance: Arc<Instance>,
+    version: Arc<VersionDispatch>,
+    mut lines: mpsc::Receiver<OutputLine>,
+) {
     let shared = &version.shared;
     while let Some(line) = lines.recv().await {
         let invocation = instance.note(&line);

@@ -41,7 +41,10 @@ impl Seat {
         let failed = (&mut self.failed).await;
         self.open = false;
         failed.unwrap_or_else(|_| {
-            PlatformError::new(modelet_core::Code::Internal, "the call was dropped from the books without a reason")
+            PlatformError::new(
+                modelet_core::Code::Internal,
+                "the call was dropped from the books without a reason",
+            )
         })
     }
 

@@ -62,7 +62,13 @@ impl VersionDispatch {
             last_call: 0,
             timer: None,
         };
-        Arc::new(Self { entry, shared, books: Mutex::new(books), wake: Notify::new(), changed: Notify::new() })
+        Arc::new(Self {
+            entry,
+            shared,
+            books: Mutex::new(books),
+            wake: Notify::new(),
+            changed: Notify::new(),
+        })
     }
 
     /// A call comes in: it gets a place in line, or is refused at once.
@@ -243,8 +249,10 @@ impl VersionDispatch {
                 error.message.push_str(&format!("; the next try is due in {retry_in_ms} ms"));
                 error.retry_after_s(retry_in_ms.div_ceil(1_000))
             }
-            Rejection::Draining => PlatformError::new(Code::ShuttingDown, format!("{name} is being taken out of service"))
-                .retry_after_s(5),
+            Rejection::Draining => {
+                PlatformError::new(Code::ShuttingDown, format!("{name} is being taken out of service"))
+                    .retry_after_s(5)
+            }
         }
     }
 
@@ -256,8 +264,10 @@ impl VersionDispatch {
             CallFailure::LoadTimeout(no) => {
                 let limit = settings.load_timeout_ms;
                 let last = books.instance(no).map(|i| i.last_words()).unwrap_or_default();
-                let message = format!("an instance of {name} was not ready within load_timeout_ms = {limit}{last}");
-                PlatformError::new(Code::LoadTimeout, message).hint("raise load_timeout_ms, or make the model smaller")
+                let message =
+                    format!("an instance of {name} was not ready within load_timeout_ms = {limit}{last}");
+                PlatformError::new(Code::LoadTimeout, message)
+                    .hint("raise load_timeout_ms, or make the model smaller")
             }
             CallFailure::RequestTimeout(no) => {
                 let limit = settings.request_timeout_ms;
@@ -265,17 +275,24 @@ impl VersionDispatch {
                     || "while it waited for a free instance".to_owned(),
                     |instance| format!("while instance {} worked on it", instance.id),
                 );
-                let message = format!("{name} did not answer within request_timeout_ms = {limit}: time was up {place}");
+                let message =
+                    format!("{name} did not answer within request_timeout_ms = {limit}: time was up {place}");
                 PlatformError::new(Code::RequestTimeout, message)
                     .hint("raise request_timeout_ms, or send less in one call")
             }
             CallFailure::InstanceDied(no) => books.instance(no).map_or_else(
-                || PlatformError::new(Code::InstanceDied, format!("the instance of {name} that had the call ended")),
+                || {
+                    PlatformError::new(
+                        Code::InstanceDied,
+                        format!("the instance of {name} that had the call ended"),
+                    )
+                },
                 |instance| instance.death(settings.memory_mib),
             ),
             CallFailure::Draining => {
                 let limit = settings.drain_timeout_ms;
-                let message = format!("{name} is being taken out of service, and drain_timeout_ms = {limit} is over");
+                let message =
+                    format!("{name} is being taken out of service, and drain_timeout_ms = {limit} is over");
                 PlatformError::new(Code::ShuttingDown, message)
             }
         }

@@ -22,6 +22,8 @@ use crate::gateway::record::CallRecord;
 
 /// Of a body that is refused for its size, this much is read and thrown away, so that the client gets to read why.
 const DISCARD_LIMIT_BYTES: u64 = 64 << 20;
+/// … and for this long.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A body in memory, and the room that it takes.
 pub struct Held {
@@ -87,18 +89,25 @@ fn reserve(buffer: &Arc<Semaphore>, bytes: u64) -> Result<OwnedSemaphorePermit, 
 
 fn too_large(size: Option<u64>, limit: u64) -> FunctionError {
     let size = size.map_or_else(|| format!("more than {limit}"), |size| size.to_string());
-    FunctionError::new(Code::BodyTooLarge, format!("the body has {size} bytes, body_limit_mib allows {limit}"))
-        .hint("send npy (application/x-npy), which is several times smaller than JSON, or split the batch")
+    FunctionError::new(
+        Code::BodyTooLarge,
+        format!("the body has {size} bytes, body_limit_mib allows {limit}"),
+    )
+    .hint("send npy (application/x-npy), which is several times smaller than JSON, or split the batch")
 }
 
 async fn discard(body: &mut Incoming) {
-    let mut discarded = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        discarded += frame.data_ref().map_or(0, |data| data.len() as u64);
-        if discarded > DISCARD_LIMIT_BYTES {
-            return;
+    let discarding = async {
+        let mut discarded = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            discarded += frame.data_ref().map_or(0, |data| data.len() as u64);
+            if discarded > DISCARD_LIMIT_BYTES {
+                return;
+            }
         }
-    }
+    };
+    // What is still to come after that is cut off with the connection.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, discarding).await;
 }
 
 /// The body of an answer, as it comes out of an instance. When it has ended the slot is free; dropped before, the client is
@@ -158,7 +167,9 @@ impl Body for Answer {
             Some(Ok(frame)) => {
                 let sent = open.record.add_response_bytes(frame.data_ref().map_or(0, Bytes::len));
                 if sent > this.limit_bytes {
-                    return Poll::Ready(Some(Err(this.broken("the answer is larger than response_limit_mib"))));
+                    return Poll::Ready(Some(Err(
+                        this.broken("the answer is larger than response_limit_mib")
+                    )));
                 }
                 if this.inner.is_end_stream()
                     && let Some(open) = this.open.take()

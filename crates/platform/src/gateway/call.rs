@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use crate::dispatch::Seat;
 use crate::dispatch::instance::Instance;
+use crate::gateway::Gateway;
 use crate::gateway::body::{self, Answer, Open};
 use crate::gateway::record::CallRecord;
-use crate::gateway::Gateway;
 use crate::store::catalog::VersionEntry;
 
 /// Answers up to this size are taken out of the instance at once, which frees its slot however slow the client reads.
@@ -58,7 +58,9 @@ impl Gateway {
                 let response = modelet_protocol::error(protocol, &failure, Some(&id));
                 record.failed(&failure, response.status().as_u16());
                 let mut response = response.map(Body::from);
-                response.headers_mut().insert(HEADER_ERROR, HeaderValue::from_static(failure.code().as_str()));
+                response
+                    .headers_mut()
+                    .insert(HEADER_ERROR, HeaderValue::from_static(failure.code().as_str()));
                 response
             }
         };
@@ -109,9 +111,15 @@ impl Drop for Guest {
     }
 }
 
-async fn send(request: Request<Full<Bytes>>, mut seat: Seat, instance: Arc<Instance>) -> Result<Begun, Failure> {
+async fn send(
+    request: Request<Full<Bytes>>,
+    mut seat: Seat,
+    instance: Arc<Instance>,
+) -> Result<Begun, Failure> {
     let Some(feed) = instance.feed() else {
-        return Err(PlatformError::new(Code::Internal, format!("instance {} has no socket", instance.id)).into());
+        return Err(
+            PlatformError::new(Code::Internal, format!("instance {} has no socket", instance.id)).into()
+        );
     };
     let sent = tokio::select! {
         biased;

@@ -67,7 +67,12 @@ impl CallRecord {
 
     /// The head of the answer has come. Gives the value of the `Server-Timing` header: the platform's phases, then the
     /// instance's own.
-    pub fn answered(&mut self, status: u16, code: Option<Code>, inner: Option<&HeaderValue>) -> Option<HeaderValue> {
+    pub fn answered(
+        &mut self,
+        status: u16,
+        code: Option<Code>,
+        inner: Option<&HeaderValue>,
+    ) -> Option<HeaderValue> {
         let now = self.now();
         let phases = &mut self.record.phases;
         phases.handler_ms = ms(now - self.assigned.unwrap_or(self.arrived));
@@ -89,8 +94,7 @@ impl CallRecord {
 
     /// The answer has ended; what its status says of the outcome holds.
     pub fn finish(mut self) {
-        self.record.outcome =
-            if self.record.status < 400 { Outcome::Ok } else { Outcome::FunctionError };
+        self.record.outcome = if self.record.status < 400 { Outcome::Ok } else { Outcome::FunctionError };
     }
 
     /// The call failed before an answer of the function, with this status.

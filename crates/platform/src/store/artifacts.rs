@@ -151,10 +151,12 @@ fn unpack(upload: &Path, folder: &Path) -> Result<(), PlatformError> {
 }
 
 fn read_card(folder: &Path) -> Result<ArtifactCard, PlatformError> {
-    let file = File::open(folder.join(ArtifactCard::FILE_NAME)).map_err(|_| bad("it has no card (artifact.json)"))?;
+    let file = File::open(folder.join(ArtifactCard::FILE_NAME))
+        .map_err(|_| bad("it has no card (artifact.json)"))?;
     let mut text = Vec::new();
     file.take(MAX_CARD_BYTES).read_to_end(&mut text).map_err(bad)?;
-    let card: ArtifactCard = serde_json::from_slice(&text).map_err(|error| bad(format!("its card: {error}")))?;
+    let card: ArtifactCard =
+        serde_json::from_slice(&text).map_err(|error| bad(format!("its card: {error}")))?;
     if card.format_version > ArtifactCard::FORMAT_VERSION {
         return Err(bad(format!("its format {} is newer than this platform reads", card.format_version)));
     }

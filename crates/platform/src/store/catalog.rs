@@ -63,13 +63,18 @@ impl Catalog {
     /// Opens `state.db` in the data folder, and removes artifacts that no version needs.
     pub fn open(data: &Path) -> Result<Self, PlatformError> {
         let what = "open state.db";
-        let mut connection = writer::open(&data.join("state.db"), Durability::Full).map_err(|e| store_failed(what, e))?;
+        let mut connection =
+            writer::open(&data.join("state.db"), Durability::Full).map_err(|e| store_failed(what, e))?;
         schema::migrate(&mut connection, schema::STATE).map_err(|e| store_failed(what, e))?;
         let functions = load(&connection).map_err(|e| store_failed("read state.db", e))?;
         let artifacts = Artifacts::open(data).map_err(|e| store_failed("open the artifacts", e))?;
         let writer = Writer::start("store", connection).map_err(|e| store_failed("start the writer", e))?;
-        let catalog =
-            Self { writer, artifacts, functions: RwLock::new(functions), changing: tokio::sync::Mutex::new(()) };
+        let catalog = Self {
+            writer,
+            artifacts,
+            functions: RwLock::new(functions),
+            changing: tokio::sync::Mutex::new(()),
+        };
         catalog.sweep_now()?;
         Ok(catalog)
     }
@@ -93,7 +98,11 @@ impl Catalog {
     }
 
     /// The version that a call means, or the error that says what there is.
-    pub fn resolve(&self, name: &FunctionName, qualifier: Qualifier) -> Result<Arc<VersionEntry>, PlatformError> {
+    pub fn resolve(
+        &self,
+        name: &FunctionName,
+        qualifier: Qualifier,
+    ) -> Result<Arc<VersionEntry>, PlatformError> {
         let function = self.get(name).ok_or_else(|| not_found(name))?;
         function.resolve(qualifier).cloned().ok_or_else(|| {
             let versions: Vec<_> = function.versions.keys().map(Version::to_string).collect();
@@ -150,8 +159,9 @@ impl Catalog {
         let _changing = self.changing.lock().await;
         let function = self.get(name).ok_or_else(|| not_found(name))?;
         let key = name.to_string();
-        let deleted =
-            self.writer.change(move |connection| connection.execute("DELETE FROM functions WHERE name = ?1", [key]));
+        let deleted = self
+            .writer
+            .change(move |connection| connection.execute("DELETE FROM functions WHERE name = ?1", [key]));
         deleted.await.map_err(|e| store_failed("delete the function", e))?;
         self.functions.write().unwrap_or_else(PoisonError::into_inner).remove(name);
         Ok(function)
@@ -165,7 +175,8 @@ impl Catalog {
 
     fn sweep_now(&self) -> Result<(), PlatformError> {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
-        let wanted = |sha256: &str| functions.values().any(|f| f.versions.values().any(|v| v.sha256 == sha256));
+        let wanted =
+            |sha256: &str| functions.values().any(|f| f.versions.values().any(|v| v.sha256 == sha256));
         self.artifacts.sweep(wanted).map_err(|e| store_failed("remove old artifacts", e))
     }
 }
@@ -176,7 +187,8 @@ fn not_found(name: &FunctionName) -> PlatformError {
 }
 
 fn insert(connection: &Connection, entry: &VersionEntry) -> rusqlite::Result<()> {
-    let card = serde_json::to_string(&*entry.card).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let card =
+        serde_json::to_string(&*entry.card).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     let name = entry.card.name.as_str();
     connection.execute(
         "INSERT INTO functions (name, live, created_at_ms) VALUES (?1, ?2, ?3)
@@ -208,7 +220,8 @@ fn load(connection: &Connection) -> rusqlite::Result<HashMap<FunctionName, Arc<F
     let mut functions: HashMap<FunctionName, FunctionEntry> = HashMap::new();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let broken = |e: &dyn std::fmt::Display| rusqlite::Error::ToSqlConversionFailure(e.to_string().into());
+        let broken =
+            |e: &dyn std::fmt::Display| rusqlite::Error::ToSqlConversionFailure(e.to_string().into());
         let name: FunctionName = row.get::<_, String>(0)?.parse().map_err(|e| broken(&e))?;
         let card: ArtifactCard = serde_json::from_str(row.get_ref(6)?.as_str()?).map_err(|e| broken(&e))?;
         let version = Version(row.get(3)?);

@@ -80,7 +80,8 @@ impl Logs {
         let path = data.join("logs.db");
         let mut connection = writer::open(&path, Durability::Normal).map_err(|e| store_failed(what, e))?;
         schema::migrate(&mut connection, schema::LOGS).map_err(|e| store_failed(what, e))?;
-        let writer = Writer::start("logs", connection).map_err(|e| store_failed("start the log's writer", e))?;
+        let writer =
+            Writer::start("logs", connection).map_err(|e| store_failed("start the log's writer", e))?;
         Ok(Self { writer, path, written: Arc::default(), rows_limit, news: watch::channel(()).0 })
     }
 
@@ -92,8 +93,10 @@ impl Logs {
         let news = self.news.clone();
         self.writer
             .hand_in(move |connection| {
-                let text = serde_json::to_string(&record).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-                let mut insert = connection.prepare_cached("INSERT INTO log (function, record) VALUES (?1, ?2)")?;
+                let text = serde_json::to_string(&record)
+                    .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+                let mut insert =
+                    connection.prepare_cached("INSERT INTO log (function, record) VALUES (?1, ?2)")?;
                 insert.execute(params![function, text])?;
                 if let Some(limit) = limit {
                     prune(connection, limit)?;
@@ -157,7 +160,9 @@ fn select(path: &Path, function: &str, after: Option<i64>, limit: usize) -> rusq
     let parameters = params![function, after.unwrap_or(0), i64::try_from(limit).unwrap_or(i64::MAX)];
     let rows = statement.query_map(parameters, |row| {
         let record = serde_json::from_str(row.get_ref(1)?.as_str()?);
-        let record = record.map_err(|e| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into()))?;
+        let record = record.map_err(|e| {
+            rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into())
+        })?;
         Ok(LogRow { seq: row.get(0)?, record })
     })?;
     let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;

@@ -136,8 +136,10 @@ mod tests {
         let results = futures_util::future::join_all((0..200).map(|n| insert(n % 190))).await;
         assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 190);
         assert!(results[199].as_ref().unwrap_err().to_string().contains("UNIQUE"));
-        let rows: i64 =
-            Connection::open(&path).unwrap().query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        let rows: i64 = Connection::open(&path)
+            .unwrap()
+            .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(rows, 190);
     }
 }

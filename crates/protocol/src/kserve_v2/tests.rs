@@ -1,7 +1,7 @@
 //! V2 as its clients speak it; the bodies are what tritonclient 2.73 sends.
 
 use http::Response;
-use modelet_core::{DType, OutputKind, OutputSpec, Tensor, Value};
+use modelet_core::{DType, OutputKind, OutputSpec, Tensor, Value, Version};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -203,14 +203,18 @@ fn sequences_go_out_stacked_or_not_at_all() {
 
 #[test]
 fn health_and_metadata_are_what_clients_expect() {
-    let ask = |path: &str, ok| {
-        let route = route(&Method::GET, path).unwrap().unwrap();
-        let answer = crate::server(&route, ok);
+    let functions = [("churn".parse().unwrap(), Version(2))];
+    let send = |method: &Method, path: &str, ok| {
+        let route = route(method, path).unwrap().unwrap();
+        let answer = crate::server(&route, &ServerState { ok, functions: &functions });
         (answer.status().as_u16(), body(&answer))
     };
+    let ask = |path: &str, ok| send(&Method::GET, path, ok);
     assert_eq!(ask("/v2/health/live", true), (200, json!({ "live": true })));
     assert_eq!(ask("/v2/health/ready", false), (503, json!({ "ready": false })));
     assert_eq!(ask("/v2/models/f/ready", true), (200, json!({ "name": "f", "ready": true })));
+    let index = json!([{ "name": "churn", "version": "2", "state": "READY" }]);
+    assert_eq!(send(&Method::POST, "/v2/repository/index", true), (200, index));
     let (status, metadata) = ask("/v2", true);
     assert_eq!((status, metadata["name"].as_str()), (200, Some("modelet")));
     assert_eq!(
