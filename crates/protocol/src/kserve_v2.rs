@@ -173,7 +173,7 @@ impl Protocol for KserveV2 {
             // Triton's model repository extension. At zero, too: a call would be answered.
             Operation::ServerIndex => {
                 let entry = |(name, version): &(FunctionName, Version)| json!({ "name": name, "version": version.to_string(), "state": "READY" });
-                json_response(StatusCode::OK, &state.functions.iter().map(entry).collect())
+                json_response(StatusCode::OK, &json!(state.functions.iter().map(entry).collect::<Vec<_>>()))
             }
             _ => match &route.function {
                 Some(name) => json_response(status, &json!({ "name": name, "ready": ok })),
