@@ -27,6 +27,12 @@ pub trait Engine: Sync {
     /// `engine-missing` when the engine needs a library that is not there or is not the right one.
     fn version(&self, options: &LoadOptions) -> Result<String, FunctionError>;
 
+    /// Makes what every model of this engine needs, ahead of the first one.
+    ///
+    /// # Errors
+    /// As [`Engine::version`].
+    fn prepare(&self, options: &LoadOptions) -> Result<(), FunctionError>;
+
     /// Loads a model file; files that it refers to are read from its folder.
     ///
     /// # Errors

@@ -35,6 +35,10 @@ impl Engine for OnnxRuntime {
         crate::library::version(path).map_err(|reason| missing(path, &reason))
     }
 
+    fn prepare(&self, options: &LoadOptions) -> Result<(), FunctionError> {
+        environment(library(options)?).map(|_| ())
+    }
+
     fn load(&self, model: &Path, options: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
         let summary = summarize(model)?;
         summary.check()?;

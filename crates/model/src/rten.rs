@@ -33,12 +33,17 @@ impl Engine for Rten {
         Ok(VERSION.to_owned())
     }
 
+    fn prepare(&self, _: &LoadOptions) -> Result<(), FunctionError> {
+        Ok(())
+    }
+
     fn load(&self, model: &Path, options: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
         let summary = summarize(model)?;
         summary.check()?;
         summary.check_external_files(model.parent().unwrap_or(Path::new(".")))?;
         let signature = summary.signature()?;
         supported::check(&summary)?;
+        check_names(model, &summary.external_files())?;
         let graph = guarded(Code::ModelRefused, "rten", || open(model))?;
         let node = |name: &String| {
             graph.find_node(name).ok_or_else(|| refused(format!("rten finds no value {name} in the model")))
@@ -106,12 +111,26 @@ impl Loaded {
     }
 }
 
-fn open(model: &Path) -> Result<::rten::Model, FunctionError> {
-    let is_onnx = model.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
-    if !is_onnx {
-        // rten goes by the extension; ours is known to be ONNX by its content.
-        return Err(refused("rten reads files that end in .onnx").hint("rename the model file"));
+/// rten goes by the names of files: it reads no other than these.
+fn check_names(model: &Path, weights: &[String]) -> Result<(), FunctionError> {
+    if !model.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
+        return Err(refused("rten reads models from files that end in .onnx").hint("rename the model file"));
     }
+    let is_read = |file: &&String| {
+        let extension = file.rsplit_once('.').map_or("", |(_, extension)| extension);
+        !file.contains('/') && (extension.starts_with("data") || extension.starts_with("onnx_data"))
+    };
+    match weights.iter().find(|file| !is_read(file)) {
+        None => Ok(()),
+        Some(file) => {
+            let rule =
+                "rten reads weights from files that end in .data or .onnx_data, in the model's own folder";
+            Err(refused(format!("{rule}, not from {file}")).hint("use engine = \"onnxruntime\""))
+        }
+    }
+}
+
+fn open(model: &Path) -> Result<::rten::Model, FunctionError> {
     ModelOptions::with_all_ops().load_file(model).map_err(|error| {
         refused(format!("rten {VERSION} refuses the model: {}", one_line(&error.to_string())))
     })

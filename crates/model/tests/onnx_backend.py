@@ -4,7 +4,7 @@
 
 FOLDER/KIND/NAME/model.onnx, FOLDER/KIND/NAME/test_data_set_N/{input,output}_M.pb, FOLDER/KIND/NAME/tolerance.txt
 (relative and absolute, as onnx's own runner uses them). The node tests are made in memory by the package (its wheels
-carry no files of them since 1.19 or so); the others lie in its `data` folder. The `light` models have no inputs: theirs
+carry no files of them); the others lie in its `data` folder. The `light` models have no inputs: theirs
 are made as `onnx.backend.test.runner` makes them.
 """
 

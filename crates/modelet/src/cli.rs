@@ -52,6 +52,7 @@ pub enum Command {
     )]
     Invoke(Invoke),
     /// List functions
+    #[command(after_help = "Examples:\n  modelet ls\n  modelet ls --json | jq -r '.[].url'")]
     Ls,
     /// Show everything about a function: versions, inputs and outputs, limits, instances
     #[command(
@@ -67,6 +68,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
     Delete(Delete),
     /// Show what this machine can do, and what is missing
+    #[command(after_help = "Examples:\n  modelet doctor\n  modelet doctor --json | jq '.[] | select(.verdict != \"ok\")'")]
     Doctor,
     /// List the engines that compute models, or install ONNX Runtime
     #[command(after_help = "Examples:\n  modelet engines\n  modelet engines install")]
@@ -77,6 +79,7 @@ pub enum Command {
     )]
     Explain(Explain),
     /// Start the platform with a sample function, in a folder of its own
+    #[command(after_help = "Examples:\n  modelet demo\n  modelet demo --listen 127.0.0.1:9000")]
     Demo(Demo),
     /// Print a completion script for a shell
     #[command(

@@ -24,9 +24,9 @@ impl Config {
     /// Reads the environment through `var`, and the card from the artifact. An error is one sentence that names the
     /// variable or file.
     pub fn from_environment(var: impl Fn(&str) -> Option<OsString>) -> Result<Self, String> {
-        let artifact = var(ENV_ARTIFACT)
-            .map(PathBuf::from)
-            .ok_or_else(|| format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact"))?;
+        let artifact = var(ENV_ARTIFACT).map(PathBuf::from).ok_or_else(|| {
+            format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact")
+        })?;
         let version = match var(ENV_VERSION) {
             None => Version(1),
             Some(text) => text
@@ -64,7 +64,8 @@ mod tests {
     fn what_is_missing_or_wrong_is_named() {
         let error = Config::from_environment(|_| None).unwrap_err();
         assert!(error.starts_with("MODELET_ARTIFACT is not set"), "{error}");
-        let error = Config::from_environment(|name| (name == ENV_ARTIFACT).then(|| "/no/such".into())).unwrap_err();
+        let error =
+            Config::from_environment(|name| (name == ENV_ARTIFACT).then(|| "/no/such".into())).unwrap_err();
         assert!(error.contains("/no/such/artifact.json"), "{error}");
         let wrong = |name: &str| Some(if name == ENV_VERSION { "one" } else { "/" }.into());
         assert_eq!(Config::from_environment(wrong).unwrap_err(), "MODELET_VERSION is not a version number");

@@ -120,7 +120,8 @@ fn output_kind(info: &TypeProto) -> Result<OutputKind, &'static str> {
 fn dims(shape: &ShapeProto) -> Vec<Dim> {
     let dim = |dim: &super::proto::DimProto| match (dim.value, dim.name.as_deref()) {
         (Some(value), _) => usize::try_from(value).map_or(Dim::Dynamic, Dim::Fixed),
-        (None, Some(name)) if !name.is_empty() => Dim::Named(name.to_owned()),
+        // Some exporters write "?" for every size that they do not know: those are no names.
+        (None, Some(name)) if name.contains(char::is_alphanumeric) => Dim::Named(name.to_owned()),
         _ => Dim::Dynamic,
     };
     shape.dim.iter().map(dim).collect()

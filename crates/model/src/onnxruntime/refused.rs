@@ -9,6 +9,14 @@ use crate::onnx::{OnnxSummary, refused};
 
 /// Refuses a model that would be answered wrongly.
 pub(super) fn check(summary: &OnnxSummary) -> Result<(), FunctionError> {
+    // The interface hands out an absent value as an error that cannot be told from others.
+    if let Some(output) =
+        summary.graph.output.iter().find(|info| info.r#type.as_ref().is_some_and(|t| t.optional.is_some()))
+    {
+        let name = output.name.as_deref().unwrap_or_default();
+        return Err(refused(format!("output {name} is optional; it could not be read when it is absent"))
+            .hint("export the model with outputs that are always there"));
+    }
     let facts = Facts::new(summary);
     let mut result = Ok(());
     summary.each_node(&mut |node| {

@@ -52,7 +52,7 @@ pub(super) fn output(value: &DynValue, keys: Option<&MapKeys>) -> Result<Value, 
                     .map(Value::Sequence)
             }
         },
-        ValueType::Optional(_) => Ok(Value::Absent),
+        ValueType::Optional(_) => Err("is optional".into()),
     }
 }
 

@@ -171,13 +171,12 @@ fn cast(node: &NodeProto, facts: &Facts<'_>) -> Option<&'static str> {
     use DType::{Bool, F32, I8, I32, I64, U8};
     let to = node.output.first().and_then(|output| facts.types.get(output.as_str())).copied();
     match (facts.input_type(node, 0)?, to?) {
-        // What becomes of integers made boolean is followed in `narrowing`.
-        (Bool | I32 | I64, Bool) => None,
-        // Booleans are int32 in rten: 0.5 would become 0.
-        (_, Bool) => Some("to booleans"),
         // rten divides by multiplying with the reciprocal; rounding turns the last place into a whole step.
         (_, U8 | I8) => Some("to 8-bit integers"),
-        (F32 | I32 | I64 | Bool | U8 | I8, F32 | I32 | I64) => None,
+        // What becomes of integers made boolean is followed in `narrowing`.
+        (Bool | I32 | I64, F32 | I32 | I64 | Bool) | (F32 | U8 | I8, F32 | I32 | I64) => None,
+        // Booleans are int32 in rten: 0.5 would become 0.
+        (_, Bool) => Some("to booleans"),
         _ => Some("between these types"),
     }
 }

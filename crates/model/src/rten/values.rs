@@ -41,7 +41,16 @@ fn narrow(name: &str, data: &[i64]) -> Result<Vec<i32>, FunctionError> {
 /// What a call answered, in the declared type.
 pub(super) fn output(spec: &OutputSpec, value: RtenValue) -> Result<Value, String> {
     match (&spec.kind, value) {
-        (OutputKind::Tensor { dtype, .. }, value) => tensor(*dtype, value).map(Value::Tensor),
+        (OutputKind::Tensor { dtype, shape }, value) => {
+            let tensor = tensor(*dtype, value)?;
+            // The sizes that a file declares are often those of its first export; the rank is not.
+            match shape.as_ref().map(Vec::len) {
+                Some(rank) if rank != tensor.shape().len() => {
+                    Err(format!("has shape {:?}, the model declares {rank} dimensions", tensor.shape()))
+                }
+                _ => Ok(Value::Tensor(tensor)),
+            }
+        }
         (OutputKind::Sequence { dtype }, RtenValue::Sequence(items)) => items
             .iter()
             .map(|item| tensor(*dtype, item.to_owned()))

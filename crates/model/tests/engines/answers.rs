@@ -2,12 +2,15 @@
 
 use half::{bf16, f16};
 use modelet_core::{Code, DType, Data, Dim, EngineName, Tensor, Value};
+use modelet_model::onnx::locale::rewrite_locale;
 use modelet_model::{compare, describe_onnx, examples, summarize};
+use prost::Message;
 
 use crate::build::{
     BOOL, Built, F32, I64, STR, float32s, floats, int, int64s, ints, map_type, ml, model, node, sequence_of,
     tensor, text, texts, value,
 };
+use crate::onnx::{AttributeProto, GraphProto, ModelProto};
 use crate::{ask, load};
 
 const ORT: EngineName = EngineName::Onnxruntime;
@@ -140,7 +143,7 @@ fn outputs_come_in_the_order_wanted() {
 }
 
 /// A linear classifier with three classes and the map of their probabilities that converters add.
-fn classifier(classes: &crate::onnx::AttributeProto, key: i32, labels: &str) -> Built {
+fn classifier(classes: &AttributeProto, key: i32, labels: &str) -> Built {
     let classes = |name: &str| {
         let mut classes = classes.clone();
         classes.name = Some(name.into());
@@ -239,6 +242,44 @@ fn texts_change_case_without_the_locale_of_the_machine() {
         let expected = words.map(str::to_lowercase).to_vec();
         assert_eq!(answer, Value::Tensor(Tensor::vector(expected)), "locale {locale:?}");
     }
+}
+
+#[test]
+fn a_locale_is_rewritten_in_subgraphs_and_nothing_else_is() {
+    let branch = |locale: &str| GraphProto {
+        node: vec![node(
+            "StringNormalizer",
+            &["x"],
+            &["z"],
+            vec![text("locale", locale), text("case_change_action", "UPPER")],
+        )],
+        output: vec![tensor("z", STR, &["n"])],
+        ..GraphProto::default()
+    };
+    let branches = |first: &str, second: &str| {
+        let graph = |name: &str, g| AttributeProto {
+            name: Some(name.into()),
+            g: Some(g),
+            r#type: Some(5),
+            ..AttributeProto::default()
+        };
+        let branches = vec![graph("then_branch", branch(first)), graph("else_branch", branch(second))];
+        model(
+            vec![node("If", &["c"], &["y"], branches)],
+            vec![tensor("c", BOOL, &[]), tensor("x", STR, &["n"])],
+            vec![tensor("y", STR, &["n"])],
+        )
+    };
+    let built = branches("en_US.UTF-8", "tr_TR").model;
+    let rewritten = rewrite_locale(&built.encode_to_vec()).unwrap();
+    let back = ModelProto::decode(&*rewritten).unwrap();
+    let mut expected = branches("C.UTF-8", "tr_TR").model;
+    // The new attribute is the node's last.
+    let nodes = &mut expected.graph.as_mut().unwrap().node[0].attribute[0].g.as_mut().unwrap().node;
+    nodes[0].attribute.reverse();
+    assert_eq!(back, expected);
+    assert_eq!(rewrite_locale(&rewritten), None, "twice is once");
+    assert_eq!(rewrite_locale(&rewritten[..rewritten.len() - 1]), None, "damaged");
 }
 
 #[test]

@@ -32,8 +32,7 @@ fn weights(path: &Path) {
 fn weights_beside_the_model_are_found_or_named() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
-    // rten reads no weights from folders below the model's, and says so.
-    for (name, location) in [(ORT, "w.bin"), (RTEN, "w.bin"), (ORT, "./data/w.bin")] {
+    for (name, location) in [(ORT, "w.bin"), (RTEN, "w.data"), (ORT, "./data/w.bin")] {
         let path = with_external(location).write(folder.path());
         let plain = location.trim_start_matches("./");
         assert_eq!(summarize(&path).unwrap().external_files(), [plain]);
@@ -52,6 +51,18 @@ fn weights_beside_the_model_are_found_or_named() {
         let expected = format!("the model needs the weights file {plain}, which is not beside it");
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.code, Code::ModelRefused);
+    }
+}
+
+#[test]
+fn rten_says_which_weights_files_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    for location in ["w.bin", "data/w.data"] {
+        std::fs::create_dir_all(folder.path().join("data")).unwrap();
+        weights(&folder.path().join(location));
+        let path = with_external(location).write(folder.path());
+        let error = engine(RTEN).load(&path, &options()).map(|_| ()).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("in the model's own folder, not from {location}")), "{error}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, EngineName, FunctionError};
-use modelet_model::library::{FILE_NAME, PINNED, Place, Places, locate};
+use modelet_model::library::{FILE_NAME, PINNED, Place, Places, WHEELS, locate, verify};
 use modelet_model::{LoadOptions, engine};
 
 use crate::build::{F32, model, node, tensor};
@@ -58,6 +58,13 @@ fn a_library_that_does_not_fit_is_an_error_and_never_a_crash() {
         "{}",
         with(&program)
     );
+}
+
+#[test]
+fn the_library_has_the_bytes_that_were_pinned() {
+    let wheel = WHEELS.iter().find(|wheel| wheel.architecture == std::env::consts::ARCH).unwrap();
+    assert_eq!(verify(&library(), wheel.library_sha256), Ok(()));
+    assert!(verify(&library(), "00").unwrap_err().starts_with("has the SHA-256 "));
 }
 
 #[test]

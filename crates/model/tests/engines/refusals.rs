@@ -6,7 +6,7 @@ use crate::build::{
     BOOL, Built, F32, I64, STR, float32s, int, int64s, ml, model, node, sequence_of, tensor, tensor_type,
     text, value,
 };
-use crate::onnx::{NodeProto, TensorProto};
+use crate::onnx::{ElementTypeProto, NodeProto, TensorProto, TypeProto};
 use crate::{ask, load};
 
 const ORT: EngineName = EngineName::Onnxruntime;
@@ -64,6 +64,19 @@ fn inputs_that_no_client_can_send_are_refused_by_name() {
         let complex = one(node("Identity", &["x"], &["y"], vec![]), 14, 14);
         assert!(refused(*engine, &complex).starts_with("input x is a tensor of complex numbers; "));
     }
+}
+
+#[test]
+fn an_optional_output_is_refused_by_name() {
+    let element = ElementTypeProto { elem_type: Some(Box::new(tensor_type(F32, &["n"]))) };
+    let optional = TypeProto { optional: Some(Box::new(element)), ..TypeProto::default() };
+    let built = model(
+        vec![node("Optional", &["x"], &["y"], vec![])],
+        vec![tensor("x", F32, &["n"])],
+        vec![value("y", optional)],
+    );
+    assert!(refused(ORT, &built).starts_with("output y is optional; "));
+    assert!(refused(RTEN, &built).starts_with("rten does not compute Optional "));
 }
 
 #[test]

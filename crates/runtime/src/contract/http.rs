@@ -52,7 +52,9 @@ pub fn serve(loaded: Loaded, load_ms: f64) -> io::Result<ExitCode> {
 fn inherited_listener() -> io::Result<UnixListener> {
     let found = listenfd::ListenFd::from_env().take_unix_listener(0)?;
     let listener = found.ok_or_else(|| {
-        io::Error::other("no socket was inherited: the host hands a listening Unix socket over as fd 3 (LISTEN_FDS=1)")
+        io::Error::other(
+            "no socket was inherited: the host hands a listening Unix socket over as fd 3 (LISTEN_FDS=1)",
+        )
     })?;
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)

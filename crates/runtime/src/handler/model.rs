@@ -42,12 +42,18 @@ impl ModelHandler {
         Ok(Self { model, context })
     }
 
-    fn predict(&mut self, route: &Route, head: &Parts, body: Bytes) -> Result<Response<Bytes>, FunctionError> {
+    fn predict(
+        &mut self,
+        route: &Route,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, FunctionError> {
         let started = Instant::now();
         let decoded = modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)?;
         let decoded_at = Instant::now();
         let model = &mut self.model;
-        let predicted = catch_unwind(AssertUnwindSafe(|| model.predict(decoded.inputs, decoded.outputs.as_deref())));
+        let predicted =
+            catch_unwind(AssertUnwindSafe(|| model.predict(decoded.inputs, decoded.outputs.as_deref())));
         let outputs = predicted.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))?;
         let predicted_at = Instant::now();
         let mut response = modelet_protocol::encode(&decoded.reply, outputs, &self.context)?;
