@@ -17,6 +17,8 @@ export MODELET_BIN="$PWD/target/debug/modelet"
 
 step "2/6 ONNX Runtime"
 "$MODELET_BIN" engines install
+MODELET_ONNXRUNTIME=$("$MODELET_BIN" engines --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["path"])')
+export MODELET_ONNXRUNTIME
 
 step "3/6 Rust tests"
 cargo test --workspace --quiet

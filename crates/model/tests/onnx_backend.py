@@ -3,9 +3,8 @@
     python onnx_backend.py FOLDER
 
 FOLDER/KIND/NAME/model.onnx, FOLDER/KIND/NAME/test_data_set_N/{input,output}_M.pb, FOLDER/KIND/NAME/tolerance.txt
-(relative and absolute, as onnx's own runner uses them). The node tests are made in memory by the package (its wheels
-carry no files of them); the others lie in its `data` folder. The `light` models have no inputs: theirs
-are made as `onnx.backend.test.runner` makes them.
+(relative and absolute, as onnx's own runner uses them). They lie in the package's `data` folder; newer versions make the node
+tests in memory. The `light` models have no inputs: theirs are made as `onnx.backend.test.runner` makes them.
 """
 
 import os
@@ -66,14 +65,13 @@ def write_light_test(path, folder):
 
 def main(target):
     tolerance = {}
-    for case in load_model_tests(kind="node"):
-        folder = os.path.join(target, "node", case.name)
-        write_node_test(case, folder)
-        tolerance[folder] = (case.rtol, case.atol)
-    for kind in ("simple", "pytorch-converted", "pytorch-operator"):
+    for kind in ("node", "simple", "pytorch-converted", "pytorch-operator"):
         for case in load_model_tests(kind=kind):
             folder = os.path.join(target, kind, case.name)
-            shutil.copytree(case.model_dir, folder, dirs_exist_ok=True)
+            if case.model_dir:
+                shutil.copytree(case.model_dir, folder, dirs_exist_ok=True)
+            else:
+                write_node_test(case, folder)
             tolerance[folder] = (case.rtol, case.atol)
     names = {case.url.rsplit("/")[-1]: case for case in load_model_tests(kind="real")}
     light = os.path.join(DATA_DIR, "light")

@@ -25,8 +25,8 @@ mod up;
 pub fn run(cli: Cli) -> Result<(), Report> {
     let common = cli.common;
     match cli.command {
-        Command::Up(up) => on_many_threads(up::run(common, up)),
-        Command::Demo(demo) => on_many_threads(demo::run(common, demo)),
+        Command::Up(up) => on_this_thread(up::run(common, up)),
+        Command::Demo(demo) => on_this_thread(demo::run(common, demo)),
         Command::Deploy(deploy) => on_this_thread(async move { deploy::run(&common, &deploy).await }),
         Command::Invoke(invoke) => on_this_thread(async move { invoke::run(&common, &invoke).await }),
         Command::Ls => on_this_thread(async move { ls::run(&common).await }),
@@ -41,11 +41,8 @@ pub fn run(cli: Cli) -> Result<(), Report> {
     }
 }
 
-fn on_many_threads(command: impl Future<Output = Result<(), Report>>) -> Result<(), Report> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(no_runtime)?.block_on(command)
-}
-
+/// One thread is enough for the platform too: it computes nothing, and a call that stays on one thread is answered sooner
+/// than one that is handed around. Instances and writers have their own.
 fn on_this_thread(command: impl Future<Output = Result<(), Report>>) -> Result<(), Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(no_runtime)?.block_on(command)

@@ -82,10 +82,14 @@ fn installers(wheel: &Wheel, target: &Path, requirements: &Path) -> Vec<Installe
 }
 
 /// Brings the pinned wheel with uv or pip, checks its hash and the library's, and puts the library into the cache. All of it,
-/// or nothing.
+/// or nothing; nothing, too, when it is there already.
 pub async fn install() -> Result<PathBuf, Report> {
     let wheel = wheel()?;
     let place = cache_folder().join(library::CACHE_FOLDER);
+    let installed = place.join(library::FILE_NAME);
+    if library::verify(&installed, wheel.library_sha256).is_ok() {
+        return Ok(installed);
+    }
     let failed = |what: &str, error: std::io::Error| {
         Report::new(Code::EngineMissing, format!("could not {what}: {error}"))
             .hint("check space and permissions")
@@ -107,7 +111,10 @@ pub async fn install() -> Result<PathBuf, Report> {
         fs::copy(target.join(file), draft.join(name))
             .map_err(|e| failed("take the library out of the wheel", e))?;
     }
-    check(&draft.join(library::FILE_NAME), wheel.library_sha256)?;
+    library::verify(&draft.join(library::FILE_NAME), wheel.library_sha256).map_err(|why| {
+        Report::new(Code::EngineMissing, format!("the library that came is not the pinned one: {why}"))
+            .hint("try again; if it happens twice, the package index serves something else than PyPI")
+    })?;
     match fs::remove_dir_all(&place) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(failed("replace the old library", error));
@@ -115,7 +122,7 @@ pub async fn install() -> Result<PathBuf, Report> {
         _ => {}
     }
     fs::rename(&draft, &place).map_err(|e| failed("put the library into the cache", e))?;
-    Ok(place.join(library::FILE_NAME))
+    Ok(installed)
 }
 
 async fn bring(installers: &[Installer]) -> Result<(), Report> {
@@ -137,22 +144,6 @@ async fn bring(installers: &[Installer]) -> Result<(), Report> {
 
 fn last_line(text: &str) -> &str {
     text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no message").trim()
-}
-
-fn check(library: &Path, sha256: &str) -> Result<(), Report> {
-    use sha2::{Digest, Sha256};
-    let bytes = fs::read(library).map_err(|error| {
-        Report::new(Code::EngineMissing, format!("could not read {}: {error}", library.display()))
-    })?;
-    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    if found == sha256 {
-        return Ok(());
-    }
-    Err(Report::new(
-        Code::EngineMissing,
-        format!("the library's SHA-256 is {found}, not {sha256}: not installed"),
-    )
-    .hint("try again; if it happens twice, the package index serves something else than PyPI"))
 }
 
 /// A program on `PATH`.

@@ -146,7 +146,9 @@ async fn answer(begun: Begun, mut record: CallRecord, limit_bytes: u64) -> Respo
     let code = head.headers.get(HEADER_ERROR).and_then(|code| code.to_str().ok()?.parse::<Code>().ok());
     let timing = record.answered(head.status.as_u16(), code, head.headers.get(SERVER_TIMING));
     make_end_to_end(&mut head.headers);
-    head.headers.extend(timing.map(|timing| (SERVER_TIMING, timing)));
+    if let Some(timing) = timing {
+        head.headers.insert(SERVER_TIMING, timing);
+    }
     set_header(&mut head.headers, HEADER_INSTANCE, &instance.id.0);
     if incoming.size_hint().upper().is_none_or(|size| size > COLLECT_BYTES) {
         let open = Open { seat, instance, connection, record };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use modelet_core::{ArtifactCard, Code, FunctionName, PlatformError, Qualifier, Version};
 use rusqlite::{Connection, params};
@@ -68,7 +69,7 @@ impl Catalog {
         schema::migrate(&mut connection, schema::STATE).map_err(|e| store_failed(what, e))?;
         let functions = load(&connection).map_err(|e| store_failed("read state.db", e))?;
         let artifacts = Artifacts::open(data).map_err(|e| store_failed("open the artifacts", e))?;
-        let writer = Writer::start("store", connection).map_err(|e| store_failed("start the writer", e))?;
+        let writer = Writer::start("store", connection, Duration::ZERO).map_err(|e| store_failed("start the writer", e))?;
         let catalog = Self {
             writer,
             artifacts,

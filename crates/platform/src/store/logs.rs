@@ -15,6 +15,8 @@ use crate::store::{schema, store_failed};
 
 /// Old rows are looked for once in this many new ones.
 const PRUNE_EVERY: u64 = 4_096;
+/// Records that come this close together share a commit.
+const LINGER: Duration = Duration::from_millis(20);
 /// Most rows in one answer.
 pub const MAX_ROWS: usize = 10_000;
 
@@ -81,7 +83,7 @@ impl Logs {
         let mut connection = writer::open(&path, Durability::Normal).map_err(|e| store_failed(what, e))?;
         schema::migrate(&mut connection, schema::LOGS).map_err(|e| store_failed(what, e))?;
         let writer =
-            Writer::start("logs", connection).map_err(|e| store_failed("start the log's writer", e))?;
+            Writer::start("logs", connection, LINGER).map_err(|e| store_failed("start the log's writer", e))?;
         Ok(Self { writer, path, written: Arc::default(), rows_limit, news: watch::channel(()).0 })
     }
 

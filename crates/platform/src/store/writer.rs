@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most changes in one commit.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 /// Changes that may wait for the writer; beyond that whoever has one waits.
 const WAITING: usize = 4_096;
 /// How long another process that reads the database may hold us up.
@@ -51,12 +51,14 @@ pub fn open(path: &Path, durability: Durability) -> rusqlite::Result<Connection>
 }
 
 impl Writer {
-    /// Starts the thread; it ends when the last handle is dropped and everything handed in is written.
-    pub fn start(name: &str, mut connection: Connection) -> std::io::Result<Self> {
+    /// Starts the thread; it ends when the last handle is dropped and everything handed in is written. A commit waits up to
+    /// `linger` for further changes after its first.
+    pub fn start(name: &str, mut connection: Connection, linger: Duration) -> std::io::Result<Self> {
         let (changes, mut inbox) = mpsc::channel::<Change>(WAITING);
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name(name.to_owned()).spawn(move || {
             let mut batch = Vec::with_capacity(BATCH);
-            while inbox.blocking_recv_many(&mut batch, BATCH) > 0 {
+            while timer.block_on(gather(&mut inbox, &mut batch, linger)) {
                 commit(&mut connection, batch.drain(..));
             }
         })?;
@@ -96,6 +98,22 @@ impl Writer {
     }
 }
 
+/// Waits for a change, and then for more; false when there will be none any more.
+async fn gather(inbox: &mut mpsc::Receiver<Change>, batch: &mut Vec<Change>, linger: Duration) -> bool {
+    if inbox.recv_many(batch, BATCH).await == 0 {
+        return false;
+    }
+    let deadline = tokio::time::Instant::now() + linger;
+    while batch.len() < BATCH {
+        let room = BATCH - batch.len();
+        // Not even asked again when there is nothing to linger for.
+        if linger.is_zero() || !matches!(tokio::time::timeout_at(deadline, inbox.recv_many(batch, room)).await, Ok(1..)) {
+            break;
+        }
+    }
+    true
+}
+
 fn commit(connection: &mut Connection, batch: impl Iterator<Item = Change>) {
     let mut replies = Vec::with_capacity(BATCH);
     let result = connection.transaction().and_then(|mut transaction| {
@@ -128,7 +146,7 @@ mod tests {
         let path = folder.path().join("t.db");
         let connection = open(&path, Durability::Full).unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)").unwrap();
-        let writer = Writer::start("test", connection).unwrap();
+        let writer = Writer::start("test", connection, Duration::from_millis(1)).unwrap();
         let insert = |n: i64| {
             let writer = writer.clone();
             async move { writer.change(move |c| c.execute("INSERT INTO t VALUES (?1)", [n])).await }
