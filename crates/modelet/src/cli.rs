@@ -68,7 +68,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
     Delete(Delete),
     /// Show what this machine can do, and what is missing
-    #[command(after_help = "Examples:\n  modelet doctor\n  modelet doctor --json | jq '.[] | select(.verdict != \"ok\")'")]
+    #[command(
+        after_help = "Examples:\n  modelet doctor\n  modelet doctor --json | jq '.[] | select(.verdict != \"ok\")'"
+    )]
     Doctor,
     /// List the engines that compute models, or install ONNX Runtime
     #[command(after_help = "Examples:\n  modelet engines\n  modelet engines install")]

@@ -65,11 +65,6 @@ impl Client {
         Ok(Self { url: url.to_owned(), authority: format!("{}:{port}", authority.host()) })
     }
 
-    /// Base URL, without a slash at the end.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     /// Reads something as JSON.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Report> {
         self.json(Request::get(path), Bytes::new()).await

@@ -45,9 +45,9 @@ pub fn run(cli: Cli) -> Result<(), Report> {
 /// than one that is handed around. Instances and writers have their own.
 fn on_this_thread(command: impl Future<Output = Result<(), Report>>) -> Result<(), Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(no_runtime)?.block_on(command)
+    runtime.map_err(|error| no_runtime(&error))?.block_on(command)
 }
 
-fn no_runtime(error: std::io::Error) -> Report {
+fn no_runtime(error: &std::io::Error) -> Report {
     Report::new(Code::Internal, format!("could not start: {error}"))
 }

@@ -134,7 +134,7 @@ async fn bring(installers: &[Installer]) -> Result<(), Report> {
         match run_once(program, args, &[], INSTALL_LIMIT).await {
             Ok(Finished { code: Some(0), .. }) => return Ok(()),
             Ok(finished) => {
-                last = format!("{} {}: {}", program.display(), finished.ending, last_line(&finished.stderr))
+                last = format!("{} {}: {}", program.display(), finished.ending, last_line(&finished.stderr));
             }
             Err(error) => last = format!("{}: {error}", program.display()),
         }

@@ -1,4 +1,4 @@
-//! Recognises a model by its content and says which files belong to it. A format is one implementation of [`Importer`] in one
+//! Recognises a model by its content and says which files belong to it. A format is one implementation of `Importer` in one
 //! file, and one entry in `IMPORTERS`.
 
 use std::path::{Path, PathBuf};

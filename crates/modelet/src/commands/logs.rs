@@ -17,11 +17,13 @@ pub async fn run(common: &Common, logs: &Logs) -> Result<(), Report> {
     let path = format!("/api/v1/functions/{}/logs", logs.name);
     let page: LogPage = client.get(&format!("{path}?limit={}", logs.lines)).await?;
     let mut last = print(common, &page.rows).unwrap_or(0);
-    while logs.follow {
+    if !logs.follow {
+        return Ok(());
+    }
+    loop {
         let page: LogPage = client.get(&format!("{path}?after={last}&wait_ms={FOLLOW_WAIT_MS}")).await?;
         last = print(common, &page.rows).unwrap_or(last);
     }
-    Ok(())
 }
 
 /// Prints rows, one line each; gives the seq of the last.

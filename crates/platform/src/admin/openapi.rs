@@ -1,6 +1,6 @@
 //! The list of operations, from which come both the routes and their OpenAPI description.
 
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{delete, get, post};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -26,84 +26,92 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
+impl Operation {
+    /// An operation without parameters and body.
+    fn plain(
+        (method, path): (&'static str, &'static str),
+        handler: Handlers,
+        (id, summary): (&'static str, &'static str),
+        answer: fn(&mut SchemaGenerator) -> Schema,
+    ) -> Self {
+        Self { path, handler, method, id, summary, parameters: &[], body: None, answer }
+    }
+}
+
 /// Every operation. A new one is one entry here.
 pub(crate) fn operations() -> Vec<Operation> {
-    let plain = |method, path, handler: MethodRouter<_>, id, summary, answer| Operation {
-        path,
-        handler,
-        method,
-        id,
-        summary,
-        parameters: &[],
-        body: None,
-        answer,
-    };
     const FUNCTIONS: &str = "/api/v1/functions";
     const FUNCTION: &str = "/api/v1/functions/{name}";
     vec![
-        plain(
-            "get",
-            "/api/v1/platform",
+        Operation::plain(
+            ("get", "/api/v1/platform"),
             get(platform),
-            "platform",
-            "The platform itself",
+            ("platform", "The platform itself"),
             of::<PlatformView>,
         ),
-        plain("get", FUNCTIONS, get(functions::list), "listFunctions", "All functions", of::<FunctionList>),
-        plain(
-            "get",
-            FUNCTION,
+        Operation::plain(
+            ("get", FUNCTIONS),
+            get(functions::list),
+            ("listFunctions", "All functions"),
+            of::<FunctionList>,
+        ),
+        Operation::plain(
+            ("get", FUNCTION),
             get(functions::describe),
-            "describeFunction",
-            "One function",
+            ("describeFunction", "One function"),
             of::<FunctionView>,
         ),
-        plain(
-            "delete",
-            FUNCTION,
+        Operation::plain(
+            ("delete", FUNCTION),
             delete(functions::delete),
-            "deleteFunction",
-            "Deletes a function with all its versions and logs; calls in flight end first",
+            (
+                "deleteFunction",
+                "Deletes a function with all its versions and logs; calls in flight end first",
+            ),
             of::<Deleted>,
         ),
-        Operation {
-            path: "/api/v1/functions/{name}/versions",
-            handler: post(functions::deploy),
-            method: "post",
-            id: "deploy",
-            summary: "Publishes an artifact as the next version and makes it live; all of it or nothing",
-            parameters: &[
-                (functions::HEADER_SHA256, "header", "string", "SHA-256 of the body, hexadecimal"),
-                (
-                    functions::HEADER_EVIDENCE,
-                    "header",
-                    "string",
-                    "JSON: what was measured when the engine was chosen",
-                ),
-            ],
-            body: Some("application/x-tar"),
-            answer: of::<Deployed>,
-        },
-        Operation {
-            path: "/api/v1/functions/{name}/logs",
-            handler: get(functions::logs),
-            method: "get",
-            id: "readLogs",
-            summary: "The log of a function: invocations, output of instances, events",
-            parameters: &[
-                ("after", "query", "integer", "only rows after this seq; without it, the last rows"),
-                ("limit", "query", "integer", "at most this many rows, 100 by default"),
-                (
-                    "wait_ms",
-                    "query",
-                    "integer",
-                    "when there are none, wait this long for some, 60000 at most",
-                ),
-            ],
-            body: None,
-            answer: of::<LogPage>,
-        },
+        deploy(),
+        read_logs(),
     ]
+}
+
+fn deploy() -> Operation {
+    let summary = "Publishes an artifact as the next version and makes it live; all of it or nothing";
+    Operation {
+        parameters: &[
+            (functions::HEADER_SHA256, "header", "string", "SHA-256 of the body, hexadecimal"),
+            (
+                functions::HEADER_EVIDENCE,
+                "header",
+                "string",
+                "JSON: what was measured when the engine was chosen",
+            ),
+        ],
+        body: Some("application/x-tar"),
+        ..Operation::plain(
+            ("post", "/api/v1/functions/{name}/versions"),
+            post(functions::deploy),
+            ("deploy", summary),
+            of::<Deployed>,
+        )
+    }
+}
+
+fn read_logs() -> Operation {
+    let summary = "The log of a function: invocations, output of instances, events";
+    Operation {
+        parameters: &[
+            ("after", "query", "integer", "only rows after this seq; without it, the last rows"),
+            ("limit", "query", "integer", "at most this many rows, 100 by default"),
+            ("wait_ms", "query", "integer", "when there are none, wait this long for some, 60000 at most"),
+        ],
+        ..Operation::plain(
+            ("get", "/api/v1/functions/{name}/logs"),
+            get(functions::logs),
+            ("readLogs", summary),
+            of::<LogPage>,
+        )
+    }
 }
 
 /// The OpenAPI 3.1 document.

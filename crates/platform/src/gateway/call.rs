@@ -155,7 +155,7 @@ async fn answer(begun: Begun, mut record: CallRecord, limit_bytes: u64) -> Respo
         return Response::from_parts(head, Body::new(Answer::new(incoming, open, limit_bytes)));
     }
     let collected = tokio::select! {
-        collected = incoming.collect() => collected.map_err(|error| FeedError::Broken(error)),
+        collected = incoming.collect() => collected.map_err(FeedError::Broken),
         failure = seat.failure() => return broken_off(record, failure),
     };
     match collected {

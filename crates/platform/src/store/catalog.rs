@@ -69,7 +69,8 @@ impl Catalog {
         schema::migrate(&mut connection, schema::STATE).map_err(|e| store_failed(what, e))?;
         let functions = load(&connection).map_err(|e| store_failed("read state.db", e))?;
         let artifacts = Artifacts::open(data).map_err(|e| store_failed("open the artifacts", e))?;
-        let writer = Writer::start("store", connection, Duration::ZERO).map_err(|e| store_failed("start the writer", e))?;
+        let writer = Writer::start("store", connection, Duration::ZERO)
+            .map_err(|e| store_failed("start the writer", e))?;
         let catalog = Self {
             writer,
             artifacts,

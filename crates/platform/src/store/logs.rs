@@ -82,8 +82,8 @@ impl Logs {
         let path = data.join("logs.db");
         let mut connection = writer::open(&path, Durability::Normal).map_err(|e| store_failed(what, e))?;
         schema::migrate(&mut connection, schema::LOGS).map_err(|e| store_failed(what, e))?;
-        let writer =
-            Writer::start("logs", connection, LINGER).map_err(|e| store_failed("start the log's writer", e))?;
+        let writer = Writer::start("logs", connection, LINGER)
+            .map_err(|e| store_failed("start the log's writer", e))?;
         Ok(Self { writer, path, written: Arc::default(), rows_limit, news: watch::channel(()).0 })
     }
 

@@ -107,7 +107,9 @@ async fn gather(inbox: &mut mpsc::Receiver<Change>, batch: &mut Vec<Change>, lin
     while batch.len() < BATCH {
         let room = BATCH - batch.len();
         // Not even asked again when there is nothing to linger for.
-        if linger.is_zero() || !matches!(tokio::time::timeout_at(deadline, inbox.recv_many(batch, room)).await, Ok(1..)) {
+        if linger.is_zero()
+            || !matches!(tokio::time::timeout_at(deadline, inbox.recv_many(batch, room)).await, Ok(1..))
+        {
             break;
         }
     }
