@@ -1,11 +1,11 @@
 //! Model formats and the engines that compute them.
 //!
-//! - [`engine`]: what an engine and a loaded model are, and the list of engines
+//! - [`mod@engine`]: what an engine and a loaded model are, and the list of engines
 //! - [`onnxruntime`], [`rten`]: the two engines
 //! - [`library`]: where the shared library of ONNX Runtime is looked for, and what makes it fit
 //! - [`onnx`]: what an ONNX file says about itself, read without its weights
 //! - [`detect`]: what a file that is not ONNX looks like
-//! - [`examples`], [`compare`]: example rows, and whether two engines agree about them
+//! - [`mod@examples`], [`mod@compare`]: example rows, and whether two engines agree about them
 //!
 //! Deliberately absent: HTTP, JSON, the environment of the process. Paths and settings are passed in.
 

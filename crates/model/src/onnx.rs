@@ -1,6 +1,6 @@
 //! What an ONNX file says about itself, read without its weights.
 //!
-//! - [`proto`]: the messages; [`file`]: a file read by skipping
+//! - [`proto`]: the messages; [`mod@file`]: a file read by skipping
 //! - [`signature`]: inputs and outputs in our words
 //! - [`labels`]: categories of inputs, classes of outputs, traced through the graph
 //! - [`facts`], [`types`]: what follows from the graph, for the rules of engines

@@ -1,6 +1,6 @@
 //! Client wire formats: how requests become tensors and answers become bytes.
 //!
-//! - [`route`] and [`error`] are for the gateway: which function a request is for, and any failure in the client's own
+//! - [`route()`] and [`error()`] are for the gateway: which function a request is for, and any failure in the client's own
 //!   words
 //! - [`decode`] and [`encode`] are for the runtime: body to tensors, values to body
 //! - [`describe`] and [`server`] answer what needs no instance
