@@ -11,5 +11,8 @@ lint: ## format and lints, as CI runs them
 demo: ## the platform with a sample function
 	@cargo run --release -- demo
 
+bench: ## the figures of SPECIFICATION.md, beside FastAPI with ONNX Runtime
+	@bench/run.sh
+
 clean: ## what the tests made; `cargo clean` for the rest
 	rm -rf .venv-tests .cache

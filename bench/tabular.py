@@ -1,0 +1,129 @@
+"""Cold start, warm latency and throughput of a small tabular model, beside FastAPI with ONNX Runtime, in one run.
+
+    make bench        (uv brings the packages; wrk comes from Debian: apt-get install wrk)
+
+Cold start: from a request at zero instances to its answer, sandboxed process and model load included; median of 21.
+Warm: one connection; throughput: 16 connections; medians of 3 runs of 4 s with wrk, the two servers in turn. Both use one
+thread for inference. Figures of two servers compare only within one run.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).parent.parent
+BODY = b'{"inputs": [[5.1, 3.5, 1.4, 0.2]]}'
+COLD_STARTS = 21
+RUNS, SECONDS = 3, 4
+WAIT_S = 30
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"bench: {what} did not happen within {WAIT_S} s")
+        time.sleep(0.01)
+
+
+def call(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    started = time.perf_counter()
+    connection.request("POST", path, BODY, {"content-type": "application/json"})
+    response = connection.getresponse()
+    answer = response.read()
+    assert response.status == 200, answer
+    connection.close()
+    return (time.perf_counter() - started) * 1e3, json.loads(answer)
+
+
+def answers(port, path):
+    with contextlib.suppress(OSError):
+        call(port, path)
+        return True
+    return False
+
+
+def wrk(port, path, connections):
+    script = pathlib.Path(tempfile.gettempdir()) / "modelet-bench.lua"
+    script.write_text(f"wrk.method='POST'; wrk.body='{BODY.decode()}'; wrk.headers['content-type']='application/json'\n")
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency", "-s", script, f"http://127.0.0.1:{port}{path}"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "Non-2xx" not in text, text
+    value, unit = re.search(r"50%\s+([\d.]+)(us|ms|s)", text).groups()
+    return float(value) * {"us": 1e-3, "ms": 1, "s": 1e3}[unit], float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+
+
+@contextlib.contextmanager
+def running(command, **environment):
+    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(WAIT_S)
+
+
+def modelet(*arguments):
+    subprocess.run([ROOT / "target/release/modelet", *arguments], check=True, capture_output=True)
+
+
+def instances(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/platform") as answer:
+        return json.load(answer)["instances"]
+
+
+def cold_starts(port, path):
+    times = []
+    for _ in range(COLD_STARTS):
+        wait_for(lambda: instances(port) == 0, "scaling to zero")
+        times.append(call(port, path)[0])
+    return statistics.median(times)
+
+
+def main():
+    if shutil.which("wrk") is None:
+        sys.exit("bench: wrk is missing; next: apt-get install wrk")
+    ours, theirs = 18_801, 18_802
+    model = ROOT / "examples/iris"
+    with tempfile.TemporaryDirectory() as data, contextlib.ExitStack() as servers:
+        started = time.perf_counter()
+        peer = [sys.executable, "-m", "uvicorn", "peer:app", "--app-dir", ROOT / "bench", "--port", str(theirs)]
+        quiet = ["--no-access-log", "--log-level", "warning"]
+        servers.enter_context(running([*peer, *quiet], BENCH_MODEL=str(model / "model.onnx"), OMP_NUM_THREADS="1"))
+        wait_for(lambda: answers(theirs, "/predict"), "the start of FastAPI")
+        peer_cold = (time.perf_counter() - started) * 1e3
+        up = [ROOT / "target/release/modelet", "up", "--listen", f"127.0.0.1:{ours}", "--data", data]
+        servers.enter_context(running(up))
+        wait_for(lambda: (pathlib.Path(data) / "platform.json").exists(), "the start of the platform")
+        server = ["--server", f"http://127.0.0.1:{ours}"]
+        modelet("deploy", model, "--name", "cold", "--set", "idle_timeout_ms=50", *server)
+        modelet("deploy", model, "--name", "warm", *server)
+        cold = cold_starts(ours, "/fn/cold")
+        assert call(ours, "/fn/warm")[1]["outputs"]["label"] == call(theirs, "/predict")[1]["outputs"]["label"]
+        rows = [("modelet", cold, ours, "/fn/warm"), ("FastAPI", peer_cold, theirs, "/predict")]
+        results = {name: {1: [], 16: []} for name, *_ in rows}
+        for _ in range(RUNS):
+            for connections in (1, 16):
+                for name, _, port, path in rows:
+                    results[name][connections].append(wrk(port, path, connections))
+    print("| | cold start, ms | warm p50 at 1 connection, ms | requests/s at 16 connections |")
+    print("|---|---:|---:|---:|")
+    for name, cold_ms, *_ in rows:
+        warm = statistics.median(latency for latency, _ in results[name][1])
+        rate = statistics.median(rate for _, rate in results[name][16])
+        print(f"| {name} | {cold_ms:.1f} | {warm:.3f} | {rate:,.0f} |")
+
+
+main()
