@@ -90,6 +90,23 @@ impl ArtifactCard {
     /// The card's name inside the artifact.
     pub const FILE_NAME: &'static str = "artifact.json";
 
+    /// Refuses a card that its reader could come to harm by: too new, limits out of bounds, paths that lead elsewhere. One
+    /// sentence that says what.
+    pub fn check(&self) -> Result<(), String> {
+        if self.format_version > Self::FORMAT_VERSION {
+            let (found, known) = (self.format_version, Self::FORMAT_VERSION);
+            return Err(format!("its format version is {found}, up to {known} is read: use a newer modelet"));
+        }
+        self.settings.check()?;
+        if let Some(file) = self.files.iter().find(|file| !is_safe_path(&file.path)) {
+            return Err(format!("{:?} is not a relative path", file.path));
+        }
+        if !self.files.iter().any(|file| file.path == self.model) {
+            return Err(format!("its model {:?} is not among its files", self.model));
+        }
+        Ok(())
+    }
+
     /// Bytes of all files.
     pub fn size_bytes(&self) -> u64 {
         self.files.iter().map(|f| f.size_bytes).sum()

@@ -8,11 +8,13 @@
 //! - [`artifact`]: the card inside an artifact
 //! - [`record`]: what is kept of one invocation
 //! - [`instance`]: what the platform and an instance say to each other
+//! - [`digest`]: what content is named by
 //! - [`error`]: stable error codes, and the two kinds of failure
 //!
 //! Deliberately absent: files, sockets, clocks, async. Everything here is plain data.
 
 pub mod artifact;
+pub mod digest;
 pub mod error;
 pub mod instance;
 pub mod manifest;

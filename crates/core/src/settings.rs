@@ -13,6 +13,19 @@ macro_rules! settings {
             fn default() -> Self { Self { $($name: $default,)* } }
         }
 
+        impl Settings {
+            /// Refuses a value out of its bounds, with a sentence that names the setting.
+            pub fn check(&self) -> Result<(), String> {
+                $(if !($min..=$max).contains(&self.$name) {
+                    return Err(format!(
+                        "{} = {} is out of bounds: it must be from {} to {}",
+                        stringify!($name), self.$name, $min, $max as u64
+                    ));
+                })*
+                Ok(())
+            }
+        }
+
         /// What a manifest or a command line may set; what is absent keeps its default.
         #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(deny_unknown_fields)]
@@ -24,12 +37,8 @@ macro_rules! settings {
             /// The settings that come of laying this patch over others; a value outside its bounds is refused with
             /// a sentence that names the setting.
             pub fn over(&self, base: &Settings) -> Result<Settings, String> {
-                $(if let Some(value) = self.$name && !($min..=$max).contains(&value) {
-                    return Err(format!(
-                        "{} = {value} is out of bounds: it must be from {} to {}", stringify!($name), $min, $max as u64
-                    ));
-                })*
-                Ok(Settings { $($name: self.$name.unwrap_or(base.$name),)* })
+                let settings = Settings { $($name: self.$name.unwrap_or(base.$name),)* };
+                settings.check().map(|()| settings)
             }
 
             /// Sets one limit by its name; an unknown name is refused with the list of all.

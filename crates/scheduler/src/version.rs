@@ -44,8 +44,8 @@ enum Phase {
 #[derive(Debug, Clone, Copy)]
 struct Call {
     instance: Option<InstanceNo>,
-    /// Absent while the call waits for a first instance: that time is bounded by the load timeout.
-    deadline: Option<Duration>,
+    /// While the call waits for a first instance this leaves room for its load.
+    deadline: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +83,7 @@ pub fn step(state: &mut VersionState, event: Event, now: Duration) -> Vec<Action
         Event::Tick => state.expire(now, &mut actions),
         Event::Drain => state.drain_deadline = Some(now + state.limits.drain_timeout),
     }
-    state.assign_waiting(now, &mut actions);
+    state.assign_waiting(&mut actions);
     state.start_for_waiting(now, &mut actions);
     state.stop_unneeded(now, &mut actions);
     actions
@@ -151,12 +151,13 @@ impl VersionState {
         }
         // What can be taken at once, or by an instance that starts or may start, does not wait in the queue's sense.
         let startable = self.limits.max_instances.saturating_sub(self.instances.len());
-        let taken_soon = (starting + startable) * self.limits.concurrency + self.free_slots();
+        let taken_soon = (starting + startable).saturating_mul(self.limits.concurrency) + self.free_slots();
         if self.queue.len() >= self.limits.queue_limit.saturating_add(taken_soon) {
             return actions.push(Action::Reject(call, Rejection::QueueFull));
         }
-        let deadline = (ready > 0).then(|| now + self.limits.request_timeout);
-        self.deadlines.extend(deadline.map(|deadline| (deadline, call)));
+        let load = if ready > 0 { Duration::ZERO } else { self.limits.load_timeout };
+        let deadline = now + load + self.limits.request_timeout;
+        self.deadlines.insert((deadline, call));
         self.calls.insert(call, Call { instance: None, deadline });
         self.queue.push_back(call);
     }
@@ -165,7 +166,7 @@ impl VersionState {
         let Some(Call { instance, .. }) = self.forget(call) else { return };
         match instance {
             Some(instance) => self.free_slot(instance, now),
-            None => self.queue.retain(|waiting| *waiting != call),
+            None => self.unqueue(call),
         }
     }
 
@@ -178,9 +179,10 @@ impl VersionState {
         self.backoff = None;
         let deadline = now + self.limits.request_timeout;
         for call in &self.queue {
-            if let Some(state) = self.calls.get_mut(call).filter(|state| state.deadline.is_none()) {
-                state.deadline = Some(deadline);
+            if let Some(state) = self.calls.get_mut(call).filter(|state| state.deadline > deadline) {
+                self.deadlines.remove(&(state.deadline, *call));
                 self.deadlines.insert((deadline, *call));
+                state.deadline = deadline;
             }
         }
     }
@@ -217,7 +219,7 @@ impl VersionState {
             let instance = self.forget(call).and_then(|call| call.instance);
             match instance {
                 Some(no) => self.condemn(no),
-                None => self.queue.retain(|waiting| *waiting != call),
+                None => self.unqueue(call),
             }
             actions.push(Action::Fail(call, CallFailure::RequestTimeout(instance)));
         }
@@ -236,17 +238,14 @@ impl VersionState {
         }
     }
 
-    fn assign_waiting(&mut self, now: Duration, actions: &mut Vec<Action>) {
+    fn assign_waiting(&mut self, actions: &mut Vec<Action>) {
         while !self.queue.is_empty() {
             let Some(no) = self.least_loaded() else { return };
             let Some(call) = self.queue.pop_front() else { return };
             let Some(instance) = self.instances.get_mut(&no) else { return };
             instance.in_flight += 1;
-            let deadline = now + self.limits.request_timeout;
             if let Some(state) = self.calls.get_mut(&call) {
                 state.instance = Some(no);
-                let deadline = *state.deadline.get_or_insert(deadline);
-                self.deadlines.insert((deadline, call));
             }
             actions.push(Action::Assign(call, no));
         }
@@ -315,10 +314,17 @@ impl VersionState {
     /// Drops a call from the books, its place in the queue excepted.
     fn forget(&mut self, call: CallNo) -> Option<Call> {
         let state = self.calls.remove(&call)?;
-        if let Some(deadline) = state.deadline {
-            self.deadlines.remove(&(deadline, call));
-        }
+        self.deadlines.remove(&(state.deadline, call));
         Some(state)
+    }
+
+    /// Takes a call out of the queue. Calls mostly time out in the order in which they came: then it is the first.
+    fn unqueue(&mut self, call: CallNo) {
+        if self.queue.front() == Some(&call) {
+            self.queue.pop_front();
+        } else {
+            self.queue.retain(|waiting| *waiting != call);
+        }
     }
 
     fn calls_of(&self, no: InstanceNo) -> Vec<CallNo> {

@@ -52,7 +52,7 @@ impl Machine {
             landlock: read("/sys/kernel/security/lsm").split(',').any(|name| name.trim() == "landlock"),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             memory_mib: total_kib.unwrap_or(0) >> 10,
-            isolation: "own process group, empty environment, file and memory limits; ends with the platform"
+            isolation: "own process group, a minimal environment, limits for memory and open files; ends with the platform"
                 .into(),
         }
     }

@@ -11,11 +11,6 @@ pub fn resident_kib(pid: u32) -> Option<u64> {
     Some(field(&status, "RssAnon:")? + field(&status, "RssShmem:")?)
 }
 
-/// The most that it ever held, mapped files included, in KiB (`VmHWM`).
-pub fn peak_kib(pid: u32) -> Option<u64> {
-    field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmHWM:")
-}
-
 fn field(status: &str, name: &str) -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix(name))?.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
@@ -30,7 +25,6 @@ mod tests {
         let held = vec![1_u8; 64 << 20];
         let during = resident_kib(std::process::id()).unwrap();
         assert!(during >= before + (60 << 10), "{before} then {during} KiB with {} held", held.len());
-        assert!(peak_kib(std::process::id()).unwrap() >= during);
         assert_eq!(resident_kib(u32::MAX), None);
     }
 }

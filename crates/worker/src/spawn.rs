@@ -81,11 +81,18 @@ impl Spawner {
         let gone = || io::Error::other("the spawner thread has ended");
         self.orders.send((launch, reply)).map_err(|_| gone())?;
         let mut child = answer.await.map_err(|_| gone())??;
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(io::Error::other("a piped output is missing"));
-        };
-        Ok(Spawned { process: Process::adopt(&child)?, stdout: stdout.into(), stderr: stderr.into() })
+        adopt(&mut child).inspect_err(|_| {
+            // Nobody would look after it.
+            let _ = child.kill().and_then(|()| child.wait());
+        })
     }
+}
+
+fn adopt(child: &mut Child) -> io::Result<Spawned> {
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(io::Error::other("a piped output is missing"));
+    };
+    Ok(Spawned { process: Process::adopt(child)?, stdout: stdout.into(), stderr: stderr.into() })
 }
 
 fn start(launch: Launch) -> io::Result<Child> {
