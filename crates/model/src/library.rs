@@ -171,18 +171,8 @@ pub fn version(path: &Path) -> Result<String, String> {
 /// # Errors
 /// A sentence that says what differs; it starts with a verb.
 pub fn verify(path: &Path, sha256: &str) -> Result<(), String> {
-    use sha2::{Digest, Sha256};
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    let mut file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        match std::io::Read::read(&mut file, &mut block).map_err(unreadable)? {
-            0 => break,
-            read => hasher.update(&block[..read]),
-        }
-    }
-    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let content = std::fs::File::open(path).and_then(modelet_core::digest::sha256);
+    let (_, found) = content.map_err(|error| format!("cannot be read: {error}"))?;
     if found == sha256 { Ok(()) } else { Err(format!("has the SHA-256 {found}, expected {sha256}")) }
 }
 

@@ -6,11 +6,11 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use modelet_core::{
-    ArtifactCard, ArtifactFile, Code, EngineName, FunctionError, FunctionName, Settings, Signature,
+    ArtifactCard, ArtifactFile, Code, EngineName, FunctionError, FunctionName, Settings, Signature, digest,
 };
 use sha2::{Digest, Sha256};
 
-use crate::source::{Source, hex};
+use crate::source::Source;
 
 /// What is known of a function once its engine is chosen.
 #[derive(Debug, Clone)]
@@ -87,7 +87,7 @@ fn write(source: &Source, card: &ArtifactCard, target: &Path) -> io::Result<(Str
     }
     let mut hashing = tar.into_inner()?;
     hashing.inner.flush()?;
-    Ok((hex(&hashing.hasher.finalize()), hashing.size))
+    Ok((digest::hex(&hashing.hasher.finalize()), hashing.size))
 }
 
 fn append(tar: &mut tar::Builder<impl Write>, path: &str, size: u64, content: impl Read) -> io::Result<()> {

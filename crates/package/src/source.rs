@@ -1,10 +1,10 @@
 //! What the user points at: a model file, or a folder with a model and perhaps a manifest.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use modelet_core::{Code, FunctionError, FunctionName, Manifest};
+use modelet_core::{Code, FunctionError, FunctionName, Manifest, digest};
 use sha2::{Digest, Sha256};
 
 use crate::importer;
@@ -84,13 +84,14 @@ impl Source {
         for file in &self.files {
             hasher.update(format!("\n{} {} {}", file.sha256, file.size_bytes, file.path));
         }
-        hex(&hasher.finalize())
+        digest::hex(&hasher.finalize())
     }
 }
 
 impl SourceFile {
     fn read(path: &str, place: &Path) -> Result<Self, FunctionError> {
-        let (size_bytes, sha256) = hash_file(place).map_err(|error| unreadable(place, &error))?;
+        let (size_bytes, sha256) =
+            File::open(place).and_then(digest::sha256).map_err(|error| unreadable(place, &error))?;
         Ok(Self { path: path.to_owned(), place: place.to_owned(), size_bytes, sha256 })
     }
 }
@@ -132,25 +133,6 @@ fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
                 .hint(format!("say which in modelet.toml: model = \"{}\"", names.first().unwrap_or(&"FILE"))))
         }
     }
-}
-
-fn hash_file(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Ok((size, hex(&hasher.finalize())));
-        }
-        size += read as u64;
-        hasher.update(&chunk[..read]);
-    }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The door for clients: which function a request is for, and the walk of one call through the platform.
 //!
 //! - [`call`]: one prediction, from arrival to the end of its answer
-//! - [`body`]: bodies: read whole and within limits on the way in, passed on as they come on the way out
+//! - [`body`]: bodies: read whole and within limits, in and out
 //! - [`record`]: what is kept of a call, however it ends
 //!
 //! Deliberately absent: tensors. A request is passed on unread; only its route, its size and its headers count here.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, PlatformError};
@@ -35,7 +35,14 @@ impl DataLock {
             )
             .hint("choose another with --data DIR")
         };
+        let new = !data.exists();
         fs::create_dir_all(data).map_err(failed)?;
+        if !new && !is_ours(data).map_err(failed)? {
+            let message = format!("{} is not empty, and not a data folder of modelet", data.display());
+            let hint =
+                format!("choose a folder for modelet alone: --data {}", data.join("modelet-data").display());
+            return Err(PlatformError::new(Code::StoreFailed, message).hint(hint));
+        }
         fs::set_permissions(data, Permissions::from_mode(0o700)).map_err(failed)?;
         let open =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(data.join("lock"));
@@ -63,18 +70,25 @@ impl DataLock {
 
 impl Drop for DataLock {
     fn drop(&mut self) {
-        // A left-over file misleads nobody: `running` looks whether the lock is held.
+        // A file that is left behind misleads nobody: `running` looks for the process.
         let _ = fs::remove_file(&self.address);
     }
 }
 
-/// The platform that runs on a data folder, if one does.
+/// True for an empty folder, and for one that a platform has used: everything else in it would be in danger.
+fn is_ours(data: &Path) -> io::Result<bool> {
+    Ok(data.join("lock").is_file() || fs::read_dir(data)?.next().is_none())
+}
+
+/// The platform that runs on a data folder, if one does. Only a folder of this user is believed: who owns it can name any
+/// address.
 pub fn running(data: &Path) -> Option<Address> {
-    let lock = File::open(data.join("lock")).ok()?;
-    if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared).is_ok() {
+    if fs::metadata(data).ok()?.uid() != rustix::process::geteuid().as_raw() {
         return None;
     }
-    serde_json::from_slice(&fs::read(address_file(data)).ok()?).ok()
+    let address: Address = serde_json::from_slice(&fs::read(address_file(data)).ok()?).ok()?;
+    // Left behind by one that was killed. (The lock is not tried: that would hold it for a moment.)
+    Path::new(&format!("/proc/{}", address.pid)).exists().then_some(address)
 }
 
 fn address_file(data: &Path) -> PathBuf {
@@ -98,5 +112,14 @@ mod tests {
         drop(lock);
         assert_eq!(running(&data), None);
         DataLock::take(&data).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_other_things_in_it_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("artifacts")).unwrap();
+        let error = DataLock::take(root.path()).unwrap_err();
+        assert!(error.message.contains("not a data folder of modelet"), "{error}");
+        assert!(root.path().join("artifacts").exists());
     }
 }

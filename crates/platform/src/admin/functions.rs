@@ -1,10 +1,12 @@
 //! Deploy, list, describe, delete, logs.
 
+use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path as PathParameter, Query, State};
 use axum::response::Json;
 use http::HeaderMap;
@@ -99,7 +101,9 @@ pub(crate) async fn deploy(
         return Err(PlatformError::new(Code::BadArtifact, message).into());
     }
     let now_ms = admin.dispatch.shared().clock.unix_ms();
-    let (entry, created) = admin.catalog.publish(prepared, evidence, now_ms).await?;
+    let catalog = admin.catalog.clone();
+    let (entry, created) =
+        to_its_end(async move { catalog.publish(prepared, evidence, now_ms).await }).await?;
     Ok(Json(Deployed {
         url: admin.function_url(&name),
         name,
@@ -137,11 +141,21 @@ pub(crate) async fn delete(
     PathParameter(text): PathParameter<String>,
 ) -> Api<Deleted> {
     let name = name(&text)?;
-    let function = admin.catalog.delete(&name).await?;
-    admin.dispatch.drain_function(&name).await;
-    admin.dispatch.shared().logs.forget(&name).await;
-    admin.catalog.sweep().await?;
-    Ok(Json(Deleted { name, versions: function.versions.len() }))
+    let deleted = to_its_end(async move {
+        let function = admin.catalog.delete(&name).await?;
+        admin.dispatch.drain_function(&name).await;
+        admin.dispatch.shared().logs.forget(&name).await;
+        admin.catalog.sweep().await?;
+        Ok(Deleted { name, versions: function.versions.len() })
+    });
+    Ok(Json(deleted.await?))
+}
+
+/// Runs a change to its end though the client may leave: it would otherwise stop at any `await`.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, PlatformError>> + Send + 'static,
+) -> Result<T, PlatformError> {
+    tokio::spawn(change).await.map_err(|error| store_failed("finish the change", error))?
 }
 
 /// Which part of a log is wanted.
@@ -158,8 +172,9 @@ pub(crate) struct LogQuery {
 pub(crate) async fn logs(
     State(admin): State<Arc<Admin>>,
     PathParameter(text): PathParameter<String>,
-    Query(query): Query<LogQuery>,
+    query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Api<LogPage> {
+    let Query(query) = query.map_err(|error| PlatformError::new(Code::BadInput, error.body_text()))?;
     let name = name(&text)?;
     admin.catalog.resolve(&name, Qualifier::Live)?;
     let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(MAX_LOG_WAIT);

@@ -9,15 +9,19 @@ use std::time::Duration;
 use modelet_core::instance::{ENV_ARTIFACT, ENV_VERSION, Readiness};
 use modelet_core::{Code, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
-use modelet_worker::{Exit, Feed, Launch, OutputLine, Process, Stream, memory, output};
+use modelet_worker::{Exit, Feed, FeedError, Launch, OutputLine, Process, Stream, memory, output};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use crate::dispatch::VersionDispatch;
 use crate::store::logs::LogRecord;
 
-/// Lines kept for error messages.
-const LAST_WORDS: usize = 10;
+/// Lines kept for error messages, and how much of each.
+const LAST_WORDS: usize = 5;
+const LAST_WORDS_CHARACTERS: usize = 200;
+/// When a process has ended, its last output and its readiness answer get this long to be read: a process that it started
+/// and that left its group may hold the pipes open for ever.
+const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Lines between an instance and the log; beyond that the instance waits in its `write`.
 const OUTPUT_QUEUE: usize = 256;
 /// A process that was told to stop gets this long to end by itself.
@@ -160,7 +164,9 @@ impl Instance {
         let id = &self.id;
         match self.end.get() {
             Some(End::Failed(code, why)) => {
-                PlatformError::new(*code, format!("instance {id} could not load: {why}"))
+                // The request was right: a code that blames it does not fit here.
+                let code = if code.status() < 500 { Code::StartFailed } else { *code };
+                PlatformError::new(code, format!("instance {id} could not load: {why}"))
             }
             Some(End::NotStarted(why)) => {
                 PlatformError::new(Code::StartFailed, format!("instance {id} could not be started: {why}"))
@@ -192,7 +198,8 @@ impl Instance {
             .hint("raise memory_mib, send less in one call, or lower concurrency"),
             Some(End::Exited(exit)) => PlatformError::new(
                 Code::InstanceDied,
-                format!("instance {id} {exit} while it worked on this call{}", self.last_words()),
+                // Not its last words: they may be about other clients' calls.
+                format!("instance {id} {exit} while it worked on this call"),
             )
             .hint("the next call gets a new instance; modelet logs shows what it said"),
             _ => PlatformError::new(
@@ -211,7 +218,7 @@ impl Instance {
         if diary.last_words.len() == LAST_WORDS {
             diary.last_words.pop_front();
         }
-        diary.last_words.push_back(line.text.clone());
+        diary.last_words.push_back(line.text.chars().take(LAST_WORDS_CHARACTERS).collect());
         (diary.calls.len() == 1).then(|| diary.calls.first().cloned()).flatten()
     }
 
@@ -229,9 +236,9 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
             let output = tokio::spawn(keep_output(instance.clone(), version.clone(), lines));
             let readiness = tokio::spawn(await_readiness(instance.clone(), version.clone()));
             let exit = watch(&instance, &version, &process).await;
-            readiness.abort();
-            // Everything that it said is kept before its end is told, so that its last words are there.
-            let _ = output.await;
+            // Everything that it said is kept before its end is told, so that its reasons are there.
+            let last_output = futures_util::future::join(output, readiness);
+            let _ = tokio::time::timeout(LAST_OUTPUT_TIMEOUT, last_output).await;
             let end = exit.map_or_else(|error| End::NotStarted(error.to_string()), End::Exited);
             if let End::Exited(exit) = &end {
                 version.log_event(&instance, exit.to_string()).await;
@@ -265,7 +272,9 @@ async fn launch(
     .into();
     env.push((ENV_ARTIFACT.into(), folder.into()));
     env.push((ENV_VERSION.into(), version.entry.version.to_string().into()));
-    env.extend(shared.command.environment());
+    // Looks for files: not on the thread that serves.
+    let command = shared.command.clone();
+    env.extend(tokio::task::spawn_blocking(move || command.environment()).await?);
     let launch = Launch {
         program,
         args,
@@ -299,9 +308,13 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
 }
 
 async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
-    // A connection that breaks instead of answering is followed by the end of the process, which tells more.
     let Some(feed) = instance.feed.get() else { return };
-    let Ok(readiness) = feed.readiness().await else { return };
+    let readiness = match feed.readiness().await {
+        Ok(readiness) => readiness,
+        // The end of the process follows, and tells more.
+        Err(FeedError::Broken(_) | FeedError::Connect(_)) => return,
+        Err(error) => return version.log_event(&instance, error.to_string()).await,
+    };
     if let Some((code, why)) = readiness.failure {
         // It ends by itself, now that it has told us.
         return instance.ended(End::Failed(code, why));

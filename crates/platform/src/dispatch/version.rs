@@ -2,7 +2,7 @@
 //! for [`modelet_scheduler::step`]; every action that comes back is carried out here and nowhere else.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use modelet_core::{Code, PlatformError};
@@ -11,6 +11,7 @@ use modelet_scheduler::{
 };
 use tokio::sync::{Notify, oneshot};
 
+use crate::clock::Clock;
 use crate::dispatch::Shared;
 use crate::dispatch::instance::{Instance, InstanceView};
 use crate::dispatch::ticket::{Seat, Ticket};
@@ -27,7 +28,7 @@ pub struct VersionDispatch {
     pub(super) shared: Arc<Shared>,
     books: Mutex<Books>,
     /// Told when an earlier wake-up is due than the one the timer sleeps for.
-    wake: Notify,
+    wake: Arc<Notify>,
     /// Told after each event while the version drains.
     changed: Notify,
 }
@@ -66,7 +67,7 @@ impl VersionDispatch {
             entry,
             shared,
             books: Mutex::new(books),
-            wake: Notify::new(),
+            wake: Arc::default(),
             changed: Notify::new(),
         })
     }
@@ -204,7 +205,7 @@ impl VersionDispatch {
         match books.timer {
             None => {
                 books.timer = Some(due);
-                tokio::spawn(self.clone().run_timer(due));
+                tokio::spawn(run_timer(Arc::downgrade(self), self.wake.clone(), self.shared.clock, due));
             }
             Some(set) if due < set => {
                 books.timer = Some(due);
@@ -214,24 +215,19 @@ impl VersionDispatch {
         }
     }
 
-    async fn run_timer(self: Arc<Self>, mut due: Duration) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep_until(self.shared.clock.instant(due)) => {
-                    let mut books = self.lock();
-                    // Marked as never, so that `happen` leaves the next wake-up to us.
-                    books.timer = Some(Duration::ZERO);
-                    self.happen(books, Event::Tick);
-                }
-                () = self.wake.notified() => {}
-            }
-            let mut books = self.lock();
-            books.timer = books.state.next_wake(self.shared.clock.now());
-            match books.timer {
-                Some(next) => due = next,
-                None => return,
-            }
-        }
+    /// The timer is due: tells the scheduler. Gives the next time; `None` ends the timer.
+    fn tick(self: &Arc<Self>) -> Option<Duration> {
+        let mut books = self.lock();
+        // Marked as due at once, so that `happen` leaves the next wake-up to us.
+        books.timer = Some(Duration::ZERO);
+        self.happen(books, Event::Tick);
+        self.next_tick()
+    }
+
+    fn next_tick(&self) -> Option<Duration> {
+        let mut books = self.lock();
+        books.timer = books.state.next_wake(self.shared.clock.now());
+        books.timer
     }
 
     fn rejection(&self, books: &Books, why: Rejection) -> PlatformError {
@@ -304,6 +300,20 @@ impl VersionDispatch {
             || PlatformError::new(Code::StartFailed, format!("no instance of {name} could be started")),
             |instance| instance.start_failure(),
         )
+    }
+}
+
+/// Sleeps until the next wake-up, over and over. A version that nobody else holds is not kept by its timer.
+async fn run_timer(version: Weak<VersionDispatch>, wake: Arc<Notify>, clock: Clock, mut due: Duration) {
+    loop {
+        let next = tokio::select! {
+            () = tokio::time::sleep_until(clock.instant(due)) => version.upgrade().and_then(|v| v.tick()),
+            () = wake.notified() => version.upgrade().and_then(|v| v.next_tick()),
+        };
+        match next {
+            Some(next) => due = next,
+            None => return,
+        }
     }
 }
 

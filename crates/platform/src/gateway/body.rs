@@ -1,7 +1,7 @@
-//! Bodies: read whole and within limits on the way in, passed on as they come on the way out.
+//! Bodies: read whole and within limits, on the way in and on the way out.
 //!
-//! A request's body is read before the call gets in line, so that a slow client holds memory, which is cheap and bounded,
-//! and never an instance, which is neither.
+//! A request's body is read before the call gets in line, and an answer's body is taken out of the instance before the client
+//! reads it: a slow client holds memory, which is cheap and bounded, and never an instance, which is neither.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,16 +9,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
-use modelet_worker::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::dispatch::Seat;
-use crate::dispatch::instance::Instance;
-use crate::gateway::record::CallRecord;
 
 /// Of a body that is refused for its size, this much is read and thrown away, so that the client gets to read why.
 const DISCARD_LIMIT_BYTES: u64 = 64 << 20;
@@ -26,13 +20,40 @@ const DISCARD_LIMIT_BYTES: u64 = 64 << 20;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A body in memory, and the room that it takes.
+#[derive(Debug)]
 pub struct Held {
     /// The bytes.
     pub bytes: Bytes,
-    _room: Vec<OwnedSemaphorePermit>,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads a body whole, within `limit_bytes` and `timeout`.
+/// Bytes as they arrive, with room reserved for what has come and not for what was announced: whoever only announces takes
+/// nothing from others.
+struct Arriving {
+    bytes: BytesMut,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Arriving {
+    fn add(&mut self, data: &Bytes, buffer: &Arc<Semaphore>) -> Result<(), PlatformError> {
+        let kib = |bytes: usize| u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+        let more = kib(self.bytes.len() + data.len()) - kib(self.bytes.len());
+        let reserved = buffer.clone().try_acquire_many_owned(more).map_err(|_| {
+            let message = "the gateway holds as many bytes of bodies as --buffer-mib allows";
+            PlatformError::new(Code::Overloaded, message)
+                .hint("try again later, send smaller bodies, or raise --buffer-mib of modelet up")
+                .retry_after_s(1)
+        })?;
+        match &mut self.room {
+            Some(room) => room.merge(reserved),
+            None => self.room = Some(reserved),
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+}
+
+/// Reads a request's body whole, within `limit_bytes` and `timeout`.
 pub async fn read(
     body: Incoming,
     limit_bytes: u64,
@@ -53,38 +74,50 @@ async fn read_within(mut body: Incoming, limit: u64, buffer: &Arc<Semaphore>) ->
         discard(&mut body).await;
         return Err(too_large(Some(size), limit).into());
     }
-    let mut room = Vec::new();
-    if let Some(size) = announced {
-        room.push(reserve(buffer, size)?);
-    }
-    let mut bytes = BytesMut::new();
+    let mut arriving = Arriving { bytes: BytesMut::new(), room: None };
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             FunctionError::new(Code::BadBody, format!("the body ended before it was whole: {error}"))
         })?;
-        let Ok(data) = frame.into_data() else { continue };
-        if announced.is_none() {
-            room.push(reserve(buffer, data.len() as u64)?);
-        }
-        if bytes.is_empty() && announced == Some(data.len() as u64) {
-            return Ok(Held { bytes: data, _room: room });
-        }
-        bytes.extend_from_slice(&data);
-        if bytes.len() as u64 > limit {
+        let Some(data) = frame.data_ref() else { continue };
+        if (arriving.bytes.len() + data.len()) as u64 > limit {
             discard(&mut body).await;
             return Err(too_large(None, limit).into());
         }
+        arriving.add(data, buffer)?;
     }
-    Ok(Held { bytes: bytes.freeze(), _room: room })
+    Ok(Held { bytes: arriving.bytes.freeze(), _room: arriving.room })
 }
 
-fn reserve(buffer: &Arc<Semaphore>, bytes: u64) -> Result<OwnedSemaphorePermit, PlatformError> {
-    let kib = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-    buffer.clone().try_acquire_many_owned(kib).map_err(|_| {
-        PlatformError::new(Code::Overloaded, "the gateway holds as many request bytes as --buffer-mib allows")
-            .hint("try again later, or send smaller bodies")
-            .retry_after_s(1)
-    })
+/// Takes an answer's body out of an instance, within `limit_bytes`.
+pub async fn collect(
+    mut body: Incoming,
+    limit_bytes: u64,
+    buffer: &Arc<Semaphore>,
+) -> Result<Held, Collected> {
+    let mut arriving = Arriving { bytes: BytesMut::new(), room: None };
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(Collected::Broken)?;
+        let Some(data) = frame.data_ref() else { continue };
+        if (arriving.bytes.len() + data.len()) as u64 > limit_bytes {
+            let message = format!("the answer is larger than response_limit_mib allows: {limit_bytes} bytes");
+            let error = FunctionError::new(Code::ResponseTooLarge, message);
+            return Err(Collected::Refused(
+                error.hint("ask for fewer rows in one call, or raise response_limit_mib").into(),
+            ));
+        }
+        arriving.add(data, buffer).map_err(|error| Collected::Refused(error.into()))?;
+    }
+    Ok(Held { bytes: arriving.bytes.freeze(), _room: arriving.room })
+}
+
+/// Why an answer did not come whole.
+#[derive(Debug)]
+pub enum Collected {
+    /// The instance broke it off.
+    Broken(hyper::Error),
+    /// We did.
+    Refused(Failure),
 }
 
 fn too_large(size: Option<u64>, limit: u64) -> FunctionError {
@@ -110,95 +143,24 @@ async fn discard(body: &mut Incoming) {
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, discarding).await;
 }
 
-/// The body of an answer, as it comes out of an instance. When it has ended the slot is free; dropped before, the client is
-/// gone and the connection to the instance with it.
-pub struct Answer {
-    inner: Incoming,
-    /// Present until the end.
-    open: Option<Open>,
-    limit_bytes: u64,
-}
-
-/// What an answer holds on to while it is on its way.
-pub struct Open {
-    /// The slot.
-    pub seat: Seat,
-    /// Where the slot is.
-    pub instance: Arc<Instance>,
-    /// The connection that the answer comes through.
-    pub connection: Connection,
-    /// What is kept of the call.
-    pub record: CallRecord,
-}
-
-impl Open {
-    /// The answer has ended well.
-    pub fn close(self) {
-        if let Some(feed) = self.instance.feed() {
-            feed.give_back(self.connection);
-        }
-        self.seat.finish();
-        self.record.finish();
-    }
-}
-
-impl Answer {
-    /// An answer whose head has come.
-    pub fn new(inner: Incoming, open: Open, limit_bytes: u64) -> Self {
-        Self { inner, open: Some(open), limit_bytes }
-    }
-}
-
-impl Body for Answer {
+/// An answer on its way to the client: its room is free again when the client has it.
+impl Body for Held {
     type Data = Bytes;
-    type Error = std::io::Error;
+    type Error = std::convert::Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        let this = &mut *self;
-        let Some(open) = &mut this.open else { return Poll::Ready(None) };
-        let failure = std::pin::pin!(open.seat.failure()).poll_unpin(context);
-        if let Poll::Ready(failure) = failure {
-            return Poll::Ready(Some(Err(this.broken(&failure.message))));
-        }
-        match std::task::ready!(Pin::new(&mut this.inner).poll_frame(context)) {
-            Some(Ok(frame)) => {
-                let sent = open.record.add_response_bytes(frame.data_ref().map_or(0, Bytes::len));
-                if sent > this.limit_bytes {
-                    return Poll::Ready(Some(Err(
-                        this.broken("the answer is larger than response_limit_mib")
-                    )));
-                }
-                if this.inner.is_end_stream()
-                    && let Some(open) = this.open.take()
-                {
-                    open.close();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Some(Err(error)) => Poll::Ready(Some(Err(this.broken(&error.to_string())))),
-            None => {
-                if let Some(open) = this.open.take() {
-                    open.close();
-                }
-                Poll::Ready(None)
-            }
-        }
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let bytes = std::mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl Answer {
-    /// The head has been sent, so all that is left is to break off in a way that the client notices.
-    fn broken(&mut self, why: &str) -> std::io::Error {
-        if let Some(mut open) = self.open.take() {
-            open.record.platform_failed(Code::InstanceDied);
-        }
-        std::io::Error::other(why.to_owned())
+        SizeHint::with_exact(self.bytes.len() as u64)
     }
 }

@@ -1,45 +1,38 @@
 //! One prediction, from arrival to the end of its answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use modelet_core::instance::{HEADER_ERROR, HEADER_INSTANCE, HEADER_INVOCATION, HEADER_VERSION};
-use modelet_core::{Code, Failure, InvocationId, PlatformError};
-use modelet_protocol::Route;
+use modelet_core::{Code, Failure, InvocationId, PlatformError, Qualifier};
+use modelet_protocol::{ProtocolName, Route};
 use modelet_worker::{Connection, FeedError};
-use std::time::Duration;
 
 use crate::dispatch::Seat;
 use crate::dispatch::instance::Instance;
 use crate::gateway::Gateway;
-use crate::gateway::body::{self, Answer, Open};
+use crate::gateway::body::{self, Collected, Held};
 use crate::gateway::record::CallRecord;
 use crate::store::catalog::VersionEntry;
 
-/// Answers up to this size are taken out of the instance at once, which frees its slot however slow the client reads.
-const COLLECT_BYTES: u64 = 256 << 10;
 /// A connection to an instance that breaks is followed by the end of its process; how long to wait for the reason.
 const REASON_TIMEOUT: Duration = Duration::from_millis(500);
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// A call whose instance has begun to answer.
-struct Begun {
-    response: Response<Incoming>,
-    connection: Connection,
-    seat: Seat,
-    instance: Arc<Instance>,
-}
+/// An answer with its body in memory.
+type Answer = Response<Held>;
 
 impl Gateway {
-    /// Walks a call through the platform. Dropping the future (the client left) gives up its place, wherever it is.
+    /// Walks a call through the platform. Dropping the future (the client left) gives up its place in line; a call that an
+    /// instance has already goes on in a task of its own, since the instance cannot be made to stop.
     pub(super) async fn call(self: Arc<Self>, route: Route, request: Request<Incoming>) -> Response<Body> {
         let id = InvocationId(ulid::Ulid::generate().to_string());
         let protocol = route.protocol;
@@ -53,82 +46,125 @@ impl Gateway {
         };
         let mut record = CallRecord::start(self.dispatch.clone(), id.clone(), &entry, protocol.as_str());
         let mut response = match self.begin(&entry, request, &mut record).await {
-            Ok(begun) => answer(begun, record, entry.card.settings.response_limit_bytes()).await,
-            Err(failure) => {
-                let response = modelet_protocol::error(protocol, &failure, Some(&id));
-                record.failed(&failure, response.status().as_u16());
-                let mut response = response.map(Body::from);
-                response
-                    .headers_mut()
-                    .insert(HEADER_ERROR, HeaderValue::from_static(failure.code().as_str()));
-                response
+            Ok((request, seat, instance)) => {
+                let sent =
+                    Sent { gateway: self, protocol, limit_bytes: entry.card.settings.response_limit_bytes() };
+                // The task ends by itself: by the answer, the death of the instance, or the request's deadline.
+                let answer = tokio::spawn(sent.finish(request, seat, instance, record));
+                answer.await.unwrap_or_else(|error| {
+                    let error =
+                        PlatformError::new(Code::Internal, format!("the call was broken off: {error}"));
+                    modelet_protocol::error(protocol, &error.into(), Some(&id)).map(Body::from)
+                })
             }
+            Err(failure) => failed(protocol, &failure, record),
         };
         set_header(response.headers_mut(), HEADER_INVOCATION, &id.0);
         set_header(response.headers_mut(), HEADER_VERSION, &entry.version.to_string());
         response
     }
 
+    /// Until an instance has the call.
     async fn begin(
         &self,
         entry: &Arc<VersionEntry>,
         request: Request<Incoming>,
         record: &mut CallRecord,
-    ) -> Result<Begun, Failure> {
+    ) -> Result<(Request<Held>, Seat, Arc<Instance>), Failure> {
         let (mut head, incoming) = request.into_parts();
         let limit = entry.card.settings.body_limit_bytes();
-        // Held until the answer begins: until then the bytes are in memory.
         let held = body::read(incoming, limit, &self.buffer, self.body_timeout).await?;
         record.received(held.bytes.len());
         make_end_to_end(&mut head.headers);
         set_header(&mut head.headers, HEADER_INVOCATION, &record.id().0);
+        // A body may take its time: the version may be gone by now.
+        self.catalog.resolve(&entry.card.name, Qualifier::Version(entry.version))?;
 
         let version = self.dispatch.version(entry);
         let cold = version.counts().ready == 0;
         let (seat, instance) = version.arrive()?.wait().await?;
         record.assigned(instance.id.clone(), cold);
-        let guest = Guest::enter(instance.clone(), record.id().clone());
-        let request = Request::from_parts(head, Full::new(held.bytes.clone()));
-        let begun = send(request, seat, instance).await;
-        drop(guest);
-        begun
+        Ok((Request::from_parts(head, held), seat, instance))
     }
 }
 
-/// Notes a call in its instance while the instance works on it.
-struct Guest(Arc<Instance>, InvocationId);
-
-impl Guest {
-    fn enter(instance: Arc<Instance>, id: InvocationId) -> Self {
-        instance.enter(id.clone());
-        Self(instance, id)
-    }
+/// What a call needs once an instance has it.
+struct Sent {
+    gateway: Arc<Gateway>,
+    protocol: ProtocolName,
+    limit_bytes: u64,
 }
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.0.leave(&self.1);
+impl Sent {
+    /// Sends the call and takes the answer out of the instance, whether or not the client is still there.
+    async fn finish(
+        self,
+        request: Request<Held>,
+        mut seat: Seat,
+        instance: Arc<Instance>,
+        mut record: CallRecord,
+    ) -> Response<Body> {
+        instance.enter(record.id().clone());
+        let answer = self.answer(request, &mut seat, &instance, &mut record).await;
+        instance.leave(record.id());
+        match answer {
+            Ok((answer, connection)) => {
+                if let Some(feed) = instance.feed() {
+                    feed.give_back(connection);
+                }
+                seat.finish();
+                record.finish();
+                answer.map(Body::new)
+            }
+            // The seat and the connection, dropped here, are given up.
+            Err(failure) => failed(self.protocol, &failure, record),
+        }
     }
-}
 
-async fn send(
-    request: Request<Full<Bytes>>,
-    mut seat: Seat,
-    instance: Arc<Instance>,
-) -> Result<Begun, Failure> {
-    let Some(feed) = instance.feed() else {
-        return Err(
-            PlatformError::new(Code::Internal, format!("instance {} has no socket", instance.id)).into()
-        );
-    };
-    let sent = tokio::select! {
-        biased;
-        failure = seat.failure() => return Err(failure.into()),
-        sent = feed.send(request) => sent,
-    };
-    match sent {
-        Ok((response, connection)) => Ok(Begun { response, connection, seat, instance }),
-        Err(error) => Err(reason(&mut seat, &instance, &error).await.into()),
+    async fn answer(
+        &self,
+        request: Request<Held>,
+        seat: &mut Seat,
+        instance: &Instance,
+        record: &mut CallRecord,
+    ) -> Result<(Answer, Connection), Failure> {
+        let Some(feed) = instance.feed() else {
+            return Err(PlatformError::new(
+                Code::Internal,
+                format!("instance {} has no socket", instance.id),
+            )
+            .into());
+        };
+        let request = request.map(|held| Full::new(held.bytes.clone()));
+        let sent = tokio::select! {
+            biased;
+            failure = seat.failure() => return Err(failure.into()),
+            sent = feed.send(request) => sent,
+        };
+        let (response, connection) = match sent {
+            Ok(sent) => sent,
+            Err(error) => return Err(reason(seat, instance, &error).await.into()),
+        };
+        let (mut head, incoming) = response.into_parts();
+        let collected = tokio::select! {
+            biased;
+            failure = seat.failure() => return Err(failure.into()),
+            collected = body::collect(incoming, self.limit_bytes, &self.gateway.buffer) => collected,
+        };
+        let held = match collected {
+            Ok(held) => held,
+            Err(Collected::Refused(failure)) => return Err(failure),
+            Err(Collected::Broken(error)) => return Err(reason(seat, instance, &error.into()).await.into()),
+        };
+        let code = head.headers.get(HEADER_ERROR).and_then(|code| code.to_str().ok()?.parse::<Code>().ok());
+        let timing =
+            record.answered(head.status.as_u16(), code, held.bytes.len(), head.headers.get(SERVER_TIMING));
+        make_end_to_end(&mut head.headers);
+        if let Some(timing) = timing {
+            head.headers.insert(SERVER_TIMING, timing);
+        }
+        set_header(&mut head.headers, HEADER_INSTANCE, &instance.id.0);
+        Ok((Response::from_parts(head, held), connection))
     }
 }
 
@@ -140,48 +176,26 @@ async fn reason(seat: &mut Seat, instance: &Instance, error: &FeedError) -> Plat
     })
 }
 
-async fn answer(begun: Begun, mut record: CallRecord, limit_bytes: u64) -> Response<Body> {
-    let Begun { response, connection, mut seat, instance } = begun;
-    let (mut head, incoming) = response.into_parts();
-    let code = head.headers.get(HEADER_ERROR).and_then(|code| code.to_str().ok()?.parse::<Code>().ok());
-    let timing = record.answered(head.status.as_u16(), code, head.headers.get(SERVER_TIMING));
-    make_end_to_end(&mut head.headers);
-    if let Some(timing) = timing {
-        head.headers.insert(SERVER_TIMING, timing);
-    }
-    set_header(&mut head.headers, HEADER_INSTANCE, &instance.id.0);
-    if incoming.size_hint().upper().is_none_or(|size| size > COLLECT_BYTES) {
-        let open = Open { seat, instance, connection, record };
-        return Response::from_parts(head, Body::new(Answer::new(incoming, open, limit_bytes)));
-    }
-    let collected = tokio::select! {
-        collected = incoming.collect() => collected.map_err(FeedError::Broken),
-        failure = seat.failure() => return broken_off(record, failure),
-    };
-    match collected {
-        Ok(collected) => {
-            let bytes = collected.to_bytes();
-            record.add_response_bytes(bytes.len());
-            Open { seat, instance, connection, record }.close();
-            Response::from_parts(head, Body::from(bytes))
-        }
-        Err(error) => {
-            let failure = reason(&mut seat, &instance, &error).await;
-            broken_off(record, failure)
-        }
-    }
-}
-
-/// The instance ended between the head and the end of its answer; nothing was sent to the client yet.
-fn broken_off(record: CallRecord, failure: PlatformError) -> Response<Body> {
-    let failure = Failure::from(failure);
-    let response = modelet_protocol::error(modelet_protocol::ProtocolName::Fn, &failure, Some(record.id()));
-    record.failed(&failure, response.status().as_u16());
+/// The answer to a call that failed before or without an answer of the function.
+fn failed(protocol: ProtocolName, failure: &Failure, record: CallRecord) -> Response<Body> {
+    let mut response = modelet_protocol::error(protocol, failure, Some(record.id()));
+    record.failed(failure, response.status().as_u16());
+    response.headers_mut().insert(HEADER_ERROR, HeaderValue::from_static(failure.code().as_str()));
     response.map(Body::from)
 }
 
 /// Removes what concerns one connection only (RFC 9110, 7.6.1), and what the next connection states anew.
 fn make_end_to_end(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
     for name in [
         CONNECTION,
         CONTENT_LENGTH,

@@ -65,12 +65,12 @@ impl CallRecord {
         *phase = waited_ms;
     }
 
-    /// The head of the answer has come. Gives the value of the `Server-Timing` header: the platform's phases, then the
-    /// instance's own.
+    /// The answer has come. Gives the value of the `Server-Timing` header: the platform's phases, then the instance's own.
     pub fn answered(
         &mut self,
         status: u16,
         code: Option<Code>,
+        bytes: usize,
         inner: Option<&HeaderValue>,
     ) -> Option<HeaderValue> {
         let now = self.now();
@@ -78,18 +78,13 @@ impl CallRecord {
         phases.handler_ms = ms(now - self.assigned.unwrap_or(self.arrived));
         self.record.status = status;
         self.record.code = code;
+        self.record.response_bytes = bytes as u64;
         let text = format!(
             "queue;dur={:.3}, start;dur={:.3}, instance;dur={:.3}",
             phases.queue_ms, phases.start_ms, phases.handler_ms
         );
         let inner = inner.and_then(|inner| inner.to_str().ok()).filter(|inner| !inner.is_empty());
         HeaderValue::try_from(inner.map_or_else(|| text.clone(), |inner| format!("{text}, {inner}"))).ok()
-    }
-
-    /// More of the answer went out; how much it is by now.
-    pub fn add_response_bytes(&mut self, bytes: usize) -> u64 {
-        self.record.response_bytes += bytes as u64;
-        self.record.response_bytes
     }
 
     /// The answer has ended; what its status says of the outcome holds.
@@ -107,12 +102,6 @@ impl CallRecord {
         };
     }
 
-    /// The answer broke off after its head was sent.
-    pub fn platform_failed(&mut self, code: Code) {
-        self.record.code = Some(code);
-        self.record.outcome = Outcome::PlatformError;
-    }
-
     fn now(&self) -> Duration {
         self.dispatch.shared().clock.now()
     }
@@ -121,12 +110,8 @@ impl CallRecord {
 impl Drop for CallRecord {
     fn drop(&mut self) {
         self.record.phases.total_ms = ms(self.now() - self.arrived);
-        let record = self.record.clone();
-        let dispatch = self.dispatch.clone();
-        tokio::spawn(async move {
-            let function = record.function.clone();
-            dispatch.shared().logs.write(&function, LogRecord::Invocation(record)).await;
-        });
+        let logs = &self.dispatch.shared().logs;
+        logs.offer(&self.record.function, LogRecord::Invocation(self.record.clone()));
     }
 }
 

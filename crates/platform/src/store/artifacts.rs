@@ -1,13 +1,13 @@
 //! Unpacked artifacts, in folders named by their digest. A folder is there whole or not at all: it is made under another
 //! name and renamed once everything in it is checked and on the disk.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use modelet_core::artifact::is_safe_path;
-use modelet_core::{ArtifactCard, Code, PlatformError};
-use sha2::{Digest, Sha256};
+use modelet_core::{ArtifactCard, Code, PlatformError, digest};
 
 use crate::store::store_failed;
 
@@ -15,6 +15,10 @@ use crate::store::store_failed;
 const MAX_FILES: usize = 100_000;
 /// Largest card, in bytes.
 const MAX_CARD_BYTES: u64 = 16 << 20;
+/// Longest name that a tar may state in an entry of its own, in bytes.
+const MAX_NAME_BYTES: u64 = 4 << 10;
+/// The folder of the files inside an artifact.
+const FILES: &str = "files";
 
 /// The folder of unpacked artifacts.
 #[derive(Debug, Clone)]
@@ -86,12 +90,17 @@ impl Artifacts {
         File::open(&self.root)?.sync_all()
     }
 
-    /// Removes every artifact that is not wanted.
-    pub fn sweep(&self, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+    /// Removes every artifact that is not wanted. What cannot be removed is left for the next time, and told on standard
+    /// error; what has no artifact's name is not ours.
+    pub fn sweep(&self, wanted: &BTreeSet<String>) -> io::Result<()> {
         for entry in fs::read_dir(&self.root)? {
-            let entry = entry?;
-            if !entry.file_name().to_str().is_some_and(&wanted) {
-                fs::remove_dir_all(entry.path())?;
+            let name = entry?.file_name().into_string().unwrap_or_default();
+            let ours = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if ours
+                && !wanted.contains(&name)
+                && let Err(error) = fs::remove_dir_all(self.root.join(&name))
+            {
+                eprintln!("could not remove the old artifact {name}: {error}");
             }
         }
         Ok(())
@@ -100,14 +109,14 @@ impl Artifacts {
 
 fn prepare(upload: &Path, draft: &Path, promised: &str) -> Result<Prepared, PlatformError> {
     let failed = |error: io::Error| store_failed("store the artifact", error);
-    let sha256 = hash(&mut File::open(upload).map_err(failed)?).map_err(failed)?;
+    let (_, sha256) = File::open(upload).and_then(digest::sha256).map_err(failed)?;
     if sha256 != promised {
         return Err(bad(format!("it arrived with SHA-256 {sha256}, its sender promised {promised}")));
     }
     fs::create_dir(draft).map_err(failed)?;
-    unpack(upload, draft)?;
+    let paths = unpack(upload, draft)?;
     let card = read_card(draft)?;
-    check_files(draft, &card)?;
+    check_files(draft, &card, paths)?;
     sync_tree(draft).map_err(failed)?;
     Ok(Prepared { sha256, card, draft: draft.to_owned() })
 }
@@ -116,28 +125,24 @@ fn bad(why: impl std::fmt::Display) -> PlatformError {
     PlatformError::new(Code::BadArtifact, format!("the artifact was refused: {why}")).hint("deploy again")
 }
 
-fn hash(reader: &mut impl Read) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; 1 << 20];
-    loop {
-        match reader.read(&mut chunk)? {
-            0 => break,
-            read => hasher.update(&chunk[..read]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Unpacks plain files with safe names, and refuses everything else a tar can hold: links, devices, `..`.
-fn unpack(upload: &Path, folder: &Path) -> Result<(), PlatformError> {
+/// Unpacks plain files with safe names, and refuses everything else a tar can hold: links, devices, `..`. Gives their paths.
+fn unpack(upload: &Path, folder: &Path) -> Result<BTreeSet<String>, PlatformError> {
     let mut archive = tar::Archive::new(BufReader::new(File::open(upload).map_err(bad)?));
-    for (count, entry) in archive.entries().map_err(bad)?.enumerate() {
+    let mut paths = BTreeSet::new();
+    let mut long_name = None;
+    // Raw: the crate would read an extension of any size into memory before it shows the entry.
+    for entry in archive.entries().map_err(bad)?.raw(true) {
         let mut entry = entry.map_err(bad)?;
-        let path = String::from_utf8(entry.path_bytes().into_owned()).map_err(bad)?;
-        if count >= MAX_FILES {
-            return Err(bad(format!("it has more than {MAX_FILES} files")));
+        let kind = entry.header().entry_type();
+        if kind == tar::EntryType::GNULongName && entry.size() <= MAX_NAME_BYTES {
+            let mut name = String::new();
+            entry.read_to_string(&mut name).map_err(bad)?;
+            long_name = Some(name.trim_end_matches('\0').to_owned());
+            continue;
         }
-        if entry.header().entry_type() != tar::EntryType::Regular || !is_safe_path(&path) {
+        let own = || String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let path = long_name.take().unwrap_or_else(own);
+        if kind != tar::EntryType::Regular || !is_safe_path(&path) {
             return Err(bad(format!("{path:?} is not a plain file with a relative path")));
         }
         let target = folder.join(&path);
@@ -146,8 +151,12 @@ fn unpack(upload: &Path, folder: &Path) -> Result<(), PlatformError> {
         }
         let mut file = File::options().write(true).create_new(true).open(&target).map_err(bad)?;
         io::copy(&mut entry, &mut file).map_err(bad)?;
+        paths.insert(path);
+        if paths.len() > MAX_FILES {
+            return Err(bad(format!("it has more than {MAX_FILES} files")));
+        }
     }
-    Ok(())
+    Ok(paths)
 }
 
 fn read_card(folder: &Path) -> Result<ArtifactCard, PlatformError> {
@@ -157,29 +166,24 @@ fn read_card(folder: &Path) -> Result<ArtifactCard, PlatformError> {
     file.take(MAX_CARD_BYTES).read_to_end(&mut text).map_err(bad)?;
     let card: ArtifactCard =
         serde_json::from_slice(&text).map_err(|error| bad(format!("its card: {error}")))?;
-    if card.format_version > ArtifactCard::FORMAT_VERSION {
-        return Err(bad(format!("its format {} is newer than this platform reads", card.format_version)));
-    }
+    card.check().map_err(bad)?;
     Ok(card)
 }
 
-fn check_files(folder: &Path, card: &ArtifactCard) -> Result<(), PlatformError> {
-    if !card.files.iter().any(|file| file.path == card.model) {
-        return Err(bad(format!("its model {:?} is not among its files", card.model)));
-    }
+/// Every file is as the card says, and there is none that it does not list.
+fn check_files(folder: &Path, card: &ArtifactCard, mut paths: BTreeSet<String>) -> Result<(), PlatformError> {
+    paths.remove(ArtifactCard::FILE_NAME);
     for file in &card.files {
-        if !is_safe_path(&file.path) {
-            return Err(bad(format!("{:?} is not a relative path", file.path)));
+        let path = format!("{FILES}/{}", file.path);
+        if !paths.remove(&path) {
+            return Err(bad(format!("{} is listed but not there, or listed twice", file.path)));
         }
-        let path = folder.join("files").join(&file.path);
-        let found = File::open(&path).and_then(|mut file| hash(&mut file));
-        match found {
-            Ok(found) if found == file.sha256 => {}
-            Ok(_) => return Err(bad(format!("{} is not the file that the card describes", file.path))),
-            Err(_) => return Err(bad(format!("{} is listed but not there", file.path))),
+        let (size, sha256) = File::open(folder.join(&path)).and_then(digest::sha256).map_err(bad)?;
+        if (size, sha256.as_str()) != (file.size_bytes, file.sha256.as_str()) {
+            return Err(bad(format!("{} is not the file that the card describes", file.path)));
         }
     }
-    Ok(())
+    paths.first().map_or(Ok(()), |path| Err(bad(format!("{path} is there but not listed"))))
 }
 
 /// Puts every file and folder on the disk, folders after what is in them.

@@ -1,6 +1,6 @@
 //! Functions and their versions: on disk first, then in memory, where every call looks them up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -56,8 +56,9 @@ pub struct Catalog {
     writer: Writer,
     artifacts: Artifacts,
     functions: RwLock<HashMap<FunctionName, Arc<FunctionEntry>>>,
-    /// One deploy or delete at a time: the disk and the memory change together.
-    changing: tokio::sync::Mutex<()>,
+    /// The last number of each function, deleted ones included. Held while something changes: one deploy or delete at a
+    /// time, the disk and the memory together.
+    numbers: tokio::sync::Mutex<HashMap<FunctionName, u32>>,
 }
 
 impl Catalog {
@@ -68,6 +69,7 @@ impl Catalog {
             writer::open(&data.join("state.db"), Durability::Full).map_err(|e| store_failed(what, e))?;
         schema::migrate(&mut connection, schema::STATE).map_err(|e| store_failed(what, e))?;
         let functions = load(&connection).map_err(|e| store_failed("read state.db", e))?;
+        let numbers = load_numbers(&connection).map_err(|e| store_failed("read state.db", e))?;
         let artifacts = Artifacts::open(data).map_err(|e| store_failed("open the artifacts", e))?;
         let writer = Writer::start("store", connection, Duration::ZERO)
             .map_err(|e| store_failed("start the writer", e))?;
@@ -75,9 +77,10 @@ impl Catalog {
             writer,
             artifacts,
             functions: RwLock::new(functions),
-            changing: tokio::sync::Mutex::new(()),
+            numbers: tokio::sync::Mutex::new(numbers),
         };
-        catalog.sweep_now()?;
+        let wanted = catalog.wanted();
+        catalog.artifacts.sweep(&wanted).map_err(|e| store_failed("look through the artifacts", e))?;
         Ok(catalog)
     }
 
@@ -115,13 +118,15 @@ impl Catalog {
 
     /// Publishes an artifact as the next version and moves the default alias to it. The same source as the live
     /// version's makes no new one: then `false` comes back with the live version.
+    ///
+    /// To be run to its end, whether or not the client waits: the disk and the memory change together.
     pub async fn publish(
         &self,
         prepared: Prepared,
         evidence: String,
         now_ms: i64,
     ) -> Result<(Arc<VersionEntry>, bool), PlatformError> {
-        let _changing = self.changing.lock().await;
+        let mut numbers = self.numbers.lock().await;
         let name = prepared.card.name.clone();
         let known = self.get(&name);
         if let Some(live) = known.as_ref().and_then(|f| f.resolve(Qualifier::Live))
@@ -129,9 +134,9 @@ impl Catalog {
         {
             return Ok((live.clone(), false));
         }
-        let last = known.as_ref().and_then(|f| f.versions.keys().next_back()).map_or(0, |v| v.0);
+        let number = numbers.get(&name).copied().unwrap_or(0) + 1;
         let entry = Arc::new(VersionEntry {
-            version: Version(last + 1),
+            version: Version(number),
             sha256: prepared.sha256.clone(),
             created_at_ms: now_ms,
             card: Arc::new(prepared.card.clone()),
@@ -141,6 +146,7 @@ impl Catalog {
         let row = entry.clone();
         let inserted = self.writer.change(move |connection| insert(connection, &row)).await;
         inserted.map_err(|e| store_failed("publish the version", e))?;
+        numbers.insert(name.clone(), number);
         let mut function = known.map_or_else(
             || FunctionEntry {
                 name: name.clone(),
@@ -156,9 +162,10 @@ impl Catalog {
         Ok((entry, true))
     }
 
-    /// Deletes a function with all its versions. Its artifacts stay until [`Catalog::sweep`].
+    /// Deletes a function with all its versions. Its artifacts stay until [`Catalog::sweep`]. To be run to its end, as
+    /// [`Catalog::publish`].
     pub async fn delete(&self, name: &FunctionName) -> Result<Arc<FunctionEntry>, PlatformError> {
-        let _changing = self.changing.lock().await;
+        let _changing = self.numbers.lock().await;
         let function = self.get(name).ok_or_else(|| not_found(name))?;
         let key = name.to_string();
         let deleted = self
@@ -171,15 +178,16 @@ impl Catalog {
 
     /// Removes artifacts that no version needs.
     pub async fn sweep(&self) -> Result<(), PlatformError> {
-        let _changing = self.changing.lock().await;
-        self.sweep_now()
+        let _changing = self.numbers.lock().await;
+        let (artifacts, wanted) = (self.artifacts.clone(), self.wanted());
+        let swept = tokio::task::spawn_blocking(move || artifacts.sweep(&wanted)).await;
+        let swept = swept.map_err(|e| store_failed("remove old artifacts", e))?;
+        swept.map_err(|e| store_failed("remove old artifacts", e))
     }
 
-    fn sweep_now(&self) -> Result<(), PlatformError> {
+    fn wanted(&self) -> BTreeSet<String> {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
-        let wanted =
-            |sha256: &str| functions.values().any(|f| f.versions.values().any(|v| v.sha256 == sha256));
-        self.artifacts.sweep(wanted).map_err(|e| store_failed("remove old artifacts", e))
+        functions.values().flat_map(|f| f.versions.values().map(|version| version.sha256.clone())).collect()
     }
 }
 
@@ -198,6 +206,11 @@ fn insert(connection: &Connection, entry: &VersionEntry) -> rusqlite::Result<()>
         params![name, entry.version.0, entry.created_at_ms],
     )?;
     connection.execute(
+        "INSERT INTO numbers (function, last) VALUES (?1, ?2)
+         ON CONFLICT (function) DO UPDATE SET last = excluded.last",
+        params![name, entry.version.0],
+    )?;
+    connection.execute(
         "INSERT INTO versions (function, version, sha256, source_sha256, size_bytes, created_at_ms, card, evidence)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
@@ -212,6 +225,17 @@ fn insert(connection: &Connection, entry: &VersionEntry) -> rusqlite::Result<()>
         ],
     )?;
     Ok(())
+}
+
+fn load_numbers(connection: &Connection) -> rusqlite::Result<HashMap<FunctionName, u32>> {
+    let mut statement = connection.prepare("SELECT function, last FROM numbers")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    // A name that is none is nobody's.
+    Ok(rows
+        .collect::<rusqlite::Result<Vec<_>>>()?
+        .into_iter()
+        .filter_map(|(n, l)| Some((n.parse().ok()?, l)))
+        .collect())
 }
 
 fn load(connection: &Connection) -> rusqlite::Result<HashMap<FunctionName, Arc<FunctionEntry>>> {

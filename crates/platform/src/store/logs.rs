@@ -70,6 +70,7 @@ pub struct Logs {
     writer: Writer,
     path: PathBuf,
     written: Arc<AtomicU64>,
+    lost: Arc<AtomicU64>,
     rows_limit: u64,
     /// Changes when rows were handed in, for those who follow.
     news: watch::Sender<()>,
@@ -84,29 +85,53 @@ impl Logs {
         schema::migrate(&mut connection, schema::LOGS).map_err(|e| store_failed(what, e))?;
         let writer = Writer::start("logs", connection, LINGER)
             .map_err(|e| store_failed("start the log's writer", e))?;
-        Ok(Self { writer, path, written: Arc::default(), rows_limit, news: watch::channel(()).0 })
+        Ok(Self {
+            writer,
+            path,
+            written: Arc::default(),
+            lost: Arc::default(),
+            rows_limit,
+            news: watch::channel(()).0,
+        })
     }
 
-    /// Hands a record in. Waits only when the writer is far behind.
+    /// Hands a record in. Waits when the writer is far behind.
     pub async fn write(&self, function: &FunctionName, record: LogRecord) {
+        self.writer.hand_in(self.insertion(function, record)).await;
+    }
+
+    /// Hands a record in if the writer is not far behind; a record that finds no room is lost, and counted on standard error.
+    pub fn offer(&self, function: &FunctionName, record: LogRecord) {
+        if !self.writer.try_hand_in(self.insertion(function, record)) {
+            let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+            if lost.is_power_of_two() {
+                eprintln!("the log cannot keep up: {lost} records were lost so far");
+            }
+        }
+    }
+
+    fn insertion(
+        &self,
+        function: &FunctionName,
+        record: LogRecord,
+    ) -> impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static {
         let function = function.to_string();
         let count = self.written.fetch_add(1, Ordering::Relaxed);
-        let limit = (count % PRUNE_EVERY == PRUNE_EVERY - 1).then_some(self.rows_limit);
+        // Also at the first record of a run: the limit may have been lowered.
+        let limit = (count % PRUNE_EVERY == 0).then_some(self.rows_limit);
         let news = self.news.clone();
-        self.writer
-            .hand_in(move |connection| {
-                let text = serde_json::to_string(&record)
-                    .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-                let mut insert =
-                    connection.prepare_cached("INSERT INTO log (function, record) VALUES (?1, ?2)")?;
-                insert.execute(params![function, text])?;
-                if let Some(limit) = limit {
-                    prune(connection, limit)?;
-                }
-                news.send_replace(());
-                Ok(())
-            })
-            .await;
+        move |connection| {
+            let text = serde_json::to_string(&record)
+                .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+            let mut insert =
+                connection.prepare_cached("INSERT INTO log (function, record) VALUES (?1, ?2)")?;
+            insert.execute(params![function, text])?;
+            if let Some(limit) = limit {
+                prune(connection, limit)?;
+            }
+            news.send_replace(());
+            Ok(())
+        }
     }
 
     /// Removes all records of a function.

@@ -11,6 +11,11 @@ pub const STATE: &[&str] = &["
         live INTEGER NOT NULL,
         created_at_ms INTEGER NOT NULL
     ) STRICT;
+    -- the last number that a function's versions got: kept when the function is deleted, so that none is given twice
+    CREATE TABLE numbers (
+        function TEXT PRIMARY KEY,
+        last INTEGER NOT NULL
+    ) STRICT;
     CREATE TABLE versions (
         function TEXT NOT NULL REFERENCES functions (name) ON DELETE CASCADE,
         version INTEGER NOT NULL,

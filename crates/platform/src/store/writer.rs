@@ -86,16 +86,32 @@ impl Writer {
 
     /// Hands a change in and waits for nothing but room in the queue. A failure is told on standard error.
     pub async fn hand_in(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) {
-        let change: Change = Box::new(move |connection| match change(connection) {
-            Ok(()) => Ok(Box::new(|_| {})),
-            Err(error) => {
-                eprintln!("could not write to the store: {error}");
-                Err(())
-            }
-        });
         // Without a writer the process is ending.
-        let _ = self.changes.send(change).await;
+        let _ = self.changes.send(unattended(change)).await;
     }
+
+    /// Hands a change in if there is room in the queue; false when there is none.
+    pub fn try_hand_in(
+        &self,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) -> bool {
+        self.changes.try_send(unattended(change)).is_ok()
+    }
+}
+
+fn unattended(change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Change {
+    Box::new(move |connection| match change(connection) {
+        Ok(()) => Ok(Box::new(|commit| drop(commit.inspect_err(tell)))),
+        Err(error) => {
+            tell(&WriteError(error.to_string()));
+            Err(())
+        }
+    })
+}
+
+/// For changes that nobody waits for.
+fn tell(error: &WriteError) {
+    eprintln!("could not write to the store: {error}");
 }
 
 /// Waits for a change, and then for more; false when there will be none any more.
@@ -124,8 +140,9 @@ fn commit(connection: &mut Connection, batch: impl Iterator<Item = Change>) {
             let mut savepoint = transaction.savepoint()?;
             match change(&savepoint) {
                 Ok(reply) => {
-                    savepoint.commit()?;
+                    // Answered in any case: with the error, if this or anything after it fails.
                     replies.push(reply);
+                    savepoint.commit()?;
                 }
                 Err(()) => savepoint.rollback()?,
             }
