@@ -15,4 +15,4 @@ bench: ## the figures of SPECIFICATION.md, beside FastAPI with ONNX Runtime
 	@bench/run.sh
 
 clean: ## what the tests made; `cargo clean` for the rest
-	rm -rf .venv-tests .cache
+	rm -rf .venv-tests .venv-onnx .cache

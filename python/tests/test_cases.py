@@ -225,7 +225,7 @@ def test_a_chunked_body_without_a_length_reaches_the_function(function, cases):
     call = cases["iris-matrix"].call("batch32")
     body = json.dumps(wire.by_name(call.inputs)).encode()
     address = urlsplit(function("iris-matrix").platform.url)
-    head = "POST /fn/iris-matrix HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    head = "POST /fn/iris-matrix HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n"
     with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
         connection.sendall(f"{head}transfer-encoding: chunked\r\n\r\n".encode())
         for begin in range(0, len(body), 977):

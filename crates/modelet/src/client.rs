@@ -41,7 +41,7 @@ impl Client {
         if let Some(url) = &common.server {
             return Self::at(url);
         }
-        let data = data_folder(common.data.clone());
+        let data = data_folder(common.data.clone())?;
         let running = modelet_platform::lock::running(&data).ok_or_else(|| {
             Report::new(Code::NoPlatform, format!("no platform runs on {}", data.display()))
                 .hint("start one in another terminal: modelet up")

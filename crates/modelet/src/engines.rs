@@ -25,7 +25,7 @@ pub fn locate() -> Result<Found, Vec<Searched>> {
         setting: env::var_os(ENV_ONNXRUNTIME).filter(|path| !path.is_empty()).map(PathBuf::from),
         artifact: None,
         executable: env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned())),
-        cache: Some(cache_folder()),
+        cache: cache_folder(),
         path: env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default(),
     })
 }
@@ -85,7 +85,11 @@ fn installers(wheel: &Wheel, target: &Path, requirements: &Path) -> Vec<Installe
 /// or nothing; nothing, too, when it is there already.
 pub async fn install() -> Result<PathBuf, Report> {
     let wheel = wheel()?;
-    let place = cache_folder().join(library::CACHE_FOLDER);
+    let cache = cache_folder().ok_or_else(|| {
+        Report::new(Code::EngineMissing, "there is no cache folder: HOME is not set")
+            .hint(format!("set HOME, or name a library in {ENV_ONNXRUNTIME}"))
+    })?;
+    let place = cache.join(library::CACHE_FOLDER);
     let installed = place.join(library::FILE_NAME);
     if library::verify(&installed, wheel.library_sha256).is_ok() {
         return Ok(installed);

@@ -51,7 +51,8 @@ impl Platform {
     /// Builds every part. What it needs is checked here, so that a platform that has started can serve.
     pub async fn start(config: Config) -> Result<Self, PlatformError> {
         let lock = DataLock::take(&config.data)?;
-        let (listener, url) = server::listen(config.listen).await?;
+        let (listener, bound) = server::listen(config.listen).await?;
+        let url = format!("http://{bound}");
         let catalog = Arc::new(Catalog::open(&config.data)?);
         let logs = Logs::open(&config.data, config.log_rows_limit)?;
         let shared = dispatch::Shared {
@@ -74,7 +75,7 @@ impl Platform {
             base_url: url.clone(),
         });
         let admin = Admin::new(catalog, dispatch.clone(), &config, &url);
-        let server = Server::new(gateway, admin::router(Arc::new(admin)), &config);
+        let server = Server::new(gateway, admin::router(Arc::new(admin)), &config, bound);
         lock.publish(&url).map_err(|e| store_failed("publish the address", e))?;
         Ok(Self { lock, listener, server, dispatch, url })
     }

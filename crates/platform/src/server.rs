@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use modelet_core::{Code, PlatformError};
+use modelet_protocol::ProtocolName;
+use rustix::process::Resource;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
@@ -28,11 +30,15 @@ const FIRST_PORT: u16 = 8080;
 const PORTS_TRIED: u16 = 100;
 /// Once every call has ended, connections get this long to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A client that takes no byte of its answer for this long is given up.
+const CLIENT_STALL_MS: u32 = 60_000;
+/// Descriptors that are kept for instances, databases and uploads.
+const RESERVED_DESCRIPTORS: usize = 256;
 /// When a connection cannot be accepted (no descriptors left, say) the next try comes after this.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// Listens on an address, or, when none was asked for, on the next free port of the loopback interface. Gives the base URL too.
-pub async fn listen(address: Option<SocketAddr>) -> Result<(TcpListener, String), PlatformError> {
+/// Listens on an address, or, when none was asked for, on the next free port of the loopback interface. Gives the address too.
+pub async fn listen(address: Option<SocketAddr>) -> Result<(TcpListener, SocketAddr), PlatformError> {
     let candidates = match address {
         Some(address) => vec![address],
         None => {
@@ -44,7 +50,7 @@ pub async fn listen(address: Option<SocketAddr>) -> Result<(TcpListener, String)
         match TcpListener::bind(candidate).await {
             Ok(listener) => {
                 let bound = listener.local_addr().unwrap_or(candidate);
-                return Ok((listener, format!("http://{bound}")));
+                return Ok((listener, bound));
             }
             Err(error) => last = Some((candidate, error)),
         }
@@ -60,13 +66,21 @@ pub struct Server {
     admin: Router,
     connections: Arc<Semaphore>,
     head_timeout: Duration,
+    /// True when only this machine can reach us; then requests that name another host are refused.
+    loopback: bool,
 }
 
 impl Server {
     /// Puts the two halves behind one port.
-    pub fn new(gateway: Arc<Gateway>, admin: Router, config: &Config) -> Self {
-        let connections = Arc::new(Semaphore::new(config.max_connections));
-        Self { gateway, admin, connections, head_timeout: config.head_timeout }
+    pub fn new(gateway: Arc<Gateway>, admin: Router, config: &Config, bound: SocketAddr) -> Self {
+        let connections = Arc::new(Semaphore::new(connection_limit(config.max_connections)));
+        Self {
+            gateway,
+            admin,
+            connections,
+            head_timeout: config.head_timeout,
+            loopback: bound.ip().is_loopback(),
+        }
     }
 
     /// Serves until `shutdown` completes. Then takes no more connections, lets requests end while `drain` runs, and closes.
@@ -113,8 +127,11 @@ impl Server {
     ) {
         // Answers are small and complete: waiting to fill a packet only costs latency.
         let _ = stream.set_nodelay(true);
+        // A client that takes no byte for this long is given up by the kernel.
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, CLIENT_STALL_MS);
         let (gateway, admin) = (self.gateway.clone(), self.admin.clone());
-        let service = service_fn(move |request| answer(gateway.clone(), admin.clone(), request));
+        let loopback = self.loopback;
+        let service = service_fn(move |request| answer(gateway.clone(), admin.clone(), loopback, request));
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.head_timeout);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -131,11 +148,45 @@ impl Server {
     }
 }
 
+/// As many connections as were asked for, and as the process may have descriptors for, with some left for everything else.
+/// The soft limit of descriptors is raised as far as it goes.
+fn connection_limit(wanted: usize) -> usize {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it cannot be raised it stays.
+    let _ = rustix::process::setrlimit(Resource::Nofile, limit);
+    let most = rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let limit = wanted.min(most.saturating_sub(RESERVED_DESCRIPTORS).max(1));
+    if limit < wanted {
+        eprintln!("at most {limit} client connections at once: the limit of open files is {most}");
+    }
+    limit
+}
+
+/// A page whose name was made to lead to this machine (DNS rebinding) is of its own origin to the browser; only the name in
+/// `Host` shows that it is not ours.
+fn is_foreign_host(request: &Request<Incoming>) -> bool {
+    let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let authority = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+    authority.is_some_and(|authority| {
+        let name = authority.host().trim_matches(['[', ']']);
+        name != "localhost" && !name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
 async fn answer(
     gateway: Arc<Gateway>,
     admin: Router,
+    loopback: bool,
     request: Request<Incoming>,
 ) -> Result<http::Response<Body>, Infallible> {
+    if loopback && is_foreign_host(&request) {
+        let message =
+            "this platform listens on loopback and answers only to localhost, not to the name in Host";
+        let error = PlatformError::new(Code::ForbiddenOrigin, message);
+        return Ok(modelet_protocol::error(ProtocolName::Fn, &error.into(), None).map(Body::from));
+    }
     match gateway.serve(request).await {
         Ok(response) => Ok(response),
         Err(request) => admin.oneshot(request.map(Body::new)).await,

@@ -33,7 +33,7 @@ use crate::protocol::{
 };
 use crate::sample::{Sample, nearest_body};
 use crate::text::quoted;
-use crate::{json, layout, npy, raw, route};
+use crate::{json, layout, npy, raw, route, sample};
 
 use forms::Read;
 use reply::FnReply;
@@ -135,6 +135,9 @@ impl Protocol for FnHttp {
     }
 
     fn samples(&self, name: &FunctionName, signature: &Signature) -> Vec<Sample> {
+        if !sample::fits(signature) {
+            return Vec::new();
+        }
         samples::all(name, signature)
     }
 }

@@ -26,7 +26,7 @@ use crate::protocol::{
     ServerState, failure_response, json_response,
 };
 use crate::sample::{Sample, nearest_body, python_lists, tensor};
-use crate::{Inputs, layout, media, route};
+use crate::{Inputs, layout, media, route, sample};
 
 /// The protocol `/v2`.
 #[derive(Debug)]
@@ -183,6 +183,9 @@ impl Protocol for KserveV2 {
     }
 
     fn samples(&self, name: &FunctionName, signature: &Signature) -> Vec<Sample> {
+        if !sample::fits(signature) {
+            return Vec::new();
+        }
         let mut json = Writer::new(u64::MAX, NonFinite::Null);
         json.raw("{\"inputs\": [");
         let mut python = Vec::new();

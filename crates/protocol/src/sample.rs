@@ -1,7 +1,7 @@
 //! Valid sample requests: what `GET /fn/NAME` shows, and the nearest right request in an error.
 
 use http::header;
-use modelet_core::{DType, Data, Dim, InputSpec, Tensor};
+use modelet_core::{DType, Data, Dim, InputSpec, Signature, Tensor};
 use serde::Serialize;
 
 use crate::protocol::ProtocolName;
@@ -76,8 +76,18 @@ pub(crate) fn nearest_body(samples: &[Sample]) -> Option<String> {
     String::from_utf8(short.body.clone()).ok()
 }
 
-/// A value that an input takes: one row, a category that it knows, small numbers.
-pub(crate) fn tensor(spec: &InputSpec) -> Tensor {
+/// Elements that the inputs of a sample may have together; beyond it there is none, since nobody would read it and making it
+/// would keep others waiting. An image of 224 × 224 has 150,528.
+const SAMPLE_LIMIT: usize = 1 << 18;
+
+/// True when a sample of all inputs is small enough to be made.
+pub(crate) fn fits(signature: &Signature) -> bool {
+    let size = |spec: &InputSpec| shape(spec).iter().try_fold(1_usize, |n, dim| n.checked_mul(*dim));
+    let total = signature.inputs.iter().try_fold(0_usize, |sum, spec| sum.checked_add(size(spec)?));
+    total.is_some_and(|total| total <= SAMPLE_LIMIT)
+}
+
+fn shape(spec: &InputSpec) -> Vec<usize> {
     let dims = spec.shape.as_deref().unwrap_or(&[Dim::Dynamic]);
     // Convolutions need some room: 32 is divisible by the usual strides. Other free sizes are lengths of sequences.
     let free = if dims.len() >= 4 { 32 } else { 8 };
@@ -86,7 +96,12 @@ pub(crate) fn tensor(spec: &InputSpec) -> Tensor {
         (0, _) => 1,
         _ => free,
     });
-    let shape: Vec<usize> = shape.collect();
+    shape.collect()
+}
+
+/// A value that an input takes: one row, a category that it knows, small numbers.
+pub(crate) fn tensor(spec: &InputSpec) -> Tensor {
+    let shape = shape(spec);
     let count = shape.iter().product();
     let category = spec.categories.iter().flatten().next();
     Tensor::new(shape, data(spec.dtype, count, category.map(String::as_str)))

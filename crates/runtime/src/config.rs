@@ -39,14 +39,7 @@ impl Config {
         let text = fs::read(&path).map_err(|error| format!("could not read {}: {error}", path.display()))?;
         let card: ArtifactCard = serde_json::from_slice(&text)
             .map_err(|error| format!("{} is not an artifact's card: {error}", path.display()))?;
-        if card.format_version > ArtifactCard::FORMAT_VERSION {
-            return Err(format!(
-                "{} has format version {}, this runtime reads up to {}: use a newer modelet",
-                path.display(),
-                card.format_version,
-                ArtifactCard::FORMAT_VERSION
-            ));
-        }
+        card.check().map_err(|why| format!("{}: {why}", path.display()))?;
         Ok(Self { artifact, card, version, onnxruntime: var(ENV_ONNXRUNTIME).map(PathBuf::from) })
     }
 

@@ -10,7 +10,7 @@ use modelet_platform::Platform;
 use crate::cli::{Common, Demo, Deploy};
 use crate::client::Client;
 use crate::commands::deploy::{publish, sample};
-use crate::commands::up::{Shutdown, config};
+use crate::commands::up::{Shutdown, config, serve};
 use crate::engines;
 use crate::output::{self, Progress};
 use crate::report::Report;
@@ -35,7 +35,7 @@ pub async fn run(mut common: Common, demo: Demo) -> Result<(), Report> {
     let platform = Platform::start(config(&common, demo.listen)?).await?;
     let url = platform.url().to_owned();
     output::say(format!("2/3  the platform is up at {url}"));
-    let serving = tokio::spawn(platform.run(shutdown.told()));
+    let serving = tokio::spawn(serve(platform, shutdown));
 
     let client = Client::at(&url)?;
     let source = folder.path().join("iris");
@@ -50,7 +50,7 @@ pub async fn run(mut common: Common, demo: Demo) -> Result<(), Report> {
         sample(&client, outcome.name()).await.and_then(|sample| Some(sample["curl"].as_str()?.to_owned()));
     output::say("\nTry it in another terminal (Ctrl-C here stops everything):\n");
     output::line(curl.unwrap_or_else(|| format!("curl {url}/fn/{}", outcome.name())));
-    serving.await.map_err(|error| Report::new(Code::Internal, format!("the platform ended: {error}")))
+    serving.await.map_err(|error| Report::new(Code::Internal, format!("the platform ended: {error}")))?
 }
 
 fn write_sample(folder: &Path) -> std::io::Result<()> {

@@ -43,7 +43,7 @@ impl Check {
 
 pub fn run(common: &Common) -> Result<(), Report> {
     let machine = Machine::look();
-    let data = data_folder(common.data.clone());
+    let data = data_folder(common.data.clone())?;
     let checks = [
         system(&machine),
         isolation(&machine),

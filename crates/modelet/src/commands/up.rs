@@ -7,6 +7,7 @@ use modelet_core::Code;
 use modelet_platform::{Config, Platform};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::cli::{Common, Up};
 use crate::launch::{ThisBinary, data_folder};
@@ -34,9 +35,29 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
             "  warning everybody who reaches this address can deploy and delete: there are no keys yet",
         );
     }
-    platform.run(shutdown.told()).await;
-    output::say("stopped: every accepted call was answered");
-    Ok(())
+    serve(platform, shutdown).await
+}
+
+/// Serves until the first signal, then drains; a Ctrl-C meanwhile ends it at once.
+pub async fn serve(platform: Platform, mut shutdown: Shutdown) -> Result<(), Report> {
+    let (stop, stopping) = oneshot::channel();
+    let serving = platform.run(async move {
+        // The other end lives as long as this function.
+        let _ = stopping.await;
+    });
+    let signals = async move {
+        shutdown.told().await;
+        output::say("stopping: no new calls, the accepted ones are finished (Ctrl-C: at once)");
+        let _ = stop.send(());
+        shutdown.interrupt.recv().await;
+    };
+    tokio::select! {
+        () = serving => {
+            output::say("stopped");
+            Ok(())
+        }
+        () = signals => Err(Report::new(Code::ShuttingDown, "stopped at once: calls in flight were cut off")),
+    }
 }
 
 /// The configuration of a platform that starts this binary as its instances.
@@ -44,7 +65,7 @@ pub fn config(common: &Common, listen: Option<SocketAddr>) -> Result<Config, Rep
     let instance = ThisBinary::find().map_err(|error| {
         Report::new(Code::Internal, format!("could not find this program's own file: {error}"))
     })?;
-    let mut config = Config::new(data_folder(common.data.clone()), Arc::new(instance));
+    let mut config = Config::new(data_folder(common.data.clone())?, Arc::new(instance));
     config.listen = listen;
     Ok(config)
 }
@@ -67,11 +88,10 @@ impl Shutdown {
     }
 
     /// Completes when told to stop.
-    pub async fn told(mut self) {
+    async fn told(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
-        output::say("stopping: no new calls, the accepted ones are finished");
     }
 }

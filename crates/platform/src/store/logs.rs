@@ -118,7 +118,7 @@ impl Logs {
         let function = function.to_string();
         let count = self.written.fetch_add(1, Ordering::Relaxed);
         // Also at the first record of a run: the limit may have been lowered.
-        let limit = (count % PRUNE_EVERY == 0).then_some(self.rows_limit);
+        let limit = count.is_multiple_of(PRUNE_EVERY).then_some(self.rows_limit);
         let news = self.news.clone();
         move |connection| {
             let text = serde_json::to_string(&record)

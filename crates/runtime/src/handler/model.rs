@@ -51,10 +51,7 @@ impl ModelHandler {
         let started = Instant::now();
         let decoded = modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)?;
         let decoded_at = Instant::now();
-        let model = &mut self.model;
-        let predicted =
-            catch_unwind(AssertUnwindSafe(|| model.predict(decoded.inputs, decoded.outputs.as_deref())));
-        let outputs = predicted.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))?;
+        let outputs = self.model.predict(decoded.inputs, decoded.outputs.as_deref())?;
         let predicted_at = Instant::now();
         let mut response = modelet_protocol::encode(&decoded.reply, outputs, &self.context)?;
         let phases = [
@@ -71,7 +68,9 @@ impl Handler for ModelHandler {
     fn answer(&mut self, head: &Parts, body: Bytes) -> Response<Bytes> {
         let (protocol, result) = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
-                (route.protocol, self.predict(&route, head, body).map_err(Failure::from))
+                let predicted = catch_unwind(AssertUnwindSafe(|| self.predict(&route, head, body)));
+                let predicted = predicted.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+                (route.protocol, predicted.map_err(Failure::from))
             }
             Some(Err((protocol, error))) => (protocol, Err(error.into())),
             Some(Ok(_)) | None => {
@@ -92,11 +91,11 @@ impl Handler for ModelHandler {
     }
 }
 
-/// A defect of an engine must not take the calls beside it along.
+/// A defect, ours or an engine's, must not take the calls beside it along.
 fn panicked(panic: &(dyn Any + Send)) -> FunctionError {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    FunctionError::new(Code::PredictionFailed, format!("the engine failed on this input: {text}"))
+    FunctionError::new(Code::PredictionFailed, format!("a defect was met on this input: {text}"))
 }
 
 fn server_timing(phases: &[(&str, Duration)]) -> HeaderValue {
