@@ -87,15 +87,27 @@ pub struct ArtifactCard {
 impl ArtifactCard {
     /// The newest format that this program reads and the one it writes.
     pub const FORMAT_VERSION: u32 = 1;
+    /// The formats of models that a runtime serves.
+    pub const MODEL_FORMATS: &'static [&'static str] = &["onnx"];
     /// The card's name inside the artifact.
     pub const FILE_NAME: &'static str = "artifact.json";
 
     /// Refuses a card that its reader could come to harm by: too new, limits out of bounds, paths that lead elsewhere. One
     /// sentence that says what.
     pub fn check(&self) -> Result<(), String> {
-        if self.format_version > Self::FORMAT_VERSION {
+        if !(1..=Self::FORMAT_VERSION).contains(&self.format_version) {
             let (found, known) = (self.format_version, Self::FORMAT_VERSION);
-            return Err(format!("its format version is {found}, up to {known} is read: use a newer modelet"));
+            return Err(format!("its format version is {found}, 1 to {known} are read: use a newer modelet"));
+        }
+        if !Self::MODEL_FORMATS.contains(&self.format.as_str()) {
+            return Err(format!(
+                "its model has the format {:?}, known is {}",
+                self.format,
+                Self::MODEL_FORMATS.join(", ")
+            ));
+        }
+        if self.signature.outputs.is_empty() {
+            return Err("its signature has no outputs".to_owned());
         }
         self.settings.check()?;
         if let Some(file) = self.files.iter().find(|file| !is_safe_path(&file.path)) {

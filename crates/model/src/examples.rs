@@ -9,7 +9,7 @@ use modelet_core::{Data, Dim, InputSpec, Signature, Tensor};
 /// axes of one name are alike, those of pictures and signals large enough for a few strides, others small.
 ///
 /// Floats lie in [-2, 2), integers are 0 or 1 (they may be indices of two kinds, or masks) unless the model knows
-/// categories, of which texts are taken too.
+/// categories, of which texts are taken too. Empty when a row would have more than [`ELEMENT_LIMIT`] values.
 pub fn examples(signature: &Signature, rows: usize, seed: u64) -> Vec<(String, Tensor)> {
     let mut random = Random(seed);
     let mut sizes: HashMap<&str, usize> = HashMap::new();
@@ -20,8 +20,12 @@ pub fn examples(signature: &Signature, rows: usize, seed: u64) -> Vec<(String, T
         }
     }
     let wanted = signature.inputs.iter().filter(|input| !input.optional);
-    wanted.map(|input| (input.name.clone(), example(input, rows, &mut sizes, &mut random))).collect()
+    let made = wanted.map(|input| Some((input.name.clone(), example(input, rows, &mut sizes, &mut random)?)));
+    made.collect::<Option<_>>().unwrap_or_default()
 }
+
+/// Values that an example of one input may have.
+pub const ELEMENT_LIMIT: usize = 1 << 24;
 
 /// Samples of a signal, and pixels of a picture's side: a few strides of the usual networks.
 const SIGNAL: usize = 512;
@@ -32,10 +36,10 @@ fn example<'a>(
     rows: usize,
     sizes: &mut HashMap<&'a str, usize>,
     random: &mut Random,
-) -> Tensor {
+) -> Option<Tensor> {
     let mut size = || match (input.dtype.is_float(), input.shape.as_ref().map_or(0, Vec::len)) {
         (true, 2) => SIGNAL,
-        (true, 3..) => PICTURE,
+        (true, 3..=4) => PICTURE,
         _ => random.in_range(2..5) as usize,
     };
     let shape: Vec<usize> = match &input.shape {
@@ -51,10 +55,10 @@ fn example<'a>(
             })
             .collect(),
     };
-    let mut data = Data::zeros(input.dtype, shape.iter().product());
+    let count = shape.iter().try_fold(1_usize, |n, size| n.checked_mul(*size));
+    let mut data = Data::zeros(input.dtype, count.filter(|count| *count <= ELEMENT_LIMIT)?);
     fill(&mut data, input.categories.as_deref(), random);
-    // The number of elements was taken from the shape, so they fit.
-    Tensor::new(shape, data).unwrap_or_else(|_| Tensor::vector(Data::empty(input.dtype)))
+    Tensor::new(shape, data).ok()
 }
 
 fn fill(data: &mut Data, categories: Option<&[String]>, random: &mut Random) {

@@ -1,9 +1,9 @@
 //! The words of the command line.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use modelet_core::manifest::EngineChoice;
 use modelet_core::{Code, FunctionName, Version};
 
@@ -105,19 +105,19 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Up {
     /// Where to listen [default: 127.0.0.1:8080, or the next free port]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_listen)]
     pub listen: Option<SocketAddr>,
-    /// Request bodies held in memory at once, all functions together, MiB
-    #[arg(long, default_value_t = 1_024, value_name = "MIB")]
+    /// Bodies held in memory at once, all functions together, MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = value_parser!(u64).range(64..=1 << 20))]
     pub buffer_mib: u64,
     /// Client connections at once
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
-    pub max_connections: usize,
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
     /// Largest artifact that may be deployed, MiB
-    #[arg(long, default_value_t = 10_240, value_name = "MIB")]
+    #[arg(long, default_value_t = 10_240, value_name = "MIB", value_parser = value_parser!(u64).range(1..=1 << 20))]
     pub artifact_limit_mib: u64,
     /// Log records kept, all functions together
-    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = value_parser!(u64).range(1_000..=1_000_000_000))]
     pub log_rows_limit: u64,
 }
 
@@ -218,8 +218,17 @@ pub struct Explain {
 #[derive(Debug, Args)]
 pub struct Demo {
     /// Where to listen [default: 127.0.0.1:8080, or the next free port]
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_listen)]
     pub listen: Option<SocketAddr>,
+}
+
+/// `ADDRESS:PORT`; a port alone, or with `localhost`, means loopback.
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    match port.parse::<u16>() {
+        Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
+        Err(_) => text.parse().map_err(|_| "write it as 127.0.0.1:8080, or as a port alone".to_owned()),
+    }
 }
 
 fn parse_engine(text: &str) -> Result<EngineChoice, String> {

@@ -18,10 +18,11 @@ fn main() -> ExitCode {
         return modelet_runtime::main();
     }
     let cli = cli::Cli::parse();
+    let as_json = cli.common.json;
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(report) => {
-            report.print();
+            report.print(as_json);
             report.exit_code()
         }
     }

@@ -21,12 +21,17 @@ pub fn line(text: impl std::fmt::Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
+/// Text that came from elsewhere (a model's names, an instance's output), without what would move a terminal's cursor.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
 /// Prints a table without frames.
 pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(head.iter().map(|cell| cell.to_uppercase()));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| plain(cell)));
     }
     for text in table.lines() {
         line(text.trim_end());
@@ -36,6 +41,7 @@ pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
 /// A line of a card: a word, and what there is to say about it.
 pub fn card_line(word: &str, text: impl std::fmt::Display) {
     let padded = format!("{word:<10}");
+    let text = plain(&text.to_string());
     line(format!("  {}{text}", padded.if_supports_color(Stream::Stdout, |word| word.bold())));
 }
 

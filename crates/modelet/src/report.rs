@@ -53,8 +53,16 @@ impl Report {
         }
     }
 
-    /// Prints it on standard error.
-    pub fn print(&self) {
+    /// Prints it on standard error; as JSON, in the shape of the platform's own failures, for machines.
+    pub fn print(&self, as_json: bool) {
+        if as_json {
+            let mut error =
+                serde_json::json!({"code": self.code, "message": self.message, "hint": self.hint});
+            for (name, note) in &self.notes {
+                error[*name] = note.as_str().into();
+            }
+            return eprintln!("{}", serde_json::json!({"error": error}));
+        }
         let error = "error".if_supports_color(Stream::Stderr, |text| text.red());
         eprintln!("{error}: {}", self.message);
         for (name, note) in &self.notes {

@@ -4,7 +4,7 @@
 //! engines that load the model and agree on the example rows, ONNX Runtime is taken, the reference and the fastest once warm;
 //! unless `rten` starts so much faster that a cold call gains more than a warm one loses.
 
-use modelet_core::{Code, EngineName, FunctionError, Settings, Signature};
+use modelet_core::{Code, DType, EngineName, FunctionError, Settings, Signature};
 use serde::{Deserialize, Serialize};
 
 use crate::probe::{Finding, Question};
@@ -108,6 +108,10 @@ pub fn choose(prober: &dyn Prober, wanted: Option<EngineName>) -> Result<Evidenc
         [] => return Err(nobody(first_refusal)),
         [(engine, _)] if wanted.is_some() => (*engine, "the manifest names it".to_owned(), None),
         [(engine, _)] => (*engine, "the only engine that serves this model".to_owned(), None),
+        // Its example rows would not show it: they are small numbers.
+        [(reference, warm), (EngineName::Rten, _), ..] if takes_wide_integers(&warm.signature) => {
+            (*reference, "rten takes integers of 32 bits only, the model's are wider".to_owned(), None)
+        }
         [(reference, warm), (other, cold), ..] => {
             let question = Question::Compare { reference: *reference, other: *other };
             match prober.ask(&question)? {
@@ -123,6 +127,10 @@ pub fn choose(prober: &dyn Prober, wanted: Option<EngineName>) -> Result<Evidenc
         }
     };
     Ok(Evidence { engines, chosen, reason, largest_difference })
+}
+
+fn takes_wide_integers(signature: &Signature) -> bool {
+    signature.inputs.iter().any(|input| matches!(input.dtype, DType::I64 | DType::U64 | DType::U32))
 }
 
 fn faster(warm: (EngineName, &Measured), cold: (EngineName, &Measured)) -> (EngineName, String) {
@@ -146,7 +154,7 @@ fn nobody(refusal: Option<(Code, String)>) -> FunctionError {
     let error = FunctionError::new(code, why);
     match code {
         Code::EngineMissing => error.hint("run: modelet engines install"),
-        _ => error.hint("modelet explain model-refused"),
+        _ => error,
     }
 }
 

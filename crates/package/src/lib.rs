@@ -2,6 +2,7 @@
 //!
 //! - [`source`]: what the user points at: a model file, or a folder with a model and a manifest
 //! - [`importer`]: recognises a model and says which files belong to it
+//! - [`notes`]: what a manifest adds to the model's signature
 //! - [`probe`]: loads a model with an engine and measures it, in a process of its own
 //! - [`evidence`]: what the probes found, and the engine that follows from it
 //! - [`artifact`]: the tar that travels, the same from the same source
@@ -11,9 +12,11 @@
 pub mod artifact;
 pub mod evidence;
 pub mod importer;
+pub mod notes;
 pub mod probe;
 pub mod source;
 
 pub use artifact::{Packed, pack};
 pub use evidence::{EngineEvidence, Evidence, Measured, Prober, choose};
+pub use notes::annotate;
 pub use source::{Source, SourceFile};

@@ -63,6 +63,10 @@ impl Source {
         let given = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
         let name =
             manifest.name.clone().or_else(|| FunctionName::nearest(&given.file_stem()?.to_string_lossy()));
+        if model.exists() && !model.is_file() {
+            let message = format!("{} is not a plain file", model.display());
+            return Err(FunctionError::new(Code::ModelRefused, message).hint("check the path"));
+        }
         let imported = importer::import(&model, work)?;
         let folder = &imported.folder;
         let mut files = Vec::new();
@@ -109,7 +113,6 @@ fn read_manifest(path: &Path) -> Result<Manifest, FunctionError> {
     };
     toml::from_str(&text).map_err(|error| {
         FunctionError::new(Code::BadManifest, format!("{}: {}", path.display(), error.to_string().trim()))
-            .hint("modelet explain bad-manifest; modelet describe NAME shows every setting")
     })
 }
 

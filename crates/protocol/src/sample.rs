@@ -43,7 +43,10 @@ pub(crate) struct Shown {
 impl Sample {
     pub(crate) fn show(self, base_url: &str) -> Shown {
         let short = self.body.len() <= SHOWN_LIMIT;
-        let text = std::str::from_utf8(&self.body).ok().filter(|_| short).map(str::to_owned);
+        // Bytes may happen to be text and still be nothing that a shell's word can hold.
+        let is_text =
+            |text: &&str| short && !text.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
+        let text = std::str::from_utf8(&self.body).ok().filter(is_text).map(str::to_owned);
         let base64 = (short && text.is_none()).then(|| base64(&self.body));
         let url = format!("{}{}", base_url.trim_end_matches('/'), self.path);
         let send = format!(

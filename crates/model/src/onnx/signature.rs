@@ -53,6 +53,9 @@ impl OnnxSummary {
                 inputs.push(input(info, optional)?);
             }
         }
+        if self.graph.output.is_empty() {
+            return Err(refused("the model has no outputs: there is nothing to answer with"));
+        }
         let outputs = self.graph.output.iter().map(output).collect::<Result<_, _>>()?;
         Ok(Signature { inputs, outputs })
     }

@@ -15,15 +15,19 @@ pub async fn run(common: &Common, delete: &Delete) -> Result<(), Report> {
     let path = format!("/api/v1/functions/{}", delete.name);
     if !delete.yes {
         let view: FunctionView = client.get(&path).await?;
-        confirm(&format!("Delete {} with {} versions and its logs?", delete.name, view.versions.len()))?;
+        confirm(&format!("Delete {} with {} and its logs?", delete.name, versions(view.versions.len())))?;
     }
     let deleted: Deleted = client.delete(&path).await?;
     if common.json {
         output::json(&deleted);
     } else {
-        output::line(format!("deleted {} with {} versions", deleted.name, deleted.versions));
+        output::line(format!("deleted {} with {}", deleted.name, versions(deleted.versions)));
     }
     Ok(())
+}
+
+fn versions(n: usize) -> String {
+    if n == 1 { "1 version".to_owned() } else { format!("{n} versions") }
 }
 
 fn confirm(question: &str) -> Result<(), Report> {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Request;
-use modelet_core::{Code, EngineName, FunctionError, FunctionName, Settings, Signature};
+use modelet_core::{Code, EngineName, FunctionError, FunctionName, Settings};
 use modelet_package::artifact::Plan;
 use modelet_package::evidence::fit_concurrency;
 use modelet_package::probe::{Finding, Question};
-use modelet_package::{Evidence, Packed, Prober, Source, choose, pack};
+use modelet_package::{Evidence, Packed, Prober, Source, annotate, choose, pack};
 use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_SHA256};
 use modelet_platform::admin::views::{Deployed, FunctionView};
 use modelet_worker::once::run_once;
@@ -141,44 +141,8 @@ fn plan(source: &Source, name: FunctionName, evidence: &Evidence) -> Result<Plan
         Some(_) => settings,
         None => fit_concurrency(settings, measured.warm_ms),
     };
-    let signature = annotate(measured.signature.clone(), source)?;
+    let signature = annotate(measured.signature.clone(), manifest)?;
     Ok(Plan { name, settings, engine: (evidence.chosen, measured.version.clone()), signature })
-}
-
-/// Adds what the manifest says of inputs and outputs; a name that the model does not have is refused.
-fn annotate(mut signature: Signature, source: &Source) -> Result<Signature, Report> {
-    let unknown = |kind: &str, name: &str, all: Vec<&str>| {
-        Report::new(
-            Code::BadManifest,
-            format!("modelet.toml describes the {kind} {name:?}, which the model does not have"),
-        )
-        .hint(format!("its {kind}s are {}", all.join(", ")))
-    };
-    for (name, notes) in &source.manifest.inputs {
-        match signature.inputs.iter_mut().find(|input| input.name == *name) {
-            Some(input) => input.columns = notes.columns.clone().or(input.columns.take()),
-            None => {
-                return Err(unknown(
-                    "input",
-                    name,
-                    signature.inputs.iter().map(|i| i.name.as_str()).collect(),
-                ));
-            }
-        }
-    }
-    for (name, notes) in &source.manifest.outputs {
-        match signature.outputs.iter_mut().find(|output| output.name == *name) {
-            Some(output) => output.classes = notes.classes.clone().or(output.classes.take()),
-            None => {
-                return Err(unknown(
-                    "output",
-                    name,
-                    signature.outputs.iter().map(|o| o.name.as_str()).collect(),
-                ));
-            }
-        }
-    }
-    Ok(signature)
 }
 
 fn this_program() -> Result<PathBuf, Report> {
@@ -206,7 +170,9 @@ impl Prober for ChildProber {
         let answer = finished.stdout.lines().last().and_then(|line| serde_json::from_str(line).ok());
         // An engine that a model takes down refuses it, in its way.
         Ok(answer.unwrap_or_else(|| {
-            let said = finished.stderr.lines().last().unwrap_or("no message").trim();
+            // What a panic says stands on the line after the one that says where.
+            let mut lines = finished.stderr.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
+            let said = lines.next().or(finished.stderr.lines().last()).unwrap_or("no message").trim();
             Finding::Refused(
                 Code::ModelRefused,
                 format!("the engine crashed on it ({}): {said}", finished.ending),

@@ -52,7 +52,7 @@ pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
     let mut stdout = io::stdout();
     // A closed pipe is the reader's choice.
     let _ = stdout.write_all(response.body());
-    if header("content-type").is_some_and(|kind| kind.contains("json")) {
+    if header("content-type").is_some_and(|kind| kind.contains("json")) && !response.body().ends_with(b"\n") {
         let _ = stdout.write_all(b"\n");
     }
     Ok(())

@@ -32,7 +32,7 @@ fn print(common: &Common, rows: &[LogRow]) -> Option<i64> {
         if common.json {
             output::line(serde_json::to_string(row).unwrap_or_default());
         } else {
-            output::line(text(&row.record));
+            output::line(output::plain(&text(&row.record)));
         }
     }
     rows.last().map(|row| row.seq)

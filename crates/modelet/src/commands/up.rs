@@ -17,7 +17,7 @@ use crate::report::Report;
 pub async fn run(common: Common, up: Up) -> Result<(), Report> {
     let mut config = config(&common, up.listen)?;
     config.buffer_mib = up.buffer_mib;
-    config.max_connections = up.max_connections;
+    config.max_connections = up.max_connections as usize;
     config.artifact_limit_mib = up.artifact_limit_mib;
     config.log_rows_limit = up.log_rows_limit;
     let data = config.data.clone();

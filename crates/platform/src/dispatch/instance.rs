@@ -297,7 +297,11 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
     let limit_kib = version.entry.card.settings.memory_mib << 10;
     tokio::select! {
         exit = process.wait() => exit,
-        () = instance.stop.notified() => process.stop(STOP_GRACE).await,
+        () = instance.stop.notified() => {
+            // One that is stuck would only use up its time for a last word.
+            let stuck = matches!(instance.diary().stopping, Some(StopReason::Condemned | StopReason::LoadTimeout));
+            process.stop(if stuck { Duration::ZERO } else { STOP_GRACE }).await
+        }
         held_kib = outgrown(process.id(), limit_kib) => {
             instance.ended(End::OutOfMemory(held_kib >> 10));
             version.log_event(instance, format!("grew to {} MiB, beyond memory_mib; stopped", held_kib >> 10)).await;

@@ -53,14 +53,15 @@ impl Arriving {
     }
 }
 
-/// Reads a request's body whole, within `limit_bytes` and `timeout`.
+/// Reads a request's body whole, within `limit_bytes` and `timeout`. `expects_continue`: the client sends it only when asked.
 pub async fn read(
     body: Incoming,
     limit_bytes: u64,
     buffer: &Arc<Semaphore>,
     timeout: Duration,
+    expects_continue: bool,
 ) -> Result<Held, Failure> {
-    let reading = read_within(body, limit_bytes, buffer);
+    let reading = read_within(body, limit_bytes, buffer, expects_continue);
     tokio::time::timeout(timeout, reading).await.unwrap_or_else(|_| {
         let seconds = timeout.as_secs();
         let message = format!("the body was not whole after {seconds} s");
@@ -68,10 +69,18 @@ pub async fn read(
     })
 }
 
-async fn read_within(mut body: Incoming, limit: u64, buffer: &Arc<Semaphore>) -> Result<Held, Failure> {
+async fn read_within(
+    mut body: Incoming,
+    limit: u64,
+    buffer: &Arc<Semaphore>,
+    expects_continue: bool,
+) -> Result<Held, Failure> {
     let announced = body.size_hint().exact();
     if let Some(size) = announced.filter(|size| *size > limit) {
-        discard(&mut body).await;
+        // Asking for a body makes a client that waits for `100 Continue` send it; one that is huge is not waited for either.
+        if !expects_continue && size <= DISCARD_LIMIT_BYTES {
+            discard(&mut body).await;
+        }
         return Err(too_large(Some(size), limit).into());
     }
     let mut arriving = Arriving { bytes: BytesMut::new(), room: None };

@@ -73,7 +73,8 @@ impl Gateway {
     ) -> Result<(Request<Held>, Seat, Arc<Instance>), Failure> {
         let (mut head, incoming) = request.into_parts();
         let limit = entry.card.settings.body_limit_bytes();
-        let held = body::read(incoming, limit, &self.buffer, self.body_timeout).await?;
+        let expects_continue = head.headers.contains_key(EXPECT);
+        let held = body::read(incoming, limit, &self.buffer, self.body_timeout, expects_continue).await?;
         record.received(held.bytes.len());
         make_end_to_end(&mut head.headers);
         set_header(&mut head.headers, HEADER_INVOCATION, &record.id().0);

@@ -1,5 +1,7 @@
 //! A V2 inference request to tensors.
 
+use std::collections::HashSet;
+
 use modelet_core::{DType, Data, FunctionError, InputSpec, Signature, Tensor};
 
 use super::response::{V2Output, V2Reply};
@@ -54,7 +56,16 @@ pub(super) fn read(request: &Request<'_>, signature: &Signature) -> Result<Read,
             .enumerate()
             .map(|(at, output)| asked_output(output, at, read.reply.binary))
             .collect::<Result<_, _>>()?;
-        read.outputs = Some(read.reply.outputs.iter().map(|output| output.name.clone()).collect());
+        let names: Vec<String> = read.reply.outputs.iter().map(|output| output.name.clone()).collect();
+        let mut seen = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
+            return Err(FunctionError::bad_input(
+                "outputs",
+                "each output once",
+                format!("{} again", quoted(twice)),
+            ));
+        }
+        read.outputs = Some(names);
     }
     Ok(read)
 }
