@@ -18,6 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const DISCARD_LIMIT_BYTES: u64 = 64 << 20;
 /// … and for this long.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+/// An answer is handed to its connection in pieces of this size, so that its room stays taken until nearly all of it is sent.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// A body in memory, and the room that it takes.
 #[derive(Debug)]
@@ -161,7 +163,8 @@ impl Body for Held {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let bytes = std::mem::take(&mut self.bytes);
+        let piece = self.bytes.len().min(PIECE_BYTES);
+        let bytes = self.bytes.split_to(piece);
         Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
     }
 
