@@ -8,4 +8,8 @@ echo "lint: clippy"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
 echo "lint: documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet --document-private-items
+if command -v cargo-deny >/dev/null; then
+  echo "lint: licences, sources and banned crates"
+  cargo deny --log-level error check bans licenses sources
+fi
 echo "lint: clean"
