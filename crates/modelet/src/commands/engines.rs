@@ -20,7 +20,10 @@ pub async fn run(common: &Common, engines: &Engines) -> Result<(), Report> {
 
 async fn install(common: &Common) -> Result<(), Report> {
     let path = {
-        let _progress = Progress::start(format!("bringing ONNX Runtime {} (about 20 MB)", library::PINNED));
+        let _progress = Progress::start(format!(
+            "installing ONNX Runtime {} (about 20 MB, unless it is there already)",
+            library::PINNED
+        ));
         engines::install().await?
     };
     if common.json {
