@@ -51,11 +51,16 @@ codes! {
     RouteNotFound, "route-not-found", 404;
     MethodNotAllowed, "method-not-allowed", 405;
     QueueFull, "queue-full", 429;
+    Throttled, "throttled", 429;
     RequestTimeout, "request-timeout", 504;
     StartFailed, "start-failed", 503;
     LoadTimeout, "load-timeout", 503;
     OutOfMemory, "out-of-memory", 502;
     InstanceDied, "instance-died", 502;
+    InstanceStuck, "instance-stuck", 502;
+    MachineFull, "machine-full", 503;
+    IsolationUnavailable, "isolation-unavailable", 503;
+    SecretMissing, "secret-missing", 503;
     ShuttingDown, "shutting-down", 503;
     Overloaded, "overloaded", 503;
     BadArtifact, "bad-artifact", 400;

@@ -15,6 +15,15 @@ use crate::settings::SettingsPatch;
 /// model = "model.onnx"          # default: the one model in the folder
 /// engine = "auto"               # auto | onnxruntime | rten
 /// non_finite = "null"           # how NaN and infinities are written in JSON: null | text | error
+/// keep_alive = "fixed"          # how long idle instances are kept: fixed (idle_timeout_ms) | hybrid (learnt from the calls)
+/// network = false               # may instances reach the network?
+/// isolation = 2                 # the weakest rung that instances may run under: 1 (best) to 4
+///
+/// [env]
+/// MODE = "fast"
+///
+/// [secrets]
+/// API_KEY = "partner-key"       # the value of the secret of that name: modelet secret set partner-key
 ///
 /// [settings]
 /// memory_mib = 512
@@ -43,6 +52,21 @@ pub struct Manifest {
     /// How NaN and infinities are written where JSON has no word for them.
     #[serde(default, skip_serializing_if = "NonFinite::is_default")]
     pub non_finite: NonFinite,
+    /// How long idle instances are kept.
+    #[serde(default, skip_serializing_if = "KeepAlive::is_default")]
+    pub keep_alive: KeepAlive,
+    /// True when instances may reach the network.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub network: bool,
+    /// The weakest isolation that instances may run under; absent: the best that the machine has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Rung>,
+    /// Variables of the instances' environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Variables whose values are secrets of the platform, by the secret's name: neither artifact nor log has the value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, String>,
     /// Limits that differ from the defaults.
     #[serde(default)]
     pub settings: SettingsPatch,
@@ -79,6 +103,77 @@ impl EngineChoice {
             Self::Onnxruntime => Some(EngineName::Onnxruntime),
             Self::Rten => Some(EngineName::Rten),
         }
+    }
+}
+
+/// How long idle instances are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KeepAlive {
+    /// For `idle_timeout_ms`.
+    #[default]
+    Fixed,
+    /// For as long as the calls so far make it likely that another comes, and started ahead of it: the hybrid histogram of
+    /// "Serverless in the Wild" (ATC 2020). As `Fixed` while there is no pattern.
+    Hybrid,
+}
+
+impl KeepAlive {
+    fn is_default(&self) -> bool {
+        *self == Self::Fixed
+    }
+}
+
+/// A rung of the isolation ladder; 1 is the strongest.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Rung {
+    /// Namespaces, a read-only root, no capabilities, a system call filter, and limits by control groups.
+    NamespacesAndCgroups = 1,
+    /// As above, but limits by rlimits and a watch over memory.
+    Namespaces = 2,
+    /// No namespaces: landlock for files and TCP, a system call filter that also refuses sockets, rlimits, the watch.
+    Landlock = 3,
+    /// Only a system call filter, rlimits and the watch: keeps accidents apart, not enemies. Must be asked for.
+    Filter = 4,
+}
+
+impl Rung {
+    /// From the strongest to the weakest.
+    pub const ALL: [Self; 4] = [Self::NamespacesAndCgroups, Self::Namespaces, Self::Landlock, Self::Filter];
+
+    /// What it keeps apart, in words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::NamespacesAndCgroups => "namespaces, system call filter, control groups",
+            Self::Namespaces => "namespaces, system call filter, rlimits and a memory watch",
+            Self::Landlock => "landlock, system call filter, rlimits and a memory watch",
+            Self::Filter => "system call filter, rlimits and a memory watch",
+        }
+    }
+}
+
+impl From<Rung> for u8 {
+    fn from(rung: Rung) -> Self {
+        rung as Self
+    }
+}
+
+impl TryFrom<u8> for Rung {
+    type Error = String;
+    fn try_from(number: u8) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|rung| u8::from(*rung) == number)
+            .ok_or_else(|| format!("there is no isolation {number}; the rungs are 1 (the strongest) to 4"))
+    }
+}
+
+impl std::fmt::Display for Rung {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", u8::from(*self), self.description())
     }
 }
 

@@ -68,30 +68,82 @@ settings! {
     concurrency: 16, 1 => 1_000;
     /// Most instances of one version at a time.
     max_instances: 4, 1 => 1_000;
+    /// Instances that are kept ready whether or not there are calls.
+    min_instances: 0, 0 => 1_000;
+    /// Instances that this function can always have: their memory is kept from other functions.
+    reserved_instances: 0, 0 => 1_000;
+    /// Idle instances that are kept ready beyond the busy ones while the function is in use.
+    prewarmed_instances: 0, 0 => 1_000;
     /// Calls that may wait for an instance before further ones get 429.
     queue_limit: 1_000, 0 => 100_000;
     /// An instance without work for this long is stopped.
     idle_timeout_ms: 600_000, 0 => 86_400_000;
+    /// Calls that are let in per second on average; further ones get 429. 0: no limit.
+    rate_limit_per_s: 0, 0 => 1_000_000;
+    /// Calls that are let in at once beyond the average rate. 0: as many as one second lets in.
+    rate_burst: 0, 0 => 1_000_000;
     /// A call, from its arrival to the end of its answer, without the time an instance takes to load.
     request_timeout_ms: 60_000, 1 => 3_600_000;
     /// An instance, from its start until it is ready.
     load_timeout_ms: 120_000, 1 => 3_600_000;
     /// Calls in flight when an instance is told to stop get this long to end.
     drain_timeout_ms: 30_000, 0 => 3_600_000;
+    /// An instance that works on a call, answers no question about its health and uses no processor for this long is stuck, and stopped.
+    stuck_timeout_ms: 10_000, 100 => 3_600_000;
+    /// An instance that has had this many calls is replaced between calls. 0: never.
+    recycle_calls: 0, 0 => 1_000_000_000;
+    /// An instance that holds this much of memory_mib between calls is replaced. 0: never.
+    recycle_memory_percent: 80, 0 => 100;
+    /// An instance that has this many threads more than when it was ready is replaced between calls. 0: never.
+    recycle_thread_growth: 64, 0 => 100_000;
     /// Memory of one instance; one that grows beyond is stopped.
     memory_mib: 1_024, 64 => 1_048_576;
-    /// Threads that the engine computes with.
-    threads: 1, 1 => 256;
+    /// Share of the processors, in thousandths of one. 0: memory_mib / 1,769 processors, as on AWS Lambda, but at least one.
+    cpu_millis: 0, 0 => 1_024_000;
+    /// Threads that the engine computes with. 0: as many as whole processors are in the share.
+    threads: 0, 0 => 256;
+    /// Processes and threads that an instance may have.
+    processes_limit: 256, 8 => 32_768;
+    /// Files that an instance may have open.
+    open_files_limit: 4_096, 64 => 1_048_576;
+    /// Size of an instance's own /tmp; what lies there counts as its memory.
+    tmp_mib: 512, 1 => 1_048_576;
+    /// Most rows that waiting calls are put together to, for one computation. 1: never put together.
+    batch_max_rows: 64, 1 => 65_536;
+    /// How long a call waits for others to be put together with. 0: only those that are waiting already.
+    batch_max_wait_ms: 0, 0 => 60_000;
     /// Largest request body, as sent and after decompression; JSON takes up to 8 times as much memory while it is read.
     body_limit_mib: 64, 1 => 2_048;
     /// Largest response body that an instance may answer with.
     response_limit_mib: 256, 1 => 2_048;
 }
 
+/// Memory that comes with one processor.
+const MIB_PER_PROCESSOR: u64 = 1_769;
+
 impl Settings {
     /// The body limit in bytes.
     pub const fn body_limit_bytes(&self) -> u64 {
         self.body_limit_mib << 20
+    }
+
+    /// The processor share of an instance, in thousandths of one processor.
+    ///
+    /// Source of the rule: AWS Lambda gives one vCPU per 1,769 MB of memory (docs, "Configure Lambda function memory").
+    pub fn cpu_share_millis(&self) -> u64 {
+        match self.cpu_millis {
+            0 => (self.memory_mib * 1_000 / MIB_PER_PROCESSOR).max(1_000),
+            millis => millis,
+        }
+    }
+
+    /// Threads that the engine computes with: as set, else the whole processors of the share, at least one.
+    pub fn engine_threads(&self) -> usize {
+        let threads = match self.threads {
+            0 => (self.cpu_share_millis() / 1_000).max(1),
+            threads => threads,
+        };
+        usize::try_from(threads).unwrap_or(usize::MAX)
     }
 
     /// The response limit in bytes.
@@ -119,6 +171,18 @@ mod tests {
         assert_eq!(error, "concurrency = 0 is out of bounds: it must be from 1 to 1000");
         assert!(patch.set("memory", 1).unwrap_err().contains("memory_mib"));
         assert!(serde_json::from_str::<SettingsPatch>(r#"{"memroy_mib": 1}"#).is_err());
+    }
+
+    #[test]
+    fn threads_follow_the_share_and_the_share_follows_memory() {
+        let of = |memory_mib, cpu_millis, threads| {
+            let settings = Settings { memory_mib, cpu_millis, threads, ..Settings::default() };
+            (settings.cpu_share_millis(), settings.engine_threads())
+        };
+        assert_eq!(of(1_024, 0, 0), (1_000, 1));
+        assert_eq!(of(4 * 1_769, 0, 0), (4_000, 4));
+        assert_eq!(of(1_024, 500, 0), (500, 1));
+        assert_eq!(of(1_024, 0, 3), (1_000, 3));
     }
 
     #[test]

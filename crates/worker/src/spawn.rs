@@ -22,6 +22,8 @@ use crate::process::Process;
 
 /// The descriptor under which an instance finds its listening socket.
 pub const SOCKET_FD: i32 = 3;
+/// The descriptor under which a stem cell finds the socket that its artifact comes through.
+pub const CONTROL_FD: i32 = 4;
 
 /// What to start.
 #[derive(Debug)]

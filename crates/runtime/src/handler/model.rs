@@ -27,7 +27,7 @@ impl ModelHandler {
         let card = &config.card;
         let settings = &card.settings;
         let options = LoadOptions {
-            threads: usize::try_from(settings.threads).unwrap_or(1),
+            threads: settings.engine_threads(),
             onnxruntime_library: config.onnxruntime.clone(),
         };
         let model = modelet_model::engine(card.engine).load(&config.model(), &options)?;
