@@ -3,6 +3,7 @@
 //! - [`spawn`]: the thread that starts processes, and what it is told to start
 //! - [`process`]: a running process group: its end, and how to bring it about
 //! - [`socket`]: the Unix sockets that instances inherit as fd 3
+//! - [`control`]: the way to a stem cell, which gets its artifact as open descriptors
 //! - [`feed`]: HTTP/1.1 to an instance; a connection is a concurrency slot
 //! - [`output`]: what an instance prints, line by line
 //! - [`memory`]: how much memory a process holds
@@ -12,6 +13,7 @@
 //! Deliberately absent: scaling decisions, client protocols. The only room with `unsafe` and with process spawning; each
 //! `unsafe` block says why it is sound.
 
+pub mod control;
 pub mod feed;
 pub mod machine;
 pub mod memory;
@@ -21,6 +23,7 @@ pub mod process;
 pub mod socket;
 pub mod spawn;
 
+pub use control::Control;
 pub use feed::{Connection, Feed, FeedError};
 pub use output::{OutputLine, Stream};
 pub use process::{Exit, Process};

@@ -39,29 +39,23 @@ struct Shared {
 }
 
 /// Serves until SIGTERM (exit code 0); or, when loading failed, until the host has been told (exit code 1).
-pub fn serve(loaded: Loaded, load_ms: f64) -> io::Result<ExitCode> {
+pub fn serve(
+    listener: std::os::unix::net::UnixListener,
+    loaded: Loaded,
+    load_ms: f64,
+) -> io::Result<ExitCode> {
     let failure = loaded.as_ref().err().map(|error| (error.code, error.message.clone()));
     let code = ExitCode::from(u8::from(failure.is_some()));
     let readiness = Readiness { load_ms, failure };
     let shared = Rc::new(Shared { handler: RefCell::new(loaded), readiness, told: Notify::new() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    runtime.block_on(LocalSet::new().run_until(accept(shared)))?;
+    runtime.block_on(LocalSet::new().run_until(accept(listener, shared)))?;
     Ok(code)
 }
 
-fn inherited_listener() -> io::Result<UnixListener> {
-    let found = listenfd::ListenFd::from_env().take_unix_listener(0)?;
-    let listener = found.ok_or_else(|| {
-        io::Error::other(
-            "no socket was inherited: the host hands a listening Unix socket over as fd 3 (LISTEN_FDS=1)",
-        )
-    })?;
+async fn accept(listener: std::os::unix::net::UnixListener, shared: Rc<Shared>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    UnixListener::from_std(listener)
-}
-
-async fn accept(shared: Rc<Shared>) -> io::Result<()> {
-    let listener = inherited_listener()?;
+    let listener = UnixListener::from_std(listener)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopping) = watch::channel(());
     loop {
