@@ -116,6 +116,9 @@ pub struct Up {
     /// Largest artifact that may be deployed, MiB
     #[arg(long, default_value_t = 10_240, value_name = "MIB", value_parser = value_parser!(u64).range(1..=1 << 20))]
     pub artifact_limit_mib: u64,
+    /// Stem cells kept ready for cold starts, at most; as many as starts came together lately. 0: none
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000))]
+    pub cells: u32,
     /// Log records kept, all functions together
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = value_parser!(u64).range(1_000..=1_000_000_000))]
     pub log_rows_limit: u64,

@@ -1,14 +1,19 @@
 //! The one place that carries out what the scheduler decides.
 //!
 //! - [`version`]: the books of one version: its scheduler state, its open calls, its instances
+//! - [`launch`]: how its process is started
+//! - [`cells`]: processes that were started ahead
 //! - [`instance`]: the life of one instance, from start to exit
 //! - [`ticket`]: a call's place in line, and what becomes of it
 
+pub mod cells;
 pub mod instance;
+pub mod launch;
 pub mod ticket;
 pub mod version;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelet_core::{FunctionName, Version};
@@ -20,6 +25,7 @@ use crate::store::artifacts::Artifacts;
 use crate::store::catalog::VersionEntry;
 use crate::store::logs::Logs;
 
+pub use cells::Cells;
 pub use instance::InstanceView;
 pub use ticket::{Seat, Ticket};
 pub use version::VersionDispatch;
@@ -34,6 +40,10 @@ pub struct Shared {
     pub sockets: SocketFolder,
     /// How instances are started.
     pub command: Arc<dyn InstanceCommand>,
+    /// The stem cells.
+    pub cells: Cells,
+    /// Where stem cells lay their artifacts out.
+    pub cells_folder: PathBuf,
     /// Where artifacts lie.
     pub artifacts: Artifacts,
     /// Where records go.
@@ -55,7 +65,9 @@ struct Versions {
 impl Dispatch {
     /// Nothing runs yet.
     pub fn new(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), versions: Mutex::default() }
+        let shared = Arc::new(shared);
+        tokio::spawn(cells::keep(Arc::downgrade(&shared)));
+        Self { shared, versions: Mutex::default() }
     }
 
     /// What all versions share.
@@ -91,6 +103,7 @@ impl Dispatch {
         let versions: Vec<_> = {
             let mut versions = self.lock();
             versions.draining = true;
+            self.shared.cells.close();
             versions.active.values().cloned().collect()
         };
         drain(&versions).await;

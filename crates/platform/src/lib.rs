@@ -30,7 +30,7 @@ use tokio::sync::Semaphore;
 use crate::admin::Admin;
 use crate::clock::Clock;
 pub use crate::config::{Config, InstanceCommand};
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Cells, Dispatch};
 use crate::gateway::Gateway;
 use crate::lock::DataLock;
 use crate::server::Server;
@@ -61,10 +61,15 @@ impl Platform {
             sockets: SocketFolder::create(&config.data.join("run"))
                 .map_err(|e| store_failed("make the sockets", e))?,
             command: config.instance.clone(),
+            cells: Cells::new(config.cells_limit),
+            cells_folder: config.data.join("run/cells"),
             artifacts: catalog.artifacts().clone(),
             logs,
         };
         let dispatch = Arc::new(Dispatch::new(shared));
+        if !catalog.all().is_empty() {
+            dispatch.shared().cells.want();
+        }
         let buffer_kib =
             usize::try_from(config.buffer_mib << 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let gateway = Arc::new(Gateway {

@@ -104,6 +104,7 @@ pub(crate) async fn deploy(
     let catalog = admin.catalog.clone();
     let (entry, created) =
         to_its_end(async move { catalog.publish(prepared, evidence, now_ms).await }).await?;
+    admin.dispatch.shared().cells.want();
     Ok(Json(Deployed {
         url: admin.function_url(&name),
         name,

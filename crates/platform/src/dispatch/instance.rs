@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_VERSION, Readiness};
+use modelet_core::instance::Readiness;
 use modelet_core::{Code, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
-use modelet_worker::{Exit, Feed, FeedError, Launch, OutputLine, Process, Stream, memory, output};
+use modelet_worker::{Exit, Feed, FeedError, OutputLine, Process, memory};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use crate::dispatch::VersionDispatch;
+use crate::dispatch::launch::{self, Role};
 use crate::store::logs::LogRecord;
 
 /// Lines kept for error messages, and how much of each.
@@ -22,14 +22,10 @@ const LAST_WORDS_CHARACTERS: usize = 200;
 /// When a process has ended, its last output and its readiness answer get this long to be read: a process that it started
 /// and that left its group may hold the pipes open for ever.
 const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Lines between an instance and the log; beyond that the instance waits in its `write`.
-const OUTPUT_QUEUE: usize = 256;
 /// A process that was told to stop gets this long to end by itself.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The memory of an instance is looked at this often.
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
-/// Open files that an instance may have.
-const OPEN_FILES: u64 = 4_096;
 
 /// An instance that runs now, as the admin API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -232,7 +228,6 @@ impl Instance {
 async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
     match launch(&instance, &version).await {
         Ok((process, lines)) => {
-            version.log_event(&instance, format!("started, process {}", process.id())).await;
             let output = tokio::spawn(keep_output(instance.clone(), version.clone(), lines));
             let readiness = tokio::spawn(await_readiness(instance.clone(), version.clone()));
             let exit = watch(&instance, &version, &process).await;
@@ -253,43 +248,25 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
     version.event(Event::Exited(instance.no));
 }
 
+/// Takes a stem cell, or starts a process.
 async fn launch(
     instance: &Arc<Instance>,
     version: &VersionDispatch,
-) -> io::Result<(Process, mpsc::Receiver<OutputLine>)> {
-    let shared = &version.shared;
-    let socket = shared.sockets.bind(&instance.id.0)?;
-    let folder = shared.artifacts.folder(&version.entry.sha256);
-    let (program, args) = shared.command.command();
-    let mut env: Vec<_> = [
-        ("LANG", "C.UTF-8"),
-        ("LISTEN_FDS", "1"),
-        // ONNX Runtime must not talk to anybody; see the engine.
-        ("ORT_DISABLE_TELEMETRY", "1"),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-    ]
-    .map(|(name, value)| (name.into(), value.into()))
-    .into();
-    env.push((ENV_ARTIFACT.into(), folder.into()));
-    env.push((ENV_VERSION.into(), version.entry.version.to_string().into()));
-    // Looks for files: not on the thread that serves.
-    let command = shared.command.clone();
-    env.extend(tokio::task::spawn_blocking(move || command.environment()).await?);
-    let launch = Launch {
-        program,
-        args,
-        env,
-        folder: Path::new("/").into(),
-        socket: socket.listener,
-        open_files: OPEN_FILES,
+) -> io::Result<(Arc<Process>, mpsc::Receiver<OutputLine>)> {
+    let (shared, entry) = (&version.shared, &version.entry);
+    let (started, origin) = match shared.cells.take(shared, entry) {
+        Some(started) => (started, "from a stem cell"),
+        None => {
+            let artifact = shared.artifacts.folder(&entry.sha256);
+            let role = Role::Instance { artifact, version: entry.version };
+            (launch::start(shared, &instance.id.0, role).await?, "from nothing")
+        }
     };
-    let spawned = shared.spawner.spawn(launch).await?;
-    let _ = instance.pid.set(spawned.process.id());
-    let _ = instance.feed.set(Feed::new(socket.address));
-    let (sender, lines) = mpsc::channel(OUTPUT_QUEUE);
-    tokio::spawn(output::read_lines(spawned.stdout, Stream::Stdout, sender.clone()));
-    tokio::spawn(output::read_lines(spawned.stderr, Stream::Stderr, sender));
-    Ok((spawned.process, lines))
+    let pid = started.process.id();
+    let _ = instance.pid.set(pid);
+    let _ = instance.feed.set(started.feed);
+    version.log_event(instance, format!("started {origin}, process {pid}")).await;
+    Ok((started.process, started.lines))
 }
 
 /// Waits for the end, and brings it about when it is due.
