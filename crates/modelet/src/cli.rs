@@ -67,6 +67,11 @@ pub enum Command {
     /// Delete a function with all its versions and logs
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
     Delete(Delete),
+    /// Store values that functions are given as environment variables, and that nothing shows
+    #[command(
+        after_help = "Examples:\n  modelet secret set partner-key < key.txt\n  modelet secret ls\n  modelet secret rm partner-key\n\nIn modelet.toml:\n  [secrets]\n  API_KEY = \"partner-key\""
+    )]
+    Secret(Secret),
     /// Show what this machine can do, and what is missing
     #[command(
         after_help = "Examples:\n  modelet doctor\n  modelet doctor --json | jq '.[] | select(.verdict != \"ok\")'"
@@ -193,6 +198,31 @@ pub struct Delete {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// `modelet secret`
+#[derive(Debug, Args)]
+pub struct Secret {
+    /// What to do
+    #[command(subcommand)]
+    pub action: SecretAction,
+}
+
+/// What to do with secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretAction {
+    /// Store a value, read from standard input
+    Set {
+        /// The secret's name
+        name: String,
+    },
+    /// List the names
+    Ls,
+    /// Remove a secret
+    Rm {
+        /// The secret's name
+        name: String,
+    },
 }
 
 /// `modelet engines`

@@ -19,6 +19,7 @@ mod invoke;
 mod logs;
 mod ls;
 mod probe;
+mod secret;
 mod up;
 
 /// Runs a command to its end.
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Ls => on_this_thread(async move { ls::run(&common).await }),
         Command::Describe(named) => on_this_thread(async move { describe::run(&common, &named).await }),
         Command::Logs(logs) => on_this_thread(async move { logs::run(&common, &logs).await }),
+        Command::Secret(secret) => on_this_thread(async move { secret::run(&common, &secret).await }),
         Command::Delete(delete) => on_this_thread(async move { delete::run(&common, &delete).await }),
         Command::Doctor => doctor::run(&common),
         Command::Engines(engines) => on_this_thread(async move { engines::run(&common, &engines).await }),

@@ -4,11 +4,13 @@
 //! - [`launch`]: how its process is started
 //! - [`cells`]: processes that were started ahead
 //! - [`instance`]: the life of one instance, from start to exit
+//! - [`redact`]: keeps the values of secrets out of what it prints
 //! - [`ticket`]: a call's place in line, and what becomes of it
 
 pub mod cells;
 pub mod instance;
 pub mod launch;
+pub mod redact;
 pub mod ticket;
 pub mod version;
 
@@ -24,6 +26,7 @@ use crate::config::InstanceCommand;
 use crate::store::artifacts::Artifacts;
 use crate::store::catalog::VersionEntry;
 use crate::store::logs::Logs;
+use crate::store::secrets::Secrets;
 
 pub use cells::Cells;
 pub use instance::InstanceView;
@@ -40,6 +43,8 @@ pub struct Shared {
     pub sockets: SocketFolder,
     /// How instances are started.
     pub command: Arc<dyn InstanceCommand>,
+    /// What functions are given by name.
+    pub secrets: Secrets,
     /// The stem cells.
     pub cells: Cells,
     /// Where stem cells lay their artifacts out.

@@ -36,6 +36,7 @@ use crate::lock::DataLock;
 use crate::server::Server;
 use crate::store::catalog::Catalog;
 use crate::store::logs::Logs;
+use crate::store::secrets::Secrets;
 use crate::store::store_failed;
 
 /// A platform that is ready to serve.
@@ -61,6 +62,7 @@ impl Platform {
             sockets: SocketFolder::create(&config.data.join("run"))
                 .map_err(|e| store_failed("make the sockets", e))?,
             command: config.instance.clone(),
+            secrets: Secrets::open(&config.data).map_err(|e| store_failed("open the secrets", e))?,
             cells: Cells::new(config.cells_limit),
             cells_folder: config.data.join("run/cells"),
             artifacts: catalog.artifacts().clone(),

@@ -4,12 +4,14 @@
 //! - [`schema`]: the tables, and how older ones become newer
 //! - [`catalog`]: functions and their versions, on disk and in memory
 //! - [`artifacts`]: unpacked artifacts, by digest
+//! - [`secrets`]: values that functions are given and that nothing else shows
 //! - [`logs`]: records of invocations and what instances print
 
 pub mod artifacts;
 pub mod catalog;
 pub mod logs;
 pub mod schema;
+pub mod secrets;
 pub mod writer;
 
 use modelet_core::{Code, PlatformError};

@@ -1,12 +1,14 @@
 //! The list of operations, from which come both the routes and their OpenAPI description.
 
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::admin::views::{Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView};
-use crate::admin::{Handlers, functions, platform};
+use crate::admin::views::{
+    Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView, SecretList, SecretView,
+};
+use crate::admin::{Handlers, functions, platform, secrets};
 
 /// One operation of the admin API.
 pub(crate) struct Operation {
@@ -42,6 +44,7 @@ impl Operation {
 pub(crate) fn operations() -> Vec<Operation> {
     const FUNCTIONS: &str = "/api/v1/functions";
     const FUNCTION: &str = "/api/v1/functions/{name}";
+    const SECRET: &str = "/api/v1/secrets/{name}";
     vec![
         Operation::plain(
             ("get", "/api/v1/platform"),
@@ -72,6 +75,27 @@ pub(crate) fn operations() -> Vec<Operation> {
         ),
         deploy(),
         read_logs(),
+        Operation::plain(
+            ("get", "/api/v1/secrets"),
+            get(secrets::list),
+            ("listSecrets", "The names of all secrets"),
+            of::<SecretList>,
+        ),
+        Operation {
+            body: Some("application/octet-stream"),
+            ..Operation::plain(
+                ("put", SECRET),
+                put(secrets::set),
+                ("setSecret", "Stores a secret; instances that run keep the value that they started with"),
+                of::<SecretView>,
+            )
+        },
+        Operation::plain(
+            ("delete", SECRET),
+            delete(secrets::remove),
+            ("removeSecret", "Removes a secret"),
+            of::<SecretView>,
+        ),
     ]
 }
 
@@ -184,6 +208,6 @@ mod tests {
             references += 1;
         }
         assert!(references > 10, "{references}");
-        assert_eq!(document["paths"].as_object().unwrap().len(), 5);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 7);
     }
 }

@@ -113,6 +113,20 @@ pub struct Deleted {
     pub versions: usize,
 }
 
+/// A secret, by its name: no answer has its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SecretView {
+    /// Its name.
+    pub name: String,
+}
+
+/// All secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SecretList {
+    /// By name.
+    pub secrets: Vec<SecretView>,
+}
+
 /// A piece of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LogPage {

@@ -158,7 +158,8 @@ async fn watch(shared: Weak<Shared>, no: u64, process: Arc<modelet_worker::Proce
 
 /// True when a version needs nothing that was decided when the cell was started.
 fn fits(card: &ArtifactCard) -> bool {
-    card.files.len() < MAX_HANDED_FILES
+    let manifest = &card.manifest;
+    card.files.len() < MAX_HANDED_FILES && manifest.env.is_empty() && manifest.secrets.is_empty()
 }
 
 /// Opens the files of an artifact and hands them over.

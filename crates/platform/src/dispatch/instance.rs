@@ -1,7 +1,9 @@
 //! The life of one instance: started, loading, ready, stopping, gone.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::dispatch::VersionDispatch;
 use crate::dispatch::launch::{self, Role};
+use crate::dispatch::redact::Redactor;
 use crate::store::logs::LogRecord;
 
 /// Lines kept for error messages, and how much of each.
@@ -61,6 +64,8 @@ pub struct Instance {
     started_at_ms: i64,
     stop: Notify,
     end: OnceLock<End>,
+    /// The secrets that it was given.
+    redactor: OnceLock<Redactor>,
     diary: Mutex<Diary>,
 }
 
@@ -76,7 +81,7 @@ struct Diary {
 #[derive(Debug, Clone)]
 enum End {
     /// It could not be started at all.
-    NotStarted(String),
+    NotStarted(Code, String),
     /// It said itself why it cannot serve.
     Failed(Code, String),
     /// It grew beyond its limit, to this many MiB.
@@ -99,6 +104,7 @@ impl Instance {
             started_at_ms: version.shared.clock.unix_ms(),
             stop: Notify::new(),
             end: OnceLock::new(),
+            redactor: OnceLock::new(),
             diary: Mutex::default(),
         });
         tokio::spawn(live(instance.clone(), version));
@@ -164,8 +170,8 @@ impl Instance {
                 let code = if code.status() < 500 { Code::StartFailed } else { *code };
                 PlatformError::new(code, format!("instance {id} could not load: {why}"))
             }
-            Some(End::NotStarted(why)) => {
-                PlatformError::new(Code::StartFailed, format!("instance {id} could not be started: {why}"))
+            Some(End::NotStarted(code, why)) => {
+                PlatformError::new(*code, format!("instance {id} could not be started: {why}"))
             }
             Some(End::OutOfMemory(mib)) => PlatformError::new(
                 Code::OutOfMemory,
@@ -234,7 +240,8 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
             // Everything that it said is kept before its end is told, so that its reasons are there.
             let last_output = futures_util::future::join(output, readiness);
             let _ = tokio::time::timeout(LAST_OUTPUT_TIMEOUT, last_output).await;
-            let end = exit.map_or_else(|error| End::NotStarted(error.to_string()), End::Exited);
+            let end =
+                exit.map_or_else(|error| End::NotStarted(Code::StartFailed, error.to_string()), End::Exited);
             if let End::Exited(exit) = &end {
                 version.log_event(&instance, exit.to_string()).await;
             }
@@ -242,7 +249,7 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
         }
         Err(error) => {
             version.log_event(&instance, format!("could not be started: {error}")).await;
-            instance.ended(End::NotStarted(error.to_string()));
+            instance.ended(End::NotStarted(error.code, error.message));
         }
     }
     version.event(Event::Exited(instance.no));
@@ -252,14 +259,17 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
 async fn launch(
     instance: &Arc<Instance>,
     version: &VersionDispatch,
-) -> io::Result<(Arc<Process>, mpsc::Receiver<OutputLine>)> {
+) -> Result<(Arc<Process>, mpsc::Receiver<OutputLine>), PlatformError> {
     let (shared, entry) = (&version.shared, &version.entry);
+    let variables = variables(instance, version)?;
     let (started, origin) = match shared.cells.take(shared, entry) {
         Some(started) => (started, "from a stem cell"),
         None => {
             let artifact = shared.artifacts.folder(&entry.sha256);
-            let role = Role::Instance { artifact, version: entry.version };
-            (launch::start(shared, &instance.id.0, role).await?, "from nothing")
+            let role = Role::Instance { artifact, version: entry.version, variables };
+            let started = launch::start(shared, &instance.id.0, role).await;
+            let failed = |error: io::Error| PlatformError::new(Code::StartFailed, error.to_string());
+            (started.map_err(failed)?, "from nothing")
         }
     };
     let pid = started.process.id();
@@ -267,6 +277,24 @@ async fn launch(
     let _ = instance.feed.set(started.feed);
     version.log_event(instance, format!("started {origin}, process {pid}")).await;
     Ok((started.process, started.lines))
+}
+
+/// What the manifest says of the environment, secrets with their values.
+fn variables(
+    instance: &Instance,
+    version: &VersionDispatch,
+) -> Result<Vec<(OsString, OsString)>, PlatformError> {
+    let manifest = &version.entry.card.manifest;
+    let mut variables: Vec<(OsString, OsString)> =
+        manifest.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let mut redactor = Redactor::default();
+    for (name, secret) in &manifest.secrets {
+        let value = version.shared.secrets.get(secret)?;
+        redactor.add(secret, &value);
+        variables.push((name.into(), OsString::from_vec(value)));
+    }
+    let _ = instance.redactor.set(redactor);
+    Ok(variables)
 }
 
 /// Waits for the end, and brings it about when it is due.
@@ -323,7 +351,10 @@ async fn keep_output(
     mut lines: mpsc::Receiver<OutputLine>,
 ) {
     let shared = &version.shared;
-    while let Some(line) = lines.recv().await {
+    while let Some(mut line) = lines.recv().await {
+        if let Some(redactor) = instance.redactor.get() {
+            line.text = redactor.redact(line.text);
+        }
         let invocation = instance.note(&line);
         let record = LogRecord::Line {
             at_ms: shared.clock.unix_ms(),

@@ -25,6 +25,8 @@ pub enum Role {
         artifact: PathBuf,
         /// The version.
         version: Version,
+        /// The variables that its manifest asks for.
+        variables: Vec<(OsString, OsString)>,
     },
     /// A stem cell, with the folder in which it lays its artifact out.
     Cell {
@@ -82,7 +84,8 @@ async fn environment(shared: &Shared, role: &Role) -> io::Result<Vec<(OsString, 
     .map(|(name, value)| (name.into(), value.into()))
     .into();
     match role {
-        Role::Instance { artifact, version } => {
+        Role::Instance { artifact, version, variables } => {
+            env.extend(variables.iter().cloned());
             env.push((ENV_ARTIFACT.into(), artifact.into()));
             env.push((ENV_VERSION.into(), version.to_string().into()));
         }
