@@ -6,62 +6,60 @@
 
 use std::ops::Range;
 
-use modelet_core::{Data, Dim, OutputKind, Signature, Tensor, Value};
+use modelet_core::signature::shape_text;
+use modelet_core::{Data, Dim, OutputKind, OutputSpec, Signature, Tensor, Value};
 
 /// Inputs of one call, by name.
 pub type Inputs = Vec<(String, Tensor)>;
 /// Answers to one call, by name.
 pub type Outputs = Vec<(String, Value)>;
 
-/// Refuses a signature in which no axis counts rows: the first of every input that a call must have and of every output has
-/// to be free, of one name where it has one, and that name must not stand at another place (a matrix of rows against rows).
-/// An input of unknown rank does not count rows; an output of unknown rank may.
+/// Refuses a signature in which no axis counts rows: the first of every input that a call must have has to be free, of one
+/// name where it has one, and that name must not stand at another place (a matrix of rows against rows). An output has to have
+/// a first axis, whatever its size is called: exporters give it names of its own, or the 1 of the row that they tried.
 ///
 /// # Errors
 /// What is in the way: `the input sr has the shape []`.
 pub fn check_batch_axis(signature: &Signature) -> Result<(), String> {
-    let mut axis = Axis::default();
     let required = || signature.inputs.iter().filter(|input| !input.optional);
     required().next().ok_or("no call has to have an input")?;
+    let mut rows = None;
+    let mut elsewhere = Vec::new();
     for input in required() {
-        let what = format!("the input {}", input.name);
-        axis.check(&what, input.shape.as_deref().ok_or_else(|| format!("{what} may have any shape"))?)?;
+        let shape =
+            input.shape.as_deref().ok_or_else(|| format!("the input {} may have any shape", input.name))?;
+        let first = shape.first().filter(|first| first.fixed().is_none());
+        let first =
+            first.ok_or_else(|| format!("the input {} has the shape {}", input.name, shape_text(shape)))?;
+        match (name(first), rows) {
+            (Some(other), Some(rows)) if other != rows => {
+                return Err(format!("the input {} counts {other}, others count {rows}", input.name));
+            }
+            (own, _) => rows = rows.or(own),
+        }
+        elsewhere.extend(shape.iter().skip(1).filter_map(name));
     }
     for output in &signature.outputs {
-        let what = format!("the output {}", output.name);
-        match &output.kind {
-            OutputKind::Tensor { shape: Some(shape), .. } => axis.check(&what, shape)?,
-            OutputKind::Tensor { shape: None, .. } | OutputKind::Map { per_row: true, .. } => {}
-            OutputKind::Map { per_row: false, .. } => return Err(format!("{what} is one map")),
-            OutputKind::Sequence { .. } => return Err(format!("{what} is a sequence")),
-        }
+        elsewhere.extend(check_output(output)?.iter().skip(1).filter_map(name));
     }
-    Ok(())
+    match rows.filter(|rows| elsewhere.contains(rows)) {
+        Some(rows) => Err(format!("{rows} is not only the first size")),
+        None => Ok(()),
+    }
 }
 
-/// The axis of rows, as far as a signature has been read.
-#[derive(Default)]
-struct Axis<'a> {
-    rows: Option<&'a str>,
-    elsewhere: Vec<&'a str>,
-}
-
-impl<'a> Axis<'a> {
-    fn check(&mut self, what: &str, shape: &'a [Dim]) -> Result<(), String> {
-        let free = shape.split_first().filter(|(first, _)| first.fixed().is_none());
-        let (first, others) = free
-            .ok_or_else(|| format!("{what} has the shape {}", modelet_core::signature::shape_text(shape)))?;
-        self.elsewhere.extend(others.iter().filter_map(name));
-        if let (Some(name), Some(rows)) = (name(first), self.rows)
-            && name != rows
-        {
-            return Err(format!("{what} counts {name}, others count {rows}"));
-        }
-        self.rows = self.rows.or(name(first));
-        match self.rows.filter(|rows| self.elsewhere.contains(rows)) {
-            Some(rows) => Err(format!("{rows} is not only the first size")),
-            None => Ok(()),
-        }
+/// The shape of an output that may have rows.
+fn check_output(output: &OutputSpec) -> Result<&[Dim], String> {
+    let refuse = |what: &str| Err(format!("the output {} {what}", output.name));
+    match &output.kind {
+        OutputKind::Tensor { shape: Some(shape), .. } => match shape.first() {
+            None => refuse("has the shape []"),
+            Some(Dim::Fixed(2..)) => refuse(&format!("has the shape {}", shape_text(shape))),
+            Some(_) => Ok(shape),
+        },
+        OutputKind::Tensor { shape: None, .. } | OutputKind::Map { per_row: true, .. } => Ok(&[]),
+        OutputKind::Map { per_row: false, .. } => refuse("is one map"),
+        OutputKind::Sequence { .. } => refuse("is a sequence"),
     }
 }
 
@@ -152,15 +150,17 @@ fn check_rows(name: &str, value: &Value, rows: usize) -> Result<(), String> {
 
 fn part_of(value: &Value, rows: Range<usize>) -> Value {
     match value {
-        Value::Tensor(tensor) => Value::Tensor(part_of_tensor(tensor, rows)),
-        Value::Map { keys, values } => {
-            Value::Map { keys: keys.clone(), values: part_of_tensor(values, rows) }
-        }
+        Value::Tensor(tensor) => Value::Tensor(slice(tensor, rows)),
+        Value::Map { keys, values } => Value::Map { keys: keys.clone(), values: slice(values, rows) },
         Value::Sequence(_) | Value::Absent => Value::Absent,
     }
 }
 
-fn part_of_tensor(tensor: &Tensor, rows: Range<usize>) -> Tensor {
+/// Some rows of a tensor: what its first axis counts.
+///
+/// # Panics
+/// Like slices: when it has no such rows.
+pub fn slice(tensor: &Tensor, rows: Range<usize>) -> Tensor {
     let size: usize = tensor.shape().iter().skip(1).product();
     let data: Data = tensor.data().slice(rows.start * size..rows.end * size);
     let mut shape = tensor.shape().to_vec();

@@ -34,7 +34,7 @@ fn an_axis_of_rows_is_first_free_and_of_one_name_everywhere() {
         (&["n 4"][..], &["n 3", "n"][..]),
         (&["? 1", "? 1"], &["? 2"]),
         (&["n length", "n length"], &["n 384"]),
-        (&["n 4"], &["? 3"]),
+        (&["n 4"], &["? 3", "1", "answers 3"]),
     ] {
         assert_eq!(check_batch_axis(&signature(inputs, outputs)), Ok(()), "{inputs:?}");
     }
@@ -42,6 +42,7 @@ fn an_axis_of_rows_is_first_free_and_of_one_name_everywhere() {
         (&["1 4"][..], &["n 3"][..], "the input x has the shape [1, 4]"),
         (&["n 4", ""], &["n 3"], "the input x has the shape []"),
         (&["n 4"], &["3"], "the output y has the shape [3]"),
+        (&["n 4"], &[""], "the output y has the shape []"),
         (&["n 4", "m 4"], &["n"], "the input x counts m, others count n"),
         (&["n 4"], &["n n"], "n is not only the first size"),
         (&["length n", "n 2"], &["n"], "the input x counts n, others count length"),
