@@ -36,6 +36,10 @@ pub struct Assignment {
 /// The path that the platform asks and an instance answers once it has loaded, or failed to.
 pub const READY_PATH: &str = "/modelet/ready";
 
+/// The path that the platform asks to learn whether an instance is well. It is answered by the thread that computes, between
+/// computations: no answer means busy or stuck, and the processor time that the process uses tells which.
+pub const HEALTH_PATH: &str = "/modelet/health";
+
 /// Header of an answer: the invocation's id.
 pub const HEADER_INVOCATION: &str = "x-modelet-invocation";
 /// Header of an answer: the version that gave it.
@@ -53,4 +57,25 @@ pub struct Readiness {
     /// Why it cannot serve: a code and a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<(Code, String)>,
+}
+
+/// What an instance answers at [`HEALTH_PATH`]: 200, or 503 when it has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// How far it is.
+    pub state: HealthState,
+    /// Calls that it has taken in and not yet answered.
+    pub calls: u64,
+}
+
+/// How far an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthState {
+    /// It does not serve yet.
+    Loading,
+    /// It serves.
+    Ready,
+    /// It could not load and will not serve.
+    Failed,
 }

@@ -1,6 +1,7 @@
 //! The process inside an instance: a host contract on one side, a handler on the other.
 //!
 //! - [`inherited`]: the sockets that the host hands over
+//! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
 //! - [`contract`]: how a host talks to us; today `http` on the inherited socket
@@ -9,11 +10,14 @@
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
 //! another host, so it stays lean.
 
+pub mod batch;
 pub mod cell;
 pub mod config;
 pub mod contract;
 pub mod handler;
 pub mod inherited;
+
+mod count;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

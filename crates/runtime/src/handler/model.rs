@@ -1,6 +1,5 @@
 //! The handler of native models: decode, predict, encode.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -9,15 +8,16 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
-use modelet_model::{LoadOptions, Model};
+use modelet_model::LoadOptions;
 use modelet_protocol::{FunctionContext, Operation, ProtocolName, Route};
 
+use crate::batch::{Batcher, Computed};
 use crate::config::Config;
-use crate::handler::Handler;
+use crate::handler::{Answering, Arriving, Handler, panicked};
 
 /// A loaded model and what its protocols need to know of it.
 pub struct ModelHandler {
-    model: Box<dyn Model>,
+    batcher: Batcher,
     context: FunctionContext,
 }
 
@@ -39,38 +39,42 @@ impl ModelHandler {
             body_limit_bytes: settings.body_limit_bytes(),
             response_limit_bytes: settings.response_limit_bytes(),
         };
-        Ok(Self { model, context })
+        let batcher = Batcher::new(model, &context.signature, settings);
+        Ok(Self { batcher, context })
     }
 
-    fn predict(
-        &mut self,
+    async fn predict(
+        &self,
         route: &Route,
         head: &Parts,
-        body: Bytes,
+        body: Arriving<'_>,
     ) -> Result<Response<Bytes>, FunctionError> {
+        let body = self.batcher.arrive(body).await?;
         let started = Instant::now();
-        let decoded = modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)?;
+        let decoded = guarded(|| {
+            modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)
+        })?;
         let decoded_at = Instant::now();
-        let outputs = self.model.predict(decoded.inputs, decoded.outputs.as_deref())?;
+        let computed = self.batcher.compute(decoded.inputs, decoded.outputs).await?;
         let predicted_at = Instant::now();
-        let mut response = modelet_protocol::encode(&decoded.reply, outputs, &self.context)?;
+        let together = together(&computed);
+        let mut response =
+            guarded(|| modelet_protocol::encode(&decoded.reply, computed.outputs, &self.context))?;
         let phases = [
             ("decode", decoded_at - started),
-            ("predict", predicted_at - decoded_at),
+            ("gather", (predicted_at - decoded_at).saturating_sub(computed.took)),
+            ("predict", computed.took),
             ("encode", predicted_at.elapsed()),
         ];
-        response.headers_mut().insert(HeaderName::from_static("server-timing"), server_timing(&phases));
+        let timing = server_timing(&phases, together.as_deref());
+        response.headers_mut().insert(HeaderName::from_static("server-timing"), timing);
         Ok(response)
     }
-}
 
-impl Handler for ModelHandler {
-    fn answer(&mut self, head: &Parts, body: Bytes) -> Response<Bytes> {
+    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
         let (protocol, result) = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
-                let predicted = catch_unwind(AssertUnwindSafe(|| self.predict(&route, head, body)));
-                let predicted = predicted.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-                (route.protocol, predicted.map_err(Failure::from))
+                (route.protocol, self.predict(&route, head, body).await.map_err(Failure::from))
             }
             Some(Err((protocol, error))) => (protocol, Err(error.into())),
             Some(Ok(_)) | None => {
@@ -85,22 +89,35 @@ impl Handler for ModelHandler {
             response
         })
     }
+}
+
+impl Handler for ModelHandler {
+    fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a> {
+        Box::pin(self.answer(head, body))
+    }
 
     fn body_limit_bytes(&self) -> u64 {
         self.context.body_limit_bytes
     }
 }
 
-/// A defect, ours or an engine's, must not take the calls beside it along.
-fn panicked(panic: &(dyn Any + Send)) -> FunctionError {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    FunctionError::new(Code::PredictionFailed, format!("a defect was met on this input: {text}"))
+fn guarded<T>(run: impl FnOnce() -> Result<T, FunctionError>) -> Result<T, FunctionError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
-fn server_timing(phases: &[(&str, Duration)]) -> HeaderValue {
-    let parts: Vec<_> =
-        phases.iter().map(|(name, time)| format!("{name};dur={:.3}", time.as_secs_f64() * 1e3)).collect();
+/// What a call was computed with, when it was not alone.
+fn together(computed: &Computed) -> Option<String> {
+    (computed.calls > 1).then(|| format!("{} calls, {} rows", computed.calls, computed.rows))
+}
+
+/// The phases as `Server-Timing` (W3C); `together` describes the one in which the model computes.
+fn server_timing(phases: &[(&str, Duration)], together: Option<&str>) -> HeaderValue {
+    let part = |(name, time): &(&str, Duration)| {
+        let about =
+            together.filter(|_| *name == "predict").map_or_else(String::new, |t| format!(";desc=\"{t}\""));
+        format!("{name};dur={:.3}{about}", time.as_secs_f64() * 1e3)
+    };
+    let parts: Vec<_> = phases.iter().map(part).collect();
     // Names and numbers only: always a valid header.
     HeaderValue::try_from(parts.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
