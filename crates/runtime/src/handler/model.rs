@@ -11,9 +11,12 @@ use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_model::{LoadOptions, Model};
 use modelet_protocol::{FunctionContext, Operation, ProtocolName, Route};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::Config;
 use crate::handler::Handler;
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A loaded model and what its protocols need to know of it.
 pub struct ModelHandler {
@@ -59,13 +62,14 @@ impl ModelHandler {
             ("predict", predicted_at - decoded_at),
             ("encode", predicted_at.elapsed()),
         ];
-        response.headers_mut().insert(HeaderName::from_static("server-timing"), server_timing(&phases));
+        response.headers_mut().insert(SERVER_TIMING, server_timing(&phases));
         Ok(response)
     }
 }
 
 impl Handler for ModelHandler {
     fn answer(&mut self, head: &Parts, body: Bytes) -> Response<Bytes> {
+        let used_before = processor_time();
         let (protocol, result) = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
                 let predicted = catch_unwind(AssertUnwindSafe(|| self.predict(&route, head, body)));
@@ -78,12 +82,16 @@ impl Handler for ModelHandler {
                 (ProtocolName::Fn, Err(error.into()))
             }
         };
-        result.unwrap_or_else(|failure| {
+        let mut response = result.unwrap_or_else(|failure| {
             let mut response = modelet_protocol::error(protocol, &failure, None);
             let code = HeaderValue::from_static(failure.code().as_str());
             response.headers_mut().insert(HeaderName::from_static(HEADER_ERROR), code);
             response
-        })
+        });
+        // Another header of the same name: lists are joined by whoever reads them (RFC 9110, 5.3).
+        let used = server_timing(&[("cpu", processor_time().saturating_sub(used_before))]);
+        response.headers_mut().append(SERVER_TIMING, used);
+        response
     }
 
     fn body_limit_bytes(&self) -> u64 {
@@ -96,6 +104,14 @@ fn panicked(panic: &(dyn Any + Send)) -> FunctionError {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
     FunctionError::new(Code::PredictionFailed, format!("a defect was met on this input: {text}"))
+}
+
+/// Processor time of this process so far, the engine's threads included; calls are answered one at a time, so that the
+/// difference belongs to one call.
+fn processor_time() -> Duration {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    // Never negative.
+    Duration::new(used.tv_sec.unsigned_abs(), u32::try_from(used.tv_nsec).unwrap_or(0))
 }
 
 fn server_timing(phases: &[(&str, Duration)]) -> HeaderValue {
