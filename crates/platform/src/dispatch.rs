@@ -2,8 +2,10 @@
 //!
 //! - [`version`]: the books of one version: its scheduler state, its open calls, its instances
 //! - [`instance`]: the life of one instance, from start to exit
+//! - [`account`]: how long an instance loaded, served and idled
 //! - [`ticket`]: a call's place in line, and what becomes of it
 
+pub mod account;
 pub mod instance;
 pub mod ticket;
 pub mod version;
@@ -20,7 +22,7 @@ use crate::store::artifacts::Artifacts;
 use crate::store::catalog::VersionEntry;
 use crate::store::logs::Logs;
 
-pub use instance::InstanceView;
+pub use instance::{InstanceView, Startup};
 pub use ticket::{Seat, Ticket};
 pub use version::VersionDispatch;
 
