@@ -99,6 +99,14 @@ pub struct InvocationRecord {
     pub response_bytes: u64,
 }
 
+impl InvocationRecord {
+    /// True for the receipt of a cold start: the first call of an instance, if it waited for it. Calls that waited beside it
+    /// are cold starts too, but of the same instance.
+    pub fn is_receipt(&self) -> bool {
+        self.cold_start && self.phases.first_inference
+    }
+}
+
 /// What an instance did from its start until `at_ms`. The three times add up to its life so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InstanceRecord {

@@ -3,12 +3,14 @@
 //!
 //! - [`views`]: what goes over the wire
 //! - [`functions`]: deploy, list, describe, delete, logs
+//! - [`usage`]: usage, and the receipts of cold starts
 //! - [`openapi`]: the description
 //! - [`origin`]: keeps web pages of other origins out
 
 pub mod functions;
 pub mod openapi;
 pub mod origin;
+pub mod usage;
 pub mod views;
 
 use std::sync::Arc;

@@ -5,8 +5,13 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::admin::views::{Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView};
-use crate::admin::{Handlers, functions, platform};
+use crate::admin::views::{
+    ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView, UsagePage,
+};
+use crate::admin::{Handlers, functions, platform, usage};
+
+/// Name, place (`query` or `header`), type, meaning.
+pub(crate) type Parameter = (&'static str, &'static str, &'static str, &'static str);
 
 /// One operation of the admin API.
 pub(crate) struct Operation {
@@ -15,8 +20,7 @@ pub(crate) struct Operation {
     method: &'static str,
     id: &'static str,
     summary: &'static str,
-    /// Name, place (`query` or `header`), type, meaning.
-    parameters: &'static [(&'static str, &'static str, &'static str, &'static str)],
+    parameters: &'static [Parameter],
     /// Media type of the request's body.
     body: Option<&'static str>,
     answer: fn(&mut SchemaGenerator) -> Schema,
@@ -72,6 +76,24 @@ pub(crate) fn operations() -> Vec<Operation> {
         ),
         deploy(),
         read_logs(),
+        Operation {
+            parameters: usage::COLD_STARTS_PARAMETERS,
+            ..Operation::plain(
+                ("get", "/api/v1/functions/{name}/cold-starts"),
+                get(usage::cold_starts),
+                ("coldStarts", "The last cold starts of a function, with all phases"),
+                of::<ColdStarts>,
+            )
+        },
+        Operation {
+            parameters: usage::USAGE_PARAMETERS,
+            ..Operation::plain(
+                ("get", "/api/v1/usage"),
+                get(usage::usage),
+                ("usage", "What was used, by function and version"),
+                of::<UsagePage>,
+            )
+        },
     ]
 }
 
@@ -184,6 +206,6 @@ mod tests {
             references += 1;
         }
         assert!(references > 10, "{references}");
-        assert_eq!(document["paths"].as_object().unwrap().len(), 5);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 7);
     }
 }

@@ -50,17 +50,17 @@ pub fn step(connection: &Connection, journal: &Journal, rows_limit: u64) -> rusq
     Ok(piece.next)
 }
 
-/// Adds a row to the log (JSON of a record), and now and then removes what is beyond the limit.
+/// Adds a row to the log (JSON of a record; `receipt`: of a cold start), and now and then removes what is beyond the limit.
 pub fn log(
     connection: &Connection,
     rows_limit: u64,
     function: &str,
     text: &str,
-    cold: bool,
+    receipt: bool,
 ) -> rusqlite::Result<()> {
     let mut insert =
-        connection.prepare_cached("INSERT INTO log (function, record, cold) VALUES (?1, ?2, ?3)")?;
-    if insert.insert(params![function, text, cold])? % PRUNE_EVERY == 0 {
+        connection.prepare_cached("INSERT INTO log (function, record, receipt) VALUES (?1, ?2, ?3)")?;
+    if insert.insert(params![function, text, receipt])? % PRUNE_EVERY == 0 {
         prune(connection, rows_limit)?;
     }
     Ok(())
@@ -95,7 +95,7 @@ impl Fold<'_> {
     fn invocation(&mut self, record: &InvocationRecord, text: &str) -> rusqlite::Result<()> {
         let key = (record.function.clone(), record.version, hour_of(record.arrived_at_ms));
         self.sums.entry(key).or_default().add(&Usage::of(record));
-        log(self.connection, self.rows_limit, record.function.as_str(), text, record.cold_start)
+        log(self.connection, self.rows_limit, record.function.as_str(), text, record.is_receipt())
     }
 
     /// An instance's times are added by the difference to what was known of it before.

@@ -180,7 +180,7 @@ impl Logs {
         }
     }
 
-    /// The last calls of a function that waited for an instance to start, oldest first, at most `limit`.
+    /// The last receipts of cold starts of a function, oldest first, at most `limit`.
     pub async fn cold_starts(
         &self,
         function: &FunctionName,
@@ -188,7 +188,7 @@ impl Logs {
     ) -> Result<Vec<InvocationRecord>, PlatformError> {
         self.flush().await;
         let name = function.to_string();
-        self.query(move |path| select_cold(path, &name, limit.min(MAX_ROWS))).await
+        self.query(move |path| select_receipts(path, &name, limit.min(MAX_ROWS))).await
     }
 
     /// What was used, up to now; and the number of records that were lost, ever.
@@ -267,10 +267,10 @@ fn select(path: &Path, function: &str, after: Option<i64>, limit: usize) -> rusq
     Ok(rows)
 }
 
-fn select_cold(path: &Path, function: &str, limit: usize) -> rusqlite::Result<Vec<InvocationRecord>> {
+fn select_receipts(path: &Path, function: &str, limit: usize) -> rusqlite::Result<Vec<InvocationRecord>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = connection
-        .prepare("SELECT record FROM log WHERE function = ?1 AND cold = 1 ORDER BY seq DESC LIMIT ?2")?;
+        .prepare("SELECT record FROM log WHERE function = ?1 AND receipt = 1 ORDER BY seq DESC LIMIT ?2")?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let records = statement.query_map(params![function, limit], |row| {
         serde_json::from_str(row.get_ref(0)?.as_str()?)

@@ -43,9 +43,9 @@ pub const LOGS: &[&str] = &[
     CREATE INDEX log_by_function ON log (function, seq);
 ",
     "
-    -- 1 for a call that waited for an instance to start
-    ALTER TABLE log ADD COLUMN cold INTEGER NOT NULL DEFAULT 0;
-    CREATE INDEX log_cold_starts ON log (function, seq) WHERE cold = 1;
+    -- 1 for the receipt of a cold start
+    ALTER TABLE log ADD COLUMN receipt INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX log_receipts ON log (function, seq) WHERE receipt = 1;
     -- how far the journal is folded into this database, and how many records were lost, ever; one row
     CREATE TABLE journal (
         id INTEGER PRIMARY KEY CHECK (id = 1),
