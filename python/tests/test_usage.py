@@ -1,4 +1,4 @@
-"""The meter: every answered call is recorded once though the platform is killed, phases add up, and cold starts are explained."""
+"""The meter: every answered call is recorded once, whatever is killed; phases add up; cold starts are explained."""
 
 from __future__ import annotations
 
@@ -133,7 +133,8 @@ def test_a_load_is_billed_once_however_many_wait_for_it(own_platform, cases, iri
     """Calls that wait for one instance: all are cold, one has paid for the load."""
     iris = own_platform.deploy(cases["iris-matrix"], "iris", max_instances=1)
     with httpx.Client(base_url=own_platform.url, timeout=60, trust_env=False) as client:
-        threads = [threading.Thread(target=client.post, args=(iris.path,), kwargs={"json": iris_body}) for _ in range(8)]
+        call = {"target": client.post, "args": (iris.path,), "kwargs": {"json": iris_body}}
+        threads = [threading.Thread(**call) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
