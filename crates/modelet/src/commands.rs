@@ -21,6 +21,8 @@ mod ls;
 mod probe;
 mod secret;
 mod up;
+mod usage;
+mod why_slow;
 
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> Result<(), Report> {
@@ -34,6 +36,8 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Describe(named) => on_this_thread(async move { describe::run(&common, &named).await }),
         Command::Logs(logs) => on_this_thread(async move { logs::run(&common, &logs).await }),
         Command::Secret(secret) => on_this_thread(async move { secret::run(&common, &secret).await }),
+        Command::Usage(usage) => on_this_thread(async move { usage::run(&common, &usage).await }),
+        Command::WhySlow(why) => on_this_thread(async move { why_slow::run(&common, &why).await }),
         Command::Delete(delete) => on_this_thread(async move { delete::run(&common, &delete).await }),
         Command::Doctor => doctor::run(&common),
         Command::Engines(engines) => on_this_thread(async move { engines::run(&common, &engines).await }),

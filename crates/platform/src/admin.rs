@@ -4,6 +4,7 @@
 //! - [`views`]: what goes over the wire
 //! - [`functions`]: deploy, list, describe, delete, logs
 //! - [`secrets`]: set, list, remove
+//! - [`usage`]: usage, and the receipts of cold starts
 //! - [`openapi`]: the description
 //! - [`origin`]: keeps web pages of other origins out
 
@@ -11,6 +12,7 @@ pub mod functions;
 pub mod openapi;
 pub mod origin;
 pub mod secrets;
+pub mod usage;
 pub mod views;
 
 use std::sync::Arc;

@@ -5,8 +5,10 @@
 //! - [`cells`]: processes that were started ahead
 //! - [`instance`]: the life of one instance, from start to exit
 //! - [`redact`]: keeps the values of secrets out of what it prints
+//! - [`account`]: how long an instance loaded, served and idled
 //! - [`ticket`]: a call's place in line, and what becomes of it
 
+pub mod account;
 pub mod cells;
 pub mod instance;
 pub mod launch;
@@ -29,7 +31,7 @@ use crate::store::logs::Logs;
 use crate::store::secrets::Secrets;
 
 pub use cells::Cells;
-pub use instance::InstanceView;
+pub use instance::{InstanceView, Startup};
 pub use ticket::{Seat, Ticket};
 pub use version::VersionDispatch;
 

@@ -35,6 +35,7 @@ use crate::gateway::Gateway;
 use crate::lock::DataLock;
 use crate::server::Server;
 use crate::store::catalog::Catalog;
+use crate::store::journal::Entry;
 use crate::store::logs::Logs;
 use crate::store::secrets::Secrets;
 use crate::store::store_failed;
@@ -56,8 +57,10 @@ impl Platform {
         let url = format!("http://{bound}");
         let catalog = Arc::new(Catalog::open(&config.data)?);
         let logs = Logs::open(&config.data, config.log_rows_limit)?;
+        let clock = Clock::start();
+        logs.record(&Entry::Boot { at_ms: clock.unix_ms() });
         let shared = dispatch::Shared {
-            clock: Clock::start(),
+            clock,
             spawner: Spawner::start().map_err(|e| store_failed("start the spawner", e))?,
             sockets: SocketFolder::create(&config.data.join("run"))
                 .map_err(|e| store_failed("make the sockets", e))?,

@@ -16,6 +16,7 @@ pub mod config;
 pub mod contract;
 pub mod handler;
 pub mod inherited;
+mod processor;
 
 mod count;
 

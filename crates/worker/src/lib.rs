@@ -7,6 +7,7 @@
 //! - [`feed`]: HTTP/1.1 to an instance; a connection is a concurrency slot
 //! - [`output`]: what an instance prints, line by line
 //! - [`memory`]: how much memory a process holds
+//! - [`processor`]: how much processor time a process has used
 //! - [`once`]: programs that are run for their answer
 //! - [`machine`]: what this machine can do, for `modelet doctor`
 //!
@@ -20,6 +21,7 @@ pub mod memory;
 pub mod once;
 pub mod output;
 pub mod process;
+pub mod processor;
 pub mod socket;
 pub mod spawn;
 

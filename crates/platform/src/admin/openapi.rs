@@ -6,9 +6,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::admin::views::{
-    Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView, SecretList, SecretView,
+    ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView, SecretList, SecretView,
+    UsagePage,
 };
-use crate::admin::{Handlers, functions, platform, secrets};
+use crate::admin::{Handlers, functions, platform, secrets, usage};
+
+/// Name, place (`query` or `header`), type, meaning.
+pub(crate) type Parameter = (&'static str, &'static str, &'static str, &'static str);
 
 /// One operation of the admin API.
 pub(crate) struct Operation {
@@ -17,8 +21,7 @@ pub(crate) struct Operation {
     method: &'static str,
     id: &'static str,
     summary: &'static str,
-    /// Name, place (`query` or `header`), type, meaning.
-    parameters: &'static [(&'static str, &'static str, &'static str, &'static str)],
+    parameters: &'static [Parameter],
     /// Media type of the request's body.
     body: Option<&'static str>,
     answer: fn(&mut SchemaGenerator) -> Schema,
@@ -96,6 +99,24 @@ pub(crate) fn operations() -> Vec<Operation> {
             ("removeSecret", "Removes a secret"),
             of::<SecretView>,
         ),
+        Operation {
+            parameters: usage::COLD_STARTS_PARAMETERS,
+            ..Operation::plain(
+                ("get", "/api/v1/functions/{name}/cold-starts"),
+                get(usage::cold_starts),
+                ("coldStarts", "The last cold starts of a function, with all phases"),
+                of::<ColdStarts>,
+            )
+        },
+        Operation {
+            parameters: usage::USAGE_PARAMETERS,
+            ..Operation::plain(
+                ("get", "/api/v1/usage"),
+                get(usage::usage),
+                ("usage", "What was used, by function and version"),
+                of::<UsagePage>,
+            )
+        },
     ]
 }
 

@@ -31,6 +31,7 @@ pub struct Cells {
 struct Kept {
     waiting: VecDeque<Cell>,
     demand: CellDemand,
+    most: usize,
     /// False until there is a function that could need one.
     wanted: bool,
     last: u64,
@@ -44,7 +45,8 @@ struct Cell {
 impl Cells {
     /// No cell yet; `most` at a time.
     pub fn new(most: usize) -> Self {
-        let kept = Kept { waiting: VecDeque::new(), demand: CellDemand::new(most), wanted: false, last: 0 };
+        let demand = CellDemand::new(most);
+        let kept = Kept { waiting: VecDeque::new(), demand, most, wanted: false, last: 0 };
         Self { kept: Mutex::new(kept), changed: Notify::new() }
     }
 
@@ -66,25 +68,29 @@ impl Cells {
         self.lock().waiting.len()
     }
 
-    /// Makes a cell into an instance of a version; `None` when there is no cell, or the version cannot be handed to one.
-    pub fn take(&self, shared: &Shared, entry: &VersionEntry) -> Option<Started> {
-        let now = shared.clock.now();
-        let cell = {
-            let mut kept = self.lock();
-            kept.demand.started(now);
-            if !fits(&entry.card) { None } else { kept.waiting.pop_front() }
-        };
-        self.changed.notify_one();
-        let mut started = cell?.started;
-        let control = started.control.take()?;
-        match assign(shared, entry, control) {
-            Ok(()) => Some(started),
-            Err(error) => {
-                // The instance is started without a cell, and says what is wrong with the artifact if something is.
-                eprintln!("a stem cell could not become {}: {error}", entry.card.name);
-                None
-            }
+    /// Makes a cell into an instance of a version; or says what it is to be started from instead, and why.
+    pub fn take(&self, shared: &Shared, entry: &VersionEntry) -> Result<Started, &'static str> {
+        if !fits(&entry.card) {
+            return Err("a new process: its manifest asks for what a stem cell does not have");
         }
+        let mut started = self.take_any(shared.clock.now())?.started;
+        let control = started.control.take().ok_or("a new process")?;
+        assign(shared, entry, control).map_err(|error| {
+            // The instance is started without a cell, and says what is wrong with the artifact if something is.
+            eprintln!("a stem cell could not become {}: {error}", entry.card.name);
+            "a new process: the stem cell did not take the artifact"
+        })?;
+        Ok(started)
+    }
+
+    fn take_any(&self, now: Duration) -> Result<Cell, &'static str> {
+        let mut kept = self.lock();
+        kept.demand.started(now);
+        self.changed.notify_one();
+        kept.waiting.pop_front().ok_or(match kept.most {
+            0 => "a new process: there are no stem cells (--cells 0)",
+            _ => "a new process: no stem cell was free",
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

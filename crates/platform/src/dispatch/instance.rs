@@ -1,4 +1,8 @@
 //! The life of one instance: started, loading, ready, stopping, gone.
+//!
+//! - [`meter`]: what it costs, told to the journal
+
+mod meter;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -15,9 +19,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use crate::dispatch::VersionDispatch;
+use crate::dispatch::account::Account;
 use crate::dispatch::launch::{self, Role};
 use crate::dispatch::redact::Redactor;
 use crate::store::logs::LogRecord;
+
+pub use meter::Startup;
 
 /// Lines kept for error messages, and how much of each.
 const LAST_WORDS: usize = 5;
@@ -64,9 +71,12 @@ pub struct Instance {
     started_at_ms: i64,
     stop: Notify,
     end: OnceLock<End>,
+    /// A stem cell, or why not: in words.
+    started_from: OnceLock<&'static str>,
     /// The secrets that it was given.
     redactor: OnceLock<Redactor>,
     diary: Mutex<Diary>,
+    account: Mutex<Account>,
 }
 
 /// What is noted while it lives.
@@ -104,9 +114,12 @@ impl Instance {
             started_at_ms: version.shared.clock.unix_ms(),
             stop: Notify::new(),
             end: OnceLock::new(),
+            started_from: OnceLock::new(),
             redactor: OnceLock::new(),
             diary: Mutex::default(),
+            account: Mutex::new(Account::open(version.shared.clock.now())),
         });
+        instance.tell(&version, None);
         tokio::spawn(live(instance.clone(), version));
         instance
     }
@@ -116,14 +129,16 @@ impl Instance {
         self.feed.get()
     }
 
-    /// Notes that a call is in it, so that what it prints can be told apart.
-    pub fn enter(&self, call: InvocationId) {
+    /// Notes that a call is in it, so that what it prints can be told apart. True for its first call.
+    pub fn enter(&self, call: InvocationId, now: Duration) -> bool {
         self.diary().calls.insert(call);
+        self.account().entered(now)
     }
 
     /// Notes that a call has left it.
-    pub fn leave(&self, call: &InvocationId) {
+    pub fn leave(&self, call: &InvocationId, now: Duration) {
         self.diary().calls.remove(call);
+        self.account().left(now);
     }
 
     /// As the admin API shows it.
@@ -252,6 +267,7 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
             instance.ended(End::NotStarted(error.code, error.message));
         }
     }
+    instance.close(&version);
     version.event(Event::Exited(instance.no));
 }
 
@@ -262,20 +278,21 @@ async fn launch(
 ) -> Result<(Arc<Process>, mpsc::Receiver<OutputLine>), PlatformError> {
     let (shared, entry) = (&version.shared, &version.entry);
     let variables = variables(instance, version)?;
-    let (started, origin) = match shared.cells.take(shared, entry) {
-        Some(started) => (started, "from a stem cell"),
-        None => {
+    let (started, from) = match shared.cells.take(shared, entry) {
+        Ok(started) => (started, "a stem cell"),
+        Err(no_cell) => {
             let artifact = shared.artifacts.folder(&entry.sha256);
             let role = Role::Instance { artifact, version: entry.version, variables };
             let started = launch::start(shared, &instance.id.0, role).await;
             let failed = |error: io::Error| PlatformError::new(Code::StartFailed, error.to_string());
-            (started.map_err(failed)?, "from nothing")
+            (started.map_err(failed)?, no_cell)
         }
     };
     let pid = started.process.id();
     let _ = instance.pid.set(pid);
+    let _ = instance.started_from.set(from);
     let _ = instance.feed.set(started.feed);
-    version.log_event(instance, format!("started {origin}, process {pid}")).await;
+    version.log_event(instance, format!("started from {from}, process {pid}")).await;
     Ok((started.process, started.lines))
 }
 
@@ -303,11 +320,13 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
     tokio::select! {
         exit = process.wait() => exit,
         () = instance.stop.notified() => {
+            instance.look(process.id());
             // One that is stuck would only use up its time for a last word.
             let stuck = matches!(instance.diary().stopping, Some(StopReason::Condemned | StopReason::LoadTimeout));
             process.stop(if stuck { Duration::ZERO } else { STOP_GRACE }).await
         }
-        held_kib = outgrown(process.id(), limit_kib) => {
+        never = instance.keep_telling(version, process.id()) => match never {},
+        held_kib = outgrown(instance, process.id(), limit_kib) => {
             instance.ended(End::OutOfMemory(held_kib >> 10));
             version.log_event(instance, format!("grew to {} MiB, beyond memory_mib; stopped", held_kib >> 10)).await;
             process.kill()?;
@@ -330,16 +349,20 @@ async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>)
     }
     let load_ms = readiness.load_ms;
     let _ = instance.readiness.set(readiness);
+    instance.account().ready(version.shared.clock.now());
+    instance.tell(&version, None);
     version.event(Event::Ready(instance.no));
     version.log_event(&instance, format!("ready, loaded in {load_ms:.1} ms")).await;
 }
 
 /// Waits until a process holds more than it may, and says how much.
-async fn outgrown(pid: u32, limit_kib: u64) -> u64 {
+async fn outgrown(instance: &Instance, pid: u32, limit_kib: u64) -> u64 {
     let mut look = tokio::time::interval(MEMORY_INTERVAL);
     loop {
         look.tick().await;
-        if let Some(held) = memory::resident_kib(pid).filter(|held| *held > limit_kib) {
+        let held = memory::resident_kib(pid).unwrap_or(0);
+        instance.account().seen(0, held);
+        if held > limit_kib {
             return held;
         }
     }

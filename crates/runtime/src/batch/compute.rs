@@ -13,6 +13,7 @@ use modelet_model::rows::{self, Outputs};
 
 use super::queue::{Call, Waiting};
 use crate::handler::panicked;
+use crate::processor;
 
 /// The answer to a call, and how it came about.
 #[derive(Debug)]
@@ -21,12 +22,12 @@ pub struct Computed {
     pub outputs: Outputs,
     /// How long the computation took, that of others in it included.
     pub took: Duration,
+    /// This call's part of the processor time, by rows.
+    pub used: Duration,
     /// How many calls were computed together, this one included.
     pub calls: usize,
     /// Their rows; 0 when the call was alone and its inputs have no rows.
     pub rows: usize,
-    /// This call's part of the computation, from 0 to 1.
-    pub share: f64,
 }
 
 /// Computes calls together and answers each. An error, one sentence: the model does not take rows of several calls. The
@@ -38,10 +39,10 @@ pub(super) fn together(model: &mut dyn Model, mut group: Vec<Waiting>) -> Result
         each_alone(model, group);
         return Ok(());
     }
-    let started = Instant::now();
-    match attempt(model, &group) {
+    let (started, mut used) = (Instant::now(), Duration::ZERO);
+    match processor::count(&mut used, || attempt(model, &group)) {
         Ok(parts) => {
-            answer(group, parts, started.elapsed());
+            answer(group, parts, started.elapsed(), used);
             Ok(())
         }
         Err(Attempt::OtherRows(why)) => {
@@ -57,9 +58,9 @@ pub(super) fn together(model: &mut dyn Model, mut group: Vec<Waiting>) -> Result
 
 /// Computes one call.
 pub(super) fn alone(model: &mut dyn Model, call: Call) -> Result<Computed, FunctionError> {
-    let started = Instant::now();
-    let outputs = predict(model, call.inputs, call.outputs.as_deref())?;
-    Ok(Computed { outputs, took: started.elapsed(), calls: 1, rows: call.rows, share: 1.0 })
+    let (started, mut used) = (Instant::now(), Duration::ZERO);
+    let outputs = processor::count(&mut used, || predict(model, call.inputs, call.outputs.as_deref()))?;
+    Ok(Computed { outputs, took: started.elapsed(), used, calls: 1, rows: call.rows })
 }
 
 enum Attempt {
@@ -76,12 +77,12 @@ fn attempt(model: &mut dyn Model, group: &[Waiting]) -> Result<Vec<Outputs>, Att
     rows::split(&outputs, &counts).map_err(Attempt::OtherRows)
 }
 
-fn answer(group: Vec<Waiting>, parts: Vec<Outputs>, took: Duration) {
+fn answer(group: Vec<Waiting>, parts: Vec<Outputs>, took: Duration, used: Duration) {
     let calls = group.len();
     let rows: usize = group.iter().map(|waiting| waiting.call.rows).sum();
     for (waiting, outputs) in group.into_iter().zip(parts) {
-        let share = waiting.call.rows as f64 / rows as f64;
-        let _ = waiting.answer.send(Ok(Computed { outputs, took, calls, rows, share }));
+        let used = used.mul_f64(waiting.call.rows as f64 / rows as f64);
+        let _ = waiting.answer.send(Ok(Computed { outputs, took, used, calls, rows }));
     }
 }
 

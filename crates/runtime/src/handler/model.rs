@@ -14,6 +14,9 @@ use modelet_protocol::{FunctionContext, Operation, ProtocolName, Route};
 use crate::batch::{Batcher, Computed};
 use crate::config::Config;
 use crate::handler::{Answering, Arriving, Handler, panicked};
+use crate::processor;
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A loaded model and what its protocols need to know of it.
 pub struct ModelHandler {
@@ -48,33 +51,34 @@ impl ModelHandler {
         route: &Route,
         head: &Parts,
         body: Arriving<'_>,
+        used: &mut Duration,
     ) -> Result<Response<Bytes>, FunctionError> {
         let body = self.batcher.arrive(body).await?;
         let started = Instant::now();
-        let decoded = guarded(|| {
-            modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)
-        })?;
+        let decode = || modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context);
+        let decoded = processor::count(used, || guarded(decode))?;
         let decoded_at = Instant::now();
         let computed = self.batcher.compute(decoded.inputs, decoded.outputs).await?;
         let predicted_at = Instant::now();
+        *used += computed.used;
         let together = together(&computed);
-        let mut response =
-            guarded(|| modelet_protocol::encode(&decoded.reply, computed.outputs, &self.context))?;
+        let encode = || modelet_protocol::encode(&decoded.reply, computed.outputs, &self.context);
+        let mut response = processor::count(used, || guarded(encode))?;
         let phases = [
             ("decode", decoded_at - started),
             ("gather", (predicted_at - decoded_at).saturating_sub(computed.took)),
             ("predict", computed.took),
             ("encode", predicted_at.elapsed()),
         ];
-        let timing = server_timing(&phases, together.as_deref());
-        response.headers_mut().insert(HeaderName::from_static("server-timing"), timing);
+        response.headers_mut().insert(SERVER_TIMING, server_timing(&phases, together.as_deref()));
         Ok(response)
     }
 
     async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+        let mut used = Duration::ZERO;
         let (protocol, result) = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
-                (route.protocol, self.predict(&route, head, body).await.map_err(Failure::from))
+                (route.protocol, self.predict(&route, head, body, &mut used).await.map_err(Failure::from))
             }
             Some(Err((protocol, error))) => (protocol, Err(error.into())),
             Some(Ok(_)) | None => {
@@ -82,12 +86,15 @@ impl ModelHandler {
                 (ProtocolName::Fn, Err(error.into()))
             }
         };
-        result.unwrap_or_else(|failure| {
+        let mut response = result.unwrap_or_else(|failure| {
             let mut response = modelet_protocol::error(protocol, &failure, None);
             let code = HeaderValue::from_static(failure.code().as_str());
             response.headers_mut().insert(HeaderName::from_static(HEADER_ERROR), code);
             response
-        })
+        });
+        // Another header of the same name: lists are joined by whoever reads them (RFC 9110, 5.3).
+        response.headers_mut().append(SERVER_TIMING, server_timing(&[("cpu", used)], None));
+        response
     }
 }
 

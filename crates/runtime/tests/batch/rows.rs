@@ -52,7 +52,6 @@ fn storm(engine: EngineName, seed: usize) {
             let computed = answer.unwrap();
             assert_eq!(computed.outputs.len(), if only.is_some() { 1 } else { 2 });
             assert!(computed.rows <= 16, "{} rows, the limit is 16", computed.rows);
-            assert!((computed.share - rows as f64 / computed.rows as f64).abs() < 1e-9);
             together += usize::from(computed.calls > 1);
         }
     });
