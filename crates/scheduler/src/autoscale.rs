@@ -78,7 +78,10 @@ impl Autoscaler {
         let clamp = |n: f64| (n as usize).clamp(ready / MAX_SCALE_DOWN_RATE, MAX_SCALE_UP_RATE * ready);
         if panic / ready as f64 >= PANIC_THRESHOLD {
             self.panic_since = Some(now);
-        } else if self.panic_since.is_some_and(|since| now > since + Duration::from_secs(STABLE_WINDOW_S as u64)) {
+        } else if self
+            .panic_since
+            .is_some_and(|since| now > since + Duration::from_secs(STABLE_WINDOW_S as u64))
+        {
             (self.panic_since, self.most_in_panic) = (None, 0);
         }
         // In a quiet window nothing is wanted: the last instance goes by the keep-alive policy.

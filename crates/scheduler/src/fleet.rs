@@ -79,7 +79,8 @@ impl Fleet {
     pub fn add(&mut self, limits: Limits) -> VersionNo {
         self.last_version += 1;
         let no = VersionNo(self.last_version);
-        let member = Member { state: VersionState::new(limits), standing: Standing::default(), touched: 0, turn: 0 };
+        let member =
+            Member { state: VersionState::new(limits), standing: Standing::default(), touched: 0, turn: 0 };
         self.versions.insert(no, member);
         no
     }

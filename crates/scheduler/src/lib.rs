@@ -26,9 +26,7 @@ mod rate;
 mod story;
 pub mod version;
 
-pub use event::{
-    Action, CallFailure, CallNo, Event, InstanceNo, Rejection, StopReason, VersionNo, Wear,
-};
+pub use event::{Action, CallFailure, CallNo, Event, InstanceNo, Rejection, StopReason, VersionNo, Wear};
 pub use fleet::Fleet;
 pub use limits::{Limits, Machine};
 pub use version::Counts;

@@ -6,12 +6,14 @@
 //! - [`feed`]: HTTP/1.1 to an instance; a connection is a concurrency slot
 //! - [`output`]: what an instance prints, line by line
 //! - [`memory`]: how much memory a process holds
+//! - [`budget`]: how much memory this process and its children may use
 //! - [`once`]: programs that are run for their answer
 //! - [`machine`]: what this machine can do, for `modelet doctor`
 //!
 //! Deliberately absent: scaling decisions, client protocols. The only room with `unsafe` and with process spawning; each
 //! `unsafe` block says why it is sound.
 
+pub mod budget;
 pub mod feed;
 pub mod machine;
 pub mod memory;

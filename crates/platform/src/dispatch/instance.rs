@@ -299,7 +299,7 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
         exit = process.wait() => exit,
         () = instance.stop.notified() => {
             // One that is stuck would only use up its time for a last word.
-            let stuck = matches!(instance.diary().stopping, Some(StopReason::Condemned | StopReason::LoadTimeout));
+            let stuck = instance.diary().stopping.is_some_and(StopReason::is_at_once);
             process.stop(if stuck { Duration::ZERO } else { STOP_GRACE }).await
         }
         held_kib = outgrown(process.id(), limit_kib) => {

@@ -21,19 +21,36 @@ impl Fleet {
     pub(super) fn make_room(&mut self, now: Duration, actions: &mut Actions) {
         self.shrink(now, actions);
         let mut claimed_mib = 0;
-        let (mut looks, mut after) = (LOOKS, Bound::Unbounded);
+        let (mut looks, mut after, mut somebody_waits) = (LOOKS, Bound::Unbounded, false);
         while looks > 0 && self.ledger.starting < self.machine.max_starting {
             let Some(place) = self.hungry.range((after, Bound::Unbounded)).next().copied() else { return };
-            if !self.is_short(place.no, claimed_mib, 0) {
+            let is_short = self.is_short(place.no, claimed_mib, 0);
+            // Nothing is started ahead in memory that calls wait for: it would only be stopped for them.
+            if place.want == Want::Ahead && (is_short || somebody_waits) {
+                return;
+            }
+            if !is_short {
                 // Its next place in the line, if it wants more, is behind this one.
                 self.start(place.no, now, actions);
                 continue;
             }
             (looks, after) = (looks - 1, Bound::Excluded(place));
-            if place.want != Want::Ahead {
+            if self.versions.get(&place.no).is_some_and(|member| self.never_fits(member)) {
+                self.disappoint(place.no, now, actions);
+            } else {
                 claimed_mib += self.wait_for_room(place.no, claimed_mib, now, actions);
+                somebody_waits = true;
             }
         }
+    }
+
+    /// Fails the calls of a version that can never have an instance. One that has some goes on with those.
+    fn disappoint(&mut self, no: VersionNo, now: Duration, actions: &mut Actions) {
+        self.change(no, now, |state| {
+            if state.pool().is_empty() {
+                state.fail_waiting(CallFailure::MachineFull, now, actions.of(no));
+            }
+        });
     }
 
     fn start(&mut self, no: VersionNo, now: Duration, actions: &mut Actions) {
@@ -69,13 +86,6 @@ impl Fleet {
         let Some(member) = self.versions.get(&no) else { return 0 };
         let size_mib = member.state.expected_mib();
         let has_nothing = member.state.pool().is_empty();
-        if self.never_fits(member) {
-            if has_nothing {
-                let fail = CallFailure::MachineFull;
-                self.change(no, now, |state| state.fail_waiting(fail, now, actions.of(no)));
-            }
-            return 0;
-        }
         // What is stopped in vain is missed: for one instance more only when it will fit then.
         let short = self.short_mib(member, claimed_mib, self.ledger.stopping_mib);
         if has_nothing || short <= self.ledger.evictable_mib {

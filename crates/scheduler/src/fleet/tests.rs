@@ -62,7 +62,8 @@ fn what_is_called_more_often_is_worth_more() {
 
 #[test]
 fn neither_the_minimum_nor_a_busy_instance_is_evicted() {
-    let mut story = Story::on_machine(room_for(2), [Limits { min_instances: 1, ..single() }, single(), single()]);
+    let mut story =
+        Story::on_machine(room_for(2), [Limits { min_instances: 1, ..single() }, single(), single()]);
     story.on_of(1, Event::Ready(InstanceNo(1)));
     story.make_ready(2, 1, 1);
     assert_eq!(story.arrive_at(3, 1), [], "one is the minimum, one is busy: it waits");
@@ -204,7 +205,8 @@ fn one_that_has_nothing_gets_the_last_calls_that_the_machine_may_hold() {
     let many = Limits { queue_limit: 1_000, ..single() };
     let machine = Machine { max_calls: 20, ..AMPLE };
     let mut story = Story::on_machine(machine, [many.clone(), many]);
-    let refused: Vec<_> = (0..30).map(|call| story.arrive_at(1, call)).filter(|a| a[..] != [] && a.len() == 1).collect();
+    let refused: Vec<_> =
+        (0..30).map(|call| story.arrive_at(1, call)).filter(|a| a[..] != [] && a.len() == 1).collect();
     let refusals = refused.iter().flatten().filter(|(_, a)| matches!(a, crate::Action::Reject(..))).count();
     assert_eq!(refusals, 12, "a tenth is kept");
     assert_eq!(story.arrive_at(2, 0).len(), 1, "for others");

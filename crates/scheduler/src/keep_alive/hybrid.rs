@@ -147,7 +147,15 @@ mod tests {
 
     #[test]
     fn outliers_beyond_the_percentiles_do_not_count() {
-        let idle_times = (0..1_000).map(|n| if n < 5 { 1 } else if n < 10 { 200 } else { 30 });
+        let idle_times = (0..1_000).map(|n| {
+            if n < 5 {
+                1
+            } else if n < 10 {
+                200
+            } else {
+                30
+            }
+        });
         assert_eq!(after(idle_times), after([30; 20]));
     }
 

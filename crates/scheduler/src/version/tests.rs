@@ -1,7 +1,9 @@
 //! A hand case for every rule about one version.
 
 use crate::story::*;
-use crate::{Action, CallFailure, CallNo, Counts, Event, InstanceNo, Limits, Rejection, StopReason, VersionNo, Wear};
+use crate::{
+    Action, CallFailure, CallNo, Counts, Event, InstanceNo, Limits, Rejection, StopReason, VersionNo, Wear,
+};
 
 mod recycling;
 mod wanting;
@@ -166,8 +168,5 @@ fn draining_has_an_end_even_for_a_call_that_has_none() {
     let mut story = Story::warm(Limits { request_timeout: ms(60_000), ..limits() });
     story.arrive(1);
     story.on(Event::Drain);
-    assert_eq!(
-        story.tick(3_000),
-        [fail(1, CallFailure::Draining), stop(1, StopReason::Draining)]
-    );
+    assert_eq!(story.tick(3_000), [fail(1, CallFailure::Draining), stop(1, StopReason::Draining)]);
 }

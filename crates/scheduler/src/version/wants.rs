@@ -51,7 +51,8 @@ impl VersionState {
         let call = self.calls.first_deadline();
         let drain = self.drain_deadline.filter(|_| !self.calls.is_empty());
         // These have been acted on when they are over.
-        let backoff = self.backoff.filter(|_| self.calls.waiting() > 0 || self.kept(now) > 0).map(|b| b.until);
+        let backoff =
+            self.backoff.filter(|_| self.calls.waiting() > 0 || self.kept(now) > 0).map(|b| b.until);
         let timed = [backoff, self.idle_end(now), self.expected_from(), self.expected_until()];
         let timed = timed.into_iter().flatten().filter(|due| *due > now);
         [load, call, drain].into_iter().flatten().chain(timed).min()

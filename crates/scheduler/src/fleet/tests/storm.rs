@@ -16,7 +16,8 @@ impl World {
         let open: Vec<CallNo> = member.waiting.iter().chain(member.assigned.keys()).copied().collect();
         let assigned: Vec<CallNo> = member.assigned.keys().copied().collect();
         let list = |set: &std::collections::BTreeSet<InstanceNo>| set.iter().copied().collect::<Vec<_>>();
-        let (starting, ready, stopping) = (list(&member.starting), list(&member.ready), list(&member.stopping));
+        let (starting, ready, stopping) =
+            (list(&member.starting), list(&member.ready), list(&member.stopping));
         let event = match dice.roll(100) {
             0..36 => None,
             36..58 => dice.pick(&assigned).map(Event::Finished),
@@ -104,11 +105,15 @@ impl World {
                 break;
             }
         }
-        assert_eq!(self.answered.len() as u64, self.calls, "seed {}: calls lost: {:#?} {:?}", self.seed, self.fleet, self.now);
+        assert_eq!(self.answered.len() as u64, self.calls, "seed {}: calls lost", self.seed);
         for (no, member) in &self.members {
             let most = member.floor().min(member.limits.min_instances);
             let left = member.instances();
-            assert!(left <= most, "seed {}: {no:?} keeps {left} instances, {most} are its minimum", self.seed);
+            assert!(
+                left <= most,
+                "seed {}: {no:?} keeps {left} instances, {most} are its minimum",
+                self.seed
+            );
         }
     }
 

@@ -8,7 +8,9 @@ use modelet_core::manifest::KeepAlive;
 
 use super::super::Fleet;
 use crate::story::{AMPLE, ms};
-use crate::{Action, CallFailure, CallNo, Event, InstanceNo, Limits, Machine, Rejection, StopReason, VersionNo};
+use crate::{
+    Action, CallFailure, CallNo, Event, InstanceNo, Limits, Machine, Rejection, StopReason, VersionNo,
+};
 
 /// SplitMix64 (public domain, Sebastiano Vigna): small, seeded, good enough to choose events.
 pub(super) struct Dice(pub(super) u64);
@@ -202,8 +204,14 @@ impl World {
         let seed = self.seed;
         let Some(member) = self.members.get_mut(&no) else { panic!("seed {seed}: {no:?} is gone") };
         assert!(member.waiting.remove(&call), "seed {seed}: {call:?} assigned but not waiting");
-        assert!(member.ready.contains(&instance), "seed {seed}: {call:?} for {instance:?}, which is not ready");
-        assert!(!member.closed.contains(&instance), "seed {seed}: {call:?} for {instance:?}, which is leaving");
+        assert!(
+            member.ready.contains(&instance),
+            "seed {seed}: {call:?} for {instance:?}, which is not ready"
+        );
+        assert!(
+            !member.closed.contains(&instance),
+            "seed {seed}: {call:?} for {instance:?}, which is leaving"
+        );
         member.assigned.insert(call, instance);
         let served = member.served.entry(instance).or_default();
         *served += 1;

@@ -69,7 +69,11 @@ fn calls_on_the_minute_find_an_instance_that_was_started_ahead_and_stopped_betwe
     }
     let end = 5 * period + 100;
     let ahead = end + 29 * MINUTE_MS * 9 / 10;
-    assert_eq!(story.sleep(), (ms(ahead - 100), vec![start(7)]), "the fifth percentile, a tenth and the load before");
+    assert_eq!(
+        story.sleep(),
+        (ms(ahead - 100), vec![start(7)]),
+        "the fifth percentile, a tenth and the load before"
+    );
     assert_eq!(story.at(ahead).ready(7), []);
     assert_eq!(story.at(end + 30 * MINUTE_MS - 100).arrive(6), [assign(6, 7)], "warm");
     assert_eq!(story.finish(6), [stop(7, StopReason::Idle)]);
@@ -98,7 +102,8 @@ fn an_expected_call_that_does_not_come_is_not_waited_for_beyond_the_tail() {
 
 #[test]
 fn the_load_wants_a_second_instance_before_the_first_is_full() {
-    let mut story = Story::new(Limits { concurrency: 10, max_instances: 4, request_timeout: ms(60_000), ..limits() });
+    let mut story =
+        Story::new(Limits { concurrency: 10, max_instances: 4, request_timeout: ms(60_000), ..limits() });
     assert_eq!(story.arrive(0), [start(1)]);
     story.ready(1);
     for call in 1..8 {
@@ -111,7 +116,11 @@ fn the_load_wants_a_second_instance_before_the_first_is_full() {
     assert_eq!(story.tick(3_500), [], "instance 2 is idle for longer than it may, but the load wants it");
     assert_eq!(story.at(3_600).finish(9), []);
     let (at, stopped) = story.sleep();
-    assert_eq!((at, stopped), (ms(4_600), vec![stop(2, StopReason::Idle), stop(1, StopReason::Idle)]), "out of use");
+    assert_eq!(
+        (at, stopped),
+        (ms(4_600), vec![stop(2, StopReason::Idle), stop(1, StopReason::Idle)]),
+        "out of use"
+    );
 }
 
 #[test]
@@ -131,8 +140,7 @@ fn what_the_load_no_longer_wants_goes_while_other_calls_go_on() {
 
 #[test]
 fn more_calls_per_second_than_the_limit_are_throttled_and_cost_nothing() {
-    let mut story =
-        Story::new(Limits { rate_limit_per_s: 10, rate_burst: 2, queue_limit: 100, ..limits() });
+    let mut story = Story::new(Limits { rate_limit_per_s: 10, rate_burst: 2, queue_limit: 100, ..limits() });
     assert_eq!(story.arrive(1), [start(1)]);
     assert_eq!(story.arrive(2), []);
     assert_eq!(story.arrive(3), [reject(3, Rejection::Throttled { retry_in_ms: 100 })]);
