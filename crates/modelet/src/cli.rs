@@ -121,6 +121,15 @@ pub struct Up {
     /// Where to listen [default: 127.0.0.1:8080, or the next free port]
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_listen)]
     pub listen: Option<SocketAddr>,
+    /// Memory for instances, all functions together, MiB [default: 75 % of the machine's, or of the control group's]
+    #[arg(long, value_name = "MIB", value_parser = value_parser!(u64).range(64..=1 << 30))]
+    pub memory_mib: Option<u64>,
+    /// Calls held at once, all functions together
+    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub max_calls: u32,
+    /// Instances that load at once, all functions together [default: two for each processor, at least 4]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
+    pub max_starting: Option<u32>,
     /// Bodies held in memory at once, all functions together, MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = value_parser!(u64).range(64..=1 << 20))]
     pub buffer_mib: u64,

@@ -23,6 +23,12 @@ pub struct Config {
     pub data: PathBuf,
     /// How instances are started.
     pub instance: Arc<dyn InstanceCommand>,
+    /// Memory for instances, all functions together, MiB.
+    pub memory_mib: u64,
+    /// Calls held at once, waiting and in flight, all functions together.
+    pub max_calls: usize,
+    /// Instances that load at once, all functions together.
+    pub max_starting: usize,
     /// Request bodies held in memory at once, all functions together, MiB.
     pub buffer_mib: u64,
     /// Connections of clients at once.
@@ -39,6 +45,18 @@ pub struct Config {
     pub log_rows_limit: u64,
 }
 
+/// Share of the memory that instances may have; the rest is for the platform, bodies, and what else runs.
+const MEMORY_PERCENT: u64 = 75;
+/// Loading waits for files as well as for processors.
+const STARTS_PER_PROCESSOR: usize = 2;
+/// So many may load at once on any machine, so that a slow one does not hold up the quick ones.
+const LEAST_MAX_STARTING: usize = 4;
+
+fn default_max_starting() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors * STARTS_PER_PROCESSOR).max(LEAST_MAX_STARTING)
+}
+
 impl Config {
     /// A configuration with the defaults.
     pub fn new(data: PathBuf, instance: Arc<dyn InstanceCommand>) -> Self {
@@ -46,6 +64,9 @@ impl Config {
             listen: None,
             data,
             instance,
+            memory_mib: modelet_worker::budget::memory_mib() * MEMORY_PERCENT / 100,
+            max_calls: 20_000,
+            max_starting: default_max_starting(),
             buffer_mib: 1_024,
             max_connections: 10_000,
             head_timeout: Duration::from_secs(30),

@@ -1,15 +1,19 @@
 //! The one place that carries out what the scheduler decides.
 //!
-//! - [`version`]: the books of one version: its scheduler state, its open calls, its instances
-//! - [`launch`]: how its process is started
+//! - [`control`]: the fleet of all versions, its timer, and what becomes of its actions
+//! - [`version`]: one version as the others see it: where its calls arrive and its instances report
+//! - [`launch`]: how the process of an instance is started
 //! - [`cells`]: processes that were started ahead
 //! - [`instance`]: the life of one instance, from start to exit
 //! - [`redact`]: keeps the values of secrets out of what it prints
 //! - [`account`]: how long an instance loaded, served and idled
 //! - [`ticket`]: a call's place in line, and what becomes of it
+//! - [`errors`]: what a call that is refused or fails is told
 
 pub mod account;
 pub mod cells;
+mod control;
+mod errors;
 pub mod instance;
 pub mod launch;
 pub mod redact;
@@ -21,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelet_core::{FunctionName, Version};
+use modelet_scheduler::{Event, Machine};
 use modelet_worker::{SocketFolder, Spawner};
 
 use crate::clock::Clock;
@@ -29,6 +34,8 @@ use crate::store::artifacts::Artifacts;
 use crate::store::catalog::VersionEntry;
 use crate::store::logs::Logs;
 use crate::store::secrets::Secrets;
+
+use control::Control;
 
 pub use cells::Cells;
 pub use instance::{InstanceView, Startup};
@@ -57,24 +64,28 @@ pub struct Shared {
     pub logs: Logs,
 }
 
-/// Dispatch of all versions that have had a call.
+/// Dispatch of all versions that have had a call, or for which something is kept.
 pub struct Dispatch {
     shared: Arc<Shared>,
+    control: Arc<Control>,
     versions: Mutex<Versions>,
 }
 
 #[derive(Default)]
 struct Versions {
     active: HashMap<(FunctionName, Version), Arc<VersionDispatch>>,
+    /// The live version of each function.
+    live: HashMap<FunctionName, Version>,
     draining: bool,
 }
 
 impl Dispatch {
     /// Nothing runs yet.
-    pub fn new(shared: Shared) -> Self {
+    pub fn new(shared: Shared, machine: Machine) -> Self {
         let shared = Arc::new(shared);
+        let control = Arc::new(Control::new(shared.clock, machine));
         tokio::spawn(cells::keep(Arc::downgrade(&shared)));
-        Self { shared, versions: Mutex::default() }
+        Self { shared, control, versions: Mutex::default() }
     }
 
     /// What all versions share.
@@ -84,11 +95,32 @@ impl Dispatch {
 
     /// The dispatch of a version; made when it is first needed.
     pub fn version(&self, entry: &Arc<VersionEntry>) -> Arc<VersionDispatch> {
+        self.lock().version(entry, self)
+    }
+
+    /// A version becomes the live one of its function: its minimum is started, its reserve kept free. Nothing is kept for
+    /// the former one any more; its instances go as their idle times end.
+    ///
+    /// To be called for the live version of every function when the platform starts, and whenever another becomes live.
+    pub fn go_live(&self, entry: &Arc<VersionEntry>) {
+        self.shared.cells.want();
         let mut versions = self.lock();
-        let draining = versions.draining;
-        let key = (entry.card.name.clone(), entry.version);
-        let make = || VersionDispatch::new(entry.clone(), self.shared.clone(), draining);
-        versions.active.entry(key).or_insert_with(make).clone()
+        let name = &entry.card.name;
+        if let Some(former) = versions.live.insert(name.clone(), entry.version)
+            && former != entry.version
+            && let Some(former) = versions.active.get(&(name.clone(), former))
+        {
+            former.event(Event::Retired);
+        }
+        let settings = &entry.card.settings;
+        match versions.active.get(&(name.clone(), entry.version)) {
+            Some(version) => version.event(Event::Live),
+            None if settings.min_instances > 0 || settings.reserved_instances > 0 => {
+                versions.version(entry, self);
+            }
+            // It costs nothing until its first call.
+            None => {}
+        }
     }
 
     /// The instances of a function that run now.
@@ -100,9 +132,10 @@ impl Dispatch {
 
     /// Takes a function out of service: its calls in flight end, its instances stop. Returns when they have.
     pub async fn drain_function(&self, name: &FunctionName) {
+        self.lock().live.remove(name);
         let versions = self.of(name);
         drain(&versions).await;
-        self.lock().active.retain(|(function, _), version| function != name || !version.is_drained());
+        self.lock().active.retain(|(function, _), version| function != name || !version.remove());
     }
 
     /// Takes everything out of service; calls that come later are refused.
@@ -130,9 +163,26 @@ impl Dispatch {
     }
 }
 
+impl Versions {
+    fn version(&mut self, entry: &Arc<VersionEntry>, dispatch: &Dispatch) -> Arc<VersionDispatch> {
+        let key = (entry.card.name.clone(), entry.version);
+        if let Some(version) = self.active.get(&key) {
+            return version.clone();
+        }
+        let version = VersionDispatch::new(entry.clone(), dispatch.shared.clone(), dispatch.control.clone());
+        if self.draining {
+            version.event(Event::Drain);
+        } else if self.live.get(&entry.card.name) == Some(&entry.version) {
+            version.event(Event::Live);
+        }
+        self.active.insert(key, version.clone());
+        version
+    }
+}
+
 async fn drain(versions: &[Arc<VersionDispatch>]) {
     for version in versions {
-        version.begin_drain();
+        version.event(Event::Drain);
     }
     for version in versions {
         version.drained().await;

@@ -22,7 +22,8 @@ pub mod store;
 use std::future::Future;
 use std::sync::Arc;
 
-use modelet_core::PlatformError;
+use modelet_core::{PlatformError, Qualifier};
+use modelet_scheduler::Machine;
 use modelet_worker::{SocketFolder, Spawner};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -71,10 +72,12 @@ impl Platform {
             artifacts: catalog.artifacts().clone(),
             logs,
         };
-        let dispatch = Arc::new(Dispatch::new(shared));
-        if !catalog.all().is_empty() {
-            dispatch.shared().cells.want();
-        }
+        let machine = Machine {
+            memory_mib: config.memory_mib,
+            max_calls: config.max_calls,
+            max_starting: config.max_starting,
+        };
+        let dispatch = Arc::new(Dispatch::new(shared, machine));
         let buffer_kib =
             usize::try_from(config.buffer_mib << 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let gateway = Arc::new(Gateway {
@@ -84,9 +87,14 @@ impl Platform {
             body_timeout: config.body_timeout,
             base_url: url.clone(),
         });
-        let admin = Admin::new(catalog, dispatch.clone(), &config, &url);
+        let admin = Admin::new(catalog.clone(), dispatch.clone(), &config, &url);
         let server = Server::new(gateway, admin::router(Arc::new(admin)), &config, bound);
         lock.publish(&url).map_err(|e| store_failed("publish the address", e))?;
+        for function in catalog.all() {
+            if let Some(live) = function.resolve(Qualifier::Live) {
+                dispatch.go_live(live);
+            }
+        }
         Ok(Self { lock, listener, server, dispatch, url })
     }
 

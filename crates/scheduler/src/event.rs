@@ -1,14 +1,18 @@
 //! What can happen to a version, and what the scheduler can ask for.
 
-/// A call in the hands of the platform, by a number that is never used twice.
+/// A version, by the number that [`Fleet::add`](crate::Fleet::add) gave it; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionNo(pub u64);
+
+/// A call in the hands of the platform, by a number that is never used twice within its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallNo(pub u64);
 
-/// An instance, by a number that is never used twice.
+/// An instance, by a number that is never used twice within its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InstanceNo(pub u64);
 
-/// What happened.
+/// What happened to a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A call came in. It is answered by exactly one of `Assign` (and later perhaps `Fail`), `Reject` or `Fail`.
@@ -21,13 +25,23 @@ pub enum Event {
     Ready(InstanceNo),
     /// An instance's process has ended, for whatever reason, in whatever phase.
     Exited(InstanceNo),
-    /// Time has passed: `VersionState::next_wake` was reached.
-    Tick,
+    /// An instance holds this much memory, in MiB.
+    Measured(InstanceNo, u64),
+    /// An instance has grown so much that a fresh one is better.
+    Worn(InstanceNo, Wear),
+    /// An instance that works on a call neither answers nor computes.
+    Stuck(InstanceNo),
+    /// The version is the one that its function's callers get: its minimum, its reserve and its prewarmed instances count.
+    Live,
+    /// Another version is live: nothing is kept for this one any more, but calls to it are served.
+    Retired,
     /// Take no new calls, finish what was accepted, stop every instance.
     Drain,
+    /// Time has passed.
+    Tick,
 }
 
-/// What is to be done.
+/// What is to be done for a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Start an instance under this number.
@@ -47,6 +61,15 @@ pub enum Action {
 pub enum Rejection {
     /// As many calls wait as may.
     QueueFull,
+    /// More calls per second than the function's rate limit lets in.
+    Throttled {
+        /// Milliseconds until the next call is let in.
+        retry_in_ms: u64,
+    },
+    /// The machine holds as many calls as it may, and this version has its share of them.
+    TooManyCalls,
+    /// No instance can ever fit beside what is kept for other versions.
+    MachineFull,
     /// The last starts failed, and the next try is not due yet.
     StartBackoff {
         /// The instance whose start failed last: its last words say why.
@@ -69,19 +92,76 @@ pub enum CallFailure {
     RequestTimeout(Option<InstanceNo>),
     /// The instance ended while it had the call.
     InstanceDied(InstanceNo),
+    /// The instance that had the call was stuck.
+    Stuck(InstanceNo),
+    /// The machine had no room for an instance until the call's time was up, or can never have any.
+    MachineFull,
     /// The platform did not wait longer.
     Draining,
+}
+
+/// What made an instance worse than a fresh one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wear {
+    /// It has had as many calls as it may.
+    Calls,
+    /// It holds much of its memory between calls.
+    Memory,
+    /// It has more threads than when it was ready.
+    Threads,
 }
 
 /// Why an instance is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// No work for the idle timeout.
+    /// No work for as long as idle instances are kept.
     Idle,
     /// Not ready within the load timeout.
     LoadTimeout,
     /// A call in it timed out, so it may be stuck.
     Condemned,
+    /// It was stuck.
+    Stuck,
+    /// It was worn, and its last call has ended.
+    Worn(Wear),
+    /// It was idle, and its memory is needed.
+    Evicted,
+    /// Its version held more than its share of the memory while another had nothing; its last call has ended.
+    GivenUp,
     /// The version is draining.
     Draining,
+}
+
+impl StopReason {
+    /// True when time for a last word would be wasted on it.
+    pub const fn is_at_once(self) -> bool {
+        matches!(self, Self::LoadTimeout | Self::Condemned | Self::Stuck)
+    }
+}
+
+/// Actions as they are found, each with the version that it is for.
+#[derive(Debug)]
+pub(crate) struct Actions {
+    version: VersionNo,
+    list: Vec<(VersionNo, Action)>,
+}
+
+impl Actions {
+    pub(crate) const fn new(version: VersionNo) -> Self {
+        Self { version, list: Vec::new() }
+    }
+
+    /// The same list, for what another version does.
+    pub(crate) const fn of(&mut self, version: VersionNo) -> &mut Self {
+        self.version = version;
+        self
+    }
+
+    pub(crate) fn push(&mut self, action: Action) {
+        self.list.push((self.version, action));
+    }
+
+    pub(crate) fn into_list(self) -> Vec<(VersionNo, Action)> {
+        self.list
+    }
 }

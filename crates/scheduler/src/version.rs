@@ -1,51 +1,51 @@
-//! The state of one version, and the one function that changes it.
+//! One version: what an event means to its calls and instances. What it may start is for the fleet to say.
+//!
+//! - [`wants`]: how many instances it wants, and when it wants to be asked again
+//! - [`ends`]: calls and instances that end
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+mod ends;
+mod wants;
+
 use std::time::Duration;
 
-use crate::event::{Action, CallFailure, CallNo, Event, InstanceNo, Rejection, StopReason};
+use crate::autoscale::Autoscaler;
+use crate::calls::Calls;
+use crate::event::{Action, Actions, CallFailure, CallNo, Event, InstanceNo, Rejection, StopReason, Wear};
+use crate::keep_alive::{Policy, policy};
 use crate::limits::Limits;
+use crate::pool::{Phase, Pool};
+use crate::rate::{Rate, RateLimit};
+
+pub(crate) use wants::Want;
 
 /// Everything the scheduler knows of one version.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct VersionState {
     limits: Limits,
-    instances: BTreeMap<InstanceNo, Instance>,
-    /// Calls without an instance, oldest first.
-    queue: VecDeque<CallNo>,
-    calls: HashMap<CallNo, Call>,
-    /// Deadlines of all calls that have one, waiting or assigned.
-    deadlines: BTreeSet<(Duration, CallNo)>,
+    pool: Pool,
+    calls: Calls,
+    rate: Rate,
+    usage: Usage,
+    policy: Box<dyn Policy>,
+    /// There while a version with a concurrency above one is in use.
+    autoscaler: Option<Box<Autoscaler>>,
     backoff: Option<Backoff>,
     drain_deadline: Option<Duration>,
-    last_instance: u64,
+    live: bool,
+    /// What one instance is taken to need, in MiB, as far as one has been measured.
+    measured_mib: Option<u64>,
+    /// How long the last start took.
+    load_time: Duration,
+    /// Calls since the version was last without an instance.
+    frequency: u64,
 }
 
-#[derive(Debug, Clone)]
-struct Instance {
-    phase: Phase,
-    in_flight: usize,
-}
-
+/// Whether the version has calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Starting {
-        load_deadline: Duration,
-    },
-    Ready {
-        idle_since: Duration,
-    },
-    /// Takes no new calls; stopped when its last one ends.
-    Condemned,
-    /// Told to stop; its process has not ended yet.
-    Stopping,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    instance: Option<InstanceNo>,
-    /// While the call waits for a first instance this leaves room for its load.
-    deadline: Duration,
+enum Usage {
+    Never,
+    Now,
+    Since(Duration),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,288 +70,228 @@ pub struct Counts {
     pub in_flight: usize,
 }
 
-/// Changes the state by what happened and says what is to be done, in order.
-///
-/// Unknown numbers (a call that has already ended, an instance that is gone) are no error: the event came late.
-pub fn step(state: &mut VersionState, event: Event, now: Duration) -> Vec<Action> {
-    let mut actions = Vec::new();
-    match event {
-        Event::Arrived(call) => state.arrived(call, now, &mut actions),
-        Event::Finished(call) | Event::Left(call) => state.ended(call, now),
-        Event::Ready(instance) => state.ready(instance, now),
-        Event::Exited(instance) => state.exited(instance, now, &mut actions),
-        Event::Tick => state.expire(now, &mut actions),
-        Event::Drain => state.drain_deadline = Some(now + state.limits.drain_timeout),
-    }
-    state.assign_waiting(&mut actions);
-    state.start_for_waiting(now, &mut actions);
-    state.stop_unneeded(now, &mut actions);
-    actions
-}
-
 impl VersionState {
-    /// A version at zero.
-    pub fn new(limits: Limits) -> Self {
+    /// A version at zero, not live.
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            limits,
-            instances: BTreeMap::new(),
-            queue: VecDeque::new(),
-            calls: HashMap::new(),
-            deadlines: BTreeSet::new(),
+            pool: Pool::new(limits.concurrency),
+            calls: Calls::default(),
+            rate: Rate::default(),
+            usage: Usage::Never,
+            policy: policy(limits.keep_alive, limits.idle_timeout),
+            autoscaler: None,
             backoff: None,
             drain_deadline: None,
-            last_instance: 0,
+            live: false,
+            measured_mib: None,
+            load_time: Duration::ZERO,
+            frequency: 0,
+            limits,
         }
     }
 
-    /// When `Tick` is due next; `None` while nothing depends on time.
-    pub fn next_wake(&self, now: Duration) -> Option<Duration> {
-        let instances = self.instances.values().filter_map(|instance| match instance.phase {
-            Phase::Starting { load_deadline } => Some(load_deadline),
-            Phase::Ready { idle_since } if instance.in_flight == 0 => {
-                Some(idle_since + self.limits.idle_timeout)
-            }
-            _ => None,
-        });
-        // A back-off that is over has been acted on: `step` starts what waits as soon as it may.
-        let backoff = self.backoff.map(|b| b.until).filter(|until| *until > now && !self.queue.is_empty());
-        let drain = self.drain_deadline.filter(|_| !self.calls.is_empty());
-        let call = self.deadlines.first().map(|(deadline, _)| *deadline);
-        instances.chain(backoff).chain(drain).chain(call).min()
+    /// Changes the state by what happened and says what is to be done, in order.
+    ///
+    /// Unknown numbers (a call that has already ended, an instance that is gone) are no error: the event came late.
+    pub(crate) fn step(&mut self, event: Event, now: Duration, actions: &mut Actions) {
+        match event {
+            Event::Arrived(call) => self.arrived(call, now, actions),
+            Event::Finished(call) | Event::Left(call) => self.ended(call, now),
+            Event::Ready(no) => self.ready(no, now),
+            Event::Exited(no) => self.exited(no, now, actions),
+            Event::Measured(no, mib) => self.measured(no, mib),
+            Event::Worn(no, wear) => self.take_no_more(no, StopReason::Worn(wear)),
+            Event::Stuck(no) => self.stuck(no, actions),
+            Event::Live => self.live = true,
+            Event::Retired => self.live = false,
+            Event::Drain => self.drain_deadline = Some(now + self.limits.drain_timeout),
+            Event::Tick => self.expire(now, actions),
+        }
+        self.follow(now, actions);
     }
 
     /// True when the version drains and nothing of it is left.
-    pub fn is_drained(&self) -> bool {
-        self.drain_deadline.is_some() && self.calls.is_empty() && self.instances.is_empty()
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drain_deadline.is_some() && self.calls.is_empty() && self.pool.is_empty()
     }
 
     /// How many of each there are.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts { waiting: self.queue.len(), ..Counts::default() };
-        for instance in self.instances.values() {
-            counts.in_flight += instance.in_flight;
-            match instance.phase {
-                Phase::Starting { .. } => counts.starting += 1,
-                Phase::Ready { .. } => counts.ready += 1,
-                Phase::Condemned | Phase::Stopping => counts.stopping += 1,
-            }
+    pub(crate) fn counts(&self) -> Counts {
+        let totals = self.pool.totals();
+        Counts {
+            starting: totals.starting,
+            ready: totals.ready,
+            stopping: self.pool.len() - totals.starting - totals.ready,
+            waiting: self.calls.waiting(),
+            in_flight: totals.in_flight,
         }
-        counts
     }
 
-    fn arrived(&mut self, call: CallNo, now: Duration, actions: &mut Vec<Action>) {
-        if self.drain_deadline.is_some() {
-            return actions.push(Action::Reject(call, Rejection::Draining));
+    /// Its instances.
+    pub(crate) const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Its calls.
+    pub(crate) const fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// What one instance is taken to need, in MiB: what the last one held at most, before the first the estimate.
+    pub(crate) fn expected_mib(&self) -> u64 {
+        self.measured_mib.unwrap_or(self.limits.expected_memory_mib).clamp(1, self.limits.memory_mib.max(1))
+    }
+
+    /// What keeping an instance of it is worth, for each MiB: frequency × cost of a start / size.
+    ///
+    /// Source: greedy-dual caching, as FaasCache (Fuerst and Sharma, ASPLOS 2021) applies it. The cost is in µs.
+    pub(crate) fn worth(&self) -> u64 {
+        let cost_us = u64::try_from(self.load_time.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.frequency.saturating_mul(cost_us) / self.expected_mib()
+    }
+
+    /// Starts an instance: the fleet has found room.
+    pub(crate) fn start(&mut self, now: Duration, actions: &mut Actions) {
+        let no = self.pool.start(self.limits.load_timeout, self.expected_mib(), now);
+        actions.push(Action::Start(no));
+    }
+
+    /// Stops the instance that has been idle for longest: its memory is needed.
+    pub(crate) fn evict(&mut self, actions: &mut Actions) {
+        if let Some((_, no)) = self.pool.longest_idle() {
+            self.stop(no, StopReason::Evicted, actions);
         }
-        let Counts { ready, starting, .. } = self.counts();
-        if let Some(backoff) = self.backoff.filter(|b| now < b.until && ready + starting == 0) {
-            let retry_in_ms = u64::try_from((backoff.until - now).as_millis()).unwrap_or(u64::MAX);
-            let rejection = Rejection::StartBackoff { instance: backoff.instance, retry_in_ms };
+    }
+
+    /// Lets one instance end its calls and go: another version has nothing. False when there is none that could.
+    pub(crate) fn give_up_one(&mut self, now: Duration, actions: &mut Actions) -> bool {
+        let Some(no) = self.pool.soonest_done() else { return false };
+        self.take_no_more(no, StopReason::GivenUp);
+        self.follow(now, actions);
+        true
+    }
+
+    /// Fails what waits: there can never be an instance for it.
+    pub(crate) fn fail_waiting(&mut self, why: CallFailure, now: Duration, actions: &mut Actions) {
+        while let Some(call) = self.calls.first_waiting() {
+            self.calls.end(call);
+            actions.push(Action::Fail(call, why));
+        }
+        self.follow(now, actions);
+    }
+
+    /// What every change may entail.
+    fn follow(&mut self, now: Duration, actions: &mut Actions) {
+        self.assign_waiting(actions);
+        self.note_usage(now);
+        self.stop_unneeded(now, actions);
+    }
+
+    fn arrived(&mut self, call: CallNo, now: Duration, actions: &mut Actions) {
+        if let Some(rejection) = self.refusal(now) {
             return actions.push(Action::Reject(call, rejection));
         }
-        // What can be taken at once, or by an instance that starts or may start, does not wait in the queue's sense.
-        let startable = self.limits.max_instances.saturating_sub(self.instances.len());
-        let taken_soon = (starting + startable).saturating_mul(self.limits.concurrency) + self.free_slots();
-        if self.queue.len() >= self.limits.queue_limit.saturating_add(taken_soon) {
-            return actions.push(Action::Reject(call, Rejection::QueueFull));
+        if let Some(limit) = self.rate_limit() {
+            self.rate.take(limit, now);
         }
-        let load = if ready > 0 { Duration::ZERO } else { self.limits.load_timeout };
-        let deadline = now + load + self.limits.request_timeout;
-        self.deadlines.insert((deadline, call));
-        self.calls.insert(call, Call { instance: None, deadline });
-        self.queue.push_back(call);
+        let load = if self.pool.totals().ready > 0 { Duration::ZERO } else { self.limits.load_timeout };
+        self.calls.hold(call, now + load + self.limits.request_timeout);
+        self.frequency += 1;
     }
 
-    fn ended(&mut self, call: CallNo, now: Duration) {
-        let Some(Call { instance, .. }) = self.forget(call) else { return };
-        match instance {
-            Some(instance) => self.free_slot(instance, now),
-            None => self.unqueue(call),
+    fn refusal(&self, now: Duration) -> Option<Rejection> {
+        if self.drain_deadline.is_some() {
+            return Some(Rejection::Draining);
         }
+        let wait = self.rate_limit().map_or(Duration::ZERO, |limit| self.rate.wait(limit, now));
+        if !wait.is_zero() {
+            return Some(Rejection::Throttled { retry_in_ms: ms_up(wait) });
+        }
+        if let Some(backoff) = self.backoff.filter(|b| now < b.until && self.pool.hopeful() == 0) {
+            let retry_in_ms = ms_up(backoff.until - now);
+            return Some(Rejection::StartBackoff { instance: backoff.instance, retry_in_ms });
+        }
+        // What can be taken at once, or by an instance that starts or may start, does not wait in the queue's sense.
+        let totals = self.pool.totals();
+        let startable = self.limits.max_instances.saturating_sub(self.pool.len());
+        let taken_soon =
+            (totals.starting + startable).saturating_mul(self.limits.concurrency) + totals.free_slots;
+        let full = self.calls.waiting() >= self.limits.queue_limit.saturating_add(taken_soon);
+        full.then_some(Rejection::QueueFull)
+    }
+
+    fn rate_limit(&self) -> Option<RateLimit> {
+        RateLimit::new(self.limits.rate_limit_per_s, self.limits.rate_burst)
     }
 
     fn ready(&mut self, no: InstanceNo, now: Duration) {
-        let Some(instance) = self.instances.get_mut(&no) else { return };
-        if !matches!(instance.phase, Phase::Starting { .. }) {
+        let Some(Phase::Starting { since, .. }) = self.pool.get(no).map(|instance| instance.phase) else {
             return;
-        }
-        instance.phase = Phase::Ready { idle_since: now };
+        };
+        self.pool.change(no, |instance| {
+            instance.phase = Phase::Ready { idle_since: now };
+            instance.charge_mib = instance.peak_mib.unwrap_or(instance.charge_mib);
+        });
         self.backoff = None;
-        let deadline = now + self.limits.request_timeout;
-        for call in &self.queue {
-            if let Some(state) = self.calls.get_mut(call).filter(|state| state.deadline > deadline) {
-                self.deadlines.remove(&(state.deadline, *call));
-                self.deadlines.insert((deadline, *call));
-                state.deadline = deadline;
-            }
+        self.load_time = now - since;
+        self.calls.wait_until(now + self.limits.request_timeout);
+    }
+
+    /// While it loads an instance is charged with what it is expected to become.
+    fn measured(&mut self, no: InstanceNo, mib: u64) {
+        let mib = mib.clamp(1, self.limits.memory_mib.max(1));
+        let (expected, mut loaded) = (self.expected_mib(), false);
+        self.pool.change(no, |instance| {
+            loaded = matches!(instance.phase, Phase::Ready { .. });
+            let starting = matches!(instance.phase, Phase::Starting { .. });
+            instance.charge_mib = if starting { mib.max(expected) } else { mib };
+            instance.peak_mib = Some(instance.peak_mib.map_or(mib, |peak| peak.max(mib)));
+        });
+        if loaded {
+            self.measured_mib = Some(self.measured_mib.map_or(mib, |peak| peak.max(mib)));
         }
     }
 
-    fn exited(&mut self, no: InstanceNo, now: Duration, actions: &mut Vec<Action>) {
-        let Some(instance) = self.instances.remove(&no) else { return };
-        if matches!(instance.phase, Phase::Starting { .. }) {
-            return self.start_failed(no, CallFailure::StartFailed(no), now, actions);
-        }
-        for call in self.calls_of(no) {
-            self.forget(call);
-            actions.push(Action::Fail(call, CallFailure::InstanceDied(no)));
-        }
-    }
-
-    /// Backs off, and fails the calls that have no other instance to hope for.
-    fn start_failed(&mut self, no: InstanceNo, why: CallFailure, now: Duration, actions: &mut Vec<Action>) {
-        let failures = self.backoff.map_or(0, |b| b.failures) + 1;
-        let wait = self.limits.backoff_first * 2_u32.saturating_pow(failures.min(16) - 1);
-        let until = now + wait.min(self.limits.backoff_max);
-        self.backoff = Some(Backoff { failures, until, instance: no });
-        let Counts { starting, ready, .. } = self.counts();
-        if starting + ready == 0 {
-            for call in std::mem::take(&mut self.queue) {
-                self.forget(call);
-                actions.push(Action::Fail(call, why));
-            }
-        }
-    }
-
-    /// Ends what has used up its time.
-    fn expire(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        while let Some((_, call)) = self.deadlines.first().copied().filter(|(deadline, _)| *deadline <= now) {
-            let instance = self.forget(call).and_then(|call| call.instance);
-            match instance {
-                Some(no) => self.condemn(no),
-                None => self.unqueue(call),
-            }
-            actions.push(Action::Fail(call, CallFailure::RequestTimeout(instance)));
-        }
-        let late: Vec<_> = self.instances.iter().filter(|(_, i)| i.is_late(now)).map(|(no, _)| *no).collect();
-        for no in late {
-            self.stop(no, StopReason::LoadTimeout, actions);
-            self.start_failed(no, CallFailure::LoadTimeout(no), now, actions);
-        }
-        if self.drain_deadline.is_some_and(|deadline| deadline <= now) {
-            let mut calls: Vec<_> = self.calls.keys().copied().collect();
-            calls.sort_unstable();
-            for call in calls {
-                self.ended(call, now);
-                actions.push(Action::Fail(call, CallFailure::Draining));
-            }
-        }
-    }
-
-    fn assign_waiting(&mut self, actions: &mut Vec<Action>) {
-        while !self.queue.is_empty() {
-            let Some(no) = self.least_loaded() else { return };
-            let Some(call) = self.queue.pop_front() else { return };
-            let Some(instance) = self.instances.get_mut(&no) else { return };
-            instance.in_flight += 1;
-            if let Some(state) = self.calls.get_mut(&call) {
-                state.instance = Some(no);
-            }
+    fn assign_waiting(&mut self, actions: &mut Actions) {
+        while self.calls.waiting() > 0 {
+            let Some(no) = self.pool.least_loaded() else { return };
+            let Some(call) = self.calls.assign_first(no) else { return };
+            let last = self.limits.recycle_calls;
+            self.pool.change(no, |instance| {
+                instance.in_flight += 1;
+                instance.calls += 1;
+                if instance.calls == last {
+                    instance.phase = Phase::Leaving(StopReason::Worn(Wear::Calls));
+                }
+            });
             actions.push(Action::Assign(call, no));
         }
     }
 
-    /// Starts as many instances as the waiting calls would fill, at once.
-    fn start_for_waiting(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        if self.backoff.is_some_and(|backoff| now < backoff.until) {
-            return;
-        }
-        let wanted = self.queue.len().div_ceil(self.limits.concurrency);
-        let possible = self.limits.max_instances.saturating_sub(self.instances.len());
-        for _ in 0..wanted.saturating_sub(self.counts().starting).min(possible) {
-            self.last_instance += 1;
-            let no = InstanceNo(self.last_instance);
-            let load_deadline = now + self.limits.load_timeout;
-            self.instances.insert(no, Instance { phase: Phase::Starting { load_deadline }, in_flight: 0 });
-            actions.push(Action::Start(no));
-        }
-    }
-
-    fn stop_unneeded(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        let drained = self.drain_deadline.is_some() && self.queue.is_empty();
-        let idle_timeout = self.limits.idle_timeout;
-        let reason = |instance: &Instance| match instance.phase {
-            Phase::Starting { .. } if drained => Some(StopReason::Draining),
-            Phase::Ready { .. } if drained && instance.in_flight == 0 => Some(StopReason::Draining),
-            Phase::Ready { idle_since } if instance.in_flight == 0 && now >= idle_since + idle_timeout => {
-                Some(StopReason::Idle)
+    fn note_usage(&mut self, now: Duration) {
+        match self.usage {
+            Usage::Now if self.calls.is_empty() => self.usage = Usage::Since(now),
+            Usage::Never if !self.calls.is_empty() => self.usage = Usage::Now,
+            Usage::Since(since) if !self.calls.is_empty() => {
+                self.policy.idle_ended(now - since);
+                self.usage = Usage::Now;
             }
-            Phase::Condemned if instance.in_flight == 0 => Some(StopReason::Condemned),
-            _ => None,
-        };
-        let unneeded: Vec<_> =
-            self.instances.iter().filter_map(|(no, instance)| Some((*no, reason(instance)?))).collect();
-        for (no, reason) in unneeded {
-            self.stop(no, reason, actions);
+            _ => {}
         }
-    }
-
-    fn stop(&mut self, no: InstanceNo, reason: StopReason, actions: &mut Vec<Action>) {
-        if let Some(instance) = self.instances.get_mut(&no) {
-            instance.phase = Phase::Stopping;
-            actions.push(Action::Stop(no, reason));
-        }
-    }
-
-    fn condemn(&mut self, no: InstanceNo) {
-        if let Some(instance) = self.instances.get_mut(&no) {
-            instance.in_flight -= 1;
-            if matches!(instance.phase, Phase::Ready { .. }) {
-                instance.phase = Phase::Condemned;
+        if self.limits.concurrency > 1 && (self.usage == Usage::Now || self.autoscaler.is_some()) {
+            let new = || Box::new(Autoscaler::new(self.limits.concurrency, now));
+            let autoscaler = self.autoscaler.get_or_insert_with(new);
+            autoscaler.observe(self.calls.len(), self.pool.totals().ready, now);
+            if autoscaler.is_quiet(now) {
+                self.autoscaler = None;
             }
         }
-    }
-
-    fn free_slot(&mut self, no: InstanceNo, now: Duration) {
-        if let Some(instance) = self.instances.get_mut(&no) {
-            instance.in_flight -= 1;
-            if let Phase::Ready { idle_since } = &mut instance.phase {
-                *idle_since = now;
-            }
-        }
-    }
-
-    /// Drops a call from the books, its place in the queue excepted.
-    fn forget(&mut self, call: CallNo) -> Option<Call> {
-        let state = self.calls.remove(&call)?;
-        self.deadlines.remove(&(state.deadline, call));
-        Some(state)
-    }
-
-    /// Takes a call out of the queue. Calls mostly time out in the order in which they came: then it is the first.
-    fn unqueue(&mut self, call: CallNo) {
-        if self.queue.front() == Some(&call) {
-            self.queue.pop_front();
-        } else {
-            self.queue.retain(|waiting| *waiting != call);
-        }
-    }
-
-    fn calls_of(&self, no: InstanceNo) -> Vec<CallNo> {
-        let mut calls: Vec<_> =
-            self.calls.iter().filter(|(_, c)| c.instance == Some(no)).map(|(call, _)| *call).collect();
-        calls.sort_unstable();
-        calls
-    }
-
-    /// The ready instance with the fewest calls and a free slot; the oldest of equals, so that a trickle of calls keeps
-    /// one instance warm and lets the others go.
-    fn least_loaded(&self) -> Option<InstanceNo> {
-        let ready = self.instances.iter().filter(|(_, i)| matches!(i.phase, Phase::Ready { .. }));
-        let free = ready.filter(|(_, i)| i.in_flight < self.limits.concurrency);
-        free.min_by_key(|(_, i)| i.in_flight).map(|(no, _)| *no)
-    }
-
-    fn free_slots(&self) -> usize {
-        let ready = self.instances.values().filter(|i| matches!(i.phase, Phase::Ready { .. }));
-        ready.map(|i| self.limits.concurrency - i.in_flight).sum()
     }
 }
 
-impl Instance {
-    fn is_late(&self, now: Duration) -> bool {
-        matches!(self.phase, Phase::Starting { load_deadline } if load_deadline <= now)
-    }
+/// Whole milliseconds, rounded up.
+fn ms_up(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -8,12 +8,14 @@
 //! - [`output`]: what an instance prints, line by line
 //! - [`memory`]: how much memory a process holds
 //! - [`processor`]: how much processor time a process has used
+//! - [`budget`]: how much memory this process and its children may use
 //! - [`once`]: programs that are run for their answer
 //! - [`machine`]: what this machine can do, for `modelet doctor`
 //!
 //! Deliberately absent: scaling decisions, client protocols. The only room with `unsafe` and with process spawning; each
 //! `unsafe` block says why it is sound.
 
+pub mod budget;
 pub mod control;
 pub mod feed;
 pub mod machine;

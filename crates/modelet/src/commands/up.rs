@@ -16,6 +16,9 @@ use crate::report::Report;
 
 pub async fn run(common: Common, up: Up) -> Result<(), Report> {
     let mut config = config(&common, up.listen)?;
+    config.memory_mib = up.memory_mib.unwrap_or(config.memory_mib);
+    config.max_calls = up.max_calls as usize;
+    config.max_starting = up.max_starting.map_or(config.max_starting, |n| n as usize);
     config.buffer_mib = up.buffer_mib;
     config.max_connections = up.max_connections as usize;
     config.artifact_limit_mib = up.artifact_limit_mib;

@@ -101,10 +101,13 @@ pub(crate) async fn deploy(
         return Err(PlatformError::new(Code::BadArtifact, message).into());
     }
     let now_ms = admin.dispatch.shared().clock.unix_ms();
-    let catalog = admin.catalog.clone();
-    let (entry, created) =
-        to_its_end(async move { catalog.publish(prepared, evidence, now_ms).await }).await?;
-    admin.dispatch.shared().cells.want();
+    let (catalog, dispatch) = (admin.catalog.clone(), admin.dispatch.clone());
+    let published = to_its_end(async move {
+        let published = catalog.publish(prepared, evidence, now_ms).await?;
+        dispatch.go_live(&published.0);
+        Ok(published)
+    });
+    let (entry, created) = published.await?;
     Ok(Json(Deployed {
         url: admin.function_url(&name),
         name,

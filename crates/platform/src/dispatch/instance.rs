@@ -322,7 +322,7 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
         () = instance.stop.notified() => {
             instance.look(process.id());
             // One that is stuck would only use up its time for a last word.
-            let stuck = matches!(instance.diary().stopping, Some(StopReason::Condemned | StopReason::LoadTimeout));
+            let stuck = instance.diary().stopping.is_some_and(StopReason::is_at_once);
             process.stop(if stuck { Duration::ZERO } else { STOP_GRACE }).await
         }
         never = instance.keep_telling(version, process.id()) => match never {},

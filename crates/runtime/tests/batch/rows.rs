@@ -38,12 +38,12 @@ fn storm(engine: EngineName, seed: usize) {
             let data: Vec<f32> = (0..rows * width).map(|i| (at * 1_000 + i) as f32).collect();
             let only = (draw % 4 == 0).then(|| vec!["negative".to_owned()]);
             let call = send(&batcher, vec![floats("x", &[rows, width], data.clone())], only.clone());
-            sent.push((data, rows, only, call));
+            sent.push((data, only, call));
             if draw % 6 == 0 {
                 tokio::task::yield_now().await;
             }
         }
-        for (data, rows, only, call) in sent {
+        for (data, only, call) in sent {
             let answer = call.await.unwrap();
             assert_eq!(numbers(&answer, "negative"), data.iter().map(|x| -x).collect::<Vec<_>>());
             if only.is_none() {

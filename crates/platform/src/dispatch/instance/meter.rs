@@ -6,7 +6,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use modelet_core::InstanceRecord;
-use modelet_scheduler::StopReason;
+use modelet_scheduler::{StopReason, Wear};
 use modelet_worker::{memory, processor};
 
 use super::{End, Instance};
@@ -100,6 +100,12 @@ impl Instance {
             (_, Some(StopReason::Idle)) => "stopped: idle".to_owned(),
             (_, Some(StopReason::LoadTimeout)) => "stopped: not ready in time".to_owned(),
             (_, Some(StopReason::Condemned)) => "stopped: a call in it timed out".to_owned(),
+            (_, Some(StopReason::Stuck)) => "stopped: it was stuck".to_owned(),
+            (_, Some(StopReason::Worn(Wear::Calls))) => "replaced: it had its recycle_calls".to_owned(),
+            (_, Some(StopReason::Worn(Wear::Memory))) => "replaced: its memory had grown".to_owned(),
+            (_, Some(StopReason::Worn(Wear::Threads))) => "replaced: its threads had grown".to_owned(),
+            (_, Some(StopReason::Evicted)) => "stopped: idle, and its memory was needed".to_owned(),
+            (_, Some(StopReason::GivenUp)) => "stopped: another function had nothing".to_owned(),
             (_, Some(StopReason::Draining)) => "stopped: its version was taken out of service".to_owned(),
             (Some(End::Exited(exit)), None) => exit.to_string(),
             (None, None) => "ended".to_owned(),
