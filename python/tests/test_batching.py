@@ -259,6 +259,7 @@ def centred():
         ("quantized", quantized(), "DynamicQuantizeLinear fits one scale to all rows"),
         ("centred", centred(), "rows get other answers together than alone: y["),
     ],
+    ids=["quantized", "centred"],
 )
 def test_a_model_whose_rows_change_each_other_is_found_at_deploy(name, model, says, handmade, tmp_path):
     """Its calls go alone, deploy and describe say why, and answers are those of single rows."""

@@ -18,7 +18,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use modelet_core::{Code, FunctionError, Settings, Signature};
+use modelet_core::{Settings, Signature};
 use modelet_model::Model;
 use modelet_model::rows::{self, Inputs};
 use tokio::sync::{Notify, oneshot};
@@ -80,15 +80,9 @@ impl Batcher {
         body.await
     }
 
-    /// Computes one call, alone or with others.
-    ///
-    /// # Errors
-    /// As [`Model::predict`]; `prediction-failed` when the engine met a defect.
-    pub async fn compute(
-        &self,
-        inputs: Inputs,
-        outputs: Option<Vec<String>>,
-    ) -> Result<Computed, FunctionError> {
+    /// Computes one call, alone or with others. What fails is as [`Model::predict`] says, or `prediction-failed` when the
+    /// engine met a defect.
+    pub async fn compute(&self, inputs: Inputs, outputs: Option<Vec<String>>) -> Computed {
         let shared = &self.shared;
         let call = Call { rows: rows::count(&inputs).unwrap_or(0), inputs, outputs };
         if !shared.may_wait(&call) {
@@ -100,9 +94,7 @@ impl Batcher {
         if !shared.working.replace(true) {
             spawn_local(shared.clone().work());
         }
-        answered
-            .await
-            .unwrap_or_else(|_| Err(FunctionError::new(Code::Internal, "the computation ended unanswered")))
+        answered.await.expect("work() answers every call that it takes, and ends when none is left")
     }
 }
 

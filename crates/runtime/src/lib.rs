@@ -16,9 +16,9 @@ pub mod config;
 pub mod contract;
 pub mod handler;
 pub mod inherited;
-mod processor;
 
 mod count;
+mod processor;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 
-use modelet_core::FunctionError;
 use modelet_model::rows::{self, Inputs};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -30,7 +29,7 @@ impl Call {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) call: Call,
-    pub(super) answer: oneshot::Sender<Result<Computed, FunctionError>>,
+    pub(super) answer: oneshot::Sender<Computed>,
     pub(super) since: Instant,
 }
 

@@ -46,6 +46,7 @@ impl ModelHandler {
         Ok(Self { batcher, context })
     }
 
+    /// `used` becomes the processor time that this call used.
     async fn predict(
         &self,
         route: &Route,
@@ -55,15 +56,17 @@ impl ModelHandler {
     ) -> Result<Response<Bytes>, FunctionError> {
         let body = self.batcher.arrive(body).await?;
         let started = Instant::now();
-        let decode = || modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context);
-        let decoded = processor::count(used, || guarded(decode))?;
+        let decoded = guarded(used, || {
+            modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)
+        })?;
         let decoded_at = Instant::now();
-        let computed = self.batcher.compute(decoded.inputs, decoded.outputs).await?;
-        let predicted_at = Instant::now();
+        let computed = self.batcher.compute(decoded.inputs, decoded.outputs).await;
         *used += computed.used;
+        let predicted_at = Instant::now();
         let together = together(&computed);
-        let encode = || modelet_protocol::encode(&decoded.reply, computed.outputs, &self.context);
-        let mut response = processor::count(used, || guarded(encode))?;
+        let outputs = computed.outputs?;
+        let mut response =
+            guarded(used, || modelet_protocol::encode(&decoded.reply, outputs, &self.context))?;
         let phases = [
             ("decode", decoded_at - started),
             ("gather", (predicted_at - decoded_at).saturating_sub(computed.took)),
@@ -108,8 +111,13 @@ impl Handler for ModelHandler {
     }
 }
 
-fn guarded<T>(run: impl FnOnce() -> Result<T, FunctionError>) -> Result<T, FunctionError> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+/// Runs our own code over a client's data; a panic in it fails this call alone.
+fn guarded<T>(
+    used: &mut Duration,
+    run: impl FnOnce() -> Result<T, FunctionError>,
+) -> Result<T, FunctionError> {
+    let done = processor::count(used, || catch_unwind(AssertUnwindSafe(run)));
+    done.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
 /// What a call was computed with, when it was not alone.

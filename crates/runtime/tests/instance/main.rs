@@ -1,4 +1,4 @@
-//! Calls that are computed together, by both engines on real models: who gets which rows, and what happens when it fails.
+//! An instance on real models: calls that are computed together by both engines, and the questions of the host.
 
 #![allow(clippy::unwrap_used, reason = "the whole program is a test")]
 
@@ -8,17 +8,16 @@ mod build;
 mod onnx;
 
 mod failures;
+mod health;
 mod rows;
 
 use std::future::Future;
 use std::path::PathBuf;
 
-use modelet_core::{Data, EngineName, FunctionError, Settings, Tensor, Value};
+use modelet_core::{Data, EngineName, Settings, Tensor, Value};
 use modelet_model::LoadOptions;
 use modelet_runtime::batch::{Batcher, Computed};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-
-type Answer = Result<Computed, FunctionError>;
 
 /// The library of ONNX Runtime; a test that needs it fails where it is not installed.
 fn library() -> PathBuf {
@@ -45,7 +44,7 @@ fn on_one_thread<T>(test: impl Future<Output = T>) -> T {
 }
 
 /// Sends calls at the same moment and waits for all answers.
-async fn at_once(batcher: &std::rc::Rc<Batcher>, calls: Vec<Vec<(String, Tensor)>>) -> Vec<Answer> {
+async fn at_once(batcher: &std::rc::Rc<Batcher>, calls: Vec<Vec<(String, Tensor)>>) -> Vec<Computed> {
     let sent: Vec<_> = calls.into_iter().map(|inputs| send(batcher, inputs, None)).collect();
     let mut answers = Vec::new();
     for call in sent {
@@ -58,7 +57,7 @@ fn send(
     batcher: &std::rc::Rc<Batcher>,
     inputs: Vec<(String, Tensor)>,
     outputs: Option<Vec<String>>,
-) -> JoinHandle<Answer> {
+) -> JoinHandle<Computed> {
     let batcher = batcher.clone();
     spawn_local(async move { batcher.compute(inputs, outputs).await })
 }
@@ -68,8 +67,8 @@ fn floats(name: &str, shape: &[usize], data: Vec<f32>) -> (String, Tensor) {
 }
 
 /// The numbers of one output.
-fn numbers<'a>(answer: &'a Answer, name: &str) -> &'a [f32] {
-    let outputs = &answer.as_ref().unwrap().outputs;
+fn numbers<'a>(answer: &'a Computed, name: &str) -> &'a [f32] {
+    let outputs = answer.outputs.as_ref().unwrap();
     match &outputs.iter().find(|(n, _)| n == name).unwrap().1 {
         Value::Tensor(tensor) => match tensor.data() {
             Data::F32(data) => data,

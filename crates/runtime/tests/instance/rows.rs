@@ -49,10 +49,9 @@ fn storm(engine: EngineName, seed: usize) {
             if only.is_none() {
                 assert_eq!(numbers(&answer, "double"), data.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
             }
-            let computed = answer.unwrap();
-            assert_eq!(computed.outputs.len(), if only.is_some() { 1 } else { 2 });
-            assert!(computed.rows <= 16, "{} rows, the limit is 16", computed.rows);
-            together += usize::from(computed.calls > 1);
+            assert!(answer.rows <= 16, "{} rows, the limit is 16", answer.rows);
+            together += usize::from(answer.calls > 1);
+            assert_eq!(answer.outputs.unwrap().len(), if only.is_some() { 1 } else { 2 });
         }
     });
     assert!(together > 32, "only {together} of 64 calls were computed with others: seed {seed}");
@@ -70,7 +69,7 @@ fn a_clients_own_rows_go_whole_and_more_than_the_limit_alone() {
     for ((rows, _), answer) in calls.iter().zip(&answers) {
         assert_eq!(numbers(answer, "double"), vec![2.0 * *rows as f32; *rows]);
     }
-    let found: Vec<_> = answers.iter().map(|a| a.as_ref().unwrap()).map(|c| (c.calls, c.rows)).collect();
+    let found: Vec<_> = answers.iter().map(|c| (c.calls, c.rows)).collect();
     assert_eq!(found, [(2, 8), (1, 100), (2, 8), (1, 8), (1, 9), (1, 0), (1, 1)]);
 }
 
@@ -89,7 +88,7 @@ fn a_call_whose_inputs_have_different_rows_goes_alone() {
         assert_eq!(numbers(answer, "c"), vec![-(a as f32); a]);
         assert_eq!(numbers(answer, "d"), vec![-(b as f32); b]);
     }
-    let calls: Vec<_> = answers.iter().map(|answer| answer.as_ref().unwrap().calls).collect();
+    let calls: Vec<_> = answers.iter().map(|answer| answer.calls).collect();
     assert_eq!(calls, [1, 1, 2, 2]);
 }
 
@@ -104,7 +103,7 @@ fn a_wait_ends_when_every_call_that_can_come_is_there_or_the_time_is_over() {
             let first = send(&batcher, one(), None);
             tokio::time::sleep(Duration::from_millis(20)).await;
             let second = send(&batcher, one(), None);
-            let calls = (first.await.unwrap().unwrap().calls, second.await.unwrap().unwrap().calls);
+            let calls = (first.await.unwrap().calls, second.await.unwrap().calls);
             (calls, started.elapsed())
         })
     };
@@ -130,6 +129,16 @@ fn a_caller_that_leaves_takes_nobody_along() {
         let late = send(&batcher, x(3.0), None);
         let (stays, late) = (stays.await.unwrap(), late.await.unwrap());
         assert_eq!((numbers(&stays, "double"), numbers(&late, "double")), (&[4.0][..], &[6.0][..]));
-        assert_eq!(stays.unwrap().calls, 2, "nothing is computed for the one that left");
+        assert_eq!(stays.calls, 2, "nothing is computed for the one that left");
     });
+}
+
+#[test]
+fn processor_time_is_shared_by_rows() {
+    let batcher = Rc::new(batcher(EngineName::Rten, &arithmetic(), &Settings::default()));
+    let calls = [1_usize, 3].map(|rows| vec![floats("x", &[rows, 1_000], vec![1.0; rows * 1_000])]);
+    let answers = on_one_thread(at_once(&batcher, calls.to_vec()));
+    let [one, three] = [0, 1].map(|at| answers[at].used.as_secs_f64());
+    assert_eq!(answers[0].calls, 2);
+    assert!(one > 0.0 && (three / one - 3.0).abs() < 0.01, "{one} s and {three} s");
 }

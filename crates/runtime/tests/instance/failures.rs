@@ -25,12 +25,12 @@ fn one_bad_input_fails_alone() {
         let call = |position: i64| vec![("position".to_owned(), Tensor::vector(vec![position]))];
         on_one_thread(async {
             let answers = at_once(&batcher, vec![call(0), call(1), call(99), call(3)]).await;
-            assert_eq!(answers[2].as_ref().unwrap_err().code, Code::PredictionFailed);
+            assert_eq!(answers[2].outputs.as_ref().unwrap_err().code, Code::PredictionFailed);
             for (at, expected) in [(0, 10.0), (1, 20.0), (3, 40.0)] {
                 assert_eq!(numbers(&answers[at], "y"), [expected], "{engine}");
             }
             let answers = at_once(&batcher, vec![call(2), call(3)]).await;
-            assert_eq!(answers[1].as_ref().unwrap().calls, 2, "the next ones go together again");
+            assert_eq!(answers[1].calls, 2, "the next ones go together again");
         });
     }
 }
@@ -52,7 +52,7 @@ fn one_row_for_three_callers_reaches_none_of_them() {
                 let answers = at_once(&batcher, one_row_each(&[1.0, 5.0, 9.0])).await;
                 for (answer, own) in answers.iter().zip([1.0, 5.0, 9.0]) {
                     assert_eq!(numbers(answer, "y"), [own, own], "{engine}, round {round}");
-                    assert_eq!(answer.as_ref().unwrap().calls, 1, "{engine}, round {round}");
+                    assert_eq!(answer.calls, 1, "{engine}, round {round}");
                 }
             }
         });
