@@ -1,8 +1,10 @@
 //! The life of one instance: started, loading, ready, stopping, gone.
 //!
 //! - [`meter`]: what it costs, told to the journal
+//! - [`watch`]: its memory, its wear, and whether it is stuck
 
 mod meter;
+mod watch;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -34,8 +36,6 @@ const LAST_WORDS_CHARACTERS: usize = 200;
 const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A process that was told to stop gets this long to end by itself.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// The memory of an instance is looked at this often.
-const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// An instance that runs now, as the admin API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -316,7 +316,6 @@ fn variables(
 
 /// Waits for the end, and brings it about when it is due.
 async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process) -> io::Result<Exit> {
-    let limit_kib = version.entry.card.settings.memory_mib << 10;
     tokio::select! {
         exit = process.wait() => exit,
         () = instance.stop.notified() => {
@@ -326,7 +325,7 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
             process.stop(if stuck { Duration::ZERO } else { STOP_GRACE }).await
         }
         never = instance.keep_telling(version, process.id()) => match never {},
-        held_kib = outgrown(instance, process.id(), limit_kib) => {
+        held_kib = watch::watch(instance, version, process.id()) => {
             instance.ended(End::OutOfMemory(held_kib >> 10));
             version.log_event(instance, format!("grew to {} MiB, beyond memory_mib; stopped", held_kib >> 10)).await;
             process.kill()?;
@@ -353,19 +352,6 @@ async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>)
     instance.tell(&version, None);
     version.event(Event::Ready(instance.no));
     version.log_event(&instance, format!("ready, loaded in {load_ms:.1} ms")).await;
-}
-
-/// Waits until a process holds more than it may, and says how much.
-async fn outgrown(instance: &Instance, pid: u32, limit_kib: u64) -> u64 {
-    let mut look = tokio::time::interval(MEMORY_INTERVAL);
-    loop {
-        look.tick().await;
-        let held = memory::resident_kib(pid).unwrap_or(0);
-        instance.account().seen(0, held);
-        if held > limit_kib {
-            return held;
-        }
-    }
 }
 
 async fn keep_output(
