@@ -99,7 +99,7 @@ def test_a_storm_of_single_rows_and_own_batches(function, cases):
     answers = everyone(boosting, [wire.by_name(x) for x in inputs])
     for at, (x, answer) in enumerate(zip(inputs, answers, strict=True)):
         assert_own(answer, answers_of(x), f"call {at} with {rows[at]} rows")
-        found = re.search(r'desc="\d+ calls, (\d+) rows"', answer.headers["server-timing"])
+        found = re.search(r'desc="\d+ calls with (\d+) rows"', answer.headers["server-timing"])
         assert found is None or int(found[1]) <= 48, answer.headers["server-timing"]
     assert {together(answer) for answer, n in zip(answers, rows, strict=True) if n > 48} == {1}
     singles = [together(answer) for answer, n in zip(answers, rows, strict=True) if n == 1]
