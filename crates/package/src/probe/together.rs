@@ -84,7 +84,7 @@ fn round(
             .and_then(|parts| compare(&parts[at], &expected, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE));
         match agreement {
             Ok(agreement) => {
-                found.largest_difference = found.largest_difference.max(agreement.largest_difference)
+                found.largest_difference = found.largest_difference.max(agreement.largest_difference);
             }
             Err(differs) => {
                 found.differs = Some(differs);

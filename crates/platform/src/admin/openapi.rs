@@ -45,9 +45,12 @@ impl Operation {
 
 /// Every operation. A new one is one entry here.
 pub(crate) fn operations() -> Vec<Operation> {
+    functions_and_usage().into_iter().chain(secrets_operations()).collect()
+}
+
+fn functions_and_usage() -> Vec<Operation> {
     const FUNCTIONS: &str = "/api/v1/functions";
     const FUNCTION: &str = "/api/v1/functions/{name}";
-    const SECRET: &str = "/api/v1/secrets/{name}";
     vec![
         Operation::plain(
             ("get", "/api/v1/platform"),
@@ -78,6 +81,30 @@ pub(crate) fn operations() -> Vec<Operation> {
         ),
         deploy(),
         read_logs(),
+        Operation {
+            parameters: usage::COLD_STARTS_PARAMETERS,
+            ..Operation::plain(
+                ("get", "/api/v1/functions/{name}/cold-starts"),
+                get(usage::cold_starts),
+                ("coldStarts", "The last cold starts of a function, with all phases"),
+                of::<ColdStarts>,
+            )
+        },
+        Operation {
+            parameters: usage::USAGE_PARAMETERS,
+            ..Operation::plain(
+                ("get", "/api/v1/usage"),
+                get(usage::usage),
+                ("usage", "What was used, by function and version"),
+                of::<UsagePage>,
+            )
+        },
+    ]
+}
+
+fn secrets_operations() -> Vec<Operation> {
+    const SECRET: &str = "/api/v1/secrets/{name}";
+    vec![
         Operation::plain(
             ("get", "/api/v1/secrets"),
             get(secrets::list),
@@ -99,24 +126,6 @@ pub(crate) fn operations() -> Vec<Operation> {
             ("removeSecret", "Removes a secret"),
             of::<SecretView>,
         ),
-        Operation {
-            parameters: usage::COLD_STARTS_PARAMETERS,
-            ..Operation::plain(
-                ("get", "/api/v1/functions/{name}/cold-starts"),
-                get(usage::cold_starts),
-                ("coldStarts", "The last cold starts of a function, with all phases"),
-                of::<ColdStarts>,
-            )
-        },
-        Operation {
-            parameters: usage::USAGE_PARAMETERS,
-            ..Operation::plain(
-                ("get", "/api/v1/usage"),
-                get(usage::usage),
-                ("usage", "What was used, by function and version"),
-                of::<UsagePage>,
-            )
-        },
     ]
 }
 

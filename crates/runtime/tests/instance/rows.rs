@@ -36,10 +36,10 @@ fn storm(engine: EngineName, seed: usize) {
             let draw = (at * 7 + seed * 13) % 41;
             let (rows, width) = (1 + draw % 5, 1 + draw % 3);
             let data: Vec<f32> = (0..rows * width).map(|i| (at * 1_000 + i) as f32).collect();
-            let only = (draw % 4 == 0).then(|| vec!["negative".to_owned()]);
+            let only = draw.is_multiple_of(4).then(|| vec!["negative".to_owned()]);
             let call = send(&batcher, vec![floats("x", &[rows, width], data.clone())], only.clone());
             sent.push((data, only, call));
-            if draw % 6 == 0 {
+            if draw.is_multiple_of(6) {
                 tokio::task::yield_now().await;
             }
         }
