@@ -1,10 +1,10 @@
 //! The life of one instance: started, loading, ready, stopping, gone.
 //!
 //! - [`meter`]: what it costs, told to the journal
-//! - [`watch`]: its memory, its wear, and whether it is stuck
+//! - [`health`]: its memory, its wear, and whether it is stuck
 
+mod health;
 mod meter;
-mod watch;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -325,7 +325,7 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
             process.stop(if stuck { Duration::ZERO } else { STOP_GRACE }).await
         }
         never = instance.keep_telling(version, process.id()) => match never {},
-        held_kib = watch::watch(instance, version, process.id()) => {
+        held_kib = health::watch(instance, version, process.id()) => {
             instance.ended(End::OutOfMemory(held_kib >> 10));
             version.log_event(instance, format!("grew to {} MiB, beyond memory_mib; stopped", held_kib >> 10)).await;
             process.kill()?;
