@@ -1,13 +1,19 @@
 //! How much memory a process holds.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Memory that a process holds alone or with others and that cannot be dropped: anonymous and shared memory, in KiB. Mapped
 /// files are left out, since the kernel drops them when it needs the room. `None` when the process is gone.
 ///
 /// Source: `RssAnon` and `RssShmem` of `/proc/PID/status` (proc(5)).
 pub fn resident_kib(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    resident_in_kib(&PathBuf::from(format!("/proc/{pid}")))
+}
+
+/// The same for the process behind a folder of some /proc.
+pub(crate) fn resident_in_kib(folder: &Path) -> Option<u64> {
+    let status = fs::read_to_string(folder.join("status")).ok()?;
     Some(field(&status, "RssAnon:")? + field(&status, "RssShmem:")?)
 }
 
