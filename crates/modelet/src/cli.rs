@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
-use modelet_core::manifest::EngineChoice;
+use modelet_core::manifest::{EngineChoice, Rung};
 use modelet_core::{Code, FunctionName, Version};
 use modelet_platform::store::usage::{HOURS_KEPT, Period};
 
@@ -139,6 +139,9 @@ pub struct Up {
     /// Largest artifact that may be deployed, MiB
     #[arg(long, default_value_t = 10_240, value_name = "MIB", value_parser = value_parser!(u64).range(1..=1 << 20))]
     pub artifact_limit_mib: u64,
+    /// Isolate all instances by this rung and no other, 1 (the strongest) to 4 [default: the best that works]
+    #[arg(long, value_name = "RUNG", value_parser = parse_rung)]
+    pub isolation: Option<Rung>,
     /// Stem cells kept ready for cold starts, at most; as many as starts came together lately. 0: none
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000))]
     pub cells: u32,
@@ -303,6 +306,11 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
         Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
         Err(_) => text.parse().map_err(|_| "write it as 127.0.0.1:8080, or as a port alone".to_owned()),
     }
+}
+
+fn parse_rung(text: &str) -> Result<Rung, String> {
+    let number: u8 = text.parse().map_err(|_| "write a number from 1 to 4".to_owned())?;
+    Rung::try_from(number)
 }
 
 fn parse_engine(text: &str) -> Result<EngineChoice, String> {

@@ -25,6 +25,11 @@ impl ThisBinary {
     pub fn find() -> std::io::Result<Self> {
         Ok(Self { program: env::current_exe()? })
     }
+
+    /// Its path.
+    pub fn program(&self) -> &std::path::Path {
+        &self.program
+    }
 }
 
 impl InstanceCommand for ThisBinary {

@@ -13,6 +13,9 @@ mod output;
 mod report;
 
 fn main() -> ExitCode {
+    if let Some(code) = modelet_worker::sandbox::run_if_init() {
+        return code;
+    }
     // An instance is this same binary, started again: before anything else, so that it starts in no time.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == launch::RUNTIME_ARGUMENT) {
         return modelet_runtime::main();

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use modelet_core::manifest::Rung;
+
 /// How an instance is started; evaluated at each start, so that what was installed meanwhile is found.
 pub trait InstanceCommand: Send + Sync {
     /// The program and its arguments.
@@ -39,6 +41,10 @@ pub struct Config {
     pub body_timeout: Duration,
     /// Largest artifact, MiB.
     pub artifact_limit_mib: u64,
+    /// The program that becomes `sandbox-init`; its `main` begins with [`modelet_worker::sandbox::run_if_init`].
+    pub sandbox_init: PathBuf,
+    /// The only rung of isolation that is used; `None`: for each function the best.
+    pub isolation: Option<Rung>,
     /// Stem cells kept at a time, at most; 0: none.
     pub cells_limit: usize,
     /// Log rows kept, all functions together; older ones are removed.
@@ -59,7 +65,7 @@ fn default_max_starting() -> usize {
 
 impl Config {
     /// A configuration with the defaults.
-    pub fn new(data: PathBuf, instance: Arc<dyn InstanceCommand>) -> Self {
+    pub fn new(data: PathBuf, instance: Arc<dyn InstanceCommand>, sandbox_init: PathBuf) -> Self {
         Self {
             listen: None,
             data,
@@ -72,6 +78,8 @@ impl Config {
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(120),
             artifact_limit_mib: 10_240,
+            sandbox_init,
+            isolation: None,
             cells_limit: 4,
             log_rows_limit: 1_000_000,
         }

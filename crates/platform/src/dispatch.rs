@@ -21,7 +21,6 @@ pub mod ticket;
 pub mod version;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelet_core::{FunctionName, Version};
@@ -56,8 +55,6 @@ pub struct Shared {
     pub secrets: Secrets,
     /// The stem cells.
     pub cells: Cells,
-    /// Where stem cells lay their artifacts out.
-    pub cells_folder: PathBuf,
     /// Where artifacts lie.
     pub artifacts: Artifacts,
     /// Where records go.

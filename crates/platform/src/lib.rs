@@ -22,7 +22,8 @@ pub mod store;
 use std::future::Future;
 use std::sync::Arc;
 
-use modelet_core::{PlatformError, Qualifier};
+use modelet_core::manifest::Rung;
+use modelet_core::{Code, PlatformError, Qualifier};
 use modelet_scheduler::Machine;
 use modelet_worker::{SocketFolder, Spawner};
 use tokio::net::TcpListener;
@@ -60,15 +61,20 @@ impl Platform {
         let logs = Logs::open(&config.data, config.log_rows_limit)?;
         let clock = Clock::start();
         logs.record(&Entry::Boot { at_ms: clock.unix_ms() });
+        let spawner = Spawner::start(config.sandbox_init.clone(), config.isolation)
+            .await
+            .map_err(|e| PlatformError::new(Code::StartFailed, e.to_string()))?;
+        // A cell needs a /tmp of its own for its artifact.
+        let has_tmp = spawner.ladder().best().is_some_and(|rung| rung <= Rung::Namespaces);
+        let cells_limit = if has_tmp { config.cells_limit } else { 0 };
         let shared = dispatch::Shared {
             clock,
-            spawner: Spawner::start().map_err(|e| store_failed("start the spawner", e))?,
+            spawner,
             sockets: SocketFolder::create(&config.data.join("run"))
                 .map_err(|e| store_failed("make the sockets", e))?,
             command: config.instance.clone(),
             secrets: Secrets::open(&config.data).map_err(|e| store_failed("open the secrets", e))?,
-            cells: Cells::new(config.cells_limit),
-            cells_folder: config.data.join("run/cells"),
+            cells: Cells::new(cells_limit),
             artifacts: catalog.artifacts().clone(),
             logs,
         };

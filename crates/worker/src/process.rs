@@ -4,7 +4,6 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::Child;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -43,13 +42,16 @@ pub struct Process {
 }
 
 impl Process {
-    /// Takes over a child that leads its own group.
-    pub(crate) fn adopt(child: &Child) -> io::Result<Self> {
-        let pid = Pid::from_child(child);
+    /// Takes over a child of this process, not yet waited for, that leads its own group.
+    pub(crate) fn adopt(pid: Pid) -> io::Result<Self> {
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
         // SAFETY: the descriptor is owned by the `AsyncFd` and closed with it, after it was taken out of the reactor.
         let pidfd = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE)? };
         Ok(Self { pid, pidfd, exit: Mutex::new(None) })
+    }
+
+    pub(crate) const fn pid(&self) -> Pid {
+        self.pid
     }
 
     /// The process id.

@@ -4,21 +4,23 @@
 //! The kernel ties that signal to the *thread* that started the process: a thread of a pool would take its instances
 //! with it when it is retired. So one thread does nothing else, and lives as long as the platform.
 
-#![allow(unsafe_code)]
-
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
-use rustix::process::{Resource, Rlimit, Signal};
+use modelet_core::manifest::Rung;
 use tokio::sync::oneshot;
 
+use crate::cgroup::Home;
+use crate::confinement::Confinement;
+use crate::ladder::{Ladder, RungState};
 use crate::process::Process;
+use crate::sandbox::status::Failure;
+use crate::sandbox::{PROBE_ARGUMENT, Sandbox};
+use crate::start::{self, Started};
 
 /// The descriptor under which an instance finds its listening socket.
 pub const SOCKET_FD: i32 = 3;
@@ -34,14 +36,14 @@ pub struct Launch {
     pub args: Vec<OsString>,
     /// Its whole environment: nothing is inherited.
     pub env: Vec<(OsString, OsString)>,
-    /// Its working folder.
+    /// Its working folder, as it sees it.
     pub folder: PathBuf,
-    /// Becomes fd 3.
+    /// Becomes fd [`SOCKET_FD`].
     pub socket: OwnedFd,
-    /// Becomes fd 4, of a stem cell.
+    /// Becomes fd [`CONTROL_FD`].
     pub control: Option<OwnedFd>,
-    /// Most open files.
-    pub open_files: u64,
+    /// What it may do.
+    pub sandbox: Sandbox,
 }
 
 /// A started process and its output.
@@ -53,199 +55,128 @@ pub struct Spawned {
     pub stdout: OwnedFd,
     /// What it complains about.
     pub stderr: OwnedFd,
+    /// Its walls.
+    pub confinement: Confinement,
 }
 
-type Order = (Launch, oneshot::Sender<io::Result<Child>>);
+/// Why nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// This machine has no rung that is good enough; the sentence says what is missing.
+    #[error("{0}")]
+    Isolation(String),
+    /// A step on the way failed.
+    #[error("could not {step}: {error}")]
+    Step {
+        /// What was to be done, after "could not".
+        step: String,
+        /// What the kernel said.
+        error: io::Error,
+    },
+}
+
+impl From<Failure> for SpawnError {
+    fn from(failure: Failure) -> Self {
+        let error = match failure.errno {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => io::Error::other(failure.error),
+        };
+        Self::Step { step: failure.step, error }
+    }
+}
+
+impl SpawnError {
+    pub(crate) fn step(step: &str) -> impl FnOnce(io::Error) -> Self + '_ {
+        move |error| Self::Step { step: step.to_owned(), error }
+    }
+}
+
+/// What the thread is told.
+struct Order {
+    rung: Rung,
+    launch: Launch,
+    reply: oneshot::Sender<Result<Started, SpawnError>>,
+}
 
 /// A handle to the thread that starts processes.
 #[derive(Debug, Clone)]
 pub struct Spawner {
     orders: mpsc::Sender<Order>,
+    ladder: Arc<Ladder>,
 }
 
 impl Spawner {
-    /// Starts the thread. It ends, and with it every process that it started, when the last handle is dropped.
-    pub fn start() -> io::Result<Self> {
-        seal_inherited()?;
+    /// Starts the thread, and finds out which rungs work here by starting a program on each. The thread ends, and with it every
+    /// process that it started, when the last handle is dropped.
+    ///
+    /// `init`: a program whose `main` begins with [`run_if_init`](crate::sandbox::run_if_init). `forced`: the only rung to be
+    /// used; refused when it does not work.
+    pub async fn start(init: PathBuf, forced: Option<Rung>) -> Result<Self, SpawnError> {
+        start::seal_inherited().map_err(SpawnError::step("close inherited descriptors"))?;
         let (orders, inbox) = mpsc::channel::<Order>();
-        thread::Builder::new().name("spawner".into()).spawn(move || {
-            for (launch, reply) in inbox {
-                if let Err(Ok(mut unwanted)) = reply.send(start(launch)) {
-                    // The one who asked is gone. The process has had no time to start others.
-                    let _ = unwanted.kill().and_then(|()| unwanted.wait());
-                }
+        let program = init.clone();
+        let home = Home::create().map_err(|error| error.to_string());
+        let run = move || {
+            for order in inbox {
+                // When the one who asked is gone, what was started is dropped, and so killed.
+                let _ = order.reply.send(start::start(&program, order.rung, &order.launch, home.as_ref()));
             }
-        })?;
-        Ok(Self { orders })
-    }
-
-    /// Starts a process.
-    pub async fn spawn(&self, launch: Launch) -> io::Result<Spawned> {
-        let (reply, answer) = oneshot::channel();
-        let gone = || io::Error::other("the spawner thread has ended");
-        self.orders.send((launch, reply)).map_err(|_| gone())?;
-        let mut child = answer.await.map_err(|_| gone())??;
-        adopt(&mut child).inspect_err(|_| {
-            // Nobody would look after it.
-            let _ = child.kill().and_then(|()| child.wait());
-        })
-    }
-}
-
-fn adopt(child: &mut Child) -> io::Result<Spawned> {
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-        return Err(io::Error::other("a piped output is missing"));
-    };
-    Ok(Spawned { process: Process::adopt(child)?, stdout: stdout.into(), stderr: stderr.into() })
-}
-
-fn start(launch: Launch) -> io::Result<Child> {
-    let mut command = Command::new(&launch.program);
-    command.args(&launch.args).env_clear().envs(launch.env).current_dir(&launch.folder);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let platform = rustix::process::getpid();
-    let inherited = [Some(launch.socket.as_raw_fd()), launch.control.as_ref().map(AsRawFd::as_raw_fd)];
-    let open_files = launch.open_files;
-    // SAFETY: the closure runs between fork and exec in a process with many threads, where only async-signal-safe calls are
-    // sound. It makes system calls through rustix and allocates nothing: errors are built from raw numbers.
-    unsafe {
-        command.pre_exec(move || {
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            if rustix::process::getppid() != Some(platform) {
-                return Err(io::Error::from_raw_os_error(rustix::io::Errno::SRCH.raw_os_error()));
-            }
-            set_limit(Resource::Core, 0)?;
-            set_limit(Resource::Nofile, open_files)?;
-            inherit(inherited)
-        });
-    }
-    command.spawn()
-}
-
-/// Keeps what the platform itself inherited (a terminal's or a build tool's descriptors) from reaching instances. All
-/// that Rust opens is close-on-exec anyway.
-fn seal_inherited() -> io::Result<()> {
-    for entry in std::fs::read_dir("/proc/self/fd")? {
-        let name = entry?.file_name();
-        if let Some(fd) = name.to_str().and_then(|name| name.parse::<i32>().ok()).filter(|fd| *fd > 2) {
-            // SAFETY: borrowed for one call that only sets a flag; if the descriptor was closed meanwhile the call fails.
-            let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-            let _ = rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC);
+        };
+        thread::Builder::new()
+            .name("spawner".into())
+            .spawn(run)
+            .map_err(SpawnError::step("start a thread"))?;
+        let mut spawner = Self { orders, ladder: Arc::new(Ladder { rungs: Vec::new(), forced }) };
+        let mut rungs = Vec::new();
+        for rung in Rung::ALL {
+            let missing = spawner.probe(&init, rung).await.err().map(|error| error.to_string());
+            rungs.push(RungState { rung, missing });
         }
+        spawner.ladder = Arc::new(Ladder { rungs, forced });
+        if let Some(forced) = forced {
+            spawner.ladder.choose(Some(forced)).map_err(SpawnError::Isolation)?;
+        }
+        Ok(spawner)
     }
-    Ok(())
-}
 
-fn set_limit(resource: Resource, most: u64) -> io::Result<()> {
-    let maximum = rustix::process::getrlimit(resource).maximum;
-    let most = maximum.map_or(most, |maximum| maximum.min(most));
-    Ok(rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
-}
+    /// The rungs that work on this machine.
+    pub fn ladder(&self) -> &Ladder {
+        &self.ladder
+    }
 
-/// Puts the sockets at fd 3 and fd 4, without close-on-exec.
-fn inherit([socket, control]: [Option<i32>; 2]) -> io::Result<()> {
-    // Out of the way first, since either may lie where the other belongs.
-    let socket = socket.map(above_inherited).transpose()?;
-    let control = control.map(above_inherited).transpose()?;
-    socket.map_or(Ok(()), |fd| place(fd, SOCKET_FD))?;
-    control.map_or(Ok(()), |fd| place(fd, CONTROL_FD))
-}
+    /// Starts a process on the strongest rung that works, when that is good enough for its sandbox.
+    pub async fn spawn(&self, launch: Launch) -> Result<Spawned, SpawnError> {
+        let rung = self.ladder.choose(launch.sandbox.weakest).map_err(SpawnError::Isolation)?;
+        self.spawn_on(rung, launch).await
+    }
 
-/// A copy of a descriptor with a number beyond those that are handed over.
-fn above_inherited(fd: i32) -> io::Result<i32> {
-    // SAFETY: it is open: it belongs to the `Launch` that the parent keeps until the child has exec'd.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    let copy = rustix::io::fcntl_dupfd_cloexec(fd, CONTROL_FD + 1)?;
-    Ok(std::os::fd::IntoRawFd::into_raw_fd(copy))
-}
+    async fn spawn_on(&self, rung: Rung, launch: Launch) -> Result<Spawned, SpawnError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || SpawnError::step("reach the spawner")(io::Error::other("its thread has ended"));
+        self.orders.send(Order { rung, launch, reply }).map_err(|_| gone())?;
+        // In a task of its own: a caller that gives up must not leave a process that nobody knows of.
+        let begun = tokio::spawn(async move { answer.await.map_err(|_| gone())??.running().await });
+        begun.await.map_err(|error| SpawnError::step("wait for the start")(io::Error::other(error)))?
+    }
 
-fn place(fd: i32, at: i32) -> io::Result<()> {
-    // SAFETY: `fd` was made by `above_inherited` and is closed by exec.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    // SAFETY: the number is taken by `dup2` here, whatever it was before (a close-on-exec descriptor of the platform, which the
-    // child would lose at exec anyway), and is never closed by this process: `forget` gives it up.
-    let mut target = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(at) };
-    let done = rustix::io::dup2(fd, &mut target);
-    std::mem::forget(target);
-    Ok(done?)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Read;
-    use std::path::Path;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::process::Exit;
-    use crate::socket::SocketFolder;
-
-    async fn shell(script: &str) -> (Spawner, Spawned) {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = SocketFolder::create(&folder.path().join("run")).unwrap().bind("s").unwrap();
-        let spawner = Spawner::start().unwrap();
+    /// Starts a program that ends at once.
+    async fn probe(&self, init: &std::path::Path, rung: Rung) -> Result<(), SpawnError> {
+        let (socket, _ours) =
+            std::os::unix::net::UnixStream::pair().map_err(SpawnError::step("make a socket"))?;
         let launch = Launch {
-            program: "/bin/sh".into(),
-            args: ["-c".into(), script.into()].into(),
-            env: vec![("ONLY".into(), "this".into())],
-            folder: Path::new("/").into(),
-            socket: socket.listener,
+            program: init.to_owned(),
+            args: vec![PROBE_ARGUMENT.into()],
+            env: Vec::new(),
+            folder: "/".into(),
+            socket: socket.into(),
             control: None,
-            open_files: 64,
+            sandbox: Sandbox::default(),
         };
-        let spawned = spawner.spawn(launch).await.unwrap();
-        (spawner, spawned)
-    }
-
-    fn read(fd: OwnedFd) -> String {
-        let mut text = String::new();
-        std::fs::File::from(fd).read_to_string(&mut text).unwrap();
-        text
-    }
-
-    #[tokio::test]
-    async fn a_process_gets_its_socket_its_environment_and_nothing_else() {
-        let (_spawner, spawned) = shell(
-            "env | grep -v -e PWD -e SHLVL -e ^_=; ls -l /proc/self/fd/3; ulimit -n; ls /proc/$$/fd | wc -l",
-        )
-        .await;
-        let text = read(spawned.stdout);
-        assert!(text.contains("ONLY=this\n") && !text.contains("PATH="), "{text}");
-        assert!(text.contains("socket:["), "{text}");
-        assert!(
-            text.ends_with("64\n4\n"),
-            "the limit of open files, and only stdin, stdout, stderr, fd 3: {text}"
-        );
-        assert_eq!(spawned.process.wait().await.unwrap(), Exit::Code(0));
-    }
-
-    #[tokio::test]
-    async fn a_process_group_ends_with_its_leader_told_or_not() {
-        let (_spawner, spawned) =
-            shell("trap '' TERM; sleep 1000 & echo started; while true; do wait; done").await;
-        let (sender, mut lines) = tokio::sync::mpsc::channel(1);
-        let reader =
-            tokio::spawn(crate::output::read_lines(spawned.stdout, crate::output::Stream::Stdout, sender));
-        assert_eq!(lines.recv().await.unwrap().text, "started");
-        spawned.process.stop(Duration::from_millis(50)).await.unwrap();
-        assert_eq!(spawned.process.wait().await.unwrap(), Exit::Signal(9), "it ignored SIGTERM");
-        reader.await.unwrap().unwrap();
-        assert_eq!(lines.recv().await, None, "the end of the pipe: nobody of the group holds it any more");
-    }
-
-    #[tokio::test]
-    async fn a_program_that_is_not_there_is_an_error_and_no_process() {
-        let spawner = Spawner::start().unwrap();
-        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
-        let launch = Launch {
-            program: "/no/such/program".into(),
-            args: vec![],
-            env: vec![],
-            folder: Path::new("/").into(),
-            socket: ours.into(),
-            control: None,
-            open_files: 64,
-        };
-        assert_eq!(spawner.spawn(launch).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let spawned = self.spawn_on(rung, launch).await?;
+        let exit = spawned.process.wait().await.map_err(SpawnError::step("wait for the probe"))?;
+        if exit == crate::process::Exit::Code(0) {
+            return Ok(());
+        }
+        Err(SpawnError::step("run a program")(io::Error::other(format!("it {exit}"))))
     }
 }

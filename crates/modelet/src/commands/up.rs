@@ -22,6 +22,7 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
     config.buffer_mib = up.buffer_mib;
     config.max_connections = up.max_connections as usize;
     config.artifact_limit_mib = up.artifact_limit_mib;
+    config.isolation = up.isolation;
     config.cells_limit = up.cells as usize;
     config.log_rows_limit = up.log_rows_limit;
     let data = config.data.clone();
@@ -69,7 +70,8 @@ pub fn config(common: &Common, listen: Option<SocketAddr>) -> Result<Config, Rep
     let instance = ThisBinary::find().map_err(|error| {
         Report::new(Code::Internal, format!("could not find this program's own file: {error}"))
     })?;
-    let mut config = Config::new(data_folder(common.data.clone())?, Arc::new(instance));
+    let program = instance.program().to_owned();
+    let mut config = Config::new(data_folder(common.data.clone())?, Arc::new(instance), program);
     config.listen = listen;
     Ok(config)
 }

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use modelet_core::ArtifactCard;
-use modelet_core::instance::{Assignment, MAX_HANDED_FILES};
+use modelet_core::instance::Assignment;
+use modelet_core::{ArtifactCard, EngineName, Settings};
 use modelet_scheduler::CellDemand;
 use tokio::sync::Notify;
 
@@ -19,6 +20,8 @@ use crate::store::catalog::VersionEntry;
 
 /// A cell that was taken is replaced after this long: the instance that it became needs the processors first.
 const REPLACE_AFTER: Duration = Duration::from_millis(50);
+/// Where a cell lays its artifact out.
+const CELL_FOLDER: &str = "/tmp/.artifact";
 /// How often it is looked at whether there are more cells than needed.
 const SHRINK_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -74,7 +77,16 @@ impl Cells {
             return Err("a new process: its manifest asks for what a stem cell does not have");
         }
         let mut started = self.take_any(shared.clock.now())?.started;
+        let rung = started.confinement.rung();
+        if entry.card.manifest.isolation.is_some_and(|weakest| rung > weakest) {
+            return Err("a new process: its manifest asks for a stronger isolation than stem cells have");
+        }
+        let settings = &entry.card.settings;
         let control = started.control.take().ok_or("a new process")?;
+        let limited = started.confinement.set_limits(settings.memory_mib, settings.cpu_share_millis());
+        if limited.is_err() {
+            return Err("a new process: the stem cell did not take its limits");
+        }
         assign(shared, entry, control).map_err(|error| {
             // The instance is started without a cell, and says what is wrong with the artifact if something is.
             eprintln!("a stem cell could not become {}: {error}", entry.card.name);
@@ -133,7 +145,8 @@ pub async fn keep(shared: Weak<Shared>) {
 }
 
 async fn add(shared: &Arc<Shared>, no: u64) {
-    let folder = shared.cells_folder.join(no.to_string());
+    // In its own /tmp; where it has none, rungs 3 and 4, this cannot be, and there are no cells.
+    let folder = PathBuf::from(CELL_FOLDER);
     match launch::start(shared, &format!("cell-{no}"), Role::Cell { folder }).await {
         Ok(started) => {
             tokio::spawn(watch(Arc::downgrade(shared), no, started.process.clone()));
@@ -165,7 +178,18 @@ async fn watch(shared: Weak<Shared>, no: u64, process: Arc<modelet_worker::Proce
 /// True when a version needs nothing that was decided when the cell was started.
 fn fits(card: &ArtifactCard) -> bool {
     let manifest = &card.manifest;
-    card.files.len() < MAX_HANDED_FILES && manifest.env.is_empty() && manifest.secrets.is_empty()
+    let plain = Settings::default();
+    let settings = &card.settings;
+    // Weights beside a model are found by its real path, which a descriptor does not have behind walls; rten wants that path for
+    // every model, and starts in a few milliseconds anyway.
+    card.files.len() == 1
+        && card.engine == EngineName::Onnxruntime
+        && manifest.env.is_empty()
+        && manifest.secrets.is_empty()
+        && !manifest.network
+        && settings.tmp_mib == plain.tmp_mib
+        && settings.processes_limit == plain.processes_limit
+        && settings.open_files_limit == plain.open_files_limit
 }
 
 /// Opens the files of an artifact and hands them over.

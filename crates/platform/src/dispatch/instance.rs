@@ -16,7 +16,7 @@ use std::time::Duration;
 use modelet_core::instance::Readiness;
 use modelet_core::{Code, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
-use modelet_worker::{Exit, Feed, FeedError, OutputLine, Process, memory};
+use modelet_worker::{Confinement, Exit, Feed, FeedError, OutputLine, Process};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
@@ -71,6 +71,8 @@ pub struct Instance {
     started_at_ms: i64,
     stop: Notify,
     end: OnceLock<End>,
+    /// Its walls, while it runs.
+    confinement: Mutex<Option<Arc<Confinement>>>,
     /// A stem cell, or why not: in words.
     started_from: OnceLock<&'static str>,
     /// The secrets that it was given.
@@ -114,6 +116,7 @@ impl Instance {
             started_at_ms: version.shared.clock.unix_ms(),
             stop: Notify::new(),
             end: OnceLock::new(),
+            confinement: Mutex::default(),
             started_from: OnceLock::new(),
             redactor: OnceLock::new(),
             diary: Mutex::default(),
@@ -157,7 +160,7 @@ impl Instance {
             state: state.to_owned(),
             in_flight: diary.calls.len(),
             started_at_ms: self.started_at_ms,
-            memory_kib: pid.and_then(memory::resident_kib).unwrap_or(0),
+            memory_kib: self.confinement().map_or(0, |walls| walls.memory_kib()),
         }
     }
 
@@ -226,6 +229,15 @@ impl Instance {
         }
     }
 
+    fn walls(&self) -> std::sync::MutexGuard<'_, Option<Arc<Confinement>>> {
+        self.confinement.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its walls, while it runs.
+    fn confinement(&self) -> Option<Arc<Confinement>> {
+        self.walls().clone()
+    }
+
     fn diary(&self) -> std::sync::MutexGuard<'_, Diary> {
         self.diary.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -255,6 +267,10 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
             // Everything that it said is kept before its end is told, so that its reasons are there.
             let last_output = futures_util::future::join(output, readiness);
             let _ = tokio::time::timeout(LAST_OUTPUT_TIMEOUT, last_output).await;
+            if let Some(walls) = instance.confinement().filter(|walls| walls.oom_killed()) {
+                // The kernel was faster than our own look.
+                instance.ended(End::OutOfMemory(walls.peak_memory_kib() >> 10));
+            }
             let end =
                 exit.map_or_else(|error| End::NotStarted(Code::StartFailed, error.to_string()), End::Exited);
             if let End::Exited(exit) = &end {
@@ -268,6 +284,8 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
         }
     }
     instance.close(&version);
+    // The control group goes with it.
+    drop(instance.walls().take());
     version.event(Event::Exited(instance.no));
 }
 
@@ -282,17 +300,21 @@ async fn launch(
         Ok(started) => (started, "a stem cell"),
         Err(no_cell) => {
             let artifact = shared.artifacts.folder(&entry.sha256);
-            let role = Role::Instance { artifact, version: entry.version, variables };
+            let role =
+                Role::Instance { artifact, version: entry.version, variables, card: entry.card.clone() };
             let started = launch::start(shared, &instance.id.0, role).await;
-            let failed = |error: io::Error| PlatformError::new(Code::StartFailed, error.to_string());
-            (started.map_err(failed)?, no_cell)
+            (started?, no_cell)
         }
     };
     let pid = started.process.id();
     let _ = instance.pid.set(pid);
     let _ = instance.started_from.set(from);
     let _ = instance.feed.set(started.feed);
-    version.log_event(instance, format!("started from {from}, process {pid}")).await;
+    let rung = started.confinement.rung();
+    *instance.walls() = Some(started.confinement);
+    version
+        .log_event(instance, format!("started from {from}, process {pid}, isolation {}", u8::from(rung)))
+        .await;
     Ok((started.process, started.lines))
 }
 
@@ -319,13 +341,13 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
     tokio::select! {
         exit = process.wait() => exit,
         () = instance.stop.notified() => {
-            instance.look(process.id());
+            instance.look();
             // One that is stuck would only use up its time for a last word.
             let stuck = instance.diary().stopping.is_some_and(StopReason::is_at_once);
             process.stop(if stuck { Duration::ZERO } else { STOP_GRACE }).await
         }
-        never = instance.keep_telling(version, process.id()) => match never {},
-        held_kib = health::watch(instance, version, process.id()) => {
+        never = instance.keep_telling(version) => match never {},
+        held_kib = health::watch(instance, version) => {
             instance.ended(End::OutOfMemory(held_kib >> 10));
             version.log_event(instance, format!("grew to {} MiB, beyond memory_mib; stopped", held_kib >> 10)).await;
             process.kill()?;

@@ -5,17 +5,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use modelet_core::Version;
-use modelet_core::instance::{ENV_ARTIFACT, ENV_CELL, ENV_VERSION};
-use modelet_worker::{Control, Feed, Launch, OutputLine, Process, Stream, output};
+use modelet_core::instance::{ENV_ARTIFACT, ENV_CELL, ENV_ONNXRUNTIME, ENV_VERSION};
+use modelet_core::manifest::Rung;
+use modelet_core::{ArtifactCard, Code, PlatformError, Version};
+use modelet_worker::{
+    Bind, Confinement, Control, Feed, Launch, OutputLine, Process, Sandbox, SpawnError, Stream, output,
+};
 use tokio::sync::mpsc;
 
 use crate::dispatch::Shared;
 
 /// Lines between an instance and the log; beyond that the instance waits in its `write`.
 const OUTPUT_QUEUE: usize = 256;
-/// Open files that an instance may have.
-const OPEN_FILES: u64 = 4_096;
+
+/// Where an instance with a file system of its own finds its artifact …
+const ARTIFACT_TARGET: &str = "/modelet/artifact";
+/// … and the library of ONNX Runtime.
+const LIBRARY_TARGET: &str = "/modelet/libonnxruntime.so";
 
 /// What a process is started as.
 pub enum Role {
@@ -27,6 +33,8 @@ pub enum Role {
         version: Version,
         /// The variables that its manifest asks for.
         variables: Vec<(OsString, OsString)>,
+        /// Its card.
+        card: Arc<ArtifactCard>,
     },
     /// A stem cell, with the folder in which it lays its artifact out.
     Cell {
@@ -39,6 +47,8 @@ pub enum Role {
 pub struct Started {
     /// The process.
     pub process: Arc<Process>,
+    /// Its walls.
+    pub confinement: Arc<Confinement>,
     /// Calls go in here.
     pub feed: Feed,
     /// What it prints comes out here.
@@ -48,28 +58,80 @@ pub struct Started {
 }
 
 /// Starts a process under a name that was never used before.
-pub async fn start(shared: &Shared, name: &str, role: Role) -> io::Result<Started> {
-    let socket = shared.sockets.bind(name)?;
+pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, PlatformError> {
+    let failed = |error: io::Error| PlatformError::new(Code::StartFailed, error.to_string());
+    let socket = shared.sockets.bind(name).map_err(failed)?;
     let (control, inherited) = match role {
         Role::Instance { .. } => (None, None),
-        Role::Cell { .. } => Control::pair().map(|(ours, theirs)| (Some(ours), Some(theirs)))?,
+        Role::Cell { .. } => {
+            Control::pair().map(|(ours, theirs)| (Some(ours), Some(theirs))).map_err(failed)?
+        }
     };
     let (program, args) = shared.command.command();
+    let mut env = environment(shared, &role).await.map_err(failed)?;
     let launch = Launch {
         program,
         args,
-        env: environment(shared, &role).await?,
+        sandbox: sandbox(shared, &role, &mut env),
+        env,
         folder: Path::new("/").into(),
         socket: socket.listener,
         control: inherited,
-        open_files: OPEN_FILES,
     };
-    let spawned = shared.spawner.spawn(launch).await?;
+    let spawned = shared.spawner.spawn(launch).await.map_err(refused)?;
     let (sender, lines) = mpsc::channel(OUTPUT_QUEUE);
     tokio::spawn(output::read_lines(spawned.stdout, Stream::Stdout, sender.clone()));
     tokio::spawn(output::read_lines(spawned.stderr, Stream::Stderr, sender));
     let process = Arc::new(spawned.process);
-    Ok(Started { process, feed: Feed::new(socket.address), lines, control })
+    let confinement = Arc::new(spawned.confinement);
+    Ok(Started { process, confinement, feed: Feed::new(socket.address), lines, control })
+}
+
+/// What a process may do: a stem cell what the default settings allow, an instance what its own do. The artifact and the library
+/// of ONNX Runtime can be read, and nothing else of this machine that is not part of the system.
+fn sandbox(shared: &Shared, role: &Role, env: &mut [(OsString, OsString)]) -> Sandbox {
+    let weakest = match role {
+        Role::Instance { card, .. } => card.manifest.isolation,
+        Role::Cell { .. } => None,
+    };
+    // A file system of its own shows both in places that nothing else can cover, wherever they lie outside.
+    let has_own_root = shared.spawner.ladder().choose(weakest).is_ok_and(|rung| rung <= Rung::Namespaces);
+    let mut binds = Vec::new();
+    for (name, path) in env.iter_mut() {
+        let target = match () {
+            () if name == ENV_ARTIFACT => ARTIFACT_TARGET,
+            () if name == ENV_ONNXRUNTIME => LIBRARY_TARGET,
+            () => continue,
+        };
+        let source = PathBuf::from(&*path);
+        if has_own_root {
+            *path = target.into();
+        }
+        binds.push(Bind { source, target: PathBuf::from(&*path) });
+    }
+    let Role::Instance { card, .. } = role else {
+        return Sandbox { binds, ..Sandbox::default() };
+    };
+    let settings = &card.settings;
+    Sandbox {
+        weakest,
+        binds,
+        network: card.manifest.network,
+        tmp_mib: settings.tmp_mib,
+        memory_mib: settings.memory_mib,
+        cpu_millis: settings.cpu_share_millis(),
+        processes: settings.processes_limit,
+        open_files: settings.open_files_limit,
+        file_size_mib: settings.tmp_mib,
+    }
+}
+
+fn refused(error: SpawnError) -> PlatformError {
+    match error {
+        SpawnError::Isolation(why) => PlatformError::new(Code::IsolationUnavailable, why)
+            .hint("modelet doctor shows what this machine can do, and what is missing"),
+        SpawnError::Step { .. } => PlatformError::new(Code::StartFailed, error.to_string()),
+    }
 }
 
 async fn environment(shared: &Shared, role: &Role) -> io::Result<Vec<(OsString, OsString)>> {
@@ -84,7 +146,7 @@ async fn environment(shared: &Shared, role: &Role) -> io::Result<Vec<(OsString, 
     .map(|(name, value)| (name.into(), value.into()))
     .into();
     match role {
-        Role::Instance { artifact, version, variables } => {
+        Role::Instance { artifact, version, variables, .. } => {
             env.extend(variables.iter().cloned());
             env.push((ENV_ARTIFACT.into(), artifact.into()));
             env.push((ENV_VERSION.into(), version.to_string().into()));

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use modelet_core::Settings;
 use modelet_scheduler::{Event, Wear};
-use modelet_worker::{memory, processor};
 
 use super::Instance;
 use crate::dispatch::VersionDispatch;
@@ -25,7 +24,7 @@ const GROWTH_PART: u64 = 8;
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a look found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Look {
     memory_kib: u64,
     threads: u64,
@@ -85,12 +84,12 @@ impl Watch {
 }
 
 /// Watches until the process holds more than it may, and says how much, in KiB.
-pub(super) async fn watch(instance: &Instance, version: &VersionDispatch, pid: u32) -> u64 {
+pub(super) async fn watch(instance: &Instance, version: &VersionDispatch) -> u64 {
     let settings = &version.entry.card.settings;
     let timeout = Duration::from_millis(settings.stuck_timeout_ms);
     let mut watch = Watch::default();
     loop {
-        let look = look(instance, pid);
+        let look = look(instance);
         instance.account().seen(0, look.memory_kib);
         if look.memory_kib > settings.memory_mib << 10 {
             return look.memory_kib;
@@ -117,11 +116,12 @@ pub(super) async fn watch(instance: &Instance, version: &VersionDispatch, pid: u
     }
 }
 
-fn look(instance: &Instance, pid: u32) -> Look {
-    let memory = memory::of(pid).unwrap_or_default();
-    let cpu_ms = processor::used_ms(pid).unwrap_or(0);
+fn look(instance: &Instance) -> Look {
     let in_flight = instance.diary().calls.len();
-    Look { memory_kib: memory.resident_kib, threads: memory.threads, cpu_ms, in_flight }
+    let Some(walls) = instance.confinement() else {
+        return Look { in_flight, ..Look::default() };
+    };
+    Look { memory_kib: walls.memory_kib(), threads: walls.threads(), cpu_ms: walls.cpu_ms(), in_flight }
 }
 
 async fn answers(instance: &Instance) -> bool {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use modelet_core::InstanceRecord;
 use modelet_scheduler::{StopReason, Wear};
-use modelet_worker::{memory, processor};
 
 use super::{End, Instance};
 use crate::dispatch::VersionDispatch;
@@ -47,9 +46,9 @@ impl Instance {
     }
 
     /// Looks at what its process has used.
-    pub(super) fn look(&self, pid: u32) {
-        let (cpu_ms, memory_kib) = (processor::used_ms(pid), memory::resident_kib(pid));
-        self.account().seen(cpu_ms.unwrap_or(0), memory_kib.unwrap_or(0));
+    pub(super) fn look(&self) {
+        let Some(confinement) = self.confinement() else { return };
+        self.account().seen(confinement.cpu_ms(), confinement.memory_kib());
     }
 
     /// Tells the journal what it came to by now.
@@ -76,10 +75,10 @@ impl Instance {
     }
 
     /// Tells the journal now and then.
-    pub(super) async fn keep_telling(&self, version: &VersionDispatch, pid: u32) -> Infallible {
+    pub(super) async fn keep_telling(&self, version: &VersionDispatch) -> Infallible {
         loop {
             tokio::time::sleep(BEAT).await;
-            self.look(pid);
+            self.look();
             self.tell(version, None);
         }
     }

@@ -1,0 +1,14 @@
+//! Control groups: what the kernel counts and limits for an instance as a whole.
+//!
+//! - [`layout`]: which version, and where we may make groups
+//! - [`table`]: which file of which version holds what
+//! - [`group`]: the group of one instance
+//! - [`home`]: the group of one platform, which holds those of its instances
+
+pub(crate) mod group;
+pub(crate) mod home;
+pub(crate) mod layout;
+pub(crate) mod table;
+
+pub(crate) use group::Group;
+pub(crate) use home::Home;

@@ -1,0 +1,76 @@
+//! The walls of one running instance, and what it uses within them.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use modelet_core::manifest::Rung;
+
+use crate::cgroup::Group;
+use crate::cgroup::table::Reading;
+use crate::usage::Members;
+
+/// What an instance uses, and its limits. Keep it as long as the instance runs: on rung 1 its control group goes with it.
+///
+/// Every question costs one small file on rung 1, and a few for each process of the instance on the others.
+#[derive(Debug)]
+pub struct Confinement {
+    rung: Rung,
+    group: Option<Group>,
+    members: Members,
+    /// The most that was ever seen, for rungs on which the kernel does not note it.
+    seen_kib: AtomicU64,
+}
+
+impl Confinement {
+    pub(crate) const fn new(rung: Rung, group: Option<Group>, leader: u32) -> Self {
+        let members = match rung {
+            Rung::NamespacesAndCgroups | Rung::Namespaces => Members::OfNamespace(leader),
+            Rung::Landlock | Rung::Filter => Members::OfGroup(leader),
+        };
+        Self { rung, group, members, seen_kib: AtomicU64::new(0) }
+    }
+
+    /// The rung of the ladder that it stands on.
+    pub const fn rung(&self) -> Rung {
+        self.rung
+    }
+
+    /// Changes its limits: most memory, MiB, and most processor time, thousandths of a processor. On rungs without control
+    /// groups nothing but [`Confinement::memory_kib`] can hold it to them, and this does nothing.
+    pub fn set_limits(&self, memory_mib: u64, cpu_millis: u64) -> io::Result<()> {
+        self.group.as_ref().map_or(Ok(()), |group| group.limit(memory_mib, cpu_millis))
+    }
+
+    /// Memory that all its processes hold now, with the files in its /tmp and without files that can be dropped, KiB.
+    pub fn memory_kib(&self) -> u64 {
+        let counted = self.group.as_ref().and_then(|group| group.read(Reading::MemoryKib));
+        let held = counted.unwrap_or_else(|| self.members.memory_kib());
+        self.seen_kib.fetch_max(held, Ordering::Relaxed);
+        held
+    }
+
+    /// The most memory that it ever held, KiB. As the kernel noted it, which counts files that it read too; else the most that
+    /// [`Confinement::memory_kib`] has seen.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let noted = self.group.as_ref().and_then(|group| group.read(Reading::PeakKib));
+        noted.unwrap_or_else(|| self.seen_kib.load(Ordering::Relaxed))
+    }
+
+    /// Processor time that all its processes have used so far, ms.
+    pub fn cpu_ms(&self) -> u64 {
+        let counted = self.group.as_ref().and_then(|group| group.read(Reading::CpuMs));
+        counted.unwrap_or_else(|| self.members.usage().cpu_ms)
+    }
+
+    /// Its threads, in all its processes.
+    pub fn threads(&self) -> u64 {
+        let counted = self.group.as_ref().and_then(|group| group.read(Reading::Threads));
+        counted.unwrap_or_else(|| self.members.usage().threads)
+    }
+
+    /// Whether the kernel has killed one of its processes since it reached its memory limit. Always false on rungs without
+    /// control groups.
+    pub fn oom_killed(&self) -> bool {
+        self.group.as_ref().and_then(|group| group.read(Reading::OomKills)).is_some_and(|kills| kills > 0)
+    }
+}

@@ -1,0 +1,111 @@
+//! What the processes of an instance use, added up from /proc: where there are no control groups to count it.
+//!
+//! Source of the fields: proc(5), proc_pid_stat(5).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::memory;
+
+/// Clock ticks of `/proc/PID/stat` in a second: `USER_HZ`, the same on every architecture that we build for.
+const TICKS_PER_SECOND: u64 = 100;
+
+/// Which processes belong to an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Members {
+    /// All that are in the process namespace of this one: seen through its own /proc, which lists no others.
+    OfNamespace(u32),
+    /// All that are in the process group of this one.
+    OfGroup(u32),
+}
+
+/// What they use at the moment. Processes that end meanwhile count as if they were gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Usage {
+    pub cpu_ms: u64,
+    pub threads: u64,
+}
+
+impl Members {
+    /// Memory that cannot be dropped, KiB, with what lies in a private /tmp. What is mapped from there counts twice.
+    pub fn memory_kib(self) -> u64 {
+        let held: u64 = self.folders().iter().filter_map(|folder| memory::resident_in_kib(folder)).sum();
+        held + self.tmp_kib()
+    }
+
+    /// Processor time and threads.
+    pub fn usage(self) -> Usage {
+        let stats = self.folders().into_iter().filter_map(|folder| Stat::read(&folder));
+        stats.fold(Usage::default(), |sum, stat| Usage {
+            cpu_ms: sum.cpu_ms + stat.ticks * 1_000 / TICKS_PER_SECOND,
+            threads: sum.threads + stat.threads,
+        })
+    }
+
+    /// The folders of the processes in /proc.
+    fn folders(self) -> Vec<PathBuf> {
+        match self {
+            Self::OfNamespace(leader) => processes(&PathBuf::from(format!("/proc/{leader}/root/proc"))),
+            Self::OfGroup(leader) => {
+                let mut all = processes(Path::new("/proc"));
+                all.retain(|folder| Stat::read(folder).is_some_and(|stat| stat.group == u64::from(leader)));
+                all
+            }
+        }
+    }
+
+    fn tmp_kib(self) -> u64 {
+        let Self::OfNamespace(leader) = self else { return 0 };
+        let stat = rustix::fs::statvfs(format!("/proc/{leader}/root/tmp"));
+        stat.map_or(0, |stat| ((stat.f_blocks - stat.f_bfree) * stat.f_frsize) >> 10)
+    }
+}
+
+fn processes(proc: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
+    let is_process = |name: &std::ffi::OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    entries.flatten().filter(|entry| is_process(&entry.file_name())).map(|entry| entry.path()).collect()
+}
+
+struct Stat {
+    group: u64,
+    ticks: u64,
+    threads: u64,
+}
+
+impl Stat {
+    fn read(folder: &Path) -> Option<Self> {
+        Self::parse(&fs::read_to_string(folder.join("stat")).ok()?)
+    }
+
+    /// Fields are counted after the name, which stands in parentheses and may hold anything.
+    fn parse(text: &str) -> Option<Self> {
+        let (_, fields) = text.rsplit_once(") ")?;
+        let fields: Vec<_> = fields.split(' ').collect();
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        // utime, stime, and those of children that were waited for.
+        let ticks = (11..=14).map(number).sum::<Option<u64>>()?;
+        Some(Self { group: number(2)?, ticks, threads: number(17)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_forge_fields() {
+        let text = "42 (evil) 1 2) S 1 40 40 0 -1 4194560 1 0 0 0 7 8 9 10 20 0 3 0 100 0 0";
+        let stat = Stat::parse(text).unwrap();
+        assert_eq!((stat.group, stat.ticks, stat.threads), (40, 34, 3));
+        assert!(Stat::parse("nonsense").is_none());
+    }
+
+    #[test]
+    fn the_own_group_is_found() {
+        let group = rustix::process::getpgrp().as_raw_nonzero().get().unsigned_abs();
+        let members = Members::OfGroup(group);
+        assert!(members.usage().threads >= 2, "the test harness has at least two threads");
+        assert!(members.memory_kib() > 100);
+    }
+}
