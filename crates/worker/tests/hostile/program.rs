@@ -42,23 +42,6 @@ fn attempt(act: &str, target: &str) -> io::Result<String> {
             UnixStream::connect_addr(&SocketAddr::from_abstract_name(target)?).map(|_| target.to_owned())
         }
         "socket-file" => UnixStream::connect(target).map(|_| target.to_owned()),
-        "raw-socket" => call(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) }.into()),
-        "netlink" => call(unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0) }.into()),
-        "signal" => call(unsafe { libc::kill(target.parse().unwrap(), 0) }.into()),
-        "signal-all" => call(unsafe { libc::kill(-1, 0) }.into()),
-        "ptrace" => call(unsafe { libc::ptrace(libc::PTRACE_SEIZE, target.parse::<i32>().unwrap(), 0, 0) }),
-        "mount" => call(
-            unsafe { libc::mount(c"x".as_ptr(), c"/tmp".as_ptr(), c"tmpfs".as_ptr(), 0, std::ptr::null()) }
-                .into(),
-        ),
-        "unshare" => call(unsafe { libc::unshare(libc::CLONE_NEWUSER) }.into()),
-        "clone" => {
-            call(unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_NEWUSER | libc::SIGCHLD, 0, 0, 0, 0) })
-        }
-        "bpf" => call(unsafe { libc::syscall(libc::SYS_bpf, 0, 0, 0) }),
-        "io-uring" => call(unsafe { libc::syscall(libc::SYS_io_uring_setup, 1, [0_u8; 256].as_mut_ptr()) }),
-        "setuid" => call(unsafe { libc::setuid(0) }.into()),
-        "device" => call(unsafe { libc::mknod(c"/tmp/disk".as_ptr(), libc::S_IFBLK | 0o600, 0x800) }.into()),
         "capabilities" => capabilities(),
         "fork-bomb" => Ok(fork_bomb().to_string()),
         "allocate" => Ok(allocate(target.parse().unwrap()).to_string()),
@@ -70,12 +53,37 @@ fn attempt(act: &str, target: &str) -> io::Result<String> {
         "tree" => tree(),
         "hold" => hold(target),
         "platform" => platform(),
-        _ => panic!("there is no act {act}"),
+        _ => system_call(act, target),
     }
 }
 
-/// What the C library gave back.
-fn call(result: i64) -> io::Result<String> {
+/// What a single system call would do; its arguments are numbers and constant texts.
+fn system_call(act: &str, target: &str) -> io::Result<String> {
+    let process = || target.parse::<i64>().unwrap();
+    let text = |text: &'static std::ffi::CStr| text.as_ptr() as i64;
+    let new_user = i64::from(libc::CLONE_NEWUSER);
+    let (raw, seize) = (i64::from(libc::SOCK_RAW), i64::from(libc::PTRACE_SEIZE));
+    let (number, args) = match act {
+        "raw-socket" => (libc::SYS_socket, [i64::from(libc::AF_PACKET), raw, 0, 0, 0]),
+        "netlink" => (libc::SYS_socket, [i64::from(libc::AF_NETLINK), raw, 0, 0, 0]),
+        "signal" => (libc::SYS_kill, [process(), 0, 0, 0, 0]),
+        "signal-all" => (libc::SYS_kill, [-1, 0, 0, 0, 0]),
+        "ptrace" => (libc::SYS_ptrace, [seize, process(), 0, 0, 0]),
+        "mount" => (libc::SYS_mount, [text(c"x"), text(c"/tmp"), text(c"tmpfs"), 0, 0]),
+        "unshare" => (libc::SYS_unshare, [new_user, 0, 0, 0, 0]),
+        "clone" => (libc::SYS_clone, [new_user | i64::from(libc::SIGCHLD), 0, 0, 0, 0]),
+        "bpf" => (libc::SYS_bpf, [0; 5]),
+        "io-uring" => (libc::SYS_io_uring_setup, [1, 0, 0, 0, 0]),
+        "setuid" => (libc::SYS_setuid, [0; 5]),
+        "device" => {
+            let (here, disk) = (i64::from(libc::AT_FDCWD), i64::from(libc::S_IFBLK | 0o600));
+            (libc::SYS_mknodat, [here, text(c"/tmp/disk"), disk, 0x800, 0])
+        }
+        _ => panic!("there is no act {act}"),
+    };
+    let [a, b, c, d, e] = args;
+    // SAFETY: one of the calls above: none writes to this process's memory, and what they read is constant.
+    let result = unsafe { libc::syscall(number, a, b, c, d, e) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result.to_string()) }
 }
 
