@@ -110,6 +110,7 @@ impl ArtifactCard {
             return Err("its signature has no outputs".to_owned());
         }
         self.settings.check()?;
+        self.manifest.check_environment()?;
         if let Some(file) = self.files.iter().find(|file| !is_safe_path(&file.path)) {
             return Err(format!("{:?} is not a relative path", file.path));
         }

@@ -1,11 +1,15 @@
 //! What the platform and the runtime inside an instance say to each other, beyond the client's own request.
 //!
 //! The local contract is HTTP/1.1 over a Unix socket that the platform binds and the instance inherits as fd 3, announced as
-//! systemd announces sockets (`LISTEN_FDS=1`). The client's request is passed on unread: same method, path and body.
+//! systemd announces sockets (`LISTEN_FDS`). The client's request is passed on unread: same method, path and body.
+//!
+//! A *stem cell* is an instance that was started before anybody needed it. It also inherits a datagram socket as fd 4, and gets
+//! its [`Assignment`] through it: one datagram, with the artifact's files as open descriptors.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Code;
+use crate::name::Version;
 
 /// Environment variable: the folder of the unpacked artifact.
 pub const ENV_ARTIFACT: &str = "MODELET_ARTIFACT";
@@ -14,8 +18,27 @@ pub const ENV_VERSION: &str = "MODELET_VERSION";
 /// Environment variable: the ONNX Runtime library to load, an absolute path.
 pub const ENV_ONNXRUNTIME: &str = "MODELET_ONNXRUNTIME";
 
+/// Environment variable of a stem cell: the folder, which it makes, for the artifact that it will be given.
+pub const ENV_CELL: &str = "MODELET_CELL";
+
+/// Most files that can be handed to a stem cell: the kernel passes 253 descriptors in one message (`SCM_MAX_FD`).
+pub const MAX_HANDED_FILES: usize = 250;
+
+/// What a stem cell becomes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The version that it serves.
+    pub version: Version,
+    /// The paths of the artifact's files in its folder, in the order of the descriptors that come with this.
+    pub files: Vec<String>,
+}
+
 /// The path that the platform asks and an instance answers once it has loaded, or failed to.
 pub const READY_PATH: &str = "/modelet/ready";
+
+/// The path that the platform asks to learn whether an instance is well. It is answered by the thread that computes, between
+/// computations: no answer means busy or stuck, and the processor time that the process uses tells which.
+pub const HEALTH_PATH: &str = "/modelet/health";
 
 /// Header of an answer: the invocation's id.
 pub const HEADER_INVOCATION: &str = "x-modelet-invocation";
@@ -29,9 +52,30 @@ pub const HEADER_ERROR: &str = "x-modelet-error";
 /// What an instance says of itself when it is ready (200), or why it cannot be (503).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// From the start of `main` until the model was loaded, in milliseconds.
+    /// From the start of `main`, or for a stem cell from its assignment, until the model was loaded, in milliseconds.
     pub load_ms: f64,
     /// Why it cannot serve: a code and a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<(Code, String)>,
+}
+
+/// What an instance answers at [`HEALTH_PATH`]: 200, or 503 when it has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// How far it is.
+    pub state: HealthState,
+    /// Calls that it has taken in and not yet answered.
+    pub calls: u64,
+}
+
+/// How far an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthState {
+    /// It does not serve yet.
+    Loading,
+    /// It serves.
+    Ready,
+    /// It could not load and will not serve.
+    Failed,
 }

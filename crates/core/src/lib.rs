@@ -6,7 +6,8 @@
 //! - [`manifest`]: what `modelet.toml` may say
 //! - [`settings`]: every limit of a function, with its default
 //! - [`artifact`]: the card inside an artifact
-//! - [`record`]: what is kept of one invocation
+//! - [`record`]: what is kept of one invocation and of one instance
+//! - [`usage`]: what they add up to
 //! - [`instance`]: what the platform and an instance say to each other
 //! - [`digest`]: what content is named by
 //! - [`error`]: stable error codes, and the two kinds of failure
@@ -23,12 +24,14 @@ pub mod record;
 pub mod settings;
 pub mod signature;
 pub mod tensor;
+pub mod usage;
 
 pub use artifact::{ArtifactCard, ArtifactFile, EngineName};
 pub use error::{Code, Failure, FunctionError, PlatformError};
 pub use manifest::Manifest;
 pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};
-pub use record::{InvocationRecord, Outcome, Phases};
+pub use record::{InstanceRecord, InvocationRecord, Outcome, Phases};
 pub use settings::Settings;
 pub use signature::{Dim, InputSpec, OutputKind, OutputSpec, Signature};
 pub use tensor::{DType, Data, Tensor, TensorError, Value};
+pub use usage::Usage;

@@ -78,6 +78,33 @@ pub struct Manifest {
     pub outputs: BTreeMap<String, OutputNotes>,
 }
 
+impl Manifest {
+    /// Refuses variables that no environment can have, or that belong to the contract with the host.
+    pub fn check_environment(&self) -> Result<(), String> {
+        for name in self.env.keys().chain(self.secrets.keys()) {
+            let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(legal) {
+                return Err(format!("{name:?} is not the name of a variable: letters, digits and _ only"));
+            }
+            if name.starts_with("MODELET_") || name.starts_with("LISTEN_") {
+                return Err(format!("the variable {name} is the platform's own: choose another name"));
+            }
+        }
+        if let Some(name) = self.secrets.keys().find(|name| self.env.contains_key(*name)) {
+            return Err(format!("{name} is in [env] and in [secrets]: one of them has to go"));
+        }
+        if let Some((name, _)) = self.env.iter().find(|(_, value)| value.contains('\0')) {
+            return Err(format!("the value of {name} has a zero byte in it"));
+        }
+        for name in self.secrets.values() {
+            name.parse::<FunctionName>().map_err(|_| {
+                format!("{name:?} is not a secret's name: lower-case letters, digits and single hyphens")
+            })?;
+        }
+        Ok(())
+    }
+}
+
 /// Which engine a manifest asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -5,7 +5,8 @@
 //! - [`library`]: where the shared library of ONNX Runtime is looked for, and what makes it fit
 //! - [`onnx`]: what an ONNX file says about itself, read without its weights
 //! - [`detect`]: what a file that is not ONNX looks like
-//! - [`mod@examples`], [`mod@compare`]: example rows, and whether two engines agree about them
+//! - [`mod@examples`], [`mod@compare`]: example rows, and whether two answers about them agree
+//! - [`rows`]: how several calls become one, and its answer theirs
 //!
 //! Deliberately absent: HTTP, JSON, the environment of the process. Paths and settings are passed in.
 
@@ -16,6 +17,7 @@ pub mod examples;
 pub mod library;
 pub mod onnx;
 pub mod onnxruntime;
+pub mod rows;
 pub mod rten;
 
 mod binding;

@@ -5,6 +5,8 @@
 //! - [`labels`]: categories of inputs, classes of outputs, traced through the graph
 //! - [`facts`], [`types`]: what follows from the graph, for the rules of engines
 //! - [`locale`]: makes text models independent of the machine's languages
+//! - [`weights`]: moves weights into a file that instances share
+//! - [`wire`]: fields as they lie in a file, for both
 
 pub(crate) mod facts;
 mod file;
@@ -13,6 +15,8 @@ pub mod locale;
 pub(crate) mod proto;
 mod signature;
 mod types;
+pub mod weights;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

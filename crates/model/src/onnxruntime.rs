@@ -5,6 +5,7 @@
 
 mod refused;
 mod values;
+mod warm_up;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -36,7 +37,8 @@ impl Engine for OnnxRuntime {
     }
 
     fn prepare(&self, options: &LoadOptions) -> Result<(), FunctionError> {
-        environment(library(options)?).map(|_| ())
+        let environment = environment(library(options)?)?;
+        guarded(Code::EngineMissing, "onnxruntime", || warm_up(&environment).map_err(|error| failed(&error)))
     }
 
     fn load(&self, model: &Path, options: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
@@ -176,6 +178,13 @@ fn builder(environment: &Environment, threads: usize) -> ort::Result<SessionBuil
         .with_inter_threads(1)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?)
+}
+
+/// Loads and runs the smallest model.
+fn warm_up(environment: &Environment) -> ort::Result<()> {
+    let mut session = builder(environment, 1)?.commit_from_memory(warm_up::MODEL)?;
+    let input = ort::value::Tensor::from_array(([1_usize], vec![0_f32]))?;
+    session.run(ort::inputs![input]).map(drop)
 }
 
 fn failed(error: &ort::Error) -> FunctionError {

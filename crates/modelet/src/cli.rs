@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, value_parser};
 use modelet_core::manifest::EngineChoice;
 use modelet_core::{Code, FunctionName, Version};
+use modelet_platform::store::usage::{HOURS_KEPT, Period};
 
 /// Machine learning models as serverless functions: deploy a file, get an endpoint that scales from zero.
 #[derive(Debug, Parser)]
@@ -64,9 +65,22 @@ pub enum Command {
         after_help = "Examples:\n  modelet logs iris\n  modelet logs iris -f\n  modelet logs iris -n 1000 --json | jq 'select(.status >= 500)'"
     )]
     Logs(Logs),
+    /// Show what functions used: calls, billed time, memory, processor time, bytes
+    #[command(
+        after_help = "Examples:\n  modelet usage\n  modelet usage iris --by day --hours 168\n  modelet usage --json | jq .total.billed_ms"
+    )]
+    Usage(Usage),
+    /// Show where the time of a function's last cold starts went, and what to do about it
+    #[command(after_help = "Examples:\n  modelet why-slow iris\n  modelet why-slow iris -n 3")]
+    WhySlow(WhySlow),
     /// Delete a function with all its versions and logs
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
     Delete(Delete),
+    /// Store values that functions are given as environment variables, and that nothing shows
+    #[command(
+        after_help = "Examples:\n  modelet secret set partner-key < key.txt\n  modelet secret ls\n  modelet secret rm partner-key\n\nIn modelet.toml:\n  [secrets]\n  API_KEY = \"partner-key\""
+    )]
+    Secret(Secret),
     /// Show what this machine can do, and what is missing
     #[command(
         after_help = "Examples:\n  modelet doctor\n  modelet doctor --json | jq '.[] | select(.verdict != \"ok\")'"
@@ -125,6 +139,9 @@ pub struct Up {
     /// Largest artifact that may be deployed, MiB
     #[arg(long, default_value_t = 10_240, value_name = "MIB", value_parser = value_parser!(u64).range(1..=1 << 20))]
     pub artifact_limit_mib: u64,
+    /// Stem cells kept ready for cold starts, at most; as many as starts came together lately. 0: none
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000))]
+    pub cells: u32,
     /// Log records kept, all functions together
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = value_parser!(u64).range(1_000..=1_000_000_000))]
     pub log_rows_limit: u64,
@@ -191,6 +208,29 @@ pub struct Logs {
     pub lines: usize,
 }
 
+/// `modelet usage`
+#[derive(Debug, Args)]
+pub struct Usage {
+    /// Only of this function, which may be deleted by now
+    pub name: Option<FunctionName>,
+    /// The last hours, the current one included; 13 months are kept
+    #[arg(long, default_value_t = 24, value_name = "N", value_parser = value_parser!(i64).range(1..=HOURS_KEPT))]
+    pub hours: i64,
+    /// One row for each hour, for each day (UTC), or for all of it
+    #[arg(long, default_value = "all", value_name = "hour|day|all", value_parser = parse_period)]
+    pub by: Period,
+}
+
+/// `modelet why-slow`
+#[derive(Debug, Args)]
+pub struct WhySlow {
+    /// Name of the function
+    pub name: FunctionName,
+    /// How many of the last cold starts to show
+    #[arg(long, short = 'n', default_value_t = 10, value_name = "N")]
+    pub last: usize,
+}
+
 /// `modelet delete`
 #[derive(Debug, Args)]
 pub struct Delete {
@@ -199,6 +239,31 @@ pub struct Delete {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+}
+
+/// `modelet secret`
+#[derive(Debug, Args)]
+pub struct Secret {
+    /// What to do
+    #[command(subcommand)]
+    pub action: SecretAction,
+}
+
+/// What to do with secrets.
+#[derive(Debug, Subcommand)]
+pub enum SecretAction {
+    /// Store a value, read from standard input
+    Set {
+        /// The secret's name
+        name: String,
+    },
+    /// List the names
+    Ls,
+    /// Remove a secret
+    Rm {
+        /// The secret's name
+        name: String,
+    },
 }
 
 /// `modelet engines`
@@ -246,6 +311,15 @@ fn parse_engine(text: &str) -> Result<EngineChoice, String> {
         "onnxruntime" => Ok(EngineChoice::Onnxruntime),
         "rten" => Ok(EngineChoice::Rten),
         _ => Err("the engines are auto, onnxruntime and rten".to_owned()),
+    }
+}
+
+fn parse_period(text: &str) -> Result<Period, String> {
+    match text {
+        "hour" => Ok(Period::Hour),
+        "day" => Ok(Period::Day),
+        "all" => Ok(Period::All),
+        _ => Err("usage is added up by hour, day or all".to_owned()),
     }
 }
 

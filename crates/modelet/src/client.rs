@@ -106,7 +106,8 @@ impl Client {
         self.send(request.body(Full::new(body).map_err(|never| match never {}).boxed())).await
     }
 
-    async fn json<T: DeserializeOwned>(
+    /// Sends a request; the answer is JSON.
+    pub async fn json<T: DeserializeOwned>(
         &self,
         request: http::request::Builder,
         body: Bytes,

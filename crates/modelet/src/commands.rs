@@ -19,7 +19,10 @@ mod invoke;
 mod logs;
 mod ls;
 mod probe;
+mod secret;
 mod up;
+mod usage;
+mod why_slow;
 
 /// Runs a command to its end.
 pub fn run(cli: Cli) -> Result<(), Report> {
@@ -32,6 +35,9 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Ls => on_this_thread(async move { ls::run(&common).await }),
         Command::Describe(named) => on_this_thread(async move { describe::run(&common, &named).await }),
         Command::Logs(logs) => on_this_thread(async move { logs::run(&common, &logs).await }),
+        Command::Secret(secret) => on_this_thread(async move { secret::run(&common, &secret).await }),
+        Command::Usage(usage) => on_this_thread(async move { usage::run(&common, &usage).await }),
+        Command::WhySlow(why) => on_this_thread(async move { why_slow::run(&common, &why).await }),
         Command::Delete(delete) => on_this_thread(async move { delete::run(&common, &delete).await }),
         Command::Doctor => doctor::run(&common),
         Command::Engines(engines) => on_this_thread(async move { engines::run(&common, &engines).await }),

@@ -7,6 +7,7 @@
 use modelet_core::{Code, DType, EngineName, FunctionError, Settings, Signature};
 use serde::{Deserialize, Serialize};
 
+use crate::batching::Batching;
 use crate::probe::{Finding, Question};
 
 /// `rten` is taken when it reaches its first answer this much earlier …
@@ -69,6 +70,9 @@ pub struct Evidence {
     /// Largest relative difference between the engines' answers, when two were compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_difference: Option<f64>,
+    /// Whether calls may be computed together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batching: Option<Batching>,
 }
 
 impl Evidence {
@@ -99,7 +103,9 @@ pub fn choose(prober: &dyn Prober, wanted: Option<EngineName>) -> Result<Evidenc
                 first_refusal.get_or_insert((code, why.clone()));
                 (None, Some(why))
             }
-            Finding::Agree(_) => (None, Some("the probe answered another question".to_owned())),
+            Finding::Agree(_) | Finding::Together(_) => {
+                (None, Some("the probe answered another question".to_owned()))
+            }
         };
         engines.push(EngineEvidence { engine, measured, refused });
     }
@@ -122,11 +128,11 @@ pub fn choose(prober: &dyn Prober, wanted: Option<EngineName>) -> Result<Evidenc
                 Finding::Refused(_, why) => {
                     (*reference, format!("{other} does not answer as {reference}: {why}"), None)
                 }
-                Finding::Measured(_) => (*reference, "the reference".to_owned(), None),
+                Finding::Measured(_) | Finding::Together(_) => (*reference, "the reference".to_owned(), None),
             }
         }
     };
-    Ok(Evidence { engines, chosen, reason, largest_difference })
+    Ok(Evidence { engines, chosen, reason, largest_difference, batching: None })
 }
 
 fn takes_wide_integers(signature: &Signature) -> bool {

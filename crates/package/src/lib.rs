@@ -5,11 +5,13 @@
 //! - [`notes`]: what a manifest adds to the model's signature
 //! - [`probe`]: loads a model with an engine and measures it, in a process of its own
 //! - [`evidence`]: what the probes found, and the engine that follows from it
+//! - [`batching`]: whether calls may be computed together
 //! - [`artifact`]: the tar that travels, the same from the same source
 //!
 //! Deliberately absent: the platform, and the starting of processes: whoever packages passes in how a probe is run.
 
 pub mod artifact;
+pub mod batching;
 pub mod evidence;
 pub mod importer;
 pub mod notes;
@@ -17,6 +19,7 @@ pub mod probe;
 pub mod source;
 
 pub use artifact::{Packed, pack};
+pub use batching::Batching;
 pub use evidence::{EngineEvidence, Evidence, Measured, Prober, choose};
 pub use notes::annotate;
 pub use source::{Source, SourceFile};

@@ -8,7 +8,10 @@ use modelet_core::{Code, EngineName, FunctionError, Signature};
 use modelet_model::{LoadOptions, compare, examples};
 use serde::{Deserialize, Serialize};
 
+use crate::batching::Together;
 use crate::evidence::Measured;
+
+mod together;
 
 /// Rows of the example batch.
 const EXAMPLE_ROWS: usize = 8;
@@ -37,6 +40,11 @@ pub enum Question {
         /// The other.
         other: EngineName,
     },
+    /// Does one engine answer rows together as it does alone?
+    Together {
+        /// Which.
+        engine: EngineName,
+    },
 }
 
 /// What a probe found.
@@ -47,7 +55,9 @@ pub enum Finding {
     Measured(Box<Measured>),
     /// The engines answer alike; their largest relative difference.
     Agree(f64),
-    /// They do not, or one cannot: a code and a sentence.
+    /// What rows got together and alone.
+    Together(Together),
+    /// The engines do not answer alike, or one cannot: a code and a sentence.
     Refused(Code, String),
 }
 
@@ -60,6 +70,7 @@ pub fn answer(question: &Question, model: &Path, options: &LoadOptions) -> Findi
         Question::Compare { reference, other } => {
             agree(*reference, *other, model, options).map(Finding::Agree)
         }
+        Question::Together { engine } => together::together(*engine, model, options).map(Finding::Together),
     };
     found.unwrap_or_else(|error| Finding::Refused(error.code, error.message))
 }

@@ -111,9 +111,10 @@ fn read_manifest(path: &Path) -> Result<Manifest, FunctionError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
         Err(error) => return Err(unreadable(path, &error)),
     };
-    toml::from_str(&text).map_err(|error| {
-        FunctionError::new(Code::BadManifest, format!("{}: {}", path.display(), error.to_string().trim()))
-    })
+    let bad = |why: &str| FunctionError::new(Code::BadManifest, format!("{}: {why}", path.display()));
+    let manifest: Manifest = toml::from_str(&text).map_err(|error| bad(error.to_string().trim()))?;
+    manifest.check_environment().map_err(|why| bad(&why))?;
+    Ok(manifest)
 }
 
 /// The one model in a folder that has no manifest, or one that names none.

@@ -3,12 +3,16 @@
 //!
 //! - [`views`]: what goes over the wire
 //! - [`functions`]: deploy, list, describe, delete, logs
+//! - [`secrets`]: set, list, remove
+//! - [`usage`]: usage, and the receipts of cold starts
 //! - [`openapi`]: the description
 //! - [`origin`]: keeps web pages of other origins out
 
 pub mod functions;
 pub mod openapi;
 pub mod origin;
+pub mod secrets;
+pub mod usage;
 pub mod views;
 
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use modelet_protocol::ProtocolName;
 use crate::config::Config;
 use crate::dispatch::Dispatch;
 use crate::store::catalog::Catalog;
+use crate::store::secrets::Secrets;
 use views::PlatformView;
 
 /// What the admin API needs of the platform.
@@ -45,6 +50,12 @@ impl Admin {
             url: url.to_owned(),
             data: config.data.display().to_string(),
         }
+    }
+}
+
+impl Admin {
+    fn secrets(&self) -> &Secrets {
+        &self.dispatch.shared().secrets
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Config {
     pub body_timeout: Duration,
     /// Largest artifact, MiB.
     pub artifact_limit_mib: u64,
+    /// Stem cells kept at a time, at most; 0: none.
+    pub cells_limit: usize,
     /// Log rows kept, all functions together; older ones are removed.
     pub log_rows_limit: u64,
 }
@@ -70,6 +72,7 @@ impl Config {
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(120),
             artifact_limit_mib: 10_240,
+            cells_limit: 4,
             log_rows_limit: 1_000_000,
         }
     }

@@ -2,17 +2,26 @@
 //!
 //! - [`control`]: the fleet of all versions, its timer, and what becomes of its actions
 //! - [`version`]: one version as the others see it: where its calls arrive and its instances report
+//! - [`launch`]: how the process of an instance is started
+//! - [`cells`]: processes that were started ahead
 //! - [`instance`]: the life of one instance, from start to exit
+//! - [`redact`]: keeps the values of secrets out of what it prints
+//! - [`account`]: how long an instance loaded, served and idled
 //! - [`ticket`]: a call's place in line, and what becomes of it
 //! - [`errors`]: what a call that is refused or fails is told
 
+pub mod account;
+pub mod cells;
 mod control;
 mod errors;
 pub mod instance;
+pub mod launch;
+pub mod redact;
 pub mod ticket;
 pub mod version;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelet_core::{FunctionName, Qualifier, Version};
@@ -24,9 +33,12 @@ use crate::config::InstanceCommand;
 use crate::store::artifacts::Artifacts;
 use crate::store::catalog::{Catalog, VersionEntry};
 use crate::store::logs::Logs;
+use crate::store::secrets::Secrets;
 
 use control::Control;
-pub use instance::InstanceView;
+
+pub use cells::Cells;
+pub use instance::{InstanceView, Startup};
 pub use ticket::{Seat, Ticket};
 pub use version::VersionDispatch;
 
@@ -40,6 +52,12 @@ pub struct Shared {
     pub sockets: SocketFolder,
     /// How instances are started.
     pub command: Arc<dyn InstanceCommand>,
+    /// What functions are given by name.
+    pub secrets: Secrets,
+    /// The stem cells.
+    pub cells: Cells,
+    /// Where stem cells lay their artifacts out.
+    pub cells_folder: PathBuf,
     /// Where artifacts lie.
     pub artifacts: Artifacts,
     /// Where records go.
@@ -66,6 +84,7 @@ impl Dispatch {
     pub fn new(shared: Shared, machine: Machine) -> Self {
         let shared = Arc::new(shared);
         let control = Arc::new(Control::new(shared.clock, machine));
+        tokio::spawn(cells::keep(Arc::downgrade(&shared)));
         Self { shared, control, versions: Mutex::default() }
     }
 
@@ -85,6 +104,7 @@ impl Dispatch {
     /// To be called for every function when the platform starts, and whenever another version becomes live. The version
     /// is looked up under the lock, so that of two changes at once the last one counts.
     pub fn go_live(&self, catalog: &Catalog, name: &FunctionName) {
+        self.shared.cells.want();
         let mut versions = self.lock();
         let Ok(entry) = catalog.resolve(name, Qualifier::Live) else { return };
         if let Some(former) = versions.live.insert(name.clone(), entry.version)
@@ -124,6 +144,7 @@ impl Dispatch {
         let versions: Vec<_> = {
             let mut versions = self.lock();
             versions.draining = true;
+            self.shared.cells.close();
             versions.active.values().cloned().collect()
         };
         drain(&versions).await;

@@ -3,12 +3,14 @@
 //! - [`call`]: one prediction, from arrival to the end of its answer
 //! - [`body`]: bodies: read whole and within limits, in and out
 //! - [`record`]: what is kept of a call, however it ends
+//! - [`timing`]: where its time went, and the `Server-Timing` header
 //!
 //! Deliberately absent: tensors. A request is passed on unread; only its route, its size and its headers count here.
 
 pub mod body;
 pub mod call;
 pub mod record;
+pub mod timing;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -31,12 +31,14 @@ use tokio::sync::Semaphore;
 use crate::admin::Admin;
 use crate::clock::Clock;
 pub use crate::config::{Config, InstanceCommand};
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Cells, Dispatch};
 use crate::gateway::Gateway;
 use crate::lock::DataLock;
 use crate::server::Server;
 use crate::store::catalog::Catalog;
+use crate::store::journal::Entry;
 use crate::store::logs::Logs;
+use crate::store::secrets::Secrets;
 use crate::store::store_failed;
 
 /// A platform that is ready to serve.
@@ -56,12 +58,17 @@ impl Platform {
         let url = format!("http://{bound}");
         let catalog = Arc::new(Catalog::open(&config.data)?);
         let logs = Logs::open(&config.data, config.log_rows_limit)?;
+        let clock = Clock::start();
+        logs.record(&Entry::Boot { at_ms: clock.unix_ms() });
         let shared = dispatch::Shared {
-            clock: Clock::start(),
+            clock,
             spawner: Spawner::start().map_err(|e| store_failed("start the spawner", e))?,
             sockets: SocketFolder::create(&config.data.join("run"))
                 .map_err(|e| store_failed("make the sockets", e))?,
             command: config.instance.clone(),
+            secrets: Secrets::open(&config.data).map_err(|e| store_failed("open the secrets", e))?,
+            cells: Cells::new(config.cells_limit),
+            cells_folder: config.data.join("run/cells"),
             artifacts: catalog.artifacts().clone(),
             logs,
         };

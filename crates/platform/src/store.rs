@@ -4,12 +4,20 @@
 //! - [`schema`]: the tables, and how older ones become newer
 //! - [`catalog`]: functions and their versions, on disk and in memory
 //! - [`artifacts`]: unpacked artifacts, by digest
+//! - [`secrets`]: values that functions are given and that nothing else shows
 //! - [`logs`]: records of invocations and what instances print
+//! - [`journal`]: where a record is safe before its call is answered
+//! - [`fold`]: brings the journal into the database, each record once
+//! - [`usage`]: what was used, by the hour
 
 pub mod artifacts;
 pub mod catalog;
+pub mod fold;
+pub mod journal;
 pub mod logs;
 pub mod schema;
+pub mod secrets;
+pub mod usage;
 pub mod writer;
 
 use modelet_core::{Code, PlatformError};

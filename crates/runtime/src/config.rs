@@ -35,12 +35,17 @@ impl Config {
                 .map(Version)
                 .ok_or_else(|| format!("{ENV_VERSION} is not a version number"))?,
         };
+        Self::of(artifact, version, var(ENV_ONNXRUNTIME).map(PathBuf::from))
+    }
+
+    /// Reads the card in the folder of an artifact.
+    pub fn of(artifact: PathBuf, version: Version, onnxruntime: Option<PathBuf>) -> Result<Self, String> {
         let path = artifact.join(ArtifactCard::FILE_NAME);
         let text = fs::read(&path).map_err(|error| format!("could not read {}: {error}", path.display()))?;
         let card: ArtifactCard = serde_json::from_slice(&text)
             .map_err(|error| format!("{} is not an artifact's card: {error}", path.display()))?;
         card.check().map_err(|why| format!("{}: {why}", path.display()))?;
-        Ok(Self { artifact, card, version, onnxruntime: var(ENV_ONNXRUNTIME).map(PathBuf::from) })
+        Ok(Self { artifact, card, version, onnxruntime })
     }
 
     /// The model's file.

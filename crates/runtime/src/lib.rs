@@ -1,43 +1,76 @@
 //! The process inside an instance: a host contract on one side, a handler on the other.
 //!
+//! - [`inherited`]: the sockets that the host hands over
+//! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
+//! - [`cell`]: a runtime that was started ahead and waits for its artifact
 //! - [`contract`]: how a host talks to us; today `http` on the inherited socket
 //! - [`handler`]: what answers an invocation; today a model
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
 //! another host, so it stays lean.
 
+pub mod batch;
+pub mod cell;
 pub mod config;
 pub mod contract;
 pub mod handler;
+pub mod inherited;
 
+mod count;
+mod processor;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use modelet_core::instance::{ENV_CELL, ENV_ONNXRUNTIME};
+
+use crate::cell::Assigned;
 use crate::config::Config;
 use crate::handler::{Handler, ModelHandler};
+use crate::inherited::Inherited;
 
 /// The whole life of an instance: read the environment, load, serve until told to stop. Exit code 0 after a stop, 1 when it
 /// could not load, 2 when the environment makes no sense.
 pub fn main() -> ExitCode {
-    let started = Instant::now();
-    let config = match Config::from_environment(|name| std::env::var_os(name)) {
-        Ok(config) => config,
-        Err(error) => {
-            eprintln!("modelet-runtime: {error}");
-            return ExitCode::from(2);
+    run().unwrap_or_else(|error| {
+        eprintln!("modelet-runtime: {error}");
+        ExitCode::from(2)
+    })
+}
+
+fn run() -> Result<ExitCode, String> {
+    let mut started = Instant::now();
+    let inherited = Inherited::take().map_err(|error| error.to_string())?;
+    let assigned = match std::env::var_os(ENV_CELL) {
+        Some(folder) => Some(become_somebody(&inherited, Path::new(&folder))?),
+        None => None,
+    };
+    let config = match &assigned {
+        Some(assigned) => {
+            started = Instant::now();
+            Config::of(assigned.artifact.clone(), assigned.version, onnxruntime())?
         }
+        None => Config::from_environment(|name| std::env::var_os(name))?,
     };
     let loaded = ModelHandler::load(&config).map(|handler| Box::new(handler) as Box<dyn Handler>);
     if let Err(failure) = &loaded {
         eprintln!("could not load: {failure}");
     }
     let load_ms = started.elapsed().as_secs_f64() * 1e3;
-    match contract::http::serve(loaded, load_ms) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("modelet-runtime: {error}");
-            ExitCode::from(2)
-        }
-    }
+    contract::http::serve(inherited.listener, loaded, load_ms).map_err(|error| error.to_string())
+}
+
+/// The first half of a stem cell's life.
+fn become_somebody(inherited: &Inherited, folder: &Path) -> Result<Assigned, String> {
+    let control = inherited.control.as_ref().ok_or_else(|| {
+        format!("{ENV_CELL} is set, but no datagram socket was inherited as fd 4 (LISTEN_FDS=2)")
+    })?;
+    cell::prepare(onnxruntime().as_deref());
+    cell::wait(control, folder).map_err(|error| format!("no artifact came: {error}"))
+}
+
+fn onnxruntime() -> Option<PathBuf> {
+    std::env::var_os(ENV_ONNXRUNTIME).map(PathBuf::from)
 }

@@ -1,6 +1,7 @@
 //! When instances start and stop, and which call goes where: `fleet.step(version, event, now) -> actions`.
 //!
 //! - [`event`]: what can happen, and what the scheduler can ask for
+//! - [`cells`]: how many stem cells are kept
 //! - [`limits`]: the settings it obeys
 //! - [`fleet`]: all versions, and the decisions between them
 //! - [`version`]: the decisions on one version
@@ -16,6 +17,7 @@
 
 mod autoscale;
 mod calls;
+pub mod cells;
 pub mod event;
 pub mod fleet;
 pub mod keep_alive;
@@ -26,6 +28,7 @@ mod rate;
 mod story;
 pub mod version;
 
+pub use cells::CellDemand;
 pub use event::{Action, CallFailure, CallNo, Event, InstanceNo, Rejection, StopReason, VersionNo, Wear};
 pub use fleet::Fleet;
 pub use limits::{Limits, Machine};

@@ -9,7 +9,8 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use modelet_core::instance::{READY_PATH, Readiness};
+use modelet_core::instance::{HEALTH_PATH, Health, READY_PATH, Readiness};
+use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::socket::Address;
@@ -67,8 +68,17 @@ impl Feed {
 
     /// Waits until the instance has loaded, or says why it cannot.
     pub async fn readiness(&self) -> Result<Readiness, FeedError> {
+        self.ask(READY_PATH).await
+    }
+
+    /// Asks how the instance is. It answers when it does not compute.
+    pub async fn health(&self) -> Result<Health, FeedError> {
+        self.ask(HEALTH_PATH).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, FeedError> {
         let request =
-            Request::get(READY_PATH).body(Full::default()).map_err(|e| FeedError::Nonsense(e.to_string()))?;
+            Request::get(path).body(Full::default()).map_err(|e| FeedError::Nonsense(e.to_string()))?;
         let (response, connection) = self.send(request).await?;
         let body = Limited::new(response.into_body(), MAX_READINESS_BYTES).collect().await;
         let bytes = body.map_err(|error| FeedError::Nonsense(error.to_string()))?.to_bytes();

@@ -8,7 +8,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -38,6 +38,8 @@ pub struct Launch {
     pub folder: PathBuf,
     /// Becomes fd 3.
     pub socket: OwnedFd,
+    /// Becomes fd 4, of a stem cell.
+    pub control: Option<OwnedFd>,
     /// Most open files.
     pub open_files: u64,
 }
@@ -102,7 +104,7 @@ fn start(launch: Launch) -> io::Result<Child> {
     command.args(&launch.args).env_clear().envs(launch.env).current_dir(&launch.folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let platform = rustix::process::getpid();
-    let socket = launch.socket.as_raw_fd();
+    let inherited = [Some(launch.socket.as_raw_fd()), launch.control.as_ref().map(AsRawFd::as_raw_fd)];
     let open_files = launch.open_files;
     // SAFETY: the closure runs between fork and exec in a process with many threads, where only async-signal-safe calls are
     // sound. It makes system calls through rustix and allocates nothing: errors are built from raw numbers.
@@ -114,7 +116,7 @@ fn start(launch: Launch) -> io::Result<Child> {
             }
             set_limit(Resource::Core, 0)?;
             set_limit(Resource::Nofile, open_files)?;
-            inherit(socket)
+            inherit(inherited)
         });
     }
     command.spawn()
@@ -140,17 +142,30 @@ fn set_limit(resource: Resource, most: u64) -> io::Result<()> {
     Ok(rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
 }
 
-/// Puts the socket at fd 3, without close-on-exec.
-fn inherit(socket: i32) -> io::Result<()> {
-    // SAFETY: `socket` is open: it belongs to the `Launch` that the parent keeps until the child has exec'd.
-    let socket = unsafe { BorrowedFd::borrow_raw(socket) };
-    if socket.as_raw_fd() == SOCKET_FD {
-        return Ok(rustix::io::fcntl_setfd(socket.as_fd(), rustix::io::FdFlags::empty())?);
-    }
-    // SAFETY: fd 3 is made by `dup2` here, whatever it was before (a close-on-exec descriptor of the platform, which the
+/// Puts the sockets at fd 3 and fd 4, without close-on-exec.
+fn inherit([socket, control]: [Option<i32>; 2]) -> io::Result<()> {
+    // Out of the way first, since either may lie where the other belongs.
+    let socket = socket.map(above_inherited).transpose()?;
+    let control = control.map(above_inherited).transpose()?;
+    socket.map_or(Ok(()), |fd| place(fd, SOCKET_FD))?;
+    control.map_or(Ok(()), |fd| place(fd, CONTROL_FD))
+}
+
+/// A copy of a descriptor with a number beyond those that are handed over.
+fn above_inherited(fd: i32) -> io::Result<i32> {
+    // SAFETY: it is open: it belongs to the `Launch` that the parent keeps until the child has exec'd.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let copy = rustix::io::fcntl_dupfd_cloexec(fd, CONTROL_FD + 1)?;
+    Ok(std::os::fd::IntoRawFd::into_raw_fd(copy))
+}
+
+fn place(fd: i32, at: i32) -> io::Result<()> {
+    // SAFETY: `fd` was made by `above_inherited` and is closed by exec.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    // SAFETY: the number is taken by `dup2` here, whatever it was before (a close-on-exec descriptor of the platform, which the
     // child would lose at exec anyway), and is never closed by this process: `forget` gives it up.
-    let mut target = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(SOCKET_FD) };
-    let done = rustix::io::dup2(socket, &mut target);
+    let mut target = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(at) };
+    let done = rustix::io::dup2(fd, &mut target);
     std::mem::forget(target);
     Ok(done?)
 }
@@ -175,6 +190,7 @@ mod tests {
             env: vec![("ONLY".into(), "this".into())],
             folder: Path::new("/").into(),
             socket: socket.listener,
+            control: None,
             open_files: 64,
         };
         let spawned = spawner.spawn(launch).await.unwrap();
@@ -227,6 +243,7 @@ mod tests {
             env: vec![],
             folder: Path::new("/").into(),
             socket: ours.into(),
+            control: None,
             open_files: 64,
         };
         assert_eq!(spawner.spawn(launch).await.unwrap_err().kind(), io::ErrorKind::NotFound);

@@ -7,9 +7,10 @@ use std::time::Duration;
 use http::Request;
 use modelet_core::{Code, EngineName, FunctionError, FunctionName, Settings};
 use modelet_package::artifact::Plan;
+use modelet_package::batching::prove;
 use modelet_package::evidence::fit_concurrency;
 use modelet_package::probe::{Finding, Question};
-use modelet_package::{Evidence, Packed, Prober, Source, annotate, choose, pack};
+use modelet_package::{Batching, Evidence, Packed, Prober, Source, annotate, choose, pack};
 use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_SHA256};
 use modelet_platform::admin::views::{Deployed, FunctionView};
 use modelet_worker::once::run_once;
@@ -128,7 +129,15 @@ async fn evidence(source: &Source) -> Result<Evidence, Report> {
     let prober = ChildProber { program: this_program()?, model: source.model.place.clone() };
     let wanted = source.manifest.engine.named();
     // Probes wait for child processes: not on the thread that talks to the platform.
-    let chosen = tokio::task::spawn_blocking(move || choose(&prober, wanted)).await;
+    let max_rows = source.manifest.settings.batch_max_rows;
+    let chosen = tokio::task::spawn_blocking(move || {
+        let mut evidence = choose(&prober, wanted)?;
+        if let Some(measured) = evidence.chosen() {
+            evidence.batching = Some(prove(&prober, evidence.chosen, &measured.signature, max_rows)?);
+        }
+        Ok::<_, FunctionError>(evidence)
+    })
+    .await;
     Ok(chosen.map_err(|error| Report::new(Code::Internal, format!("the probe failed: {error}")))??)
 }
 
@@ -137,10 +146,13 @@ fn plan(source: &Source, name: FunctionName, evidence: &Evidence) -> Result<Plan
     let manifest = &source.manifest;
     let settings =
         manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
-    let settings = match manifest.settings.concurrency {
+    let mut settings = match manifest.settings.concurrency {
         Some(_) => settings,
         None => fit_concurrency(settings, measured.warm_ms),
     };
+    if let Some(batching) = &evidence.batching {
+        settings.batch_max_rows = batching.max_rows;
+    }
     let signature = annotate(measured.signature.clone(), manifest)?;
     Ok(Plan { name, settings, engine: (evidence.chosen, measured.version.clone()), signature })
 }
@@ -216,6 +228,9 @@ fn print_card(outcome: &Outcome) {
     if let Some(difference) = evidence.largest_difference {
         output::card_line("", format!("both engines agree, largest relative difference {difference:.0e}"));
     }
+    if let Some(batching) = &evidence.batching {
+        output::card_line(if batching.warning { "warning" } else { "batching" }, batching_line(batching));
+    }
     let digest = deployed.sha256.get(..12).unwrap_or(&deployed.sha256);
     let size = output::size(packed.size_bytes);
     output::card_line(
@@ -223,6 +238,11 @@ fn print_card(outcome: &Outcome) {
         format!("{}@{}  {size}  sha256:{digest}…", deployed.name, deployed.version),
     );
     output::card_line("live", &deployed.url);
+}
+
+fn batching_line(batching: &Batching) -> String {
+    let about = if batching.warning { "batching is " } else { "" };
+    format!("{about}{}", batching.reason)
 }
 
 fn engine_line(name: EngineName, engine: &modelet_package::EngineEvidence) -> String {

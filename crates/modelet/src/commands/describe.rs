@@ -26,6 +26,9 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     if let Some(reason) = view.evidence["reason"].as_str() {
         output::card_line("", reason);
     }
+    if let Some(reason) = view.evidence["batching"]["reason"].as_str() {
+        output::card_line("batching", reason);
+    }
     print_signature(&view);
     for instance in &view.instances {
         let pid = instance.pid.map_or_else(String::new, |pid| format!(", process {pid}"));

@@ -1,6 +1,6 @@
 //! `modelet logs`: calls, output of instances, events.
 
-use modelet_core::InvocationRecord;
+use modelet_core::{InstanceRecord, InvocationRecord};
 use modelet_platform::admin::views::LogPage;
 use modelet_platform::store::logs::{LogRecord, LogRow};
 
@@ -41,6 +41,7 @@ fn print(common: &Common, rows: &[LogRow]) -> Option<i64> {
 fn text(record: &LogRecord) -> String {
     match record {
         LogRecord::Invocation(call) => invocation(call),
+        LogRecord::Instance(record) => instance(record),
         LogRecord::Line { at_ms, instance, invocation, stream, text, .. } => {
             let call = invocation.as_ref().map_or_else(String::new, |id| format!(" {id}"));
             format!("{} {instance}{call} {stream}: {text}", output::moment(*at_ms))
@@ -54,10 +55,13 @@ fn text(record: &LogRecord) -> String {
 fn invocation(call: &InvocationRecord) -> String {
     let instance = call.instance.as_ref().map_or("-", |instance| instance.0.as_str());
     let code = call.code.map_or_else(String::new, |code| format!(" {code}"));
-    let cold =
-        if call.cold_start { format!(", cold start {:.1} ms", call.phases.start_ms) } else { String::new() };
+    let cold = if call.cold_start {
+        format!(", cold start: start {:.1}, load {:.1}", call.phases.start_ms, call.phases.load_ms)
+    } else {
+        String::new()
+    };
     format!(
-        "{} {instance} {} {} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), {} in, {} out",
+        "{} {instance} {} {} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), billed {} ms, {} in, {} out",
         output::moment(call.arrived_at_ms),
         call.id,
         call.protocol,
@@ -65,7 +69,23 @@ fn invocation(call: &InvocationRecord) -> String {
         call.phases.total_ms,
         call.phases.queue_ms,
         call.phases.handler_ms,
+        call.billed_ms,
         output::size(call.request_bytes),
         output::size(call.response_bytes),
+    )
+}
+
+fn instance(record: &InstanceRecord) -> String {
+    format!(
+        "{} {} {}: {} calls; loading {} ms, serving {} ms, idle {} ms; processor {} ms, at most {}",
+        output::moment(record.at_ms),
+        record.id,
+        record.end.as_deref().unwrap_or("runs"),
+        record.calls,
+        record.loading_ms,
+        record.serving_ms,
+        record.idle_ms,
+        record.cpu_ms,
+        output::size(record.peak_memory_kib << 10),
     )
 }

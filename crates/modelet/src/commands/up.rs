@@ -22,6 +22,7 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
     config.buffer_mib = up.buffer_mib;
     config.max_connections = up.max_connections as usize;
     config.artifact_limit_mib = up.artifact_limit_mib;
+    config.cells_limit = up.cells as usize;
     config.log_rows_limit = up.log_rows_limit;
     let data = config.data.clone();
     let shutdown = Shutdown::listen()?;

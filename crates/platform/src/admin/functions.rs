@@ -33,9 +33,9 @@ const MAX_LOG_WAIT: Duration = Duration::from_secs(60);
 /// Log rows in an answer unless asked otherwise.
 const LOG_ROWS: usize = 100;
 
-type Api<T> = Result<Json<T>, ApiError>;
+pub(crate) type Api<T> = Result<Json<T>, ApiError>;
 
-fn name(text: &str) -> Result<FunctionName, PlatformError> {
+pub(crate) fn name(text: &str) -> Result<FunctionName, PlatformError> {
     text.parse()
         .map_err(|error: modelet_core::NameError| PlatformError::new(Code::BadName, error.to_string()))
 }

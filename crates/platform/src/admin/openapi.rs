@@ -1,12 +1,18 @@
 //! The list of operations, from which come both the routes and their OpenAPI description.
 
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::admin::views::{Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView};
-use crate::admin::{Handlers, functions, platform};
+use crate::admin::views::{
+    ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView, SecretList, SecretView,
+    UsagePage,
+};
+use crate::admin::{Handlers, functions, platform, secrets, usage};
+
+/// Name, place (`query` or `header`), type, meaning.
+pub(crate) type Parameter = (&'static str, &'static str, &'static str, &'static str);
 
 /// One operation of the admin API.
 pub(crate) struct Operation {
@@ -15,8 +21,7 @@ pub(crate) struct Operation {
     method: &'static str,
     id: &'static str,
     summary: &'static str,
-    /// Name, place (`query` or `header`), type, meaning.
-    parameters: &'static [(&'static str, &'static str, &'static str, &'static str)],
+    parameters: &'static [Parameter],
     /// Media type of the request's body.
     body: Option<&'static str>,
     answer: fn(&mut SchemaGenerator) -> Schema,
@@ -42,6 +47,7 @@ impl Operation {
 pub(crate) fn operations() -> Vec<Operation> {
     const FUNCTIONS: &str = "/api/v1/functions";
     const FUNCTION: &str = "/api/v1/functions/{name}";
+    const SECRET: &str = "/api/v1/secrets/{name}";
     vec![
         Operation::plain(
             ("get", "/api/v1/platform"),
@@ -72,6 +78,45 @@ pub(crate) fn operations() -> Vec<Operation> {
         ),
         deploy(),
         read_logs(),
+        Operation::plain(
+            ("get", "/api/v1/secrets"),
+            get(secrets::list),
+            ("listSecrets", "The names of all secrets"),
+            of::<SecretList>,
+        ),
+        Operation {
+            body: Some("application/octet-stream"),
+            ..Operation::plain(
+                ("put", SECRET),
+                put(secrets::set),
+                ("setSecret", "Stores a secret; instances that run keep the value that they started with"),
+                of::<SecretView>,
+            )
+        },
+        Operation::plain(
+            ("delete", SECRET),
+            delete(secrets::remove),
+            ("removeSecret", "Removes a secret"),
+            of::<SecretView>,
+        ),
+        Operation {
+            parameters: usage::COLD_STARTS_PARAMETERS,
+            ..Operation::plain(
+                ("get", "/api/v1/functions/{name}/cold-starts"),
+                get(usage::cold_starts),
+                ("coldStarts", "The last cold starts of a function, with all phases"),
+                of::<ColdStarts>,
+            )
+        },
+        Operation {
+            parameters: usage::USAGE_PARAMETERS,
+            ..Operation::plain(
+                ("get", "/api/v1/usage"),
+                get(usage::usage),
+                ("usage", "What was used, by function and version"),
+                of::<UsagePage>,
+            )
+        },
     ]
 }
 
@@ -184,6 +229,6 @@ mod tests {
             references += 1;
         }
         assert!(references > 10, "{references}");
-        assert_eq!(document["paths"].as_object().unwrap().len(), 5);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 9);
     }
 }

@@ -1,10 +1,11 @@
 //! What goes over the wire of the admin API.
 
-use modelet_core::{ArtifactCard, FunctionName, Settings, Version};
+use modelet_core::{ArtifactCard, FunctionName, InvocationRecord, Settings, Usage, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::InstanceView;
 use crate::store::logs::LogRow;
+use crate::store::usage::{Period, UsageRow};
 
 /// The platform itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -113,9 +114,48 @@ pub struct Deleted {
     pub versions: usize,
 }
 
+/// A secret, by its name: no answer has its value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SecretView {
+    /// Its name.
+    pub name: String,
+}
+
+/// All secrets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SecretList {
+    /// By name.
+    pub secrets: Vec<SecretView>,
+}
+
 /// A piece of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LogPage {
     /// Oldest first.
     pub rows: Vec<LogRow>,
+}
+
+/// What was used over some time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct UsagePage {
+    /// Beginning of the first hour, milliseconds since 1970 (UTC).
+    pub from_ms: i64,
+    /// The moment of the answer: all that had ended by then is in it. Times of running instances are up to 10 s behind.
+    pub until_ms: i64,
+    /// How rows are added up.
+    pub by: Period,
+    /// By time, function and version; at most 10,000.
+    pub rows: Vec<UsageRow>,
+    /// The sum of the rows.
+    pub total: Usage,
+    /// Records that could not be written, of all functions, ever: what they were about is missing here. 0 unless the disk was
+    /// full or damaged.
+    pub lost_records: u64,
+}
+
+/// Receipts of cold starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ColdStarts {
+    /// The first call of each instance that a call waited for, oldest first.
+    pub cold_starts: Vec<InvocationRecord>,
 }

@@ -1,20 +1,32 @@
 //! The life of one instance: started, loading, ready, stopping, gone.
+//!
+//! - [`meter`]: what it costs, told to the journal
+//! - [`watch`]: its memory, its wear, and whether it is stuck
+
+mod meter;
+mod watch;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_VERSION, Readiness};
+use modelet_core::instance::Readiness;
 use modelet_core::{Code, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
-use modelet_worker::{Exit, Feed, FeedError, Launch, OutputLine, Process, Stream, memory, output};
+use modelet_worker::{Exit, Feed, FeedError, OutputLine, Process, memory};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
 use crate::dispatch::VersionDispatch;
+use crate::dispatch::account::Account;
+use crate::dispatch::launch::{self, Role};
+use crate::dispatch::redact::Redactor;
 use crate::store::logs::LogRecord;
+
+pub use meter::Startup;
 
 /// Lines kept for error messages, and how much of each.
 const LAST_WORDS: usize = 5;
@@ -22,14 +34,8 @@ const LAST_WORDS_CHARACTERS: usize = 200;
 /// When a process has ended, its last output and its readiness answer get this long to be read: a process that it started
 /// and that left its group may hold the pipes open for ever.
 const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Lines between an instance and the log; beyond that the instance waits in its `write`.
-const OUTPUT_QUEUE: usize = 256;
 /// A process that was told to stop gets this long to end by itself.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// The memory of an instance is looked at this often.
-const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
-/// Open files that an instance may have.
-const OPEN_FILES: u64 = 4_096;
 
 /// An instance that runs now, as the admin API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -65,7 +71,12 @@ pub struct Instance {
     started_at_ms: i64,
     stop: Notify,
     end: OnceLock<End>,
+    /// A stem cell, or why not: in words.
+    started_from: OnceLock<&'static str>,
+    /// The secrets that it was given.
+    redactor: OnceLock<Redactor>,
     diary: Mutex<Diary>,
+    account: Mutex<Account>,
 }
 
 /// What is noted while it lives.
@@ -80,7 +91,7 @@ struct Diary {
 #[derive(Debug, Clone)]
 enum End {
     /// It could not be started at all.
-    NotStarted(String),
+    NotStarted(Code, String),
     /// It said itself why it cannot serve.
     Failed(Code, String),
     /// It grew beyond its limit, to this many MiB.
@@ -103,8 +114,12 @@ impl Instance {
             started_at_ms: version.shared.clock.unix_ms(),
             stop: Notify::new(),
             end: OnceLock::new(),
+            started_from: OnceLock::new(),
+            redactor: OnceLock::new(),
             diary: Mutex::default(),
+            account: Mutex::new(Account::open(version.shared.clock.now())),
         });
+        instance.tell(&version, None);
         tokio::spawn(live(instance.clone(), version));
         instance
     }
@@ -114,14 +129,16 @@ impl Instance {
         self.feed.get()
     }
 
-    /// Notes that a call is in it, so that what it prints can be told apart.
-    pub fn enter(&self, call: InvocationId) {
+    /// Notes that a call is in it, so that what it prints can be told apart. True for its first call.
+    pub fn enter(&self, call: InvocationId, now: Duration) -> bool {
         self.diary().calls.insert(call);
+        self.account().entered(now)
     }
 
     /// Notes that a call has left it.
-    pub fn leave(&self, call: &InvocationId) {
+    pub fn leave(&self, call: &InvocationId, now: Duration) {
         self.diary().calls.remove(call);
+        self.account().left(now);
     }
 
     /// As the admin API shows it.
@@ -168,8 +185,8 @@ impl Instance {
                 let code = if code.status() < 500 { Code::StartFailed } else { *code };
                 PlatformError::new(code, format!("instance {id} could not load: {why}"))
             }
-            Some(End::NotStarted(why)) => {
-                PlatformError::new(Code::StartFailed, format!("instance {id} could not be started: {why}"))
+            Some(End::NotStarted(code, why)) => {
+                PlatformError::new(*code, format!("instance {id} could not be started: {why}"))
             }
             Some(End::OutOfMemory(mib)) => PlatformError::new(
                 Code::OutOfMemory,
@@ -232,14 +249,14 @@ impl Instance {
 async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
     match launch(&instance, &version).await {
         Ok((process, lines)) => {
-            version.log_event(&instance, format!("started, process {}", process.id())).await;
             let output = tokio::spawn(keep_output(instance.clone(), version.clone(), lines));
             let readiness = tokio::spawn(await_readiness(instance.clone(), version.clone()));
             let exit = watch(&instance, &version, &process).await;
             // Everything that it said is kept before its end is told, so that its reasons are there.
             let last_output = futures_util::future::join(output, readiness);
             let _ = tokio::time::timeout(LAST_OUTPUT_TIMEOUT, last_output).await;
-            let end = exit.map_or_else(|error| End::NotStarted(error.to_string()), End::Exited);
+            let end =
+                exit.map_or_else(|error| End::NotStarted(Code::StartFailed, error.to_string()), End::Exited);
             if let End::Exited(exit) = &end {
                 version.log_event(&instance, exit.to_string()).await;
             }
@@ -247,62 +264,68 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
         }
         Err(error) => {
             version.log_event(&instance, format!("could not be started: {error}")).await;
-            instance.ended(End::NotStarted(error.to_string()));
+            instance.ended(End::NotStarted(error.code, error.message));
         }
     }
+    instance.close(&version);
     version.event(Event::Exited(instance.no));
 }
 
+/// Takes a stem cell, or starts a process.
 async fn launch(
     instance: &Arc<Instance>,
     version: &VersionDispatch,
-) -> io::Result<(Process, mpsc::Receiver<OutputLine>)> {
-    let shared = &version.shared;
-    let socket = shared.sockets.bind(&instance.id.0)?;
-    let folder = shared.artifacts.folder(&version.entry.sha256);
-    let (program, args) = shared.command.command();
-    let mut env: Vec<_> = [
-        ("LANG", "C.UTF-8"),
-        ("LISTEN_FDS", "1"),
-        // ONNX Runtime must not talk to anybody; see the engine.
-        ("ORT_DISABLE_TELEMETRY", "1"),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-    ]
-    .map(|(name, value)| (name.into(), value.into()))
-    .into();
-    env.push((ENV_ARTIFACT.into(), folder.into()));
-    env.push((ENV_VERSION.into(), version.entry.version.to_string().into()));
-    // Looks for files: not on the thread that serves.
-    let command = shared.command.clone();
-    env.extend(tokio::task::spawn_blocking(move || command.environment()).await?);
-    let launch = Launch {
-        program,
-        args,
-        env,
-        folder: Path::new("/").into(),
-        socket: socket.listener,
-        open_files: OPEN_FILES,
+) -> Result<(Arc<Process>, mpsc::Receiver<OutputLine>), PlatformError> {
+    let (shared, entry) = (&version.shared, &version.entry);
+    let variables = variables(instance, version)?;
+    let (started, from) = match shared.cells.take(shared, entry) {
+        Ok(started) => (started, "a stem cell"),
+        Err(no_cell) => {
+            let artifact = shared.artifacts.folder(&entry.sha256);
+            let role = Role::Instance { artifact, version: entry.version, variables };
+            let started = launch::start(shared, &instance.id.0, role).await;
+            let failed = |error: io::Error| PlatformError::new(Code::StartFailed, error.to_string());
+            (started.map_err(failed)?, no_cell)
+        }
     };
-    let spawned = shared.spawner.spawn(launch).await?;
-    let _ = instance.pid.set(spawned.process.id());
-    let _ = instance.feed.set(Feed::new(socket.address));
-    let (sender, lines) = mpsc::channel(OUTPUT_QUEUE);
-    tokio::spawn(output::read_lines(spawned.stdout, Stream::Stdout, sender.clone()));
-    tokio::spawn(output::read_lines(spawned.stderr, Stream::Stderr, sender));
-    Ok((spawned.process, lines))
+    let pid = started.process.id();
+    let _ = instance.pid.set(pid);
+    let _ = instance.started_from.set(from);
+    let _ = instance.feed.set(started.feed);
+    version.log_event(instance, format!("started from {from}, process {pid}")).await;
+    Ok((started.process, started.lines))
+}
+
+/// What the manifest says of the environment, secrets with their values.
+fn variables(
+    instance: &Instance,
+    version: &VersionDispatch,
+) -> Result<Vec<(OsString, OsString)>, PlatformError> {
+    let manifest = &version.entry.card.manifest;
+    let mut variables: Vec<(OsString, OsString)> =
+        manifest.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let mut redactor = Redactor::default();
+    for (name, secret) in &manifest.secrets {
+        let value = version.shared.secrets.get(secret)?;
+        redactor.add(secret, &value);
+        variables.push((name.into(), OsString::from_vec(value)));
+    }
+    let _ = instance.redactor.set(redactor);
+    Ok(variables)
 }
 
 /// Waits for the end, and brings it about when it is due.
 async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process) -> io::Result<Exit> {
-    let limit_kib = version.entry.card.settings.memory_mib << 10;
     tokio::select! {
         exit = process.wait() => exit,
         () = instance.stop.notified() => {
+            instance.look(process.id());
             // One that is stuck would only use up its time for a last word.
             let stuck = instance.diary().stopping.is_some_and(StopReason::is_at_once);
             process.stop(if stuck { Duration::ZERO } else { STOP_GRACE }).await
         }
-        held_kib = outgrown(process.id(), limit_kib) => {
+        never = instance.keep_telling(version, process.id()) => match never {},
+        held_kib = watch::watch(instance, version, process.id()) => {
             instance.ended(End::OutOfMemory(held_kib >> 10));
             version.log_event(instance, format!("grew to {} MiB, beyond memory_mib; stopped", held_kib >> 10)).await;
             process.kill()?;
@@ -325,19 +348,10 @@ async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>)
     }
     let load_ms = readiness.load_ms;
     let _ = instance.readiness.set(readiness);
+    instance.account().ready(version.shared.clock.now());
+    instance.tell(&version, None);
     version.event(Event::Ready(instance.no));
     version.log_event(&instance, format!("ready, loaded in {load_ms:.1} ms")).await;
-}
-
-/// Waits until a process holds more than it may, and says how much.
-async fn outgrown(pid: u32, limit_kib: u64) -> u64 {
-    let mut look = tokio::time::interval(MEMORY_INTERVAL);
-    loop {
-        look.tick().await;
-        if let Some(held) = memory::resident_kib(pid).filter(|held| *held > limit_kib) {
-            return held;
-        }
-    }
 }
 
 async fn keep_output(
@@ -346,7 +360,10 @@ async fn keep_output(
     mut lines: mpsc::Receiver<OutputLine>,
 ) {
     let shared = &version.shared;
-    while let Some(line) = lines.recv().await {
+    while let Some(mut line) = lines.recv().await {
+        if let Some(redactor) = instance.redactor.get() {
+            line.text = redactor.redact(line.text);
+        }
         let invocation = instance.note(&line);
         let record = LogRecord::Line {
             at_ms: shared.clock.unix_ms(),

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use modelet_core::instance::{HEADER_ERROR, HEADER_INSTANCE, HEADER_INVOCATION, HEADER_VERSION};
-use modelet_core::{Code, Failure, InvocationId, PlatformError, Qualifier};
+use modelet_core::{Code, Failure, InvocationId, Phases, PlatformError, Qualifier};
 use modelet_protocol::{ProtocolName, Route};
 use modelet_worker::{Connection, FeedError};
 
@@ -21,11 +21,11 @@ use crate::dispatch::instance::Instance;
 use crate::gateway::Gateway;
 use crate::gateway::body::{self, Collected, Held};
 use crate::gateway::record::CallRecord;
+use crate::gateway::timing::{self, Inner, SERVER_TIMING};
 use crate::store::catalog::VersionEntry;
 
 /// A connection to an instance that breaks is followed by the end of its process; how long to wait for the reason.
 const REASON_TIMEOUT: Duration = Duration::from_millis(500);
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// An answer with its body in memory.
 type Answer = Response<Held>;
@@ -36,13 +36,9 @@ impl Gateway {
     pub(super) async fn call(self: Arc<Self>, route: Route, request: Request<Incoming>) -> Response<Body> {
         let id = InvocationId(ulid::Ulid::generate().to_string());
         let protocol = route.protocol;
-        let found = match &route.function {
-            Some(name) => self.catalog.resolve(name, route.qualifier),
-            None => Err(PlatformError::new(Code::RouteNotFound, "the path names no function")),
-        };
-        let entry = match found {
+        let entry = match self.admit(&route).await {
             Ok(entry) => entry,
-            Err(error) => return modelet_protocol::error(protocol, &error.into(), Some(&id)).map(Body::from),
+            Err(error) => return refused(protocol, error, &id),
         };
         let mut record = CallRecord::start(self.dispatch.clone(), id.clone(), &entry, protocol.as_str());
         let mut response = match self.begin(&entry, request, &mut record).await {
@@ -64,6 +60,16 @@ impl Gateway {
         response
     }
 
+    /// Finds what is called, and waits until what comes of the call can be recorded.
+    async fn admit(&self, route: &Route) -> Result<Arc<VersionEntry>, PlatformError> {
+        let Some(name) = &route.function else {
+            return Err(PlatformError::new(Code::RouteNotFound, "the path names no function"));
+        };
+        let entry = self.catalog.resolve(name, route.qualifier)?;
+        self.dispatch.shared().logs.room().await?;
+        Ok(entry)
+    }
+
     /// Until an instance has the call.
     async fn begin(
         &self,
@@ -81,10 +87,8 @@ impl Gateway {
         // A body may take its time: the version may be gone by now.
         self.catalog.resolve(&entry.card.name, Qualifier::Version(entry.version))?;
 
-        let version = self.dispatch.version(entry);
-        let cold = version.counts().ready == 0;
-        let (seat, instance) = version.arrive()?.wait().await?;
-        record.assigned(instance.id.clone(), cold);
+        let (seat, instance) = self.dispatch.version(entry).arrive()?.wait().await?;
+        record.assigned(&instance);
         Ok((Request::from_parts(head, held), seat, instance))
     }
 }
@@ -105,9 +109,10 @@ impl Sent {
         instance: Arc<Instance>,
         mut record: CallRecord,
     ) -> Response<Body> {
-        instance.enter(record.id().clone());
+        let clock = self.gateway.dispatch.shared().clock;
+        record.entered(instance.enter(record.id().clone(), clock.now()));
         let answer = self.answer(request, &mut seat, &instance, &mut record).await;
-        instance.leave(record.id());
+        instance.leave(record.id(), clock.now());
         match answer {
             Ok((answer, connection)) => {
                 if let Some(feed) = instance.feed() {
@@ -158,8 +163,7 @@ impl Sent {
             Err(Collected::Broken(error)) => return Err(reason(seat, instance, &error.into()).await.into()),
         };
         let code = head.headers.get(HEADER_ERROR).and_then(|code| code.to_str().ok()?.parse::<Code>().ok());
-        let timing =
-            record.answered(head.status.as_u16(), code, held.bytes.len(), head.headers.get(SERVER_TIMING));
+        let timing = record.answered(head.status.as_u16(), code, held.bytes.len(), &head.headers);
         make_end_to_end(&mut head.headers);
         if let Some(timing) = timing {
             head.headers.insert(SERVER_TIMING, timing);
@@ -180,8 +184,17 @@ async fn reason(seat: &mut Seat, instance: &Instance, error: &FeedError) -> Plat
 /// The answer to a call that failed before or without an answer of the function.
 fn failed(protocol: ProtocolName, failure: &Failure, record: CallRecord) -> Response<Body> {
     let mut response = modelet_protocol::error(protocol, failure, Some(record.id()));
-    record.failed(failure, response.status().as_u16());
+    let timing = record.failed(failure, response.status().as_u16());
+    response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
     response.headers_mut().insert(HEADER_ERROR, HeaderValue::from_static(failure.code().as_str()));
+    response.map(Body::from)
+}
+
+/// The answer to a call that was not let in: there is no record of it, since no function had it.
+fn refused(protocol: ProtocolName, error: PlatformError, id: &InvocationId) -> Response<Body> {
+    let mut response = modelet_protocol::error(protocol, &error.into(), Some(id));
+    let timing = timing::header(&Phases::default(), &Inner::default());
+    response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
     response.map(Body::from)
 }
 

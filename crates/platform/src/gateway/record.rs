@@ -3,23 +3,36 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use modelet_core::{Code, Failure, InstanceId, InvocationId, InvocationRecord, Outcome, Phases};
+use http::{HeaderMap, HeaderValue};
+use modelet_core::{Code, Failure, InvocationId, InvocationRecord, Outcome, Phases};
 
 use crate::dispatch::Dispatch;
+use crate::dispatch::instance::Instance;
+use crate::gateway::timing::{self, Inner};
 use crate::store::catalog::VersionEntry;
-use crate::store::logs::LogRecord;
+use crate::store::journal::Entry;
 
 /// The status that is logged when the client left before its answer (as nginx does).
 const CLIENT_LEFT: u16 = 499;
 
-/// The record of a call that is under way. It is written when it is dropped; until [`CallRecord::finish`] or a failure says
-/// otherwise, as one whose client left.
+/// The record of a call that is under way. It is written when it is dropped, and so before its answer is given away; until
+/// [`CallRecord::finish`] or a failure says otherwise, as one whose client left.
 pub struct CallRecord {
     dispatch: Arc<Dispatch>,
     record: InvocationRecord,
+    stage: Stage,
+    /// When it came to its stage.
+    since: Duration,
     arrived: Duration,
-    assigned: Option<Duration>,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Receiving,
+    Waiting,
+    InInstance,
+    Over,
 }
 
 impl CallRecord {
@@ -37,11 +50,16 @@ impl CallRecord {
             outcome: Outcome::Cancelled,
             code: None,
             cold_start: false,
+            started_from: None,
             phases: Phases::default(),
+            billed_ms: 0,
+            memory_mib: entry.card.settings.memory_mib,
+            cpu_ms: 0.0,
             request_bytes: 0,
             response_bytes: 0,
         };
-        Self { arrived: clock.now(), dispatch, record, assigned: None }
+        let now = clock.now();
+        Self { dispatch, record, stage: Stage::Receiving, since: now, arrived: now }
     }
 
     /// The id of the call.
@@ -52,66 +70,94 @@ impl CallRecord {
     /// The body is there.
     pub fn received(&mut self, bytes: usize) {
         self.record.request_bytes = bytes as u64;
+        self.record.phases.receive_ms = ms(self.enter(Stage::Waiting));
     }
 
-    /// An instance has it. `cold`: it waited for one to start.
-    pub fn assigned(&mut self, instance: InstanceId, cold: bool) {
-        let now = self.now();
-        let waited_ms = ms(now - self.arrived);
-        self.assigned = Some(now);
-        self.record.instance = Some(instance);
+    /// It has an instance.
+    pub fn assigned(&mut self, instance: &Instance) {
+        let from = self.since;
+        let waited = self.enter(Stage::InInstance);
+        let ([queue, start, load], cold) = timing::divide(from, from + waited, instance.startup());
+        let phases = &mut self.record.phases;
+        (phases.queue_ms, phases.start_ms, phases.load_ms) = (ms(queue), ms(start), ms(load));
+        self.record.instance = Some(instance.id.clone());
         self.record.cold_start = cold;
-        let phase = if cold { &mut self.record.phases.start_ms } else { &mut self.record.phases.queue_ms };
-        *phase = waited_ms;
+        self.record.started_from = cold.then(|| instance.started_from().to_owned());
     }
 
-    /// The answer has come. Gives the value of the `Server-Timing` header: the platform's phases, then the instance's own.
+    /// The instance works on it; `first`: on no other before.
+    pub fn entered(&mut self, first: bool) {
+        self.record.phases.first_inference = first;
+    }
+
+    /// The answer has come, with these headers. Gives the value of its `Server-Timing` header.
     pub fn answered(
         &mut self,
         status: u16,
         code: Option<Code>,
         bytes: usize,
-        inner: Option<&HeaderValue>,
+        headers: &HeaderMap,
     ) -> Option<HeaderValue> {
-        let now = self.now();
-        let phases = &mut self.record.phases;
-        phases.handler_ms = ms(now - self.assigned.unwrap_or(self.arrived));
+        let inner = Inner::read(headers);
         self.record.status = status;
         self.record.code = code;
         self.record.response_bytes = bytes as u64;
-        let text = format!(
-            "queue;dur={:.3}, start;dur={:.3}, instance;dur={:.3}",
-            phases.queue_ms, phases.start_ms, phases.handler_ms
-        );
-        let inner = inner.and_then(|inner| inner.to_str().ok()).filter(|inner| !inner.is_empty());
-        HeaderValue::try_from(inner.map_or_else(|| text.clone(), |inner| format!("{text}, {inner}"))).ok()
+        self.record.cpu_ms = inner.cpu_ms;
+        self.record.phases.inference_ms = inner.inference_ms;
+        self.close();
+        timing::header(&self.record.phases, &inner)
     }
 
-    /// The answer has ended; what its status says of the outcome holds.
+    /// The answer is whole; what its status says of the outcome holds.
     pub fn finish(mut self) {
         self.record.outcome = if self.record.status < 400 { Outcome::Ok } else { Outcome::FunctionError };
     }
 
-    /// The call failed before an answer of the function, with this status.
-    pub fn failed(mut self, failure: &Failure, status: u16) {
+    /// The call failed before an answer of the function, with this status. Gives the value of its `Server-Timing` header.
+    pub fn failed(mut self, failure: &Failure, status: u16) -> Option<HeaderValue> {
         self.record.status = status;
         self.record.code = Some(failure.code());
         self.record.outcome = match failure {
             Failure::Function(_) => Outcome::FunctionError,
             Failure::Platform(_) => Outcome::PlatformError,
         };
+        self.close();
+        timing::header(&self.record.phases, &Inner::default())
     }
 
-    fn now(&self) -> Duration {
-        self.dispatch.shared().clock.now()
+    /// The time of the call ends here; what it was doing till now gets the rest of it.
+    fn close(&mut self) {
+        let stage = self.stage;
+        let taken_ms = ms(self.enter(Stage::Over));
+        let waited_for_start = matches!(self.record.code, Some(Code::StartFailed | Code::LoadTimeout));
+        let phases = &mut self.record.phases;
+        match stage {
+            Stage::Receiving => phases.receive_ms = taken_ms,
+            Stage::Waiting if waited_for_start => phases.start_ms = taken_ms,
+            Stage::Waiting => phases.queue_ms = taken_ms,
+            Stage::InInstance => phases.handler_ms = taken_ms,
+            Stage::Over => return,
+        }
+        phases.total_ms = ms(self.since - self.arrived);
+    }
+
+    /// Comes to a stage; gives the time since the last one.
+    fn enter(&mut self, stage: Stage) -> Duration {
+        let now = self.dispatch.shared().clock.now();
+        self.stage = stage;
+        now - std::mem::replace(&mut self.since, now)
     }
 }
 
 impl Drop for CallRecord {
     fn drop(&mut self) {
-        self.record.phases.total_ms = ms(self.now() - self.arrived);
-        let logs = &self.dispatch.shared().logs;
-        logs.offer(&self.record.function, LogRecord::Invocation(self.record.clone()));
+        if self.stage != Stage::Over {
+            self.close();
+        }
+        if self.record.instance.is_some() && self.record.outcome != Outcome::PlatformError {
+            self.record.billed_ms = self.record.phases.billed_ms();
+        }
+        self.dispatch.shared().logs.record(&Entry::Invocation(self.record.clone()));
     }
 }
 

@@ -1,22 +1,26 @@
-//! The log: one structured record for every invocation, every line an instance prints, and every event in its life.
+//! The log: one structured record for every invocation, every line an instance prints, and every event in its life. Records
+//! that are billed go through the journal, the others straight to the writer.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use modelet_core::{FunctionName, InstanceId, InvocationId, InvocationRecord, PlatformError, Version};
+use modelet_core::{
+    Code, FunctionName, InstanceId, InstanceRecord, InvocationId, InvocationRecord, PlatformError, Version,
+};
 use rusqlite::{Connection, OpenFlags, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::store::writer::{self, Durability, Writer};
-use crate::store::{schema, store_failed};
+use crate::store::journal::{Entry, Journal};
+use crate::store::usage::{self, Question, UsageRow};
+use crate::store::writer::{self, Durability, WriteError, Writer};
+use crate::store::{fold, schema, store_failed};
 
-/// Old rows are looked for once in this many new ones.
-const PRUNE_EVERY: u64 = 4_096;
 /// Records that come this close together share a commit.
 const LINGER: Duration = Duration::from_millis(20);
+/// When the journal could not be folded, it is tried again after this long.
+const FOLD_RETRY: Duration = Duration::from_secs(1);
 /// Most rows in one answer.
 pub const MAX_ROWS: usize = 10_000;
 
@@ -41,6 +45,8 @@ pub enum LogRecord {
         /// Its text.
         text: String,
     },
+    /// What an instance did in all, when it has ended.
+    Instance(InstanceRecord),
     /// Something in the life of an instance.
     Event {
         /// When, milliseconds since 1970.
@@ -67,86 +73,90 @@ pub struct LogRow {
 /// The log of all functions.
 #[derive(Clone)]
 pub struct Logs {
-    writer: Writer,
-    path: PathBuf,
-    written: Arc<AtomicU64>,
-    lost: Arc<AtomicU64>,
-    rows_limit: u64,
-    /// Changes when rows were handed in, for those who follow.
+    store: Store,
+    /// Changes when records were handed in, for those who follow and for the one who folds.
     news: watch::Sender<()>,
 }
 
+/// Where the log is kept.
+#[derive(Clone)]
+struct Store {
+    writer: Writer,
+    journal: Arc<Journal>,
+    path: PathBuf,
+    rows_limit: u64,
+}
+
 impl Logs {
-    /// Opens `logs.db` in the data folder; `rows_limit` records are kept.
+    /// Opens `logs.db` and the journal in the data folder; `rows_limit` records are kept. Must be called within an async
+    /// runtime, where a task folds the journal from now on.
     pub fn open(data: &Path, rows_limit: u64) -> Result<Self, PlatformError> {
-        let what = "open logs.db";
         let path = data.join("logs.db");
-        let mut connection = writer::open(&path, Durability::Normal).map_err(|e| store_failed(what, e))?;
-        schema::migrate(&mut connection, schema::LOGS).map_err(|e| store_failed(what, e))?;
+        let failed = |error: rusqlite::Error| store_failed("open logs.db", error);
+        let mut connection = writer::open(&path, Durability::Normal).map_err(failed)?;
+        schema::migrate(&mut connection, schema::LOGS).map_err(|e| store_failed("open logs.db", e))?;
+        // The limit may have been lowered.
+        fold::prune(&connection, rows_limit).map_err(failed)?;
+        let place = fold::place(&connection).map_err(failed)?;
+        let journal = Journal::open(&data.join("journal"), place)
+            .map_err(|error| store_failed("open the journal", error))?;
         let writer = Writer::start("logs", connection, LINGER)
             .map_err(|e| store_failed("start the log's writer", e))?;
-        Ok(Self {
-            writer,
-            path,
-            written: Arc::default(),
-            lost: Arc::default(),
-            rows_limit,
-            news: watch::channel(()).0,
-        })
+        let (news, told) = watch::channel(());
+        let store = Store { writer, journal: Arc::new(journal), path, rows_limit };
+        tokio::spawn(store.clone().keep_folding(told));
+        Ok(Self { store, news })
+    }
+
+    /// Records something that is billed. When this returns, the end of the platform cannot take it back.
+    pub fn record(&self, entry: &Entry) {
+        self.store.journal.append(entry);
+        self.news.send_replace(());
+    }
+
+    /// Waits until there is room for the records of new calls; refused when the database does not keep up.
+    pub async fn room(&self) -> Result<(), PlatformError> {
+        if self.store.journal.room().await {
+            return Ok(());
+        }
+        let mib = self.store.journal.unfolded_bytes() >> 20;
+        let message = format!(
+            "{mib} MiB of usage records wait to be written to logs.db, and no call may go unrecorded"
+        );
+        Err(PlatformError::new(Code::Overloaded, message)
+            .hint("check the disk: modelet doctor")
+            .retry_after_s(5))
     }
 
     /// Hands a record in. Waits when the writer is far behind.
     pub async fn write(&self, function: &FunctionName, record: LogRecord) {
-        self.writer.hand_in(self.insertion(function, record)).await;
-    }
-
-    /// Hands a record in if the writer is not far behind; a record that finds no room is lost, and counted on standard error.
-    pub fn offer(&self, function: &FunctionName, record: LogRecord) {
-        if !self.writer.try_hand_in(self.insertion(function, record)) {
-            let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
-            if lost.is_power_of_two() {
-                eprintln!("the log cannot keep up: {lost} records were lost so far");
-            }
-        }
-    }
-
-    fn insertion(
-        &self,
-        function: &FunctionName,
-        record: LogRecord,
-    ) -> impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static {
-        let function = function.to_string();
-        let count = self.written.fetch_add(1, Ordering::Relaxed);
-        // Also at the first record of a run: the limit may have been lowered.
-        let limit = count.is_multiple_of(PRUNE_EVERY).then_some(self.rows_limit);
-        let news = self.news.clone();
-        move |connection| {
+        let (name, limit, news) = (function.to_string(), self.store.rows_limit, self.news.clone());
+        let insertion = move |connection: &Connection| {
             let text = serde_json::to_string(&record)
                 .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-            let mut insert =
-                connection.prepare_cached("INSERT INTO log (function, record) VALUES (?1, ?2)")?;
-            insert.execute(params![function, text])?;
-            if let Some(limit) = limit {
-                prune(connection, limit)?;
-            }
+            fold::log(connection, limit, &name, &text, false)?;
             news.send_replace(());
             Ok(())
-        }
+        };
+        self.store.writer.hand_in(insertion).await;
     }
 
-    /// Removes all records of a function.
+    /// Removes all records of a function from the log. Its usage stays: a bill outlives its function.
     pub async fn forget(&self, function: &FunctionName) {
+        self.flush().await;
         let function = function.to_string();
         let delete = move |connection: &Connection| {
             connection.execute("DELETE FROM log WHERE function = ?1", [function]).map(drop)
         };
-        self.writer.hand_in(delete).await;
+        self.store.writer.hand_in(delete).await;
     }
 
     /// Waits until everything handed in so far is written.
     pub async fn flush(&self) {
-        // The answer comes after all that was handed in before; a failure was told where it happened.
-        let _ = self.writer.change(|_| Ok(())).await;
+        // Told here, since nobody else is told: what is read afterwards is what there is.
+        if let Err(error) = self.store.fold().await {
+            eprintln!("the journal could not be brought into logs.db: {error}");
+        }
     }
 
     /// The records of a function after `after`, oldest first, at most `limit`; when `after` is `None` the last `limit`.
@@ -162,20 +172,78 @@ impl Logs {
         let mut news = self.news.subscribe();
         loop {
             self.flush().await;
-            let (path, name) = (self.path.clone(), function.to_string());
-            let rows = tokio::task::spawn_blocking(move || select(&path, &name, after, limit.min(MAX_ROWS)));
-            let rows = rows.await.map_err(|e| store_failed("read the log", e))?;
-            let rows = rows.map_err(|e| store_failed("read the log", e))?;
+            let name = function.to_string();
+            let rows = self.query(move |path| select(path, &name, after, limit.min(MAX_ROWS))).await?;
             if !rows.is_empty() || tokio::time::timeout_at(deadline, news.changed()).await.is_err() {
                 return Ok(rows);
             }
         }
     }
+
+    /// The last receipts of cold starts of a function, oldest first, at most `limit`.
+    pub async fn cold_starts(
+        &self,
+        function: &FunctionName,
+        limit: usize,
+    ) -> Result<Vec<InvocationRecord>, PlatformError> {
+        self.flush().await;
+        let name = function.to_string();
+        self.query(move |path| select_receipts(path, &name, limit.min(MAX_ROWS))).await
+    }
+
+    /// What was used, up to now; and the number of records that were lost, ever.
+    pub async fn usage(&self, question: Question) -> Result<(Vec<UsageRow>, u64), PlatformError> {
+        self.flush().await;
+        let (rows, lost) = self.query(move |path| usage::read(path, &question)).await?;
+        Ok((rows, lost + self.store.journal.untold()))
+    }
+
+    async fn query<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Path) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, PlatformError> {
+        let path = self.store.path.clone();
+        let found = tokio::task::spawn_blocking(move || query(&path)).await;
+        found.map_err(|e| store_failed("read logs.db", e))?.map_err(|e| store_failed("read logs.db", e))
+    }
 }
 
-fn prune(connection: &Connection, limit: u64) -> rusqlite::Result<()> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    connection.execute("DELETE FROM log WHERE seq <= (SELECT max(seq) FROM log) - ?1", [limit]).map(drop)
+impl Store {
+    /// Folds the journal as it grows, until the last handle to the log is dropped.
+    async fn keep_folding(self, mut news: watch::Receiver<()>) {
+        let mut failures: u64 = 0;
+        // What an earlier run left is looked at first.
+        news.mark_changed();
+        while news.changed().await.is_ok() {
+            if self.journal.unfolded_bytes() == 0 {
+                continue;
+            }
+            if let Err(error) = self.fold().await {
+                failures += 1;
+                if failures.is_power_of_two() {
+                    eprintln!(
+                        "the journal could not be brought into logs.db, {failures} times so far: {error}"
+                    );
+                }
+                tokio::time::sleep(FOLD_RETRY).await;
+                news.mark_changed();
+            }
+        }
+    }
+
+    /// Folds everything that is in the journal now.
+    async fn fold(&self) -> Result<(), WriteError> {
+        let end = self.journal.end();
+        loop {
+            let (journal, limit) = (self.journal.clone(), self.rows_limit);
+            let reached =
+                self.writer.change(move |connection| fold::step(connection, &journal, limit)).await?;
+            self.journal.folded(reached);
+            if reached >= end {
+                return Ok(());
+            }
+        }
+    }
 }
 
 fn select(path: &Path, function: &str, after: Option<i64>, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
@@ -197,4 +265,18 @@ fn select(path: &Path, function: &str, after: Option<i64>, limit: usize) -> rusq
         rows.reverse();
     }
     Ok(rows)
+}
+
+fn select_receipts(path: &Path, function: &str, limit: usize) -> rusqlite::Result<Vec<InvocationRecord>> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut statement = connection
+        .prepare("SELECT record FROM log WHERE function = ?1 AND receipt = 1 ORDER BY seq DESC LIMIT ?2")?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let records = statement.query_map(params![function, limit], |row| {
+        serde_json::from_str(row.get_ref(0)?.as_str()?)
+            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, e.into()))
+    })?;
+    let mut records = records.collect::<rusqlite::Result<Vec<_>>>()?;
+    records.reverse();
+    Ok(records)
 }

@@ -32,7 +32,8 @@ pub const STATE: &[&str] = &["
 "];
 
 /// Records of invocations and output lines (`logs.db`).
-pub const LOGS: &[&str] = &["
+pub const LOGS: &[&str] = &[
+    "
     CREATE TABLE log (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         function TEXT NOT NULL,
@@ -40,7 +41,46 @@ pub const LOGS: &[&str] = &["
         record TEXT NOT NULL
     ) STRICT;
     CREATE INDEX log_by_function ON log (function, seq);
-"];
+",
+    "
+    -- 1 for the receipt of a cold start
+    ALTER TABLE log ADD COLUMN receipt INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX log_receipts ON log (function, seq) WHERE receipt = 1;
+    -- how far the journal is folded into this database, and how many records were lost, ever; one row
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        file INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        lost INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO journal (id, file, offset, lost) VALUES (1, 0, 0, 0);
+    -- the last record (JSON) of each instance that has not ended
+    CREATE TABLE open_instances (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    -- sums by the hour (hours since 1970); kept when the function is deleted: a bill outlives its function
+    CREATE TABLE usage_hour (
+        function TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        hour INTEGER NOT NULL,
+        invocations INTEGER NOT NULL,
+        errors_function INTEGER NOT NULL,
+        errors_platform INTEGER NOT NULL,
+        cancelled INTEGER NOT NULL,
+        cold_starts INTEGER NOT NULL,
+        billed_ms INTEGER NOT NULL,
+        billed_mib_ms INTEGER NOT NULL,
+        cpu_ms REAL NOT NULL,
+        request_bytes INTEGER NOT NULL,
+        response_bytes INTEGER NOT NULL,
+        instances INTEGER NOT NULL,
+        loading_ms INTEGER NOT NULL,
+        serving_ms INTEGER NOT NULL,
+        idle_ms INTEGER NOT NULL,
+        instance_cpu_ms INTEGER NOT NULL,
+        PRIMARY KEY (function, version, hour)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX usage_by_hour ON usage_hour (hour);
+",
+];
 
 /// Brings a database to the newest of `steps`. Refused when it is newer still.
 pub fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), String> {

@@ -89,14 +89,6 @@ impl Writer {
         // Without a writer the process is ending.
         let _ = self.changes.send(unattended(change)).await;
     }
-
-    /// Hands a change in if there is room in the queue; false when there is none.
-    pub fn try_hand_in(
-        &self,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
-    ) -> bool {
-        self.changes.try_send(unattended(change)).is_ok()
-    }
 }
 
 fn unattended(change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Change {

@@ -1,10 +1,10 @@
 //! The contract `http`: HTTP/1.1 on a socket that the host bound and we inherited.
 //!
-//! One thread does everything, the computing too: a handler answers one call at a time, and calls that wait do so in the
-//! sockets, unread. That saves the two thread switches that would cost more than a small model's answer. Engines that
-//! compute with several threads do so below the handler.
+//! One thread does everything, the computing too, and calls that come meanwhile wait in the sockets, unread. That saves the
+//! two thread switches that would cost more than a small model's answer. Engines that compute with several threads do so
+//! below the handler.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -18,50 +18,47 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use modelet_core::instance::{READY_PATH, Readiness};
+use modelet_core::instance::{HEALTH_PATH, Health, HealthState, READY_PATH, Readiness};
 use modelet_core::{Code, FunctionError};
-use modelet_protocol::ProtocolName;
+use serde::Serialize;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
+use crate::count::Counted;
 use crate::handler::Handler;
 
 type Loaded = Result<Box<dyn Handler>, FunctionError>;
 
 /// What every connection shares; all on one thread.
 struct Shared {
-    handler: RefCell<Loaded>,
+    handler: Loaded,
     readiness: Readiness,
+    /// Calls that were taken in and are not yet answered.
+    calls: Cell<usize>,
     /// Told when the host has learnt that loading failed: there is nothing to stay for.
     told: Notify,
 }
 
 /// Serves until SIGTERM (exit code 0); or, when loading failed, until the host has been told (exit code 1).
-pub fn serve(loaded: Loaded, load_ms: f64) -> io::Result<ExitCode> {
+pub fn serve(
+    listener: std::os::unix::net::UnixListener,
+    loaded: Loaded,
+    load_ms: f64,
+) -> io::Result<ExitCode> {
     let failure = loaded.as_ref().err().map(|error| (error.code, error.message.clone()));
     let code = ExitCode::from(u8::from(failure.is_some()));
     let readiness = Readiness { load_ms, failure };
-    let shared = Rc::new(Shared { handler: RefCell::new(loaded), readiness, told: Notify::new() });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    runtime.block_on(LocalSet::new().run_until(accept(shared)))?;
+    let shared = Rc::new(Shared { handler: loaded, readiness, calls: Cell::new(0), told: Notify::new() });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(LocalSet::new().run_until(accept(listener, shared)))?;
     Ok(code)
 }
 
-fn inherited_listener() -> io::Result<UnixListener> {
-    let found = listenfd::ListenFd::from_env().take_unix_listener(0)?;
-    let listener = found.ok_or_else(|| {
-        io::Error::other(
-            "no socket was inherited: the host hands a listening Unix socket over as fd 3 (LISTEN_FDS=1)",
-        )
-    })?;
+async fn accept(listener: std::os::unix::net::UnixListener, shared: Rc<Shared>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    UnixListener::from_std(listener)
-}
-
-async fn accept(shared: Rc<Shared>) -> io::Result<()> {
-    let listener = inherited_listener()?;
+    let listener = UnixListener::from_std(listener)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopping) = watch::channel(());
     loop {
@@ -94,23 +91,28 @@ async fn connection(stream: UnixStream, shared: Rc<Shared>, mut stopping: watch:
 }
 
 async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    if request.uri().path() == READY_PATH {
-        return Ok(readiness(&shared));
+    match (request.uri().path(), &shared.handler) {
+        (HEALTH_PATH, _) => Ok(health(&shared)),
+        (READY_PATH, _) | (_, Err(_)) => Ok(readiness(&shared)),
+        (_, Ok(handler)) => {
+            let _counted = Counted::new(&shared.calls);
+            let (head, body) = request.into_parts();
+            let body = whole(body, handler.body_limit_bytes());
+            Ok(handler.answer(&head, Box::pin(body)).await.map(Full::new))
+        }
     }
-    let (head, body) = request.into_parts();
-    let limit = match &*shared.handler.borrow() {
-        Ok(handler) => handler.body_limit_bytes(),
-        Err(_) => return Ok(readiness(&shared)),
-    };
-    let body = match Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => return Ok(unreadable(error.as_ref(), limit)),
-    };
-    let mut handler = shared.handler.borrow_mut();
-    Ok(match &mut *handler {
-        Ok(handler) => handler.answer(&head, body).map(Full::new),
-        Err(_) => readiness(&shared),
-    })
+}
+
+async fn whole(body: Incoming, limit: u64) -> Result<Bytes, FunctionError> {
+    match Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) => Err(unreadable(error.as_ref(), limit)),
+    }
+}
+
+fn health(shared: &Shared) -> Response<Full<Bytes>> {
+    let state = if shared.handler.is_ok() { HealthState::Ready } else { HealthState::Failed };
+    json(shared.handler.is_err(), &Health { state, calls: shared.calls.get() as u64 })
 }
 
 fn readiness(shared: &Shared) -> Response<Full<Bytes>> {
@@ -118,16 +120,19 @@ fn readiness(shared: &Shared) -> Response<Full<Bytes>> {
     if failed {
         shared.told.notify_one();
     }
-    let mut response = Response::new(Full::from(serde_json::to_vec(&shared.readiness).unwrap_or_default()));
+    json(failed, &shared.readiness)
+}
+
+fn json(failed: bool, body: &impl Serialize) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(serde_json::to_vec(body).unwrap_or_default()));
     *response.status_mut() = if failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     response
 }
 
-fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), limit: u64) -> Response<Full<Bytes>> {
-    let failure = if error.is::<LengthLimitError>() {
+fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), limit: u64) -> FunctionError {
+    if error.is::<LengthLimitError>() {
         FunctionError::new(Code::BodyTooLarge, format!("the body is larger than the limit of {limit} bytes"))
     } else {
         FunctionError::new(Code::BadBody, format!("the body ended before it was whole: {error}"))
-    };
-    modelet_protocol::error(ProtocolName::Fn, &failure.into(), None).map(Full::new)
+    }
 }

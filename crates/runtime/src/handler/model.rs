@@ -1,6 +1,5 @@
 //! The handler of native models: decode, predict, encode.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -9,15 +8,19 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
-use modelet_model::{LoadOptions, Model};
+use modelet_model::LoadOptions;
 use modelet_protocol::{FunctionContext, Operation, ProtocolName, Route};
 
+use crate::batch::{Batcher, Computed};
 use crate::config::Config;
-use crate::handler::Handler;
+use crate::handler::{Answering, Arriving, Handler, panicked};
+use crate::processor;
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A loaded model and what its protocols need to know of it.
 pub struct ModelHandler {
-    model: Box<dyn Model>,
+    batcher: Batcher,
     context: FunctionContext,
 }
 
@@ -39,38 +42,46 @@ impl ModelHandler {
             body_limit_bytes: settings.body_limit_bytes(),
             response_limit_bytes: settings.response_limit_bytes(),
         };
-        Ok(Self { model, context })
+        let batcher = Batcher::new(model, &context.signature, settings);
+        Ok(Self { batcher, context })
     }
 
-    fn predict(
-        &mut self,
+    /// `used` becomes the processor time that this call used.
+    async fn predict(
+        &self,
         route: &Route,
         head: &Parts,
-        body: Bytes,
+        body: Arriving<'_>,
+        used: &mut Duration,
     ) -> Result<Response<Bytes>, FunctionError> {
+        let body = self.batcher.arrive(body).await?;
         let started = Instant::now();
-        let decoded = modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)?;
+        let decoded = guarded(used, || {
+            modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)
+        })?;
         let decoded_at = Instant::now();
-        let outputs = self.model.predict(decoded.inputs, decoded.outputs.as_deref())?;
+        let computed = self.batcher.compute(decoded.inputs, decoded.outputs).await;
+        *used += computed.used;
         let predicted_at = Instant::now();
-        let mut response = modelet_protocol::encode(&decoded.reply, outputs, &self.context)?;
+        let together = together(&computed);
+        let outputs = computed.outputs?;
+        let mut response =
+            guarded(used, || modelet_protocol::encode(&decoded.reply, outputs, &self.context))?;
         let phases = [
             ("decode", decoded_at - started),
-            ("predict", predicted_at - decoded_at),
+            ("gather", (predicted_at - decoded_at).saturating_sub(computed.took)),
+            ("predict", computed.took),
             ("encode", predicted_at.elapsed()),
         ];
-        response.headers_mut().insert(HeaderName::from_static("server-timing"), server_timing(&phases));
+        response.headers_mut().insert(SERVER_TIMING, server_timing(&phases, together));
         Ok(response)
     }
-}
 
-impl Handler for ModelHandler {
-    fn answer(&mut self, head: &Parts, body: Bytes) -> Response<Bytes> {
+    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+        let mut used = Duration::ZERO;
         let (protocol, result) = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
-                let predicted = catch_unwind(AssertUnwindSafe(|| self.predict(&route, head, body)));
-                let predicted = predicted.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
-                (route.protocol, predicted.map_err(Failure::from))
+                (route.protocol, self.predict(&route, head, body, &mut used).await.map_err(Failure::from))
             }
             Some(Err((protocol, error))) => (protocol, Err(error.into())),
             Some(Ok(_)) | None => {
@@ -78,12 +89,21 @@ impl Handler for ModelHandler {
                 (ProtocolName::Fn, Err(error.into()))
             }
         };
-        result.unwrap_or_else(|failure| {
+        let mut response = result.unwrap_or_else(|failure| {
             let mut response = modelet_protocol::error(protocol, &failure, None);
             let code = HeaderValue::from_static(failure.code().as_str());
             response.headers_mut().insert(HeaderName::from_static(HEADER_ERROR), code);
             response
-        })
+        });
+        // Another header of the same name: lists are joined by whoever reads them (RFC 9110, 5.3).
+        response.headers_mut().append(SERVER_TIMING, server_timing(&[("cpu", used)], None));
+        response
+    }
+}
+
+impl Handler for ModelHandler {
+    fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a> {
+        Box::pin(self.answer(head, body))
     }
 
     fn body_limit_bytes(&self) -> u64 {
@@ -91,16 +111,25 @@ impl Handler for ModelHandler {
     }
 }
 
-/// A defect, ours or an engine's, must not take the calls beside it along.
-fn panicked(panic: &(dyn Any + Send)) -> FunctionError {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    FunctionError::new(Code::PredictionFailed, format!("a defect was met on this input: {text}"))
+/// Runs our own code over a client's data; a panic in it fails this call alone.
+fn guarded<T>(
+    used: &mut Duration,
+    run: impl FnOnce() -> Result<T, FunctionError>,
+) -> Result<T, FunctionError> {
+    let done = processor::count(used, || catch_unwind(AssertUnwindSafe(run)));
+    done.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
 }
 
-fn server_timing(phases: &[(&str, Duration)]) -> HeaderValue {
-    let parts: Vec<_> =
-        phases.iter().map(|(name, time)| format!("{name};dur={:.3}", time.as_secs_f64() * 1e3)).collect();
+/// What a call was computed with, when it was not alone, as a metric of `Server-Timing`. Without commas: lists are divided there.
+fn together(computed: &Computed) -> Option<String> {
+    (computed.calls > 1)
+        .then(|| format!("batch;desc=\"{} calls with {} rows\"", computed.calls, computed.rows))
+}
+
+/// The phases as `Server-Timing` (W3C), and what else there is to say.
+fn server_timing(phases: &[(&str, Duration)], also: Option<String>) -> HeaderValue {
+    let part = |(name, time): &(&str, Duration)| format!("{name};dur={:.3}", time.as_secs_f64() * 1e3);
+    let parts: Vec<_> = phases.iter().map(part).chain(also).collect();
     // Names and numbers only: always a valid header.
     HeaderValue::try_from(parts.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -1,0 +1,114 @@
+//! What an instance costs: its account, told to the journal when it starts, when it is ready, now and then, and at its end. Of
+//! one that ends with a killed platform, the last [`BEAT`] of its times is unknown.
+
+use std::convert::Infallible;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use modelet_core::InstanceRecord;
+use modelet_scheduler::{StopReason, Wear};
+use modelet_worker::{memory, processor};
+
+use super::{End, Instance};
+use crate::dispatch::VersionDispatch;
+use crate::dispatch::account::Account;
+use crate::store::journal::Entry;
+
+/// A running instance is told of this often.
+const BEAT: Duration = Duration::from_secs(10);
+/// When an instance started, in the platform's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Startup {
+    /// It was asked for.
+    pub started: Duration,
+    /// It began to load.
+    pub loading: Duration,
+    /// It was ready.
+    pub ready: Duration,
+}
+
+impl Instance {
+    /// When it started; `None` before it is ready.
+    pub fn startup(&self) -> Option<Startup> {
+        let (started, ready) = self.account().start();
+        let ready = ready?;
+        let load = Duration::from_secs_f64(self.readiness.get()?.load_ms.max(0.0) / 1e3);
+        // What the instance measured itself cannot be longer than what we saw of it.
+        Some(Startup { started, loading: ready.saturating_sub(load).max(started), ready })
+    }
+
+    /// How it was started, in words.
+    pub fn started_from(&self) -> &str {
+        self.started_from.get().copied().unwrap_or("nothing")
+    }
+
+    pub(super) fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at what its process has used.
+    pub(super) fn look(&self, pid: u32) {
+        let (cpu_ms, memory_kib) = (processor::used_ms(pid), memory::resident_kib(pid));
+        self.account().seen(cpu_ms.unwrap_or(0), memory_kib.unwrap_or(0));
+    }
+
+    /// Tells the journal what it came to by now.
+    pub(super) fn tell(&self, version: &VersionDispatch, end: Option<String>) {
+        let clock = version.shared.clock;
+        let totals = self.account().totals(clock.now());
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let record = InstanceRecord {
+            id: self.id.clone(),
+            function: version.entry.card.name.clone(),
+            version: self.version,
+            memory_mib: version.entry.card.settings.memory_mib,
+            started_at_ms: self.started_at_ms,
+            at_ms: clock.unix_ms(),
+            loading_ms: ms(totals.loading),
+            serving_ms: ms(totals.serving),
+            idle_ms: ms(totals.idle),
+            cpu_ms: totals.cpu_ms,
+            peak_memory_kib: totals.peak_memory_kib,
+            calls: totals.calls,
+            end,
+        };
+        version.shared.logs.record(&Entry::Instance(record));
+    }
+
+    /// Tells the journal now and then.
+    pub(super) async fn keep_telling(&self, version: &VersionDispatch, pid: u32) -> Infallible {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            self.look(pid);
+            self.tell(version, None);
+        }
+    }
+
+    /// It has ended: tells the journal so.
+    pub(super) fn close(&self, version: &VersionDispatch) {
+        self.account().ended(version.shared.clock.now());
+        self.tell(version, Some(self.end_words()));
+    }
+
+    /// Why it has ended, in words.
+    fn end_words(&self) -> String {
+        let stopping = self.diary().stopping;
+        match (self.end.get(), stopping) {
+            (Some(End::NotStarted(_, why)), _) => format!("could not be started: {why}"),
+            (Some(End::Failed(code, _)), _) => format!("could not load: {code}"),
+            (Some(End::OutOfMemory(mib)), _) => format!("stopped: it grew to {mib} MiB"),
+            (_, Some(StopReason::Idle)) => "stopped: idle".to_owned(),
+            (_, Some(StopReason::LoadTimeout)) => "stopped: not ready in time".to_owned(),
+            (_, Some(StopReason::Condemned)) => "stopped: a call in it timed out".to_owned(),
+            (_, Some(StopReason::Stuck)) => "stopped: it was stuck".to_owned(),
+            (_, Some(StopReason::Worn(Wear::Calls))) => "replaced: it had its recycle_calls".to_owned(),
+            (_, Some(StopReason::Worn(Wear::Memory))) => "replaced: its memory had grown".to_owned(),
+            (_, Some(StopReason::Worn(Wear::Threads))) => "replaced: its threads had grown".to_owned(),
+            (_, Some(StopReason::Evicted)) => "stopped: idle, and its memory was needed".to_owned(),
+            (_, Some(StopReason::GivenUp)) => "stopped: another function had nothing".to_owned(),
+            (_, Some(StopReason::Draining)) => "stopped: its version was taken out of service".to_owned(),
+            (Some(End::Exited(exit)), None) => exit.to_string(),
+            (None, None) => "ended".to_owned(),
+        }
+    }
+}
