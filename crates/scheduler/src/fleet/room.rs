@@ -3,8 +3,8 @@
 //! 1. Reserved memory and minimum instances first, then calls that wait, then calls that are expected; among equals the
 //!    version that holds the least (max-min fairness), then the one whose last start is longest ago.
 //! 2. A start that does not fit stops idle instances, the least valuable first. One ahead of its calls stops none.
-//! 3. A version that holds nothing goes first with what comes free, and a version that holds more than its share gives up
-//!    an instance for it, as soon as that one's calls have ended.
+//! 3. A version that holds nothing goes first with what comes free, and the version that holds the most gives up an
+//!    instance for it, as soon as that one's calls have ended. So versions that do not fit together take turns.
 
 use std::ops::Bound;
 use std::time::Duration;
@@ -113,22 +113,22 @@ impl Fleet {
         true
     }
 
-    /// The version that holds the most, if that is more than its share, gives up one instance. False when none can.
+    /// The version that holds the most, of those that may, lets one instance go. False when none can.
+    ///
+    /// That it holds more than its share needs no test: were nobody above the share, a start up to the share would fit.
+    /// A start larger than the share has its turn too, or small ones could starve it.
     fn richest_gives_up_one(&mut self, now: Duration, actions: &mut Actions) -> bool {
-        let share_mib = self.machine.memory_mib / self.ledger.claimants.max(1) as u64;
-        let holders = self.holders.iter().rev().take_while(|(charge_mib, _)| *charge_mib > share_mib);
-        let richest = holders.take(LOOKS).map(|(_, no)| *no).find(|no| self.can_give_up(*no, share_mib));
-        let Some(no) = richest else { return false };
+        let holders = self.holders.iter().rev().take(LOOKS).map(|(_, no)| *no);
+        let Some(no) = holders.into_iter().find(|no| self.can_give_up(*no)) else { return false };
         let mut given_up = false;
         self.change(no, now, |state| given_up = state.give_up_one(now, actions.of(no)));
         given_up
     }
 
-    fn can_give_up(&self, no: VersionNo, share_mib: u64) -> bool {
-        self.versions.get(&no).is_some_and(|Member { state, standing, .. }| {
-            let staying_mib = standing.charge_mib - standing.leaving_mib - standing.stopping_mib;
+    fn can_give_up(&self, no: VersionNo) -> bool {
+        self.versions.get(&no).is_some_and(|Member { state, .. }| {
             let ready = state.pool().totals().ready;
-            staying_mib > share_mib && state.pool().hopeful() > state.floor() && ready > state.minimum()
+            state.pool().hopeful() > state.floor() && ready > state.minimum()
         })
     }
 

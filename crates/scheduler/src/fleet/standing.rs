@@ -46,8 +46,6 @@ pub(super) struct Ledger {
     pub(super) calls: usize,
     /// Versions with a call.
     pub(super) callers: usize,
-    /// Versions that hold memory, or want it for calls.
-    pub(super) claimants: usize,
 }
 
 impl Standing {
@@ -82,10 +80,6 @@ impl Standing {
 
     fn place(&self, no: VersionNo) -> Option<Place> {
         self.want.map(|want| Place { want, charge_mib: self.charge_mib, turn: self.turn, no })
-    }
-
-    fn is_claimant(&self) -> bool {
-        self.charge_mib > 0 || self.want.is_some_and(|want| want != Want::Ahead)
     }
 }
 
@@ -125,7 +119,6 @@ impl Ledger {
         self.starting += standing.starting;
         self.calls += standing.calls;
         self.callers += usize::from(standing.calls > 0);
-        self.claimants += usize::from(standing.is_claimant());
     }
 
     fn subtract(&mut self, standing: &Standing) {
@@ -138,7 +131,6 @@ impl Ledger {
         self.starting -= standing.starting;
         self.calls -= standing.calls;
         self.callers -= usize::from(standing.calls > 0);
-        self.claimants -= usize::from(standing.is_claimant());
     }
 }
 

@@ -187,6 +187,27 @@ fn two_versions_share_room_for_one_in_turn() {
 }
 
 #[test]
+fn small_ones_do_not_starve_a_large_one_that_needs_more_than_its_share() {
+    let large = Limits { memory_mib: 250, expected_memory_mib: 250, ..single() };
+    let mut story = Story::on_machine(room_for(3), [single(), single(), large]);
+    story.make_ready(1, 1, 1);
+    story.make_ready(2, 1, 1);
+    assert_eq!(story.arrive_at(3, 1), [], "each of the others holds a third");
+    assert_eq!(story.arrive_at(1, 2), []);
+    assert_eq!(story.on_of(1, Event::Finished(CallNo(1))), [(1, stop(1, StopReason::GivenUp))]);
+    assert_eq!(story.on_of(2, Event::Finished(CallNo(1))), [(2, stop(1, StopReason::GivenUp))]);
+    assert_eq!(story.on_of(1, Event::Exited(InstanceNo(1))), [], "the large one is first in line");
+    assert_eq!(story.on_of(2, Event::Exited(InstanceNo(1))), [(3, start(1))]);
+    assert_eq!(story.on_of(3, Event::Ready(InstanceNo(1))), [(3, assign(1, 1))]);
+    assert_eq!(
+        story.on_of(3, Event::Finished(CallNo(1))),
+        [(3, stop(1, StopReason::GivenUp))],
+        "and then not"
+    );
+    assert_eq!(story.on_of(3, Event::Exited(InstanceNo(1))), [(1, start(2))]);
+}
+
+#[test]
 fn memory_that_comes_free_is_for_the_one_that_has_nothing_though_others_need_less() {
     let large = Limits { memory_mib: 200, expected_memory_mib: 200, ..single() };
     let mut story = Story::on_machine(room_for(3), [single(), large, single()]);
@@ -205,9 +226,8 @@ fn one_that_has_nothing_gets_the_last_calls_that_the_machine_may_hold() {
     let many = Limits { queue_limit: 1_000, ..single() };
     let machine = Machine { max_calls: 20, ..AMPLE };
     let mut story = Story::on_machine(machine, [many.clone(), many]);
-    let refused: Vec<_> =
-        (0..30).map(|call| story.arrive_at(1, call)).filter(|a| a[..] != [] && a.len() == 1).collect();
-    let refusals = refused.iter().flatten().filter(|(_, a)| matches!(a, crate::Action::Reject(..))).count();
+    let actions: Vec<_> = (0..30).flat_map(|call| story.arrive_at(1, call)).collect();
+    let refusals = actions.iter().filter(|(_, action)| matches!(action, crate::Action::Reject(..))).count();
     assert_eq!(refusals, 12, "a tenth is kept");
     assert_eq!(story.arrive_at(2, 0).len(), 1, "for others");
     assert_eq!(story.arrive_at(2, 1).len(), 1);
