@@ -50,6 +50,11 @@ class Pending:
         except httpx.HTTPError as error:
             self._answer = error
 
+    @property
+    def is_waiting(self) -> bool:
+        """True until the answer is there."""
+        return self._thread.is_alive()
+
     def answer(self, within_s: float = DEADLINE_S) -> httpx.Response:
         """The answer, which must come in time."""
         self._thread.join(within_s)

@@ -23,14 +23,14 @@ pub mod version;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use modelet_core::{FunctionName, Version};
+use modelet_core::{FunctionName, Qualifier, Version};
 use modelet_scheduler::{Event, Machine};
 use modelet_worker::{SocketFolder, Spawner};
 
 use crate::clock::Clock;
 use crate::config::InstanceCommand;
 use crate::store::artifacts::Artifacts;
-use crate::store::catalog::VersionEntry;
+use crate::store::catalog::{Catalog, VersionEntry};
 use crate::store::logs::Logs;
 use crate::store::secrets::Secrets;
 
@@ -95,14 +95,15 @@ impl Dispatch {
         self.lock().version(entry, self)
     }
 
-    /// A version becomes the live one of its function: its minimum is started, its reserve kept free. Nothing is kept for
-    /// the former one any more; its instances go as their idle times end.
+    /// Follows the catalog: the minimum of a function's live version is started and its reserve kept free. Nothing is kept
+    /// for the former one any more; its instances go as their idle times end.
     ///
-    /// To be called for the live version of every function when the platform starts, and whenever another becomes live.
-    pub fn go_live(&self, entry: &Arc<VersionEntry>) {
+    /// To be called for every function when the platform starts, and whenever another version becomes live. The version
+    /// is looked up under the lock, so that of two changes at once the last one counts.
+    pub fn go_live(&self, catalog: &Catalog, name: &FunctionName) {
         self.shared.cells.want();
         let mut versions = self.lock();
-        let name = &entry.card.name;
+        let Ok(entry) = catalog.resolve(name, Qualifier::Live) else { return };
         if let Some(former) = versions.live.insert(name.clone(), entry.version)
             && former != entry.version
             && let Some(former) = versions.active.get(&(name.clone(), former))
@@ -113,7 +114,7 @@ impl Dispatch {
         match versions.active.get(&(name.clone(), entry.version)) {
             Some(version) => version.event(Event::Live),
             None if settings.min_instances > 0 || settings.reserved_instances > 0 => {
-                versions.version(entry, self);
+                versions.version(&entry, self);
             }
             // It costs nothing until its first call.
             None => {}

@@ -23,7 +23,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use modelet_core::manifest::Rung;
-use modelet_core::{Code, PlatformError, Qualifier};
+use modelet_core::{Code, PlatformError};
 use modelet_scheduler::Machine;
 use modelet_worker::{SocketFolder, Spawner};
 use tokio::net::TcpListener;
@@ -97,9 +97,7 @@ impl Platform {
         let server = Server::new(gateway, admin::router(Arc::new(admin)), &config, bound);
         lock.publish(&url).map_err(|e| store_failed("publish the address", e))?;
         for function in catalog.all() {
-            if let Some(live) = function.resolve(Qualifier::Live) {
-                dispatch.go_live(live);
-            }
+            dispatch.go_live(&catalog, &function.name);
         }
         Ok(Self { lock, listener, server, dispatch, url })
     }

@@ -104,7 +104,7 @@ pub(crate) async fn deploy(
     let (catalog, dispatch) = (admin.catalog.clone(), admin.dispatch.clone());
     let published = to_its_end(async move {
         let published = catalog.publish(prepared, evidence, now_ms).await?;
-        dispatch.go_live(&published.0);
+        dispatch.go_live(&catalog, &published.0.card.name);
         Ok(published)
     });
     let (entry, created) = published.await?;

@@ -23,7 +23,7 @@ pub(super) struct Control {
     machine: Machine,
     books: Mutex<Books>,
     /// Told when an earlier wake-up is due than the one the timer sleeps for.
-    wake: Notify,
+    wake: Arc<Notify>,
     /// Told after each event.
     changed: Notify,
 }
@@ -54,7 +54,7 @@ impl Control {
     /// An empty fleet.
     pub(super) fn new(clock: Clock, machine: Machine) -> Self {
         let books = Books { fleet: Fleet::new(machine), versions: HashMap::new(), timer: None };
-        Self { clock, machine, books: Mutex::new(books), wake: Notify::new(), changed: Notify::new() }
+        Self { clock, machine, books: Mutex::new(books), wake: Arc::default(), changed: Notify::new() }
     }
 
     /// Adds a version at zero.
@@ -164,7 +164,7 @@ impl Control {
         match books.timer {
             None => {
                 books.timer = Some(due);
-                tokio::spawn(run_timer(Arc::downgrade(self), self.clock, due));
+                tokio::spawn(run_timer(Arc::downgrade(self), self.wake.clone(), self.clock, due));
             }
             Some(set) if due < set => {
                 books.timer = Some(due);
@@ -194,11 +194,13 @@ impl Control {
 }
 
 /// Sleeps until the next wake-up, over and over. A platform that nobody else holds is not kept by its timer.
-async fn run_timer(control: Weak<Control>, clock: Clock, mut due: Duration) {
+async fn run_timer(control: Weak<Control>, wake: Arc<Notify>, clock: Clock, mut due: Duration) {
     loop {
-        let Some(held) = control.upgrade() else { return };
-        let woken = tokio::time::timeout_at(clock.instant(due), held.wake.notified()).await.is_ok();
-        match if woken { held.next_tick() } else { held.tick() } {
+        let next = tokio::select! {
+            () = tokio::time::sleep_until(clock.instant(due)) => control.upgrade().and_then(|c| c.tick()),
+            () = wake.notified() => control.upgrade().and_then(|c| c.next_tick()),
+        };
+        match next {
             Some(next) => due = next,
             None => return,
         }

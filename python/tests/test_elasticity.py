@@ -1,0 +1,99 @@
+"""Between functions: minimum and reserve, rate limits, memory of the machine, recycling. Real processes, real limits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import wire
+from burst import at_once, in_background
+from harness import Function, Platform, eventually
+from test_scaling import slow_body
+
+
+@pytest.fixture
+def small_platform(tmp_path: Path) -> Iterator[Platform]:
+    """A machine with room for one or two instances of a small model."""
+    small = Platform(tmp_path).start("--memory-mib", "64")
+    yield small
+    small.stop()
+
+
+@pytest.fixture
+def iris_body(cases) -> dict:
+    """One row of iris."""
+    return wire.by_name(cases["iris-matrix"].call("one").inputs)
+
+
+def ready(function: Function) -> list[dict]:
+    """Its instances that take calls."""
+    return [instance for instance in function.instances() if instance["state"] == "ready"]
+
+
+def test_the_minimum_is_there_without_a_call_comes_again_and_moves_with_the_live_version(own_platform, cases):
+    case = cases["iris-matrix"]
+    settings = {"min_instances": 1, "idle_timeout_ms": 300}
+    iris = own_platform.deploy(case, "iris", **settings)
+    (first,) = eventually(lambda: ready(iris), 10, "the minimum is ready, nobody has called")
+    os.kill(first["pid"], signal.SIGKILL)
+    eventually(lambda: [i for i in ready(iris) if i["id"] != first["id"]], 10, "it is replaced")
+    own_platform.deploy(case, "iris", **settings, queue_limit=7)
+    eventually(lambda: {i["version"] for i in ready(iris)} == {2}, 10, "only the live version has a minimum")
+    own_platform.stop()
+    own_platform.start()
+    again = Function(own_platform, "iris", {})
+    eventually(lambda: ready(again), 10, "the minimum is there after a restart")
+
+
+def test_calls_beyond_the_rate_are_throttled_and_told_when_to_come_back(function, iris_body):
+    iris = function("iris-matrix", "throttled", rate_limit_per_s=2, rate_burst=3)
+    answers = at_once(iris, [iris_body] * 10)
+    refused = [answer for answer in answers if answer.status == 429]
+    assert sum(answer.status == 200 for answer in answers) == 10 - len(refused)
+    assert 5 <= len(refused) <= 7, "three at once, perhaps one more by the time"
+    for answer in refused:
+        assert answer.error["code"] == "throttled"
+        assert "rate_limit_per_s = 2" in answer.error["message"]
+        assert int(answer.headers["retry-after"]) == 1
+    time.sleep(1)
+    assert iris.post(iris_body).status_code == 200
+
+
+def test_recycled_instances_lose_no_call(function, iris_body):
+    iris = function("iris-matrix", "recycled", recycle_calls=10, max_instances=2)
+    answers = [answer for _ in range(5) for answer in at_once(iris, [iris_body] * 20)]
+    assert {answer.status for answer in answers} == {200}
+    served: dict[str, int] = {}
+    for answer in answers:
+        served[answer.headers["x-modelet-instance"]] = served.get(answer.headers["x-modelet-instance"], 0) + 1
+    assert max(served.values()) <= 10, served
+    assert len(served) >= 10
+
+
+def test_what_can_never_fit_is_refused_at_once_and_says_which_setting(small_platform, cases, iris_body):
+    case = cases["iris-matrix"]
+    reserved = small_platform.deploy(case, "reserved", reserved_instances=2)
+    other = small_platform.deploy(case, "other")
+    begin = time.monotonic()
+    answer = other.post(iris_body)
+    assert time.monotonic() - begin < 2
+    assert answer.status_code == 503, answer.text
+    error = answer.json()["error"]
+    assert error["code"] == "machine-full"
+    assert "--memory-mib = 64" in error["message"]
+    assert reserved.post(iris_body).status_code == 200, "what is kept is there"
+
+
+def test_a_burst_that_holds_the_memory_does_not_starve_a_trickle(small_platform, cases, iris_body):
+    burst = small_platform.deploy(cases["slow"], "burst", concurrency=1, max_instances=4)
+    trickle = small_platform.deploy(cases["iris-matrix"], "trickle")
+    body = slow_body(burst, 0.5)
+    calls = [in_background(burst, body) for _ in range(24)]
+    eventually(burst.busy_instance, 10, "the burst has begun")
+    assert trickle.post(iris_body).status_code == 200
+    assert any(call.is_waiting for call in calls), "it did not wait for the whole burst"
+    assert [call.answer().status_code for call in calls] == [200] * 24
