@@ -4,7 +4,7 @@
 //! - [`sandbox`]: what an instance may do, and how it is held to it
 //! - [`ladder`]: which rungs of isolation work here, and which one an instance gets
 //! - [`confinement`]: the walls of a running instance, and what it uses within them
-//! - [`cgroup`]: control groups; [`usage`] and [`memory`]: what processes use, where there are none
+//! - [`cgroup`]: control groups; [`usage`]: what processes use, where there are none
 //! - [`process`]: a running process group: its end, and how to bring it about
 //! - [`socket`]: the Unix sockets that instances inherit as fd 3
 //! - [`control`]: the way to a stem cell, which gets its artifact as open descriptors
@@ -24,7 +24,6 @@ pub mod control;
 pub mod feed;
 pub mod ladder;
 pub mod machine;
-pub mod memory;
 pub mod once;
 pub mod output;
 pub mod process;

@@ -5,11 +5,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::memory;
-
-/// Clock ticks of `/proc/PID/stat` in a second: `USER_HZ`, the same on every architecture that we build for.
-const TICKS_PER_SECOND: u64 = 100;
-
 /// Which processes belong to an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Members {
@@ -29,7 +24,7 @@ pub(crate) struct Usage {
 impl Members {
     /// Memory that cannot be dropped, KiB, with what lies in a private /tmp. What is mapped from there counts twice.
     pub fn memory_kib(self) -> u64 {
-        let held: u64 = self.folders().iter().filter_map(|folder| memory::resident_in_kib(folder)).sum();
+        let held: u64 = self.folders().iter().filter_map(|folder| resident_kib(folder)).sum();
         held + self.tmp_kib()
     }
 
@@ -37,7 +32,7 @@ impl Members {
     pub fn usage(self) -> Usage {
         let stats = self.folders().into_iter().filter_map(|folder| Stat::read(&folder));
         stats.fold(Usage::default(), |sum, stat| Usage {
-            cpu_ms: sum.cpu_ms + stat.ticks * 1_000 / TICKS_PER_SECOND,
+            cpu_ms: sum.cpu_ms + stat.ticks * 1_000 / rustix::param::clock_ticks_per_second().max(1),
             threads: sum.threads + stat.threads,
         })
     }
@@ -65,6 +60,19 @@ fn processes(proc: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(proc) else { return Vec::new() };
     let is_process = |name: &std::ffi::OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
     entries.flatten().filter(|entry| is_process(&entry.file_name())).map(|entry| entry.path()).collect()
+}
+
+/// Memory that a process holds alone or with others and that cannot be dropped: anonymous and shared memory. Mapped files are
+/// left out, since the kernel drops them when it needs the room. `None` when the process is gone.
+///
+/// Source: `RssAnon` and `RssShmem` of `/proc/PID/status`.
+fn resident_kib(folder: &Path) -> Option<u64> {
+    let status = fs::read_to_string(folder.join("status")).ok()?;
+    let field = |name| {
+        let value: &str = status.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    Some(field("RssAnon:")? + field("RssShmem:")?)
 }
 
 struct Stat {
@@ -99,6 +107,16 @@ mod tests {
         let stat = Stat::parse(text).unwrap();
         assert_eq!((stat.group, stat.ticks, stat.threads), (40, 34, 3));
         assert!(Stat::parse("nonsense").is_none());
+    }
+
+    #[test]
+    fn memory_is_seen_while_it_is_held() {
+        let me = Path::new("/proc/self");
+        let before = resident_kib(me).unwrap();
+        let held = vec![1_u8; 64 << 20];
+        let during = resident_kib(me).unwrap();
+        assert!(during >= before + (60 << 10), "{before} then {during} KiB with {} held", held.len());
+        assert_eq!(resident_kib(Path::new("/proc/0")), None);
     }
 
     #[test]

@@ -33,9 +33,14 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     for instance in &view.instances {
         let pid = instance.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
         let memory = output::size(instance.memory_kib << 10);
+        let isolation =
+            instance.isolation.map_or_else(String::new, |rung| format!(", isolation {}", u8::from(rung)));
         output::card_line(
             "instance",
-            format!("{} {}{pid}, {} calls, {memory}", instance.id, instance.state, instance.in_flight),
+            format!(
+                "{} {}{pid}, {} calls, {memory}{isolation}",
+                instance.id, instance.state, instance.in_flight
+            ),
         );
     }
     if view.instances.is_empty() {

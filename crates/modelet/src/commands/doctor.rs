@@ -3,6 +3,9 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
+use modelet_core::Code;
+use modelet_core::manifest::Rung;
+use modelet_worker::ladder::remedy;
 use modelet_worker::machine::{Cgroups, Machine};
 use serde::Serialize;
 
@@ -41,8 +44,13 @@ impl Check {
     }
 }
 
-pub fn run(common: &Common) -> Result<(), Report> {
-    let machine = Machine::look();
+pub async fn run(common: &Common) -> Result<(), Report> {
+    let this = std::env::current_exe().map_err(|error| {
+        Report::new(Code::Internal, format!("could not find this program's own file: {error}"))
+    })?;
+    let machine = Machine::look(this)
+        .await
+        .map_err(|error| Report::new(Code::Internal, format!("could not look at this machine: {error}")))?;
     let data = data_folder(common.data.clone())?;
     let checks = [
         system(&machine),
@@ -86,18 +94,20 @@ fn version(release: &str) -> (u32, u32) {
 }
 
 fn isolation(machine: &Machine) -> Check {
-    let can: Vec<_> = [(machine.user_namespaces, "user namespaces"), (machine.landlock, "landlock")]
-        .iter()
-        .filter_map(|(there, name)| there.then_some(*name))
-        .collect();
-    let can = if can.is_empty() { "nothing more".to_owned() } else { can.join(", ") };
-    let found = format!("instances get: {}; the kernel offers {can}", machine.isolation);
-    Check::new(
-        "isolation",
-        Verdict::Warning,
-        found,
-        "deploy only models that you trust: a stronger sandbox is on its way",
-    )
+    let ladder = &machine.ladder;
+    let missing = ladder.missing();
+    let found = match missing.as_str() {
+        "" => format!("instances get {}", machine.isolation),
+        missing => format!("instances get {}; missing: {missing}", machine.isolation),
+    };
+    let verdict = match ladder.best() {
+        Some(Rung::NamespacesAndCgroups) => Verdict::Ok,
+        Some(_) => Verdict::Warning,
+        None => Verdict::Missing,
+    };
+    // What is missing on the strongest rung is what keeps instances from it.
+    let first = ladder.rungs.iter().find(|state| state.missing.is_some());
+    Check::new("isolation", verdict, found, first.and_then(|state| remedy(state.rung)).unwrap_or(""))
 }
 
 fn cgroups(machine: &Machine) -> Check {

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use modelet_core::instance::Readiness;
+use modelet_core::manifest::Rung;
 use modelet_core::{Code, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
 use modelet_worker::{Confinement, Exit, Feed, FeedError, OutputLine, Process};
@@ -54,6 +55,8 @@ pub struct InstanceView {
     pub started_at_ms: i64,
     /// Memory that it holds, KiB.
     pub memory_kib: u64,
+    /// The rung of isolation that it stands on; absent while it is being started.
+    pub isolation: Option<Rung>,
 }
 
 /// One instance.
@@ -153,6 +156,7 @@ impl Instance {
             (None, Some(_)) => "ready",
         };
         let pid = self.pid.get().copied();
+        let walls = self.confinement();
         InstanceView {
             id: self.id.clone(),
             version: self.version,
@@ -160,7 +164,8 @@ impl Instance {
             state: state.to_owned(),
             in_flight: diary.calls.len(),
             started_at_ms: self.started_at_ms,
-            memory_kib: self.confinement().map_or(0, |walls| walls.memory_kib()),
+            memory_kib: walls.as_ref().map_or(0, |walls| walls.memory_kib()),
+            isolation: walls.map(|walls| walls.rung()),
         }
     }
 

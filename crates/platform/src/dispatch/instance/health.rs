@@ -20,6 +20,8 @@ const TOLD_STEP_MIB: u64 = 8;
 /// A model that fills most of its memory by itself is not worn: an instance has to grow by this part of what it held when it was
 /// ready.
 const GROWTH_PART: u64 = 8;
+/// Less processor time than this is no work: a process that waits wakes up now and then.
+const CPU_STEP_MS: u64 = 10;
 /// The answer to a question about health may take this long.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -121,7 +123,8 @@ fn look(instance: &Instance) -> Look {
     let Some(walls) = instance.confinement() else {
         return Look { in_flight, ..Look::default() };
     };
-    Look { memory_kib: walls.memory_kib(), threads: walls.threads(), cpu_ms: walls.cpu_ms(), in_flight }
+    let cpu_ms = walls.cpu_ms() / CPU_STEP_MS * CPU_STEP_MS;
+    Look { memory_kib: walls.memory_kib(), threads: walls.threads(), cpu_ms, in_flight }
 }
 
 async fn answers(instance: &Instance) -> bool {
