@@ -121,6 +121,7 @@ fn among_others(order: &Order, status: &Status) -> Step<Infallible> {
     let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", program.as_raw_fd()));
     if Identity::current().is_root() {
         privileges::become_nobody().doing("become an ordinary user")?;
+        can_read(order)?;
     }
     if order.rung == Rung::Landlock {
         fence::enclose(order, &by_descriptor)?;
@@ -130,6 +131,18 @@ fn among_others(order: &Order, status: &Status) -> Step<Infallible> {
     let process = getpid().as_raw_nonzero().get().unsigned_abs();
     let walls = Walls { network: order.sandbox.network, namespaces: false, process };
     become_program(order, &by_descriptor, walls, status)
+}
+
+/// Says at once what the instance would stumble over later: nothing opens a closed folder to it, as a mount does elsewhere.
+fn can_read(order: &Order) -> Step<()> {
+    for bind in &order.sandbox.binds {
+        rustix::fs::access(&bind.source, rustix::fs::Access::READ_OK).doing(format!(
+            "read {} as an ordinary user; without namespaces everybody must be able to reach it, for example in another \
+             data folder",
+            bind.source.display()
+        ))?;
+    }
+    Ok(())
 }
 
 fn open_program(path: &Path) -> Step<File> {

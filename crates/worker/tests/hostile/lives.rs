@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -102,6 +103,29 @@ async fn what_cannot_be_started_is_an_error_that_names_it() {
             bad.sandbox.binds = vec![Bind { source: "/usr".into(), target: "/a/../../b".into() }];
             let error = spawner.spawn(bad).await.unwrap_err().to_string();
             assert!(error.contains("/a/../../b"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_root_may_read_and_its_instance_may_not_is_named() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let closed = tempfile::tempdir().unwrap();
+    std::fs::create_dir(closed.path().join("artifact")).unwrap();
+    std::fs::set_permissions(closed.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    for rung in rungs().await {
+        let spawner = on(rung).await;
+        let (mut launch, _socket) = launch(&["list", "/given"]);
+        let source = closed.path().join("artifact");
+        launch.sandbox.binds = vec![Bind { source, target: "/given".into() }];
+        let spawned = spawner.spawn(launch).await;
+        if rung <= Rung::Namespaces {
+            assert_eq!(spawned.unwrap().process.wait().await.unwrap(), Exit::Code(0), "{rung}");
+        } else {
+            let error = spawned.unwrap_err().to_string();
+            assert!(error.contains("artifact as an ordinary user"), "{rung}: {error}");
         }
     }
 }
