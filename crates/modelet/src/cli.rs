@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+pub mod simulate;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -67,6 +69,11 @@ pub enum Command {
     /// Delete a function with all its versions and logs
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
     Delete(Delete),
+    /// Replay a trace of calls through the scheduler, and compare keep-alive policies on it
+    #[command(
+        after_help = "Examples:\n  modelet logs iris -n 100000 --json > iris.jsonl && modelet simulate iris.jsonl\n  modelet simulate trace.csv --policy fixed:60s,fixed:10m,hybrid --by function\n  modelet simulate --generate azure-like --memory-mib 4096 --set concurrency=1"
+    )]
+    Simulate(simulate::Simulate),
     /// Show what this machine can do, and what is missing
     #[command(
         after_help = "Examples:\n  modelet doctor\n  modelet doctor --json | jq '.[] | select(.verdict != \"ok\")'"

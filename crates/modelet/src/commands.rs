@@ -19,6 +19,7 @@ mod invoke;
 mod logs;
 mod ls;
 mod probe;
+mod simulate;
 mod up;
 
 /// Runs a command to its end.
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Describe(named) => on_this_thread(async move { describe::run(&common, &named).await }),
         Command::Logs(logs) => on_this_thread(async move { logs::run(&common, &logs).await }),
         Command::Delete(delete) => on_this_thread(async move { delete::run(&common, &delete).await }),
+        Command::Simulate(simulate) => simulate::run(&common, &simulate),
         Command::Doctor => doctor::run(&common),
         Command::Engines(engines) => on_this_thread(async move { engines::run(&common, &engines).await }),
         Command::Explain(explain) => explain::run(&common, &explain),

@@ -11,6 +11,7 @@ mod engines;
 mod launch;
 mod output;
 mod report;
+mod simulate;
 
 fn main() -> ExitCode {
     // An instance is this same binary, started again: before anything else, so that it starts in no time.
