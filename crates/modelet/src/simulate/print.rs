@@ -11,7 +11,8 @@ const FUNCTIONS_SHOWN: usize = 20;
 /// Prints everything.
 pub fn print(comparison: &Comparison) {
     let Comparison { calls, functions, span_s, policies } = comparison;
-    output::line(format!("{} calls of {functions} functions in {}", whole(*calls as f64), span(*span_s)));
+    let (calls, functions) = (counted(*calls, "call"), counted(*functions, "function"));
+    output::line(format!("{calls} of {functions} in {}", span(*span_s)));
     output::line("");
     let head: Vec<_> = std::iter::once("").chain(policies.iter().map(|p| p.policy.as_str())).collect();
     output::table(&head, rows(policies));
@@ -107,7 +108,7 @@ fn sentence(first: &PolicyFigures, other: &PolicyFigures) -> String {
         (more, cost) if more <= 0.0 && cost <= 0.0 => "better".to_owned(),
         (more, cost) if more >= 0.0 && cost >= 0.0 => "worse".to_owned(),
         (more, cost) if more < 0.0 => format!("each cold start avoided costs {:.1} GiB·s", cost / -more),
-        (more, cost) => format!("each cold start more saves {:.1} GiB·s", -cost / more),
+        (more, cost) => format!("each further cold start saves {:.1} GiB·s", -cost / more),
     };
     format!(
         "{} against {}: {} cold starts instead of {} ({}), {} GiB·s instead of {} ({}): {meaning}.",
@@ -123,10 +124,17 @@ fn sentence(first: &PolicyFigures, other: &PolicyFigures) -> String {
 }
 
 fn change((before, after): (f64, f64)) -> String {
+    if before.round() == after.round() {
+        return "the same".to_owned();
+    }
     if before == 0.0 {
-        return if after == 0.0 { "the same".to_owned() } else { "from none".to_owned() };
+        return "from none".to_owned();
     }
     format!("{:+.1} %", (after / before - 1.0) * 100.0)
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{} {what}{}", whole(n as f64), if n == 1 { "" } else { "s" })
 }
 
 /// A whole number with its thousands apart.
@@ -160,6 +168,7 @@ mod tests {
             ["59.0 seconds", "10.0 minutes", "2.0 hours", "10.0 days"]
         );
         assert_eq!([change((100.0, 45.0)), change((10.0, 11.0))], ["-55.0 %", "+10.0 %"]);
+        assert_eq!([counted(1, "call"), counted(2_000, "call")], ["1 call", "2,000 calls"]);
         assert_eq!([change((0.0, 0.0)), change((0.0, 1.0))], ["the same", "from none"]);
     }
 }
