@@ -66,6 +66,7 @@ codes! {
     BadArtifact, "bad-artifact", 400;
     BadManifest, "bad-manifest", 400;
     BadName, "bad-name", 400;
+    BadTrace, "bad-trace", 400;
     ModelRefused, "model-refused", 400;
     EngineMissing, "engine-missing", 503;
     EnginesDisagree, "engines-disagree", 400;

@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+pub mod simulate;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -81,6 +83,11 @@ pub enum Command {
         after_help = "Examples:\n  modelet secret set partner-key < key.txt\n  modelet secret ls\n  modelet secret rm partner-key\n\nIn modelet.toml:\n  [secrets]\n  API_KEY = \"partner-key\""
     )]
     Secret(Secret),
+    /// Replay a trace of calls through the scheduler, and compare keep-alive policies on it
+    #[command(
+        after_help = "Examples:\n  modelet logs iris -n 100000 --json > iris.jsonl && modelet simulate iris.jsonl\n  modelet simulate trace.csv --policy fixed:60s,fixed:10m,hybrid --by function\n  modelet simulate --generate azure-like --memory-mib 4096 --set concurrency=1"
+    )]
+    Simulate(simulate::Simulate),
     /// Show what this machine can do, and what is missing
     #[command(
         after_help = "Examples:\n  modelet doctor\n  modelet doctor --json | jq '.[] | select(.verdict != \"ok\")'"

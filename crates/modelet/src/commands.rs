@@ -20,6 +20,7 @@ mod logs;
 mod ls;
 mod probe;
 mod secret;
+mod simulate;
 mod up;
 mod usage;
 mod why_slow;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Usage(usage) => on_this_thread(async move { usage::run(&common, &usage).await }),
         Command::WhySlow(why) => on_this_thread(async move { why_slow::run(&common, &why).await }),
         Command::Delete(delete) => on_this_thread(async move { delete::run(&common, &delete).await }),
+        Command::Simulate(simulate) => simulate::run(&common, &simulate),
         Command::Doctor => on_this_thread(async move { doctor::run(&common).await }),
         Command::Engines(engines) => on_this_thread(async move { engines::run(&common, &engines).await }),
         Command::Explain(explain) => explain::run(&common, &explain),

@@ -11,6 +11,7 @@ mod engines;
 mod launch;
 mod output;
 mod report;
+mod simulate;
 
 fn main() -> ExitCode {
     if let Some(code) = modelet_worker::sandbox::run_if_init() {

@@ -29,6 +29,12 @@ impl Report {
         self
     }
 
+    /// What happened, to what.
+    #[cfg(test)]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// True when it has this code.
     pub fn is(&self, code: Code) -> bool {
         self.code == code

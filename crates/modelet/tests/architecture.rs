@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("package", &["core", "model"]),
     ("runtime", &["core", "model", "protocol"]),
     ("platform", &["core", "protocol", "scheduler", "worker"]),
-    ("modelet", &["core", "model", "package", "platform", "runtime", "worker"]),
+    ("modelet", &["core", "model", "package", "platform", "runtime", "scheduler", "worker"]),
 ];
 
 fn crates() -> PathBuf {

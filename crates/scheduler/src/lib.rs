@@ -8,6 +8,7 @@
 //! - [`keep_alive`], [`autoscale`], [`rate`]: how long instances are kept, how many a steady load wants, how many calls
 //!   are let in
 //! - [`pool`], [`calls`]: the books of a version
+//! - [`simulate`]: a trace, in virtual time
 //!
 //! Deliberately absent: I/O, async, clocks, randomness. `now` is the time since an arbitrary start and never goes back; the
 //! one place that carries actions out is the platform's dispatch. Whatever has events can use a [`Fleet`]: a simulation
@@ -24,6 +25,7 @@ pub mod keep_alive;
 pub mod limits;
 mod pool;
 mod rate;
+pub mod simulate;
 #[cfg(test)]
 mod story;
 pub mod version;
