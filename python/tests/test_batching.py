@@ -23,6 +23,8 @@ from recipes.handmade import graph
 CLIENTS = 64
 #: Long enough that calls of one burst meet, on a machine of two cores that does other things too.
 GATHER = {"batch_max_wait_ms": 200, "concurrency": CLIENTS, "max_instances": 1}
+#: … for models so small that a deploy would not find it worth it.
+GATHER_SMALL = GATHER | {"batch_max_rows": 64}
 
 
 def together(answer: httpx.Response) -> int:
@@ -123,7 +125,7 @@ def test_a_storm_of_texts_of_many_lengths(function, cases):
 def test_texts_and_maps_of_classes_reach_their_own_caller(name, function, cases):
     """Columns of text, a map of classes for each row; ids that come out as they went in."""
     case = cases[name]
-    texts = function(name, f"batched-{name}", **GATHER)
+    texts = function(name, f"batched-{name}", **GATHER_SMALL)
     call = case.calls[-1]
     bodies, expected = [], []
     for at in range(3 * CLIENTS):
@@ -164,7 +166,7 @@ def test_one_bad_row_among_good_ones_fails_alone(handmade):
     nodes = [h.make_node("Gather", ["list", "position"], ["y"])]
     listed = np.arange(1_000, dtype=np.float32) * 10
     model = graph(nodes, [("position", T.INT64, ["rows"])], [("y", T.FLOAT, ["rows"])], [("list", listed)])
-    lookup = handmade("lookup", model, **GATHER)
+    lookup = handmade("lookup", model, **GATHER_SMALL)
     positions = [99_999 if at % 16 == 5 else at for at in range(CLIENTS)]
     answers = everyone(lookup, [{"inputs": {"position": [position]}} for position in positions])
     for position, answer in zip(positions, answers, strict=True):
@@ -298,7 +300,7 @@ def test_the_users_own_number_stays_with_a_warning(handmade, platform, tmp_path)
 
 def test_a_single_client_is_never_held_up(function, cases):
     """One call after the other, nothing else: no waiting for company, by the instance's own clock."""
-    boosting = function("boosting-classifier", "unhurried-boosting")
+    boosting = function("boosting-classifier", "unhurried-boosting", batch_max_rows=64)
     body = wire.by_name(cases["boosting-classifier"].call("one").inputs)
     gathers = []
     for _ in range(300):
