@@ -44,7 +44,7 @@ impl Client {
         let data = data_folder(common.data.clone())?;
         let running = modelet_platform::lock::running(&data).ok_or_else(|| {
             Report::new(Code::NoPlatform, format!("no platform runs on {}", data.display()))
-                .hint("start one in another terminal: modelet up")
+                .hint("start one in another terminal: modelet up; or say which one: --data DIR, --server URL")
         })?;
         Self::at(&running.url)
     }

@@ -7,7 +7,7 @@
 //! - [`generate`], [`random`]: a trace that is made up, the same for the same seed
 //! - [`policy`]: what is compared
 //! - [`compare`]: the comparison, in numbers
-//! - [`print`]: and for people
+//! - [`mod@print`]: and for people
 
 mod arrivals;
 mod azure2019;

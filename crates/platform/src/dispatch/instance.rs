@@ -96,7 +96,7 @@ struct Diary {
 #[derive(Debug, Clone)]
 enum End {
     /// It could not be started at all.
-    NotStarted(Code, String),
+    NotStarted(PlatformError),
     /// It said itself why it cannot serve.
     Failed(Code, String),
     /// It grew beyond its limit, to this many MiB.
@@ -193,9 +193,10 @@ impl Instance {
                 let code = if code.status() < 500 { Code::StartFailed } else { *code };
                 PlatformError::new(code, format!("instance {id} could not load: {why}"))
             }
-            Some(End::NotStarted(code, why)) => {
-                PlatformError::new(*code, format!("instance {id} could not be started: {why}"))
-            }
+            Some(End::NotStarted(error)) => PlatformError {
+                message: format!("instance {id} could not be started: {}", error.message),
+                ..error.clone()
+            },
             Some(End::OutOfMemory(mib)) => PlatformError::new(
                 Code::OutOfMemory,
                 format!("instance {id} grew to {mib} MiB while it loaded, beyond memory_mib"),
@@ -276,8 +277,10 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
                 // The kernel was faster than our own look.
                 instance.ended(End::OutOfMemory(walls.peak_memory_kib() >> 10));
             }
-            let end =
-                exit.map_or_else(|error| End::NotStarted(Code::StartFailed, error.to_string()), End::Exited);
+            let end = exit.map_or_else(
+                |error| End::NotStarted(PlatformError::new(Code::StartFailed, error.to_string())),
+                End::Exited,
+            );
             if let End::Exited(exit) = &end {
                 version.log_event(&instance, exit.to_string()).await;
             }
@@ -285,7 +288,7 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
         }
         Err(error) => {
             version.log_event(&instance, format!("could not be started: {error}")).await;
-            instance.ended(End::NotStarted(error.code, error.message));
+            instance.ended(End::NotStarted(error));
         }
     }
     instance.close(&version);

@@ -16,7 +16,7 @@ pub fn on(part: Part, view: &FunctionView, cold_starts: &[InvocationRecord]) -> 
         Part::Receive => vec![receive(cold_starts)],
         Part::Queue => vec![queue(view)],
         Part::Start => vec![start(cold_starts)],
-        Part::Load => load(view),
+        Part::Load => load(view, cold_starts),
         Part::FirstInference => vec![first_inference(view)],
         Part::Rest => vec![rest(cold_starts)],
     };
@@ -49,12 +49,15 @@ fn start(cold_starts: &[InvocationRecord]) -> String {
     )
 }
 
-fn load(view: &FunctionView) -> Vec<String> {
+fn load(view: &FunctionView, cold_starts: &[InvocationRecord]) -> Vec<String> {
     let (engine, size_bytes) = (view.card.engine, view.card.size_bytes());
     let size = output::size(size_bytes);
     let mut advice: Vec<_> = other_engine(view).into_iter().collect();
-    advice.push(if engine == EngineName::Onnxruntime && size_bytes < SMALL_MODEL_BYTES {
-        format!("It is the library of onnxruntime that takes the time, not the {size} of model.")
+    let from = cold_starts.last().and_then(|call| call.started_from.as_deref()).unwrap_or_default();
+    // A stem cell has loaded the library already.
+    let with_library = engine == EngineName::Onnxruntime && from != "a stem cell";
+    advice.push(if with_library && size_bytes < SMALL_MODEL_BYTES {
+        format!("The instance came from {from}: it is the library of onnxruntime that takes the time, not the {size} of model.")
     } else {
         format!("{engine} prepares {size} of model; a smaller or quantised model is ready sooner.")
     });

@@ -93,7 +93,7 @@ impl Instance {
     fn end_words(&self) -> String {
         let stopping = self.diary().stopping;
         match (self.end.get(), stopping) {
-            (Some(End::NotStarted(_, why)), _) => format!("could not be started: {why}"),
+            (Some(End::NotStarted(error)), _) => format!("could not be started: {error}"),
             (Some(End::Failed(code, _)), _) => format!("could not load: {code}"),
             (Some(End::OutOfMemory(mib)), _) => format!("stopped: it grew to {mib} MiB"),
             (_, Some(StopReason::Idle)) => "stopped: idle".to_owned(),
