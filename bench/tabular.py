@@ -3,8 +3,10 @@
     make bench        (uv brings the packages; wrk comes from Debian: apt-get install wrk)
 
 Cold start: from a request at zero instances to its answer, sandboxed process and model load included; median and 95th percentile of 200, and without stem cells.
-Warm: one connection; throughput: 16 connections; medians of 3 runs of 4 s with wrk, the two servers in turn. Both use one
-thread for inference. Figures of two servers compare only within one run.
+Warm: one connection; throughput: 16 connections; medians of 3 runs of 4 s with wrk, the servers in turn. All use one thread for
+inference. The runtime alone is the program inside an instance, serving the same artifact on a port of its own without a platform:
+what modelet takes longer than that is the price of gateway, scheduling, records and sandbox.
+Figures of two servers compare only within one run.
 """
 
 import contextlib
@@ -93,6 +95,22 @@ def cold_starts(port, path):
     return statistics.median(times), times[len(times) * 95 // 100]
 
 
+def modelet_json(*arguments):
+    command = [ROOT / "target/release/modelet", *arguments, "--json"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def runtime_alone(data, name, port, server):
+    """The process inside an instance, by itself: it computes the function's artifact and answers HTTP on a port."""
+    library = next(check["found"] for check in modelet_json("doctor") if check["name"] == "onnxruntime").split(" at ")[1]
+    versions = modelet_json("describe", name, *server)["versions"]
+    artifact = pathlib.Path(data) / "artifacts" / versions[0]["sha256"]
+    return running(
+        [ROOT / "target/release/modelet-runtime"],
+        PORT=str(port), MODELET_ARTIFACT=str(artifact), MODELET_ONNXRUNTIME=library,
+    )
+
+
 def without_cells(model):
     """Cold starts of a platform that starts every instance from a new process."""
     port = 18_803
@@ -107,7 +125,7 @@ def without_cells(model):
 def main():
     if shutil.which("wrk") is None:
         sys.exit("bench: wrk is missing; next: apt-get install wrk")
-    ours, theirs = 18_801, 18_802
+    ours, theirs, alone = 18_801, 18_802, 18_804
     model = ROOT / "examples/iris"
     with tempfile.TemporaryDirectory() as data, contextlib.ExitStack() as servers:
         started = time.perf_counter()
@@ -125,7 +143,13 @@ def main():
         cold, cold_p95 = cold_starts(ours, "/fn/cold")
         bare, bare_p95 = without_cells(model)
         assert call(ours, "/fn/warm")[1]["outputs"]["label"] == call(theirs, "/predict")[1]["outputs"]["label"]
-        rows = [("modelet", cold, ours, "/fn/warm"), ("FastAPI", peer_cold, theirs, "/predict")]
+        servers.enter_context(runtime_alone(data, "warm", alone, server))
+        wait_for(lambda: answers(alone, "/fn/warm"), "the start of the runtime alone")
+        rows = [
+            ("modelet", f"{cold:.1f}", ours, "/fn/warm"),
+            ("its runtime alone, without platform and sandbox", "", alone, "/fn/warm"),
+            ("FastAPI with ONNX Runtime", f"{peer_cold:.1f}", theirs, "/predict"),
+        ]
         results = {name: {1: [], 16: []} for name, *_ in rows}
         for _ in range(RUNS):
             for connections in (1, 16):
@@ -134,10 +158,11 @@ def main():
     print(f"cold start of modelet: p50 {cold:.1f} ms, p95 {cold_p95:.1f} ms; without stem cells {bare:.1f}, {bare_p95:.1f}")
     print("| | cold start, ms | warm p50 at 1 connection, ms | requests/s at 16 connections |")
     print("|---|---:|---:|---:|")
-    for name, cold_ms, *_ in rows:
-        warm = statistics.median(latency for latency, _ in results[name][1])
+    warm = {name: statistics.median(latency for latency, _ in results[name][1]) for name, *_ in rows}
+    for name, cold_text, *_ in rows:
         rate = statistics.median(rate for _, rate in results[name][16])
-        print(f"| {name} | {cold_ms:.1f} | {warm:.3f} | {rate:,.0f} |")
+        print(f"| {name} | {cold_text} | {warm[name]:.3f} | {rate:,.0f} |")
+    print(f"warm overhead at 1 connection: {(warm[rows[0][0]] - warm[rows[1][0]]) * 1e3:.0f} µs p50")
 
 
 main()

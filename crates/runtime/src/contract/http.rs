@@ -1,4 +1,4 @@
-//! The contract `http`: HTTP/1.1 on a socket that the host bound and we inherited.
+//! The contract `http`: HTTP/1.1 on a socket that the host bound and we inherited, or on the port that it named.
 //!
 //! One thread does everything, the computing too, and calls that come meanwhile wait in the sockets, unread. That saves the
 //! two thread switches that would cost more than a small model's answer. Engines that compute with several threads do so
@@ -10,6 +10,7 @@ use std::io;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -21,13 +22,18 @@ use hyper_util::rt::TokioIo;
 use modelet_core::instance::{HEALTH_PATH, Health, HealthState, READY_PATH, Readiness};
 use modelet_core::{Code, FunctionError};
 use serde::Serialize;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
 use crate::count::Counted;
 use crate::handler::Handler;
+use crate::inherited::Listener;
+
+/// When a connection cannot be accepted, the next try comes after this.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 type Loaded = Result<Box<dyn Handler>, FunctionError>;
 
@@ -42,13 +48,13 @@ struct Shared {
 }
 
 /// Serves until SIGTERM (exit code 0); or, when loading failed, until the host has been told (exit code 1).
-pub fn serve(
-    listener: std::os::unix::net::UnixListener,
-    loaded: Loaded,
-    load_ms: f64,
-) -> io::Result<ExitCode> {
+pub fn serve(listener: Listener, loaded: Loaded, load_ms: f64) -> io::Result<ExitCode> {
     let failure = loaded.as_ref().err().map(|error| (error.code, error.message.clone()));
     let code = ExitCode::from(u8::from(failure.is_some()));
+    if failure.is_some() && matches!(listener, Listener::Tcp(_)) {
+        // Nobody will ask why; what there is to say was said on standard error.
+        return Ok(code);
+    }
     let readiness = Readiness { load_ms, failure };
     let shared = Rc::new(Shared { handler: loaded, readiness, calls: Cell::new(0), told: Notify::new() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -56,15 +62,60 @@ pub fn serve(
     Ok(code)
 }
 
-async fn accept(listener: std::os::unix::net::UnixListener, shared: Rc<Shared>) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = UnixListener::from_std(listener)?;
+/// The listener, within the reactor.
+enum Door {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+impl Door {
+    fn open(listener: Listener) -> io::Result<Self> {
+        Ok(match listener {
+            Listener::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Self::Unix(UnixListener::from_std(listener)?)
+            }
+            Listener::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Self::Tcp(TcpListener::from_std(listener)?)
+            }
+        })
+    }
+
+    async fn accept(&self) -> Box<dyn Stream> {
+        loop {
+            match self.try_accept().await {
+                Ok(stream) => return stream,
+                // No descriptors left, or a client that has gone already.
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
+            }
+        }
+    }
+
+    async fn try_accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Answers are complete: waiting to fill a packet only costs latency.
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+        })
+    }
+}
+
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+async fn accept(listener: Listener, shared: Rc<Shared>) -> io::Result<()> {
+    let door = Door::open(listener)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopping) = watch::channel(());
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                let (stream, _) = accepted?;
+            stream = door.accept() => {
                 tokio::task::spawn_local(connection(stream, shared.clone(), stopping.clone()));
             }
             _ = terminate.recv() => break,
@@ -78,7 +129,7 @@ async fn accept(listener: std::os::unix::net::UnixListener, shared: Rc<Shared>) 
     Ok(())
 }
 
-async fn connection(stream: UnixStream, shared: Rc<Shared>, mut stopping: watch::Receiver<()>) {
+async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: watch::Receiver<()>) {
     let service = service_fn(move |request| answer(shared.clone(), request));
     let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     tokio::select! {

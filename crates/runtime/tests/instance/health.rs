@@ -13,11 +13,12 @@ use modelet_model::LoadOptions;
 use modelet_runtime::config::Config;
 use modelet_runtime::contract::http::serve;
 use modelet_runtime::handler::{Handler, ModelHandler};
+use modelet_runtime::inherited::Listener;
 
 use crate::build::{F32, model, node, tensor};
 
-/// An artifact of a small model.
-fn write_artifact(folder: &Path) {
+/// An artifact of a small model, `y = -x`.
+pub fn write_artifact(folder: &Path) {
     let files = folder.join("files");
     fs::create_dir(&files).unwrap();
     let shape = ["rows", "2"];
@@ -56,7 +57,7 @@ fn start(socket: &Path, artifact: Option<&Path>) {
             Some(config) => ModelHandler::load(&config).map(|handler| Box::new(handler) as Box<dyn Handler>),
             None => Err(FunctionError::new(Code::ModelRefused, "damaged")),
         };
-        serve(listener, loaded, 1.0)
+        serve(Listener::Unix(listener), loaded, 1.0)
     });
 }
 

@@ -9,6 +9,7 @@ mod onnx;
 
 mod failures;
 mod health;
+mod port;
 mod rows;
 
 use std::future::Future;
