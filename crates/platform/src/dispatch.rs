@@ -20,11 +20,11 @@ pub mod redact;
 pub mod ticket;
 pub mod version;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelet_core::{FunctionName, Qualifier, Version};
-use modelet_scheduler::{Event, Machine};
+use modelet_scheduler::{Counts, Event, Machine};
 use modelet_worker::{SocketFolder, Spawner};
 
 use crate::clock::Clock;
@@ -126,6 +126,21 @@ impl Dispatch {
         let mut views: Vec<_> = self.of(name).iter().flat_map(|version| version.instances()).collect();
         views.sort_by(|a, b| a.started_at_ms.cmp(&b.started_at_ms).then_with(|| a.id.cmp(&b.id)));
         views
+    }
+
+    /// How many calls and instances each function has, all its versions together.
+    pub fn standings(&self) -> BTreeMap<FunctionName, Counts> {
+        let versions: Vec<_> = self.lock().active.values().cloned().collect();
+        let mut standings = BTreeMap::<_, Counts>::new();
+        for version in versions {
+            *standings.entry(version.entry.card.name.clone()).or_default() += version.counts();
+        }
+        standings
+    }
+
+    /// Memory that all instances are charged with, and how much there is for them, MiB.
+    pub fn memory_mib(&self) -> (u64, u64) {
+        self.control.memory_mib()
     }
 
     /// Takes a function out of service: its calls in flight end, its instances stop. Returns when they have.

@@ -6,6 +6,7 @@
 mod ends;
 mod wants;
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::autoscale::Autoscaler;
@@ -68,6 +69,16 @@ pub struct Counts {
     pub waiting: usize,
     /// Calls that an instance works on.
     pub in_flight: usize,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.starting += other.starting;
+        self.ready += other.ready;
+        self.stopping += other.stopping;
+        self.waiting += other.waiting;
+        self.in_flight += other.in_flight;
+    }
 }
 
 impl VersionState {

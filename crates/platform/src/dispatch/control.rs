@@ -112,6 +112,11 @@ impl Control {
         self.lock().fleet.counts(no)
     }
 
+    /// Memory that all instances are charged with, and how much there is for them, MiB.
+    pub(super) fn memory_mib(&self) -> (u64, u64) {
+        (self.lock().fleet.memory_mib(), self.machine.memory_mib)
+    }
+
     /// The instances of a version that have not ended.
     pub(super) fn instances(&self, no: VersionNo) -> Vec<Arc<Instance>> {
         let books = self.lock();
