@@ -7,6 +7,7 @@
 //! - [`instance`]: the life of one instance, from start to exit
 //! - [`redact`]: keeps the values of secrets out of what it prints
 //! - [`account`]: how long an instance loaded, served and idled
+//! - [`place`]: a call's place in an instance, until its fate is known
 //! - [`ticket`]: a call's place in line, and what becomes of it
 //! - [`errors`]: what a call that is refused or fails is told
 
@@ -16,6 +17,7 @@ mod control;
 mod errors;
 pub mod instance;
 pub mod launch;
+pub mod place;
 pub mod redact;
 pub mod ticket;
 pub mod version;
@@ -38,6 +40,7 @@ use control::Control;
 
 pub use cells::Cells;
 pub use instance::{InstanceView, Startup};
+pub use place::Place;
 pub use ticket::{Seat, Ticket};
 pub use version::VersionDispatch;
 

@@ -108,6 +108,7 @@ impl VersionState {
         match event {
             Event::Arrived(call) => self.arrived(call, now, actions),
             Event::Finished(call) | Event::Left(call) => self.ended(call, now),
+            Event::NotTaken(call) => self.not_taken(call),
             Event::Ready(no) => self.ready(no, now),
             Event::Exited(no) => self.exited(no, now, actions),
             Event::Measured(no, mib) => self.measured(no, mib),

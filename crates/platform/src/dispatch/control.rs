@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::dispatch::VersionDispatch;
 use crate::dispatch::errors;
 use crate::dispatch::instance::Instance;
+use crate::dispatch::place::Place;
 
 /// Instances that ended are remembered for their last words, this many of each version.
 const REMEMBERED: usize = 8;
@@ -46,7 +47,7 @@ struct VersionBooks {
 
 /// How a waiting call is told what becomes of it.
 pub(super) struct OpenCall {
-    pub(super) assigned: Option<oneshot::Sender<Arc<Instance>>>,
+    pub(super) assigned: Option<oneshot::Sender<Place>>,
     pub(super) failed: oneshot::Sender<PlatformError>,
 }
 
@@ -91,6 +92,15 @@ impl Control {
         version.open.insert(call, open);
         self.happen(books, no, Event::Arrived(call));
         call
+    }
+
+    /// The instance of a call ended before it took the call in; who waits for it is told through another sender.
+    pub(super) fn not_taken(self: &Arc<Self>, no: VersionNo, call: CallNo, assigned: oneshot::Sender<Place>) {
+        let mut books = self.lock();
+        if let Some(open) = books.versions.get_mut(&no).and_then(|version| version.open.get_mut(&call)) {
+            open.assigned = Some(assigned);
+        }
+        self.happen(books, no, Event::NotTaken(call));
     }
 
     /// A call is over, by its answer or by its client.
@@ -225,7 +235,7 @@ impl VersionBooks {
                 let sender = self.open.get_mut(&call).and_then(|open| open.assigned.take());
                 if let (Some(sender), Some(instance)) = (sender, self.instances.get(&no)) {
                     // The receiver is gone only when the client left, which is an event of its own.
-                    let _ = sender.send(instance.clone());
+                    let _ = sender.send(Place::new(instance.clone()));
                 }
             }
             Action::Reject(call, why) => {

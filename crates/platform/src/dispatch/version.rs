@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::dispatch::Shared;
 use crate::dispatch::control::{Control, OpenCall};
 use crate::dispatch::instance::{Instance, InstanceView};
+use crate::dispatch::place::Place;
 use crate::dispatch::ticket::{Seat, Ticket};
 use crate::store::catalog::VersionEntry;
 use crate::store::logs::LogRecord;
@@ -79,6 +80,10 @@ impl VersionDispatch {
 
     pub(super) fn finished(&self, call: CallNo) {
         self.control.close(self.no, call, Event::Finished(call));
+    }
+
+    pub(super) fn not_taken(&self, call: CallNo, assigned: oneshot::Sender<Place>) {
+        self.control.not_taken(self.no, call, assigned);
     }
 
     pub(super) fn left(&self, call: CallNo) {

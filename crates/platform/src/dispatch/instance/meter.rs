@@ -102,16 +102,16 @@ impl Instance {
             (Some(End::OutOfMemory(mib)), _) => {
                 (EndReason::OutOfMemory, format!("stopped: it grew to {mib} MiB"))
             }
-            (_, Some(why)) => {
+            (_, Some(why)) if why != StopReason::Gone => {
                 let (reason, words) = stopped(why);
                 (reason, words.to_owned())
             }
-            (Some(End::Exited(exit)), None) => {
+            (Some(End::Exited(exit)), _) => {
                 let was_ready = self.readiness.get().is_some();
                 let reason = if was_ready { EndReason::Crashed } else { EndReason::StartFailed };
                 (reason, exit.to_string())
             }
-            (None, None) => (EndReason::Crashed, "ended".to_owned()),
+            (None, _) => (EndReason::Crashed, "ended".to_owned()),
         }
     }
 }
@@ -128,6 +128,7 @@ fn stopped(why: StopReason) -> (EndReason, &'static str) {
         StopReason::Worn(Wear::Threads) => (EndReason::Recycled, "replaced: its threads had grown"),
         StopReason::Evicted => (EndReason::Evicted, "stopped: idle, and its memory was needed"),
         StopReason::GivenUp => (EndReason::GivenUp, "stopped: another function had nothing"),
+        StopReason::Gone => (EndReason::Crashed, "ended by itself"),
         StopReason::Draining => (EndReason::Drained, "stopped: its version was taken out of service"),
     }
 }
