@@ -131,6 +131,13 @@ impl Dispatch {
         views
     }
 
+    /// What a deploy has to say of a version, if it is in use.
+    pub fn warning(&self, entry: &VersionEntry) -> Option<String> {
+        let key = (entry.card.name.clone(), entry.version);
+        let version = self.lock().active.get(&key).cloned();
+        version.and_then(|version| version.warning())
+    }
+
     /// How many calls and instances each function has, all its versions together.
     pub fn standings(&self) -> BTreeMap<FunctionName, Counts> {
         let versions: Vec<_> = self.lock().active.values().cloned().collect();

@@ -103,6 +103,9 @@ pub struct Deployed {
     pub size_bytes: u64,
     /// Where it answers.
     pub url: String,
+    /// What cannot be as its settings say, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// What came of a delete.

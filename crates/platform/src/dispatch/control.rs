@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use modelet_core::PlatformError;
-use modelet_scheduler::{Action, CallNo, Counts, Event, Fleet, InstanceNo, Limits, Machine, VersionNo};
+use modelet_scheduler::{
+    Action, CallNo, Counts, Event, Fleet, InstanceNo, Limits, Machine, Overcommitted, VersionNo,
+};
 use tokio::sync::{Notify, futures::Notified, oneshot};
 
 use crate::clock::Clock;
@@ -125,6 +127,11 @@ impl Control {
     /// Memory that all instances are charged with, and how much there is for them, MiB.
     pub(super) fn memory_mib(&self) -> (u64, u64) {
         (self.lock().fleet.memory_mib(), self.machine.memory_mib)
+    }
+
+    /// What is to be kept for a version, if there is not so much.
+    pub(super) fn overcommitted(&self, no: VersionNo) -> Option<Overcommitted> {
+        self.lock().fleet.overcommitted(no)
     }
 
     /// The instances of a version that have not ended.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use modelet_core::PlatformError;
-use modelet_scheduler::{CallNo, Counts, Event, Limits, VersionNo};
+use modelet_scheduler::{CallNo, Counts, Event, Limits, Overcommitted, VersionNo};
 use tokio::sync::oneshot;
 
 use crate::dispatch::Shared;
@@ -55,6 +55,18 @@ impl VersionDispatch {
     /// How many of each there are.
     pub fn counts(&self) -> Counts {
         self.control.counts(self.no)
+    }
+
+    /// What a deploy has to say when more is to be kept for the version than the machine has.
+    pub fn warning(&self) -> Option<String> {
+        let Overcommitted { asked_mib, others_mib, budget_mib } = self.control.overcommitted(self.no)?;
+        let settings = &self.entry.card.settings;
+        let instances = settings.min_instances.max(settings.reserved_instances).min(settings.max_instances);
+        Some(format!(
+            "min_instances and reserved_instances ask for {instances} instances, about {asked_mib} MiB, but of \
+             --memory-mib = {budget_mib} MiB {others_mib} are kept for other functions: not all will run. \
+             Lower them, here or there, or raise --memory-mib of modelet up"
+        ))
     }
 
     /// The instances that run now.
