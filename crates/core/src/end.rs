@@ -1,6 +1,9 @@
-//! Why an instance ended, in one word: what metrics count, and what a program can ask for.
+//! Why an instance ended, in one word: what metrics count, and what a program can ask for; and what is told of a start that
+//! failed.
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::Code;
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])* $variant:ident, $name:literal;)*) => {
@@ -42,4 +45,25 @@ reasons! {
     Crashed, "crashed";
     /// The platform ended without stopping it.
     CutOff, "cut-off";
+}
+
+/// How far an instance had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StartPhase {
+    /// It had no process that could load.
+    Start,
+    /// It loaded its model.
+    Load,
+}
+
+/// Why an instance never took a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StartFailure {
+    /// Where it ended.
+    pub phase: StartPhase,
+    /// The code that calls got which waited for it.
+    pub code: Code,
+    /// What happened.
+    pub message: String,
 }

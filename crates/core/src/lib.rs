@@ -29,7 +29,7 @@ pub mod tensor;
 pub mod usage;
 
 pub use artifact::{ArtifactCard, ArtifactFile, EngineName};
-pub use end::EndReason;
+pub use end::{EndReason, StartFailure, StartPhase};
 pub use error::{Code, Failure, FunctionError, PlatformError};
 pub use manifest::Manifest;
 pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};

@@ -122,6 +122,7 @@ mod tests {
             calls: 1,
             end: None,
             reason: None,
+            failure: None,
         };
         let told = [record(0, 0, 0), record(10, 0, 5), record(10, 7, 9)];
         let mut sum = Usage::default();

@@ -98,7 +98,10 @@ fn functions_and_usage() -> Vec<Operation> {
             ..Operation::plain(
                 ("get", "/api/v1/functions/{name}/cold-starts"),
                 get(usage::cold_starts),
-                ("coldStarts", "The last cold starts of a function, with all phases"),
+                (
+                    "coldStarts",
+                    "The last cold starts of a function, with all phases, and the last starts that failed",
+                ),
                 of::<ColdStarts>,
             )
         },

@@ -62,7 +62,7 @@ pub fn step(connection: &Connection, journal: &Journal, rows_limit: u64) -> rusq
     Ok(Step { from, reached: piece.next, counts })
 }
 
-/// Adds a row to the log (JSON of a record; `receipt`: of a cold start), and now and then removes what is beyond the limit.
+/// Adds a row to the log (JSON of a record; `receipt`: of a cold start, or of a start that failed), and now and then removes what is beyond the limit.
 pub fn log(
     connection: &Connection,
     rows_limit: u64,
@@ -130,7 +130,8 @@ impl Fold<'_> {
         self.counts.instance(record, &usage);
         if record.end.is_some() {
             self.connection.prepare_cached("DELETE FROM open_instances WHERE id = ?1")?.execute([id])?;
-            return log(self.connection, self.rows_limit, record.function.as_str(), text, false);
+            let failed = record.failure.is_some();
+            return log(self.connection, self.rows_limit, record.function.as_str(), text, failed);
         }
         let mut keep =
             self.connection.prepare_cached("REPLACE INTO open_instances (id, record) VALUES (?1, ?2)")?;

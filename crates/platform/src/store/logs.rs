@@ -183,12 +183,12 @@ impl Logs {
         }
     }
 
-    /// The last receipts of cold starts of a function, oldest first, at most `limit`.
+    /// The last receipts of cold starts of a function, and of starts that failed, oldest first, at most `limit` in all.
     pub async fn cold_starts(
         &self,
         function: &FunctionName,
         limit: usize,
-    ) -> Result<Vec<InvocationRecord>, PlatformError> {
+    ) -> Result<Vec<LogRecord>, PlatformError> {
         self.flush().await;
         let name = function.to_string();
         self.query(move |path| select_receipts(path, &name, limit.min(MAX_ROWS))).await
@@ -281,7 +281,7 @@ fn select(path: &Path, function: &str, after: Option<i64>, limit: usize) -> rusq
     Ok(rows)
 }
 
-fn select_receipts(path: &Path, function: &str, limit: usize) -> rusqlite::Result<Vec<InvocationRecord>> {
+fn select_receipts(path: &Path, function: &str, limit: usize) -> rusqlite::Result<Vec<LogRecord>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = connection
         .prepare("SELECT record FROM log WHERE function = ?1 AND receipt = 1 ORDER BY seq DESC LIMIT ?2")?;

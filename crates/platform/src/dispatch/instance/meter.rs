@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use modelet_core::{EndReason, InstanceRecord};
+use modelet_core::{Code, EndReason, InstanceRecord, StartFailure, StartPhase};
 use modelet_scheduler::{StopReason, Wear};
 
 use super::{End, Instance};
@@ -57,6 +57,7 @@ impl Instance {
         let totals = self.account().totals(clock.now());
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let (reason, end) = end.unzip();
+        let failure = reason.and_then(|reason| self.never_ready(reason, version));
         let record = InstanceRecord {
             id: self.id.clone(),
             function: version.entry.card.name.clone(),
@@ -72,6 +73,7 @@ impl Instance {
             calls: totals.calls,
             end,
             reason,
+            failure,
         };
         version.shared.logs.record(&Entry::Instance(record));
     }
@@ -89,6 +91,29 @@ impl Instance {
     pub(super) fn close(&self, version: &VersionDispatch) {
         self.account().ended(version.shared.clock.now());
         self.tell(version, Some(self.reason()));
+    }
+
+    /// What is told of an instance that was never ready, unless it was stopped because nobody needed it.
+    fn never_ready(&self, reason: EndReason, version: &VersionDispatch) -> Option<StartFailure> {
+        if self.readiness.get().is_some() {
+            return None;
+        }
+        let phase = if self.feed.get().is_some() { StartPhase::Load } else { StartPhase::Start };
+        let (code, message) = match reason {
+            EndReason::StartFailed | EndReason::OutOfMemory => {
+                let error = self.start_failure();
+                (error.code, error.message)
+            }
+            EndReason::LoadTimeout => {
+                let limit = version.entry.card.settings.load_timeout_ms;
+                (
+                    Code::LoadTimeout,
+                    format!("instance {} was not ready within load_timeout_ms = {limit}", self.id),
+                )
+            }
+            _ => return None,
+        };
+        Some(StartFailure { phase, code, message })
     }
 
     /// Why it has ended, in a word and in words.

@@ -42,6 +42,7 @@ fn instance(started_at_ms: i64, serving_ms: u64, end: Option<&str>) -> Entry {
         calls: 0,
         end: end.map(str::to_owned),
         reason: end.map(|_| EndReason::Idle),
+        failure: None,
     })
 }
 
