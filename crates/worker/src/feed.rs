@@ -70,7 +70,8 @@ impl Feed {
         connection.trace.begin();
         match connection.sender.send_request(request).await {
             Ok(response) => Ok((response, connection)),
-            Err(error) if connection.trace.is_unread() => Err(FeedError::NotTaken(error.to_string())),
+            // What hyper itself finds wrong with the request says nothing about the instance.
+            Err(error) if connection.trace.is_unread() && !error.is_user() => Err(FeedError::NotTaken(error.to_string())),
             Err(error) => Err(error.into()),
         }
     }
