@@ -71,7 +71,9 @@ impl Feed {
         match connection.sender.send_request(request).await {
             Ok(response) => Ok((response, connection)),
             // What hyper itself finds wrong with the request says nothing about the instance.
-            Err(error) if connection.trace.is_unread() && !error.is_user() => Err(FeedError::NotTaken(error.to_string())),
+            Err(error) if connection.trace.is_unread() && !error.is_user() => {
+                Err(FeedError::NotTaken(error.to_string()))
+            }
             Err(error) => Err(error.into()),
         }
     }
