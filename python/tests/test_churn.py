@@ -84,7 +84,7 @@ def test_a_kill_fails_only_the_calls_in_that_instance_and_at_once(own_platform: 
     slow = own_platform.deploy(cases["slow"], "slow", concurrency=2, max_instances=2)
     other = own_platform.deploy(cases["passthrough"], "other")
     load = Load(other, churn.echo)
-    body = slow_body(slow, 1.5)
+    body = slow_body(slow, 1.0)
     for _ in range(3):
         calls = [in_background(slow, body) for _ in range(6)]
         victim = eventually(slow.busy_instance, 10, "calls are in flight")

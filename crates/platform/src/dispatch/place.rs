@@ -19,6 +19,16 @@ pub(super) struct Places {
 }
 
 impl Places {
+    fn take(&self) {
+        self.open.fetch_add(1, SeqCst);
+    }
+
+    fn settle_one(&self) {
+        if self.open.fetch_sub(1, SeqCst) == 1 {
+            self.settled.notify_waiters();
+        }
+    }
+
     /// Waits until the fate of every call is known.
     pub(super) async fn settled(&self) {
         loop {
@@ -40,14 +50,14 @@ pub struct Place {
 impl Place {
     /// A call is given to an instance.
     pub(super) fn new(instance: Arc<Instance>) -> Self {
-        instance.places.open.fetch_add(1, SeqCst);
+        instance.places.take();
         Self { instance, open: true }
     }
 
     /// What becomes of the call is known: it is answered, broken off, or back in line.
     pub fn settle(&mut self) {
-        if std::mem::take(&mut self.open) && self.instance.places.open.fetch_sub(1, SeqCst) == 1 {
-            self.instance.places.settled.notify_waiters();
+        if std::mem::take(&mut self.open) {
+            self.instance.places.settle_one();
         }
     }
 }
@@ -63,5 +73,28 @@ impl Deref for Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_end_waits_for_the_fate_of_every_call() {
+        let places = Places::default();
+        places.settled().await;
+        places.take();
+        places.take();
+        let mut settled = pin!(places.settled());
+        assert!(settled.as_mut().now_or_never().is_none());
+        places.settle_one();
+        assert!(settled.as_mut().now_or_never().is_none(), "one is left");
+        places.settle_one();
+        assert!(settled.as_mut().now_or_never().is_some());
     }
 }
