@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,29 @@ class CliFailed(AssertionError):
         super().__init__(
             f"modelet {' '.join(map(str, done.args[1:]))} exited {done.returncode}\n{done.stderr}\n{done.stdout}"
         )
+
+
+class Metrics:
+    """A page in Prometheus' text format."""
+
+    SAMPLE = re.compile(r"([a-z_]+)(?:\{(.*)\})? (\S+)")
+    LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
+
+    def __init__(self, text: str):
+        self.samples: list[tuple[str, dict[str, str], float]] = []
+        for line in text.splitlines():
+            if not line.startswith("#"):
+                name, labels, value = self.SAMPLE.fullmatch(line).groups()
+                self.samples.append((name, dict(self.LABEL.findall(labels or "")), float(value)))
+
+    def total(self, metric: str, **labels: str) -> float:
+        """The sum of a metric's samples that have these labels; 0 when there are none."""
+        return sum(value for name, found, value in self.samples if name == metric and labels.items() <= found.items())
+
+    def by(self, label: str, metric: str, **labels: str) -> dict[str, float]:
+        """The samples that have these labels, by one more label."""
+        picked = [(found, value) for name, found, value in self.samples if name == metric]
+        return {found[label]: value for found, value in picked if labels.items() <= found.items() and value}
 
 
 class Platform:
@@ -123,6 +147,10 @@ class Platform:
         """All that this run wrote."""
         return (self.work / f"up-{self._runs}.log").read_text(errors="replace")
 
+    def metrics(self) -> Metrics:
+        """What Prometheus would read now."""
+        return Metrics(self.http.get("/metrics").raise_for_status().text)
+
     # -- command line ----
 
     def environment(self) -> dict[str, str]:
@@ -182,6 +210,14 @@ class Function:
     def status(self) -> dict:
         """What the admin API says of it."""
         return self.platform.http.get(f"/api/v1/functions/{self.name}").raise_for_status().json()
+
+    def damage(self) -> None:
+        """Spoils the stored model, as a bad disk does: instances that start from now on cannot load it."""
+        view = self.status()
+        files = self.platform.data / "artifacts" / view["versions"][-1]["sha256"] / "files"
+        model = files / view["card"]["model"]
+        model.unlink()
+        model.write_bytes(b"damaged")
 
     def instances(self) -> list[dict]:
         """The instances that exist now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -97,3 +98,21 @@ def test_a_burst_that_holds_the_memory_does_not_starve_a_trickle(small_platform,
     assert trickle.post(iris_body).status_code == 200
     assert any(call.is_waiting for call in calls), "it did not wait for the whole burst"
     assert [call.answer().status_code for call in calls] == [200] * 24
+
+
+def test_a_deploy_that_asks_for_more_than_the_machine_has_warns_and_is_deployed(small_platform, cases, iris_body):
+    """What is asked, what there is, what to do; all the same it answers."""
+    case = cases["iris-matrix"]
+    fits = small_platform.deploy(case, "fits", min_instances=1)
+    assert "warning" not in fits.card
+    folder = small_platform.work / "staged" / "fits"
+    done = small_platform.cli("deploy", folder, "--name", "greedy", "--set", "reserved_instances=3")
+    warning = next(line for line in done.stderr.splitlines() if line.startswith("warning: "))
+    asked, budget, kept = map(int, re.search(r"about (\d+) MiB, .* = (\d+) MiB (\d+) are kept", warning).groups())
+    assert (budget, asked > budget, 0 < kept < budget) == (64, True, True), warning
+    assert "3 instances" in warning
+    assert "--memory-mib" in warning
+    assert "greedy" in small_platform.functions()
+    assert fits.post(iris_body).status_code == 200
+    small_platform.cli("delete", "fits", "--yes")
+    assert Function(small_platform, "greedy", {}).post(iris_body).status_code == 200

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import signal
 import threading
 import time
 from collections import Counter
@@ -211,3 +213,30 @@ def test_why_slow_shows_a_waterfall_and_names_the_largest_part(own_platform, cas
     assert "█" in text
     assert json.dumps(call["id"]).strip('"') in text
     assert told["advice"][0] in text
+
+
+def test_why_slow_shows_starts_that_failed_with_how_far_they_came(own_platform, cases, iris_body):
+    """A model that cannot be loaded, and one that is not loaded in time: the phase, the code, what to do."""
+    broken = own_platform.deploy(cases["iris-matrix"], "broken")
+    late = own_platform.deploy(cases["slow-load"], "late", load_timeout_ms=300)
+    assert broken.post(iris_body).status_code == 200
+    os.kill(broken.instances()[0]["pid"], signal.SIGKILL)
+    eventually(lambda: not broken.instances(), 10, "it is gone")
+    broken.damage()
+    assert broken.post(iris_body).json()["error"]["code"] == "start-failed"
+    assert late.post(wire.by_name(cases["slow-load"].call("one").inputs)).json()["error"]["code"] == "load-timeout"
+    for name, code in (("broken", "start-failed"), ("late", "load-timeout")):
+
+        def told(name=name) -> dict | None:
+            page = own_platform.cli_json("why-slow", name)
+            return page if page["failed_starts"] else None
+
+        page = eventually(told, 10, f"the failed start of {name}")
+        failure = page["failed_starts"][0]["failure"]
+        assert (failure["phase"], failure["code"]) == ("load", code)
+        assert name in failure["message"]
+        assert page["failed_starts"][0]["loading_ms"] >= (300 if name == "late" else 0)
+        assert len(page["cold_starts"]) == (1 if name == "broken" else 0)
+        text = own_platform.cli("why-slow", name).stdout
+        assert f"while it loaded: {code}" in text
+        assert f"modelet explain {code}" in text

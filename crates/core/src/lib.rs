@@ -6,6 +6,7 @@
 //! - [`manifest`]: what `modelet.toml` may say
 //! - [`settings`]: every limit of a function, with its default
 //! - [`artifact`]: the card inside an artifact
+//! - [`end`]: why an instance ended
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
 //! - [`instance`]: what the platform and an instance say to each other
@@ -16,6 +17,7 @@
 
 pub mod artifact;
 pub mod digest;
+pub mod end;
 pub mod error;
 pub mod instance;
 pub mod manifest;
@@ -27,6 +29,7 @@ pub mod tensor;
 pub mod usage;
 
 pub use artifact::{ArtifactCard, ArtifactFile, EngineName};
+pub use end::{EndReason, StartFailure, StartPhase};
 pub use error::{Code, Failure, FunctionError, PlatformError};
 pub use manifest::Manifest;
 pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::end::{EndReason, StartFailure};
 use crate::error::Code;
 use crate::name::{FunctionName, InstanceId, InvocationId, Version};
 
@@ -137,6 +138,12 @@ pub struct InstanceRecord {
     /// Why it ended, in words; absent while it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
+    /// The same in one word; absent while it lives, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<EndReason>,
+    /// Why it was never ready, when that was not meant; its time is `loading_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<StartFailure>,
 }
 
 #[cfg(test)]

@@ -121,6 +121,8 @@ mod tests {
             peak_memory_kib: 1,
             calls: 1,
             end: None,
+            reason: None,
+            failure: None,
         };
         let told = [record(0, 0, 0), record(10, 0, 5), record(10, 7, 9)];
         let mut sum = Usage::default();

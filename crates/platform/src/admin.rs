@@ -5,10 +5,13 @@
 //! - [`functions`]: deploy, list, describe, delete, logs
 //! - [`secrets`]: set, list, remove
 //! - [`usage`]: usage, and the receipts of cold starts
+//! - [`metrics`]: what Prometheus reads; [`exposition`]: how it is written
 //! - [`openapi`]: the description
 //! - [`origin`]: keeps web pages of other origins out
 
+pub mod exposition;
 pub mod functions;
+pub mod metrics;
 pub mod openapi;
 pub mod origin;
 pub mod secrets;

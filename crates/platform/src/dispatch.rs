@@ -7,6 +7,7 @@
 //! - [`instance`]: the life of one instance, from start to exit
 //! - [`redact`]: keeps the values of secrets out of what it prints
 //! - [`account`]: how long an instance loaded, served and idled
+//! - [`place`]: a call's place in an instance, until its fate is known
 //! - [`ticket`]: a call's place in line, and what becomes of it
 //! - [`errors`]: what a call that is refused or fails is told
 
@@ -16,15 +17,16 @@ mod control;
 mod errors;
 pub mod instance;
 pub mod launch;
+pub mod place;
 pub mod redact;
 pub mod ticket;
 pub mod version;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use modelet_core::{FunctionName, Qualifier, Version};
-use modelet_scheduler::{Event, Machine};
+use modelet_scheduler::{Counts, Event, Machine};
 use modelet_worker::{SocketFolder, Spawner};
 
 use crate::clock::Clock;
@@ -38,6 +40,7 @@ use control::Control;
 
 pub use cells::Cells;
 pub use instance::{InstanceView, Startup};
+pub use place::Place;
 pub use ticket::{Seat, Ticket};
 pub use version::VersionDispatch;
 
@@ -126,6 +129,28 @@ impl Dispatch {
         let mut views: Vec<_> = self.of(name).iter().flat_map(|version| version.instances()).collect();
         views.sort_by(|a, b| a.started_at_ms.cmp(&b.started_at_ms).then_with(|| a.id.cmp(&b.id)));
         views
+    }
+
+    /// What a deploy has to say of a version, if it is in use.
+    pub fn warning(&self, entry: &VersionEntry) -> Option<String> {
+        let key = (entry.card.name.clone(), entry.version);
+        let version = self.lock().active.get(&key).cloned();
+        version.and_then(|version| version.warning())
+    }
+
+    /// How many calls and instances each function has, all its versions together.
+    pub fn standings(&self) -> BTreeMap<FunctionName, Counts> {
+        let versions: Vec<_> = self.lock().active.values().cloned().collect();
+        let mut standings = BTreeMap::<_, Counts>::new();
+        for version in versions {
+            *standings.entry(version.entry.card.name.clone()).or_default() += version.counts();
+        }
+        standings
+    }
+
+    /// Memory that all instances are charged with, and how much there is for them, MiB.
+    pub fn memory_mib(&self) -> (u64, u64) {
+        self.control.memory_mib()
     }
 
     /// Takes a function out of service: its calls in flight end, its instances stop. Returns when they have.

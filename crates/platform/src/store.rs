@@ -8,10 +8,12 @@
 //! - [`logs`]: records of invocations and what instances print
 //! - [`journal`]: where a record is safe before its call is answered
 //! - [`fold`]: brings the journal into the database, each record once
+//! - [`counts`]: what this run has counted, for `/metrics`
 //! - [`usage`]: what was used, by the hour
 
 pub mod artifacts;
 pub mod catalog;
+pub mod counts;
 pub mod fold;
 pub mod journal;
 pub mod logs;

@@ -55,6 +55,23 @@ impl Calls {
         Some(call)
     }
 
+    /// Takes a call back from its instance, which it gives: the call waits again, before those that came later. `None`: no instance has it.
+    pub(crate) fn take_back(&mut self, call: CallNo) -> Option<InstanceNo> {
+        let no = self.open.get_mut(&call)?.instance.take()?;
+        let place = self.queue.partition_point(|waiting| *waiting < call);
+        self.queue.insert(place, call);
+        Some(no)
+    }
+
+    /// Gives a call more time.
+    pub(crate) fn extend(&mut self, call: CallNo, by: Duration) {
+        if let Some(state) = self.open.get_mut(&call) {
+            self.deadlines.remove(&(state.deadline, call));
+            state.deadline += by;
+            self.deadlines.insert((state.deadline, call));
+        }
+    }
+
     /// Ends a call wherever it is; the instance that had it, if one had. `None`: it has already ended.
     pub(crate) fn end(&mut self, call: CallNo) -> Option<Option<InstanceNo>> {
         let state = self.open.remove(&call)?;

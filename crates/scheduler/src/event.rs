@@ -19,6 +19,8 @@ pub enum Event {
     Arrived(CallNo),
     /// The answer to an assigned call has ended; its slot is free.
     Finished(CallNo),
+    /// The instance of an assigned call ended before it took the call in. The call waits again, before those that came later.
+    NotTaken(CallNo),
     /// The client of a call is gone, whether it was waiting or assigned.
     Left(CallNo),
     /// A started instance has loaded and takes calls.
@@ -126,6 +128,8 @@ pub enum StopReason {
     Worn(Wear),
     /// It was idle, and its memory is needed.
     Evicted,
+    /// It has ended by itself: it did not take a call in.
+    Gone,
     /// Its version held more than its share of the memory while another had nothing; its last call has ended.
     GivenUp,
     /// The version is draining.
@@ -135,7 +139,7 @@ pub enum StopReason {
 impl StopReason {
     /// True when time for a last word would be wasted on it.
     pub const fn is_at_once(self) -> bool {
-        matches!(self, Self::LoadTimeout | Self::Condemned | Self::Stuck)
+        matches!(self, Self::LoadTimeout | Self::Condemned | Self::Stuck | Self::Gone)
     }
 }
 

@@ -47,6 +47,17 @@ struct Place {
     no: VersionNo,
 }
 
+/// More is to be kept for a version than there is. Memory in MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overcommitted {
+    /// To be kept for it.
+    pub asked_mib: u64,
+    /// Kept for the others.
+    pub others_mib: u64,
+    /// There is in all.
+    pub budget_mib: u64,
+}
+
 /// A version and what the fleet knows of it.
 #[derive(Debug)]
 struct Member {
@@ -132,6 +143,19 @@ impl Fleet {
     /// How many of each a version has; zeros when it is not known.
     pub fn counts(&self, no: VersionNo) -> Counts {
         self.versions.get(&no).map(|member| member.state.counts()).unwrap_or_default()
+    }
+
+    /// Memory that is to be kept for a version, and what is left for that beside what is kept for the others, in MiB. `None`:
+    /// there is enough.
+    pub fn overcommitted(&self, no: VersionNo) -> Option<Overcommitted> {
+        let asked_mib = self.versions.get(&no)?.standing.floor_mib;
+        let others_mib = self.ledger.floor_mib - asked_mib;
+        let left_mib = self.machine.memory_mib.saturating_sub(others_mib);
+        (asked_mib > left_mib).then_some(Overcommitted {
+            asked_mib,
+            others_mib,
+            budget_mib: self.machine.memory_mib,
+        })
     }
 
     /// Memory that all instances are charged with, in MiB; those that were measured, with what they hold.

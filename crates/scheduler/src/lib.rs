@@ -32,6 +32,6 @@ pub mod version;
 
 pub use cells::CellDemand;
 pub use event::{Action, CallFailure, CallNo, Event, InstanceNo, Rejection, StopReason, VersionNo, Wear};
-pub use fleet::Fleet;
+pub use fleet::{Fleet, Overcommitted};
 pub use limits::{Limits, Machine};
 pub use version::Counts;

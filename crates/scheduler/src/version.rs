@@ -6,6 +6,7 @@
 mod ends;
 mod wants;
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use crate::autoscale::Autoscaler;
@@ -70,6 +71,16 @@ pub struct Counts {
     pub in_flight: usize,
 }
 
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.starting += other.starting;
+        self.ready += other.ready;
+        self.stopping += other.stopping;
+        self.waiting += other.waiting;
+        self.in_flight += other.in_flight;
+    }
+}
+
 impl VersionState {
     /// A version at zero, not live.
     pub(crate) fn new(limits: Limits) -> Self {
@@ -97,6 +108,7 @@ impl VersionState {
         match event {
             Event::Arrived(call) => self.arrived(call, now, actions),
             Event::Finished(call) | Event::Left(call) => self.ended(call, now),
+            Event::NotTaken(call) => self.not_taken(call),
             Event::Ready(no) => self.ready(no, now),
             Event::Exited(no) => self.exited(no, now, actions),
             Event::Measured(no, mib) => self.measured(no, mib),

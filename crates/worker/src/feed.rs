@@ -1,7 +1,11 @@
 //! HTTP/1.1 to an instance. A connection is a concurrency slot: one call at a time, kept for the next.
+//!
+//! - [`wire`]: the socket under a connection
+
+mod wire;
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -14,6 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::socket::Address;
+use wire::{Trace, Wire};
 
 /// Largest answer to a readiness question, in bytes.
 const MAX_READINESS_BYTES: usize = 64 << 10;
@@ -24,6 +29,9 @@ pub enum FeedError {
     /// No connection could be made.
     #[error("could not connect to the instance: {0}")]
     Connect(io::Error),
+    /// The instance has ended, and has read nothing of the call: it can be sent to another one.
+    #[error("the instance ended before it took the call in: {0}")]
+    NotTaken(String),
     /// The connection broke in the middle.
     #[error("the connection to the instance broke: {0}")]
     Broken(#[from] hyper::Error),
@@ -33,7 +41,11 @@ pub enum FeedError {
 }
 
 /// A connection that carries one call at a time.
-pub type Connection = SendRequest<Full<Bytes>>;
+#[derive(Debug)]
+pub struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    trace: Arc<Trace>,
+}
 
 /// The connections to one instance.
 #[derive(Debug)]
@@ -55,13 +67,20 @@ impl Feed {
         request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, Connection), FeedError> {
         let mut connection = self.connection().await?;
-        let response = connection.send_request(request).await?;
-        Ok((response, connection))
+        connection.trace.begin();
+        match connection.sender.send_request(request).await {
+            Ok(response) => Ok((response, connection)),
+            // What hyper itself finds wrong with the request says nothing about the instance.
+            Err(error) if connection.trace.is_unread() && !error.is_user() => {
+                Err(FeedError::NotTaken(error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Keeps a connection for the next call.
     pub fn give_back(&self, connection: Connection) {
-        if !connection.is_closed() {
+        if !connection.sender.is_closed() {
             self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(connection);
         }
     }
@@ -89,18 +108,31 @@ impl Feed {
     async fn connection(&self) -> Result<Connection, FeedError> {
         // Not the oldest but the latest: its buffers are warm.
         while let Some(mut idle) = self.pop() {
-            if idle.ready().await.is_ok() {
+            if idle.sender.ready().await.is_ok() {
                 return Ok(idle);
             }
         }
-        let stream = UnixStream::connect(self.address.path()).await.map_err(FeedError::Connect)?;
-        let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let stream = UnixStream::connect(self.address.path()).await.map_err(not_connected)?;
+        let trace = Arc::new(Trace::default());
+        let wire = TokioIo::new(Wire::new(stream, trace.clone()));
+        let (sender, driver) = hyper::client::conn::http1::handshake(wire).await?;
         // It ends with the connection, whose errors the sender of the request sees too.
         tokio::spawn(async move { drop(driver.await) });
-        Ok(connection)
+        Ok(Connection { sender, trace })
     }
 
     fn pop(&self) -> Option<Connection> {
         self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop()
     }
 }
+
+/// Nobody listens any more when the instance has ended; anything else is our trouble.
+fn not_connected(error: io::Error) -> FeedError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => FeedError::NotTaken(error.to_string()),
+        _ => FeedError::Connect(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,9 @@ impl Outcome {
 pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
     let client = Client::find(common)?;
     let outcome = publish(&client, deploy).await?;
+    if let Some(warning) = &outcome.deployed.warning {
+        output::say(format!("warning: {}", output::plain(warning)));
+    }
     if common.json {
         output::json(&as_json(&outcome));
         return Ok(());
@@ -122,6 +125,7 @@ async fn unchanged(
         sha256: live.sha256.clone(),
         size_bytes: live.size_bytes,
         url: view.url.clone(),
+        warning: None,
     }))
 }
 

@@ -2,8 +2,10 @@
 //!
 //! - [`parts`]: the parts of a cold start
 //! - [`advice`]: what to do about each
+//! - [`failed`]: starts that failed
 
 mod advice;
+mod failed;
 mod parts;
 
 use modelet_core::InvocationRecord;
@@ -31,12 +33,17 @@ pub async fn run(common: &Common, why: &WhySlow) -> Result<(), Report> {
             "function": view.name,
             "engine": view.card.engine,
             "cold_starts": page.cold_starts,
+            "failed_starts": page.failed_starts,
             "largest": largest,
             "advice": advice.unwrap_or_default(),
         }));
         return Ok(());
     }
+    failed::print(&page.failed_starts);
     let (Some(largest), Some(advice)) = (largest, advice) else {
+        if !page.failed_starts.is_empty() {
+            return Ok(());
+        }
         output::say(format!(
             "no call of {} has waited for an instance yet, as far as the log goes back",
             view.name

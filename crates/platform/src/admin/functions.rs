@@ -115,6 +115,7 @@ pub(crate) async fn deploy(
         created,
         sha256: entry.sha256.clone(),
         size_bytes: entry.card.size_bytes(),
+        warning: admin.dispatch.warning(&entry),
     }))
 }
 

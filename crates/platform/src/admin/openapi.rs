@@ -9,7 +9,7 @@ use crate::admin::views::{
     ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView, SecretList, SecretView,
     UsagePage,
 };
-use crate::admin::{Handlers, functions, platform, secrets, usage};
+use crate::admin::{Handlers, exposition, functions, metrics, platform, secrets, usage};
 
 /// Name, place (`query` or `header`), type, meaning.
 pub(crate) type Parameter = (&'static str, &'static str, &'static str, &'static str);
@@ -25,6 +25,8 @@ pub(crate) struct Operation {
     /// Media type of the request's body.
     body: Option<&'static str>,
     answer: fn(&mut SchemaGenerator) -> Schema,
+    /// Media type of the answer.
+    media: &'static str,
 }
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
@@ -39,13 +41,23 @@ impl Operation {
         (id, summary): (&'static str, &'static str),
         answer: fn(&mut SchemaGenerator) -> Schema,
     ) -> Self {
-        Self { path, handler, method, id, summary, parameters: &[], body: None, answer }
+        Self {
+            path,
+            handler,
+            method,
+            id,
+            summary,
+            parameters: &[],
+            body: None,
+            answer,
+            media: "application/json",
+        }
     }
 }
 
 /// Every operation. A new one is one entry here.
 pub(crate) fn operations() -> Vec<Operation> {
-    functions_and_usage().into_iter().chain(secrets_operations()).collect()
+    functions_and_usage().into_iter().chain(secrets_operations()).chain([read_metrics()]).collect()
 }
 
 fn functions_and_usage() -> Vec<Operation> {
@@ -86,7 +98,10 @@ fn functions_and_usage() -> Vec<Operation> {
             ..Operation::plain(
                 ("get", "/api/v1/functions/{name}/cold-starts"),
                 get(usage::cold_starts),
-                ("coldStarts", "The last cold starts of a function, with all phases"),
+                (
+                    "coldStarts",
+                    "The last cold starts of a function, with all phases, and the last starts that failed",
+                ),
                 of::<ColdStarts>,
             )
         },
@@ -151,6 +166,18 @@ fn deploy() -> Operation {
     }
 }
 
+fn read_metrics() -> Operation {
+    Operation {
+        media: exposition::MEDIA_TYPE,
+        ..Operation::plain(
+            ("get", "/metrics"),
+            get(metrics::metrics),
+            ("metrics", "What was counted since the start, and what there is now, for Prometheus"),
+            of::<String>,
+        )
+    }
+}
+
 fn read_logs() -> Operation {
     let summary = "The log of a function: invocations, output of instances, events";
     Operation {
@@ -209,7 +236,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         "summary": operation.summary,
         "parameters": parameters,
         "responses": {
-            "200": {"description": "done", "content": {"application/json": {"schema": answer}}},
+            "200": {"description": "done", "content": {operation.media: {"schema": answer}}},
             "default": {
                 "description": "a failure: {\"error\": {\"code\", \"message\", \"hint\"}}",
                 "content": {"application/json": {"schema": {"type": "object"}}},
@@ -238,6 +265,6 @@ mod tests {
             references += 1;
         }
         assert!(references > 10, "{references}");
-        assert_eq!(document["paths"].as_object().unwrap().len(), 9);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 10);
     }
 }

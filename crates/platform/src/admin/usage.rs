@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::admin::functions::{Api, name};
 use crate::admin::views::{ColdStarts, UsagePage};
 use crate::admin::{Admin, openapi};
+use crate::store::logs::LogRecord;
 use crate::store::usage::{HOURS_KEPT, Period, Question};
 
 /// Hours in an answer unless asked otherwise.
@@ -61,7 +62,7 @@ pub(crate) struct ColdStartsQuery {
 
 /// What [`ColdStartsQuery`] may say, for the description.
 pub(crate) const COLD_STARTS_PARAMETERS: &[openapi::Parameter] =
-    &[("limit", "query", "integer", "at most this many, 10 by default")];
+    &[("limit", "query", "integer", "at most this many in all, 10 by default")];
 
 pub(crate) async fn cold_starts(
     State(admin): State<Arc<Admin>>,
@@ -72,7 +73,15 @@ pub(crate) async fn cold_starts(
     let name = name(&text)?;
     admin.must_exist(Some(&name))?;
     let limit = query.limit.unwrap_or(COLD_STARTS);
-    Ok(Json(ColdStarts { cold_starts: admin.dispatch.shared().logs.cold_starts(&name, limit).await? }))
+    let mut page = ColdStarts::default();
+    for record in admin.dispatch.shared().logs.cold_starts(&name, limit).await? {
+        match record {
+            LogRecord::Invocation(call) => page.cold_starts.push(call),
+            LogRecord::Instance(instance) => page.failed_starts.push(instance),
+            LogRecord::Line { .. } | LogRecord::Event { .. } => {}
+        }
+    }
+    Ok(Json(page))
 }
 
 impl Admin {

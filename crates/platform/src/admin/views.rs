@@ -1,6 +1,6 @@
 //! What goes over the wire of the admin API.
 
-use modelet_core::{ArtifactCard, FunctionName, InvocationRecord, Settings, Usage, Version};
+use modelet_core::{ArtifactCard, FunctionName, InstanceRecord, InvocationRecord, Settings, Usage, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::InstanceView;
@@ -103,6 +103,9 @@ pub struct Deployed {
     pub size_bytes: u64,
     /// Where it answers.
     pub url: String,
+    /// What cannot be as its settings say, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// What came of a delete.
@@ -153,9 +156,12 @@ pub struct UsagePage {
     pub lost_records: u64,
 }
 
-/// Receipts of cold starts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+/// Receipts of cold starts, and of starts that failed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ColdStarts {
     /// The first call of each instance that a call waited for, oldest first.
     pub cold_starts: Vec<InvocationRecord>,
+    /// Instances that were never ready, with why, oldest first.
+    #[serde(default)]
+    pub failed_starts: Vec<InstanceRecord>,
 }

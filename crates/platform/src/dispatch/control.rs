@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use modelet_core::PlatformError;
-use modelet_scheduler::{Action, CallNo, Counts, Event, Fleet, InstanceNo, Limits, Machine, VersionNo};
+use modelet_scheduler::{
+    Action, CallNo, Counts, Event, Fleet, InstanceNo, Limits, Machine, Overcommitted, VersionNo,
+};
 use tokio::sync::{Notify, futures::Notified, oneshot};
 
 use crate::clock::Clock;
 use crate::dispatch::VersionDispatch;
 use crate::dispatch::errors;
 use crate::dispatch::instance::Instance;
+use crate::dispatch::place::Place;
 
 /// Instances that ended are remembered for their last words, this many of each version.
 const REMEMBERED: usize = 8;
@@ -46,7 +49,7 @@ struct VersionBooks {
 
 /// How a waiting call is told what becomes of it.
 pub(super) struct OpenCall {
-    pub(super) assigned: Option<oneshot::Sender<Arc<Instance>>>,
+    pub(super) assigned: Option<oneshot::Sender<Place>>,
     pub(super) failed: oneshot::Sender<PlatformError>,
 }
 
@@ -93,6 +96,15 @@ impl Control {
         call
     }
 
+    /// The instance of a call ended before it took the call in; who waits for it is told through another sender.
+    pub(super) fn not_taken(self: &Arc<Self>, no: VersionNo, call: CallNo, assigned: oneshot::Sender<Place>) {
+        let mut books = self.lock();
+        if let Some(open) = books.versions.get_mut(&no).and_then(|version| version.open.get_mut(&call)) {
+            open.assigned = Some(assigned);
+        }
+        self.happen(books, no, Event::NotTaken(call));
+    }
+
     /// A call is over, by its answer or by its client.
     pub(super) fn close(self: &Arc<Self>, no: VersionNo, call: CallNo, event: Event) {
         let mut books = self.lock();
@@ -110,6 +122,16 @@ impl Control {
     /// How many of each a version has.
     pub(super) fn counts(&self, no: VersionNo) -> Counts {
         self.lock().fleet.counts(no)
+    }
+
+    /// Memory that all instances are charged with, and how much there is for them, MiB.
+    pub(super) fn memory_mib(&self) -> (u64, u64) {
+        (self.lock().fleet.memory_mib(), self.machine.memory_mib)
+    }
+
+    /// What is to be kept for a version, if there is not so much.
+    pub(super) fn overcommitted(&self, no: VersionNo) -> Option<Overcommitted> {
+        self.lock().fleet.overcommitted(no)
     }
 
     /// The instances of a version that have not ended.
@@ -220,7 +242,7 @@ impl VersionBooks {
                 let sender = self.open.get_mut(&call).and_then(|open| open.assigned.take());
                 if let (Some(sender), Some(instance)) = (sender, self.instances.get(&no)) {
                     // The receiver is gone only when the client left, which is an event of its own.
-                    let _ = sender.send(instance.clone());
+                    let _ = sender.send(Place::new(instance.clone()));
                 }
             }
             Action::Reject(call, why) => {

@@ -24,6 +24,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::dispatch::VersionDispatch;
 use crate::dispatch::account::Account;
 use crate::dispatch::launch::{self, Role};
+use crate::dispatch::place::Places;
 use crate::dispatch::redact::Redactor;
 use crate::store::logs::LogRecord;
 
@@ -35,6 +36,9 @@ const LAST_WORDS_CHARACTERS: usize = 200;
 /// When a process has ended, its last output and its readiness answer get this long to be read: a process that it started
 /// and that left its group may hold the pipes open for ever.
 const LAST_OUTPUT_TIMEOUT: Duration = Duration::from_secs(2);
+/// When a process has ended, its sockets have, and the calls in it learn so at once, unless something that it started holds
+/// them open.
+const FATES_TIMEOUT: Duration = Duration::from_millis(500);
 /// A process that was told to stop gets this long to end by itself.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
@@ -69,6 +73,8 @@ pub struct Instance {
     version: Version,
     /// The way to it, once it is there.
     feed: OnceLock<Feed>,
+    /// The calls in it.
+    pub(super) places: Places,
     pid: OnceLock<u32>,
     readiness: OnceLock<Readiness>,
     started_at_ms: i64,
@@ -114,6 +120,7 @@ impl Instance {
             id: InstanceId(format!("{}-{}-i{}", card.name, version.entry.version, no.0)),
             version: version.entry.version,
             feed: OnceLock::new(),
+            places: Places::default(),
             pid: OnceLock::new(),
             readiness: OnceLock::new(),
             started_at_ms: version.shared.clock.unix_ms(),
@@ -291,6 +298,8 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
             instance.ended(End::NotStarted(error));
         }
     }
+    // The last thing that is waited for: a call that it never took in goes back into line before the others are failed.
+    let _ = tokio::time::timeout(FATES_TIMEOUT, instance.places.settled()).await;
     instance.close(&version);
     // The control group goes with it.
     drop(instance.walls().take());
@@ -369,7 +378,7 @@ async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>)
     let readiness = match feed.readiness().await {
         Ok(readiness) => readiness,
         // The end of the process follows, and tells more.
-        Err(FeedError::Broken(_) | FeedError::Connect(_)) => return,
+        Err(FeedError::Broken(_) | FeedError::Connect(_) | FeedError::NotTaken(_)) => return,
         Err(error) => return version.log_event(&instance, error.to_string()).await,
     };
     if let Some((code, why)) = readiness.failure {

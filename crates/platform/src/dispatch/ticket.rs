@@ -7,12 +7,12 @@ use modelet_scheduler::CallNo;
 use tokio::sync::oneshot;
 
 use crate::dispatch::VersionDispatch;
-use crate::dispatch::instance::Instance;
+use crate::dispatch::place::Place;
 
 /// An accepted call that waits for an instance. Dropped, it gives its place up.
 pub struct Ticket {
     pub(super) seat: Seat,
-    pub(super) assigned: oneshot::Receiver<Arc<Instance>>,
+    pub(super) assigned: oneshot::Receiver<Place>,
 }
 
 /// A call with an instance, or on its way to one. Dropped before [`Seat::finish`], the client is taken for gone.
@@ -25,11 +25,11 @@ pub struct Seat {
 
 impl Ticket {
     /// Waits for an instance, as long as the scheduler lets it.
-    pub async fn wait(self) -> Result<(Seat, Arc<Instance>), PlatformError> {
+    pub async fn wait(self) -> Result<(Seat, Place), PlatformError> {
         let Self { mut seat, assigned } = self;
         tokio::select! {
             biased;
-            Ok(instance) = assigned => Ok((seat, instance)),
+            Ok(place) = assigned => Ok((seat, place)),
             failure = seat.failure() => Err(failure),
         }
     }
@@ -46,6 +46,13 @@ impl Seat {
                 "the call was dropped from the books without a reason",
             )
         })
+    }
+
+    /// The instance ended before it took the call in: the call waits again, before those that came later.
+    pub fn again(self) -> Ticket {
+        let (assigned, on_assigned) = oneshot::channel();
+        self.version.not_taken(self.call, assigned);
+        Ticket { seat: self, assigned: on_assigned }
     }
 
     /// The answer has ended; the slot is free for the next.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use modelet_core::PlatformError;
-use modelet_scheduler::{CallNo, Counts, Event, Limits, VersionNo};
+use modelet_scheduler::{CallNo, Counts, Event, Limits, Overcommitted, VersionNo};
 use tokio::sync::oneshot;
 
 use crate::dispatch::Shared;
 use crate::dispatch::control::{Control, OpenCall};
 use crate::dispatch::instance::{Instance, InstanceView};
+use crate::dispatch::place::Place;
 use crate::dispatch::ticket::{Seat, Ticket};
 use crate::store::catalog::VersionEntry;
 use crate::store::logs::LogRecord;
@@ -56,6 +57,18 @@ impl VersionDispatch {
         self.control.counts(self.no)
     }
 
+    /// What a deploy has to say when more is to be kept for the version than the machine has.
+    pub fn warning(&self) -> Option<String> {
+        let Overcommitted { asked_mib, others_mib, budget_mib } = self.control.overcommitted(self.no)?;
+        let settings = &self.entry.card.settings;
+        let instances = settings.min_instances.max(settings.reserved_instances).min(settings.max_instances);
+        Some(format!(
+            "min_instances and reserved_instances ask for {instances} instances, about {asked_mib} MiB, but of \
+             --memory-mib = {budget_mib} MiB {others_mib} are kept for other functions: not all will run. \
+             Lower them, here or there, or raise --memory-mib of modelet up"
+        ))
+    }
+
     /// The instances that run now.
     pub fn instances(&self) -> Vec<InstanceView> {
         self.control.instances(self.no).iter().map(|instance| instance.view()).collect()
@@ -79,6 +92,10 @@ impl VersionDispatch {
 
     pub(super) fn finished(&self, call: CallNo) {
         self.control.close(self.no, call, Event::Finished(call));
+    }
+
+    pub(super) fn not_taken(&self, call: CallNo, assigned: oneshot::Sender<Place>) {
+        self.control.not_taken(self.no, call, assigned);
     }
 
     pub(super) fn left(&self, call: CallNo) {

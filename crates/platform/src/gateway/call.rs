@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
@@ -16,8 +17,7 @@ use modelet_core::{Code, Failure, InvocationId, Phases, PlatformError, Qualifier
 use modelet_protocol::{ProtocolName, Route};
 use modelet_worker::{Connection, FeedError};
 
-use crate::dispatch::Seat;
-use crate::dispatch::instance::Instance;
+use crate::dispatch::{Place, Seat};
 use crate::gateway::Gateway;
 use crate::gateway::body::{self, Collected, Held};
 use crate::gateway::record::CallRecord;
@@ -26,6 +26,9 @@ use crate::store::catalog::VersionEntry;
 
 /// A connection to an instance that breaks is followed by the end of its process; how long to wait for the reason.
 const REASON_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A call is sent again when its instance ended before it took it in; after this many times it fails.
+const SENDS_LIMIT: usize = 3;
 
 /// An answer with its body in memory.
 type Answer = Response<Held>;
@@ -42,11 +45,11 @@ impl Gateway {
         };
         let mut record = CallRecord::start(self.dispatch.clone(), id.clone(), &entry, protocol.as_str());
         let mut response = match self.begin(&entry, request, &mut record).await {
-            Ok((request, seat, instance)) => {
+            Ok((request, seat, place)) => {
                 let sent =
                     Sent { gateway: self, protocol, limit_bytes: entry.card.settings.response_limit_bytes() };
                 // The task ends by itself: by the answer, the death of the instance, or the request's deadline.
-                let answer = tokio::spawn(sent.finish(request, seat, instance, record));
+                let answer = tokio::spawn(sent.finish(request, seat, place, record));
                 answer.await.unwrap_or_else(|error| {
                     let error =
                         PlatformError::new(Code::Internal, format!("the call was broken off: {error}"));
@@ -76,7 +79,7 @@ impl Gateway {
         entry: &Arc<VersionEntry>,
         request: Request<Incoming>,
         record: &mut CallRecord,
-    ) -> Result<(Request<Held>, Seat, Arc<Instance>), Failure> {
+    ) -> Result<(Request<Held>, Seat, Place), Failure> {
         let (mut head, incoming) = request.into_parts();
         let limit = entry.card.settings.body_limit_bytes();
         let expects_continue = head.headers.contains_key(EXPECT);
@@ -87,9 +90,9 @@ impl Gateway {
         // A body may take its time: the version may be gone by now.
         self.catalog.resolve(&entry.card.name, Qualifier::Version(entry.version))?;
 
-        let (seat, instance) = self.dispatch.version(entry).arrive()?.wait().await?;
-        record.assigned(&instance);
-        Ok((Request::from_parts(head, held), seat, instance))
+        let (seat, place) = self.dispatch.version(entry).arrive()?.wait().await?;
+        record.assigned(&place);
+        Ok((Request::from_parts(head, held), seat, place))
     }
 }
 
@@ -100,56 +103,95 @@ struct Sent {
     limit_bytes: u64,
 }
 
+/// Why there is no answer of the function.
+enum NoAnswer {
+    /// The instance ended before it took the call in.
+    NotTaken,
+    /// The call has failed.
+    Failed(Failure),
+}
+
+impl<F: Into<Failure>> From<F> for NoAnswer {
+    fn from(failure: F) -> Self {
+        Self::Failed(failure.into())
+    }
+}
+
 impl Sent {
     /// Sends the call and takes the answer out of the instance, whether or not the client is still there.
     async fn finish(
         self,
         request: Request<Held>,
-        mut seat: Seat,
-        instance: Arc<Instance>,
+        seat: Seat,
+        place: Place,
         mut record: CallRecord,
     ) -> Response<Body> {
-        let clock = self.gateway.dispatch.shared().clock;
-        record.entered(instance.enter(record.id().clone(), clock.now()));
-        let answer = self.answer(request, &mut seat, &instance, &mut record).await;
-        instance.leave(record.id(), clock.now());
-        match answer {
-            Ok((answer, connection)) => {
-                if let Some(feed) = instance.feed() {
-                    feed.give_back(connection);
-                }
-                seat.finish();
+        match self.send(request, seat, place, &mut record).await {
+            Ok(answer) => {
                 record.finish();
                 answer.map(Body::new)
             }
-            // The seat and the connection, dropped here, are given up.
+            // The seat and the connection, dropped by now, are given up.
             Err(failure) => failed(self.protocol, &failure, record),
+        }
+    }
+
+    /// Sends the call to its instance; to another one, as long as none has taken it in.
+    async fn send(
+        &self,
+        request: Request<Held>,
+        mut seat: Seat,
+        mut place: Place,
+        record: &mut CallRecord,
+    ) -> Result<Answer, Failure> {
+        let clock = self.gateway.dispatch.shared().clock;
+        let mut sends = 0;
+        loop {
+            sends += 1;
+            record.entered(place.enter(record.id().clone(), clock.now()));
+            let answer = self.answer(&request, &mut seat, &mut place, record).await;
+            place.leave(record.id(), clock.now());
+            match answer {
+                Ok((answer, connection)) => {
+                    if let Some(feed) = place.feed() {
+                        feed.give_back(connection);
+                    }
+                    seat.finish();
+                    return Ok(answer);
+                }
+                Err(NoAnswer::Failed(failure)) => return Err(failure),
+                Err(NoAnswer::NotTaken) if sends == SENDS_LIMIT => return Err(never_taken(&place).into()),
+                Err(NoAnswer::NotTaken) => {}
+            }
+            record.not_taken();
+            let ticket = seat.again();
+            // Not before: the instance's end, which fails what it has, is told when every place is settled.
+            place.settle();
+            (seat, place) = ticket.wait().await?;
+            record.assigned(&place);
         }
     }
 
     async fn answer(
         &self,
-        request: Request<Held>,
+        request: &Request<Held>,
         seat: &mut Seat,
-        instance: &Instance,
+        place: &mut Place,
         record: &mut CallRecord,
-    ) -> Result<(Answer, Connection), Failure> {
-        let Some(feed) = instance.feed() else {
-            return Err(PlatformError::new(
-                Code::Internal,
-                format!("instance {} has no socket", instance.id),
-            )
-            .into());
+    ) -> Result<(Answer, Connection), NoAnswer> {
+        let Some(feed) = place.feed() else {
+            let message = format!("instance {} has no socket", place.id);
+            return Err(PlatformError::new(Code::Internal, message).into());
         };
-        let request = request.map(|held| Full::new(held.bytes.clone()));
         let sent = tokio::select! {
             biased;
             failure = seat.failure() => return Err(failure.into()),
-            sent = feed.send(request) => sent,
+            sent = feed.send(copy(request)) => sent,
         };
         let (response, connection) = match sent {
             Ok(sent) => sent,
-            Err(error) => return Err(reason(seat, instance, &error).await.into()),
+            Err(FeedError::NotTaken(_)) => return Err(NoAnswer::NotTaken),
+            Err(error) => return Err(reason(seat, place, &error).await.into()),
         };
         let (mut head, incoming) = response.into_parts();
         let collected = tokio::select! {
@@ -159,8 +201,8 @@ impl Sent {
         };
         let held = match collected {
             Ok(held) => held,
-            Err(Collected::Refused(failure)) => return Err(failure),
-            Err(Collected::Broken(error)) => return Err(reason(seat, instance, &error.into()).await.into()),
+            Err(Collected::Refused(failure)) => return Err(failure.into()),
+            Err(Collected::Broken(error)) => return Err(reason(seat, place, &error.into()).await.into()),
         };
         let code = head.headers.get(HEADER_ERROR).and_then(|code| code.to_str().ok()?.parse::<Code>().ok());
         let timing = record.answered(head.status.as_u16(), code, held.bytes.len(), &head.headers);
@@ -168,15 +210,32 @@ impl Sent {
         if let Some(timing) = timing {
             head.headers.insert(SERVER_TIMING, timing);
         }
-        set_header(&mut head.headers, HEADER_INSTANCE, &instance.id.0);
+        set_header(&mut head.headers, HEADER_INSTANCE, &place.id.0);
         Ok((Response::from_parts(head, held), connection))
     }
 }
 
+/// The request as it goes to an instance. The original is kept: another instance may have to get it.
+fn copy(request: &Request<Held>) -> Request<Full<Bytes>> {
+    let mut copy = Request::new(Full::new(request.body().bytes.clone()));
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+fn never_taken(place: &Place) -> PlatformError {
+    let message =
+        format!("{SENDS_LIMIT} instances, the last of them {}, ended before they took the call in", place.id);
+    PlatformError::new(Code::InstanceDied, message).hint("modelet logs shows what they said")
+}
+
 /// Why an instance broke the connection: its end, when that is what happened.
-async fn reason(seat: &mut Seat, instance: &Instance, error: &FeedError) -> PlatformError {
+async fn reason(seat: &mut Seat, place: &mut Place, error: &FeedError) -> PlatformError {
+    place.settle();
     tokio::time::timeout(REASON_TIMEOUT, seat.failure()).await.unwrap_or_else(|_| {
-        PlatformError::new(Code::InstanceDied, format!("instance {}: {error}", instance.id))
+        PlatformError::new(Code::InstanceDied, format!("instance {}: {error}", place.id))
             .hint("the next call gets a new connection; modelet logs shows what the instance said")
     })
 }

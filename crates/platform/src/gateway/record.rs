@@ -73,16 +73,27 @@ impl CallRecord {
         self.record.phases.receive_ms = ms(self.enter(Stage::Waiting));
     }
 
+    /// Its instance ended before it took the call in: the time there was time in the queue.
+    pub fn not_taken(&mut self) {
+        self.record.phases.queue_ms += ms(self.enter(Stage::Waiting));
+        self.record.instance = None;
+    }
+
     /// It has an instance.
     pub fn assigned(&mut self, instance: &Instance) {
         let from = self.since;
         let waited = self.enter(Stage::InInstance);
         let ([queue, start, load], cold) = timing::divide(from, from + waited, instance.startup());
         let phases = &mut self.record.phases;
-        (phases.queue_ms, phases.start_ms, phases.load_ms) = (ms(queue), ms(start), ms(load));
+        // Added: an instance may have ended before it took the call in.
+        phases.queue_ms += ms(queue);
+        phases.start_ms += ms(start);
+        phases.load_ms += ms(load);
         self.record.instance = Some(instance.id.clone());
-        self.record.cold_start = cold;
-        self.record.started_from = cold.then(|| instance.started_from().to_owned());
+        if cold {
+            self.record.cold_start = true;
+            self.record.started_from = Some(instance.started_from().to_owned());
+        }
     }
 
     /// The instance works on it; `first`: on no other before.
@@ -133,8 +144,8 @@ impl CallRecord {
         let phases = &mut self.record.phases;
         match stage {
             Stage::Receiving => phases.receive_ms = taken_ms,
-            Stage::Waiting if waited_for_start => phases.start_ms = taken_ms,
-            Stage::Waiting => phases.queue_ms = taken_ms,
+            Stage::Waiting if waited_for_start => phases.start_ms += taken_ms,
+            Stage::Waiting => phases.queue_ms += taken_ms,
             Stage::InInstance => phases.handler_ms = taken_ms,
             Stage::Over => return,
         }

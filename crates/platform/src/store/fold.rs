@@ -2,9 +2,10 @@
 //! in one transaction: whatever ends the platform at whatever moment, no record is missing and none is doubled.
 
 use modelet_core::usage::hour_of;
-use modelet_core::{InstanceRecord, InvocationRecord, Usage};
+use modelet_core::{EndReason, InstanceRecord, InvocationRecord, Usage};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::store::counts::Counts;
 use crate::store::journal::{Entry, Journal, Place};
 use crate::store::usage::{self, Sums};
 
@@ -20,15 +21,26 @@ pub fn place(connection: &Connection) -> rusqlite::Result<Place> {
     })
 }
 
-/// Folds some more of the journal, within the caller's transaction; gives the place reached. `rows_limit` rows of the log are
-/// kept.
-pub fn step(connection: &Connection, journal: &Journal, rows_limit: u64) -> rusqlite::Result<Place> {
+/// What a step did.
+#[derive(Debug)]
+pub struct Step {
+    /// Where it began.
+    pub from: Place,
+    /// The place reached.
+    pub reached: Place,
+    /// What was counted on the way.
+    pub counts: Counts,
+}
+
+/// Folds some more of the journal, within the caller's transaction. `rows_limit` rows of the log are kept.
+pub fn step(connection: &Connection, journal: &Journal, rows_limit: u64) -> rusqlite::Result<Step> {
     let from = place(connection)?;
     let piece = journal.read(from).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     if piece.next == from {
-        return Ok(from);
+        return Ok(Step { from, reached: from, counts: Counts::default() });
     }
-    let mut fold = Fold { connection, rows_limit, sums: Sums::new(), lost: piece.damaged };
+    let mut fold =
+        Fold { connection, rows_limit, sums: Sums::new(), counts: Counts::default(), lost: piece.damaged };
     for (entry, text) in &piece.entries {
         fold.entry(entry, text)?;
     }
@@ -41,16 +53,16 @@ pub fn step(connection: &Connection, journal: &Journal, rows_limit: u64) -> rusq
         // Often enough, and seldom enough: once for each file of the journal.
         usage::prune(connection, entry.at_ms())?;
     }
-    let Fold { sums, lost, .. } = fold;
+    let Fold { sums, counts, lost, .. } = fold;
     usage::add(connection, sums)?;
     let Place { file, offset } = piece.next;
     let mut reach =
         connection.prepare_cached("UPDATE journal SET file = ?1, offset = ?2, lost = lost + ?3")?;
     reach.execute(params![file, offset, lost])?;
-    Ok(piece.next)
+    Ok(Step { from, reached: piece.next, counts })
 }
 
-/// Adds a row to the log (JSON of a record; `receipt`: of a cold start), and now and then removes what is beyond the limit.
+/// Adds a row to the log (JSON of a record; `receipt`: of a cold start, or of a start that failed), and now and then removes what is beyond the limit.
 pub fn log(
     connection: &Connection,
     rows_limit: u64,
@@ -76,13 +88,17 @@ struct Fold<'a> {
     connection: &'a Connection,
     rows_limit: u64,
     sums: Sums,
+    counts: Counts,
     lost: u64,
 }
 
 impl Fold<'_> {
     fn entry(&mut self, entry: &Entry, text: &str) -> rusqlite::Result<()> {
         match entry {
-            Entry::Boot { .. } => self.close_all(),
+            Entry::Boot { .. } => {
+                self.counts = Counts::of_a_new_run();
+                self.close_all()
+            }
             Entry::Invocation(record) => self.invocation(record, text),
             Entry::Instance(record) => self.instance(record, text),
             Entry::Lost { records, .. } => {
@@ -94,7 +110,9 @@ impl Fold<'_> {
 
     fn invocation(&mut self, record: &InvocationRecord, text: &str) -> rusqlite::Result<()> {
         let key = (record.function.clone(), record.version, hour_of(record.arrived_at_ms));
-        self.sums.entry(key).or_default().add(&Usage::of(record));
+        let usage = Usage::of(record);
+        self.sums.entry(key).or_default().add(&usage);
+        self.counts.invocation(record, &usage);
         log(self.connection, self.rows_limit, record.function.as_str(), text, record.is_receipt())
     }
 
@@ -107,10 +125,13 @@ impl Fold<'_> {
         // An id is used again by the next run of the platform.
         let before = before.filter(|before| before.started_at_ms == record.started_at_ms);
         let key = (record.function.clone(), record.version, hour_of(record.at_ms));
-        self.sums.entry(key).or_default().add(&Usage::between(before.as_ref(), record));
+        let usage = Usage::between(before.as_ref(), record);
+        self.sums.entry(key).or_default().add(&usage);
+        self.counts.instance(record, &usage);
         if record.end.is_some() {
             self.connection.prepare_cached("DELETE FROM open_instances WHERE id = ?1")?.execute([id])?;
-            return log(self.connection, self.rows_limit, record.function.as_str(), text, false);
+            let failed = record.failure.is_some();
+            return log(self.connection, self.rows_limit, record.function.as_str(), text, failed);
         }
         let mut keep =
             self.connection.prepare_cached("REPLACE INTO open_instances (id, record) VALUES (?1, ?2)")?;
@@ -124,6 +145,7 @@ impl Fold<'_> {
         for text in texts.collect::<rusqlite::Result<Vec<_>>>()? {
             let Ok(mut record) = serde_json::from_str::<InstanceRecord>(&text) else { continue };
             record.end = Some(CUT_OFF.to_owned());
+            record.reason = Some(EndReason::CutOff);
             let name = record.function.clone();
             let ended = serde_json::to_string(&Entry::Instance(record)).unwrap_or_default();
             log(self.connection, self.rows_limit, name.as_str(), &ended, false)?;

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::store::counts::{Counts, Tally};
 use crate::store::journal::{Entry, Journal};
 use crate::store::usage::{self, Question, UsageRow};
 use crate::store::writer::{self, Durability, WriteError, Writer};
@@ -85,6 +86,7 @@ struct Store {
     journal: Arc<Journal>,
     path: PathBuf,
     rows_limit: u64,
+    tally: Arc<Tally>,
 }
 
 impl Logs {
@@ -103,7 +105,7 @@ impl Logs {
         let writer = Writer::start("logs", connection, LINGER)
             .map_err(|e| store_failed("start the log's writer", e))?;
         let (news, told) = watch::channel(());
-        let store = Store { writer, journal: Arc::new(journal), path, rows_limit };
+        let store = Store { writer, journal: Arc::new(journal), path, rows_limit, tally: Arc::default() };
         tokio::spawn(store.clone().keep_folding(told));
         Ok(Self { store, news })
     }
@@ -144,6 +146,7 @@ impl Logs {
     /// Removes all records of a function from the log. Its usage stays: a bill outlives its function.
     pub async fn forget(&self, function: &FunctionName) {
         self.flush().await;
+        self.store.tally.forget(function);
         let function = function.to_string();
         let delete = move |connection: &Connection| {
             connection.execute("DELETE FROM log WHERE function = ?1", [function]).map(drop)
@@ -180,12 +183,12 @@ impl Logs {
         }
     }
 
-    /// The last receipts of cold starts of a function, oldest first, at most `limit`.
+    /// The last receipts of cold starts of a function, and of starts that failed, oldest first, at most `limit` in all.
     pub async fn cold_starts(
         &self,
         function: &FunctionName,
         limit: usize,
-    ) -> Result<Vec<InvocationRecord>, PlatformError> {
+    ) -> Result<Vec<LogRecord>, PlatformError> {
         self.flush().await;
         let name = function.to_string();
         self.query(move |path| select_receipts(path, &name, limit.min(MAX_ROWS))).await
@@ -196,6 +199,13 @@ impl Logs {
         self.flush().await;
         let (rows, lost) = self.query(move |path| usage::read(path, &question)).await?;
         Ok((rows, lost + self.store.journal.untold()))
+    }
+
+    /// What this run of the platform has counted up to now; and the number of records that were lost, ever.
+    pub async fn counts(&self) -> Result<(Counts, u64), PlatformError> {
+        self.flush().await;
+        let lost = self.query(usage::lost).await?;
+        Ok((self.store.tally.counts(), lost + self.store.journal.untold()))
     }
 
     async fn query<T: Send + 'static>(
@@ -235,9 +245,13 @@ impl Store {
     async fn fold(&self) -> Result<(), WriteError> {
         let end = self.journal.end();
         loop {
-            let (journal, limit) = (self.journal.clone(), self.rows_limit);
-            let reached =
-                self.writer.change(move |connection| fold::step(connection, &journal, limit)).await?;
+            let (journal, limit, tally) = (self.journal.clone(), self.rows_limit, self.tally.clone());
+            let step = move |connection: &Connection| {
+                let step = fold::step(connection, &journal, limit)?;
+                tally.stepped(step.from, step.counts);
+                Ok(step.reached)
+            };
+            let reached = self.writer.change(step).await?;
             self.journal.folded(reached);
             if reached >= end {
                 return Ok(());
@@ -267,7 +281,7 @@ fn select(path: &Path, function: &str, after: Option<i64>, limit: usize) -> rusq
     Ok(rows)
 }
 
-fn select_receipts(path: &Path, function: &str, limit: usize) -> rusqlite::Result<Vec<InvocationRecord>> {
+fn select_receipts(path: &Path, function: &str, limit: usize) -> rusqlite::Result<Vec<LogRecord>> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = connection
         .prepare("SELECT record FROM log WHERE function = ?1 AND receipt = 1 ORDER BY seq DESC LIMIT ?2")?;

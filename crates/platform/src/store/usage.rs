@@ -99,8 +99,16 @@ pub fn read(path: &Path, question: &Question) -> rusqlite::Result<(Vec<UsageRow>
     let limit = i64::try_from(MAX_ROWS).unwrap_or(i64::MAX);
     let rows = statement.query_map(params![hour_of(question.from_ms), function, hours, limit], row)?;
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let lost = connection.query_row("SELECT lost FROM journal", [], |row| row.get(0))?;
-    Ok((rows, lost))
+    Ok((rows, lost_in(&connection)?))
+}
+
+/// The number of records that were lost, ever.
+pub fn lost(path: &Path) -> rusqlite::Result<u64> {
+    lost_in(&Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+fn lost_in(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT lost FROM journal", [], |row| row.get(0))
 }
 
 fn row(row: &Row) -> rusqlite::Result<UsageRow> {

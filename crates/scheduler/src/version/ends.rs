@@ -18,6 +18,17 @@ impl VersionState {
         }
     }
 
+    /// An instance ended without a look at a call. Another one takes it; where that has to load first, the call waits for it as
+    /// one that has just come.
+    pub(super) fn not_taken(&mut self, call: CallNo) {
+        let Some(no) = self.calls.take_back(call) else { return };
+        self.take_no_more(no, StopReason::Gone);
+        self.pool.change(no, |instance| instance.in_flight -= 1);
+        if self.pool.totals().ready == 0 {
+            self.calls.extend(call, self.limits.load_timeout);
+        }
+    }
+
     pub(super) fn exited(&mut self, no: InstanceNo, now: Duration, actions: &mut Actions) {
         let Some(instance) = self.pool.remove(no) else { return };
         if matches!(instance.phase, Phase::Starting { .. }) {

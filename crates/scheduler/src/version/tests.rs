@@ -152,6 +152,31 @@ fn the_death_of_an_instance_fails_its_calls_at_once_and_the_next_is_fine() {
 }
 
 #[test]
+fn a_call_that_its_instance_never_took_in_goes_to_another_before_later_ones() {
+    let mut story = Story::warm(Limits { max_instances: 1, concurrency: 1, ..limits() });
+    assert_eq!(story.arrive(1), [assign(1, 1)]);
+    assert_eq!(story.arrive(2), []);
+    assert_eq!(story.on(Event::NotTaken(CallNo(1))), [stop(1, StopReason::Gone)]);
+    assert_eq!(story.exited(1), [start(2)]);
+    // It waits for a load now: the time of a request alone would not be enough.
+    let request_timeout = limits().request_timeout;
+    story.now += request_timeout;
+    assert_eq!(story.on(Event::Tick), [fail(2, CallFailure::RequestTimeout(None))]);
+    assert_eq!(story.ready(2), [assign(1, 2)]);
+}
+
+#[test]
+fn a_call_that_was_not_taken_in_is_not_failed_with_those_that_were() {
+    let mut story = Story::warm(Limits { max_instances: 2, concurrency: 2, ..limits() });
+    story.arrive(1);
+    story.arrive(2);
+    assert_eq!(story.on(Event::NotTaken(CallNo(2))), [start(2)]);
+    assert_eq!(story.exited(1), [fail(1, CallFailure::InstanceDied(InstanceNo(1)))]);
+    assert_eq!(story.ready(2), [assign(2, 2)]);
+    assert_eq!(story.on(Event::NotTaken(CallNo(1))), [], "it has ended");
+}
+
+#[test]
 fn draining_finishes_what_was_accepted_and_refuses_the_rest() {
     let mut story = Story::warm(limits());
     story.arrive(1);

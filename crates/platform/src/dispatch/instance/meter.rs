@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use modelet_core::InstanceRecord;
+use modelet_core::{Code, EndReason, InstanceRecord, StartFailure, StartPhase};
 use modelet_scheduler::{StopReason, Wear};
 
 use super::{End, Instance};
@@ -52,10 +52,12 @@ impl Instance {
     }
 
     /// Tells the journal what it came to by now.
-    pub(super) fn tell(&self, version: &VersionDispatch, end: Option<String>) {
+    pub(super) fn tell(&self, version: &VersionDispatch, end: Option<(EndReason, String)>) {
         let clock = version.shared.clock;
         let totals = self.account().totals(clock.now());
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (reason, end) = end.unzip();
+        let failure = reason.and_then(|reason| self.never_ready(reason, version));
         let record = InstanceRecord {
             id: self.id.clone(),
             function: version.entry.card.name.clone(),
@@ -70,6 +72,8 @@ impl Instance {
             peak_memory_kib: totals.peak_memory_kib,
             calls: totals.calls,
             end,
+            reason,
+            failure,
         };
         version.shared.logs.record(&Entry::Instance(record));
     }
@@ -86,28 +90,70 @@ impl Instance {
     /// It has ended: tells the journal so.
     pub(super) fn close(&self, version: &VersionDispatch) {
         self.account().ended(version.shared.clock.now());
-        self.tell(version, Some(self.end_words()));
+        self.tell(version, Some(self.reason()));
     }
 
-    /// Why it has ended, in words.
-    fn end_words(&self) -> String {
+    /// What is told of an instance that was never ready, unless it was stopped because nobody needed it.
+    fn never_ready(&self, reason: EndReason, version: &VersionDispatch) -> Option<StartFailure> {
+        if self.readiness.get().is_some() {
+            return None;
+        }
+        let phase = if self.feed.get().is_some() { StartPhase::Load } else { StartPhase::Start };
+        let (code, message) = match reason {
+            EndReason::StartFailed | EndReason::OutOfMemory => {
+                let error = self.start_failure();
+                (error.code, error.message)
+            }
+            EndReason::LoadTimeout => {
+                let limit = version.entry.card.settings.load_timeout_ms;
+                (
+                    Code::LoadTimeout,
+                    format!("instance {} was not ready within load_timeout_ms = {limit}", self.id),
+                )
+            }
+            _ => return None,
+        };
+        Some(StartFailure { phase, code, message })
+    }
+
+    /// Why it has ended, in a word and in words.
+    fn reason(&self) -> (EndReason, String) {
         let stopping = self.diary().stopping;
         match (self.end.get(), stopping) {
-            (Some(End::NotStarted(error)), _) => format!("could not be started: {error}"),
-            (Some(End::Failed(code, _)), _) => format!("could not load: {code}"),
-            (Some(End::OutOfMemory(mib)), _) => format!("stopped: it grew to {mib} MiB"),
-            (_, Some(StopReason::Idle)) => "stopped: idle".to_owned(),
-            (_, Some(StopReason::LoadTimeout)) => "stopped: not ready in time".to_owned(),
-            (_, Some(StopReason::Condemned)) => "stopped: a call in it timed out".to_owned(),
-            (_, Some(StopReason::Stuck)) => "stopped: it was stuck".to_owned(),
-            (_, Some(StopReason::Worn(Wear::Calls))) => "replaced: it had its recycle_calls".to_owned(),
-            (_, Some(StopReason::Worn(Wear::Memory))) => "replaced: its memory had grown".to_owned(),
-            (_, Some(StopReason::Worn(Wear::Threads))) => "replaced: its threads had grown".to_owned(),
-            (_, Some(StopReason::Evicted)) => "stopped: idle, and its memory was needed".to_owned(),
-            (_, Some(StopReason::GivenUp)) => "stopped: another function had nothing".to_owned(),
-            (_, Some(StopReason::Draining)) => "stopped: its version was taken out of service".to_owned(),
-            (Some(End::Exited(exit)), None) => exit.to_string(),
-            (None, None) => "ended".to_owned(),
+            (Some(End::NotStarted(error)), _) => {
+                (EndReason::StartFailed, format!("could not be started: {error}"))
+            }
+            (Some(End::Failed(code, _)), _) => (EndReason::StartFailed, format!("could not load: {code}")),
+            (Some(End::OutOfMemory(mib)), _) => {
+                (EndReason::OutOfMemory, format!("stopped: it grew to {mib} MiB"))
+            }
+            (_, Some(why)) if why != StopReason::Gone => {
+                let (reason, words) = stopped(why);
+                (reason, words.to_owned())
+            }
+            (Some(End::Exited(exit)), _) => {
+                let was_ready = self.readiness.get().is_some();
+                let reason = if was_ready { EndReason::Crashed } else { EndReason::StartFailed };
+                (reason, exit.to_string())
+            }
+            (None, _) => (EndReason::Crashed, "ended".to_owned()),
         }
+    }
+}
+
+/// Why the scheduler stopped it, in a word and in words.
+fn stopped(why: StopReason) -> (EndReason, &'static str) {
+    match why {
+        StopReason::Idle => (EndReason::Idle, "stopped: idle"),
+        StopReason::LoadTimeout => (EndReason::LoadTimeout, "stopped: not ready in time"),
+        StopReason::Condemned => (EndReason::RequestTimeout, "stopped: a call in it timed out"),
+        StopReason::Stuck => (EndReason::Stuck, "stopped: it was stuck"),
+        StopReason::Worn(Wear::Calls) => (EndReason::Recycled, "replaced: it had its recycle_calls"),
+        StopReason::Worn(Wear::Memory) => (EndReason::Recycled, "replaced: its memory had grown"),
+        StopReason::Worn(Wear::Threads) => (EndReason::Recycled, "replaced: its threads had grown"),
+        StopReason::Evicted => (EndReason::Evicted, "stopped: idle, and its memory was needed"),
+        StopReason::GivenUp => (EndReason::GivenUp, "stopped: another function had nothing"),
+        StopReason::Gone => (EndReason::Crashed, "ended by itself"),
+        StopReason::Draining => (EndReason::Drained, "stopped: its version was taken out of service"),
     }
 }

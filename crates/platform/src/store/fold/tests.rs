@@ -1,4 +1,4 @@
-use modelet_core::{FunctionName, InstanceId, InvocationId, Outcome, Phases, Version};
+use modelet_core::{EndReason, FunctionName, InstanceId, InvocationId, Outcome, Phases, Version};
 
 use super::*;
 use crate::store::usage::{Period, Question};
@@ -41,6 +41,8 @@ fn instance(started_at_ms: i64, serving_ms: u64, end: Option<&str>) -> Entry {
         peak_memory_kib: 0,
         calls: 0,
         end: end.map(str::to_owned),
+        reason: end.map(|_| EndReason::Idle),
+        failure: None,
     })
 }
 
@@ -83,7 +85,7 @@ impl Home {
 fn fold_all(connection: &mut Connection, journal: &Journal) {
     while place(connection).unwrap() < journal.end() {
         let transaction = connection.transaction().unwrap();
-        let reached = step(&transaction, journal, 1_000).unwrap();
+        let reached = step(&transaction, journal, 1_000).unwrap().reached;
         transaction.commit().unwrap();
         journal.folded(reached);
     }

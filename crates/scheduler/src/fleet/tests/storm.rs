@@ -21,7 +21,8 @@ impl World {
         let event = match dice.roll(100) {
             0..36 => None,
             36..58 => dice.pick(&assigned).map(Event::Finished),
-            58..62 => dice.pick(&open).map(Event::Left),
+            58..60 => dice.pick(&open).map(Event::Left),
+            60..62 => dice.pick(&assigned).map(Event::NotTaken),
             62..74 => dice.pick(&starting).map(Event::Ready),
             74..77 => dice.pick(&starting).map(Event::Exited),
             77..79 => dice.pick(&ready).map(Event::Exited),

@@ -131,6 +131,11 @@ impl World {
         match event {
             Event::Arrived(call) => assert!(member.waiting.insert(call)),
             Event::Finished(call) | Event::Left(call) => self.end(no, call),
+            Event::NotTaken(call) => {
+                let instance = member.assigned.remove(&call);
+                assert!(member.waiting.insert(call));
+                member.closed.extend(instance);
+            }
             Event::Ready(instance) => {
                 assert!(member.starting.remove(&instance) && member.ready.insert(instance));
             }
