@@ -27,9 +27,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
 use crate::count::Counted;
-use crate::handler::Handler;
-
-type Loaded = Result<Box<dyn Handler>, FunctionError>;
+use crate::handler::{self, Loaded};
 
 /// What every connection shares; all on one thread.
 struct Shared {
@@ -98,7 +96,7 @@ async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Respon
             let _counted = Counted::new(&shared.calls);
             let (head, body) = request.into_parts();
             let body = whole(body, handler.body_limit_bytes());
-            Ok(handler.answer(&head, Box::pin(body)).await.map(Full::new))
+            Ok(handler::answered(handler.as_ref(), &head, Box::pin(body)).await.map(Full::new))
         }
     }
 }
