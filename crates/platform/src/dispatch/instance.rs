@@ -2,9 +2,11 @@
 //!
 //! - [`meter`]: what it costs, told to the journal
 //! - [`health`]: its memory, its wear, and whether it is stuck
+//! - [`rest`]: the moments between its calls
 
 mod health;
 mod meter;
+mod rest;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -26,6 +28,8 @@ use crate::dispatch::account::Account;
 use crate::dispatch::launch::{self, Role};
 use crate::dispatch::redact::Redactor;
 use crate::store::logs::LogRecord;
+
+use rest::Rest;
 
 pub use meter::Startup;
 
@@ -82,6 +86,7 @@ pub struct Instance {
     redactor: OnceLock<Redactor>,
     diary: Mutex<Diary>,
     account: Mutex<Account>,
+    rest: Rest,
 }
 
 /// What is noted while it lives.
@@ -123,6 +128,7 @@ impl Instance {
             started_from: OnceLock::new(),
             redactor: OnceLock::new(),
             diary: Mutex::default(),
+            rest: Rest::default(),
             account: Mutex::new(Account::open(version.shared.clock.now())),
         });
         instance.tell(&version, None);
@@ -143,8 +149,15 @@ impl Instance {
 
     /// Notes that a call has left it.
     pub fn leave(&self, call: &InvocationId, now: Duration) {
-        self.diary().calls.remove(call);
+        let rests = {
+            let calls = &mut self.diary().calls;
+            calls.remove(call);
+            calls.is_empty()
+        };
         self.account().left(now);
+        if rests {
+            self.rest.come(|| self.confinement().map_or(0, |walls| walls.memory_kib()));
+        }
     }
 
     /// As the admin API shows it.
