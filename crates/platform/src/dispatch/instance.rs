@@ -2,7 +2,7 @@
 //!
 //! - [`meter`]: what it costs, told to the journal
 //! - [`health`]: its memory, its wear, and whether it is stuck
-//! - [`rest`]: the moments between its calls
+//! - [`rest`]: when it begins to work, and when it rests
 
 mod health;
 mod meter;
@@ -143,7 +143,14 @@ impl Instance {
 
     /// Notes that a call is in it, so that what it prints can be told apart. True for its first call.
     pub fn enter(&self, call: InvocationId, now: Duration) -> bool {
-        self.diary().calls.insert(call);
+        let rested = {
+            let calls = &mut self.diary().calls;
+            calls.insert(call);
+            calls.len() == 1
+        };
+        if rested {
+            self.rest.end();
+        }
         self.account().entered(now)
     }
 

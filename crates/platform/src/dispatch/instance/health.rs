@@ -13,9 +13,9 @@ use crate::dispatch::VersionDispatch;
 
 /// An instance that works, or loads, is looked at this often.
 const BUSY_INTERVAL: Duration = Duration::from_millis(100);
-/// One that idles: it can hardly grow.
+/// One that idles: it can hardly grow, and a call that comes is a reason to look.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
-/// The end of a call is a reason to look sooner, but not more often than this …
+/// The beginning and the end of a call are reasons to look sooner, but not more often than this …
 const GAP: Duration = Duration::from_millis(50);
 /// … nor than this once it has grown near to what it is replaced for, so that its next calls do not take it beyond its limit.
 const NEAR_GAP: Duration = Duration::from_millis(10);
@@ -129,10 +129,14 @@ pub(super) async fn watch(instance: &Instance, version: &VersionDispatch) -> u64
                 watch.silent_since = None;
             }
         }
-        let interval = if is_ready && look.in_flight == 0 { IDLE_INTERVAL } else { BUSY_INTERVAL };
         let gap = if watch.has_grown(look.memory_kib, NEAR_PART, settings) { NEAR_GAP } else { GAP };
         tokio::time::sleep(gap).await;
-        rested_kib = instance.rest.next(interval.saturating_sub(gap)).await;
+        if is_ready && look.in_flight == 0 {
+            instance.rest.ended(IDLE_INTERVAL.saturating_sub(gap)).await;
+            rested_kib = None;
+        } else {
+            rested_kib = instance.rest.next(BUSY_INTERVAL.saturating_sub(gap)).await;
+        }
     }
 }
 

@@ -1,17 +1,19 @@
-//! The moments at which an instance has no call: what it holds then, it keeps. Under load they are too short to be met by chance,
-//! so whoever watches asks for the next one, and the end of a call answers.
+//! When an instance begins to work, and when it rests. What it holds between calls, it keeps: under load such moments are too
+//! short to be met by chance, so whoever watches asks for the next one, and the end of a call answers. One that idles is looked
+//! at seldom: so the beginning of work is told too.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// Where the next moment without a call is told.
+/// Where both are told.
 #[derive(Default)]
 pub(super) struct Rest {
     asked: AtomicBool,
     held_kib: AtomicU64,
     told: Notify,
+    begun: Notify,
 }
 
 impl Rest {
@@ -23,12 +25,22 @@ impl Rest {
         }
     }
 
-    /// Waits for the next such moment, and says what was held in it, KiB; `None` when there is none within a time.
+    /// A call has come while there was none.
+    pub fn end(&self) {
+        self.begun.notify_one();
+    }
+
+    /// Waits for the next moment without a call, and says what was held in it, KiB; `None` when there is none within a time.
     pub async fn next(&self, within: Duration) -> Option<u64> {
         self.asked.store(true, Ordering::Relaxed);
         let told = tokio::time::timeout(within, self.told.notified()).await;
         self.asked.store(false, Ordering::Relaxed);
         told.ok().map(|()| self.held_kib.load(Ordering::Relaxed))
+    }
+
+    /// Waits for a call, or for a time.
+    pub async fn ended(&self, within: Duration) {
+        let _ = tokio::time::timeout(within, self.begun.notified()).await;
     }
 }
 
