@@ -1,4 +1,5 @@
-//! What attacks nobody, and wears an instance or its neighbours all the same: panics, leaks, litter, burnt processor time.
+//! What attacks nobody, and wears an instance or its neighbours all the same: panics, crashes, leaks, litter, burnt processor
+//! time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -18,6 +19,10 @@ static LEAKED: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 pub fn wear(act: &str, target: &str) -> Option<io::Result<String>> {
     Some(match act {
         "panic" => panic!("{target}"),
+        "crash" => {
+            eprintln!("{target}");
+            std::process::abort()
+        }
         "leak" => Ok(leak().to_string()),
         "litter" => litter(target),
         "update" => OpenOptions::new().read(true).write(true).open(target).map(|_| target.to_owned()),
