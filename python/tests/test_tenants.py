@@ -232,7 +232,8 @@ def test_open_files_and_files_in_tmp_end_at_their_limits(tenants: Tenants, hosti
 
 
 def test_a_flood_of_output_holds_up_its_own_instance_only(tenants: Tenants, hostile: Function, neighbour: Neighbour):
-    """It waits in its write until its call times out; the neighbour's calls are answered and logged."""
+    """It waits in its write until its call times out; the neighbour's calls are answered and logged, the disk is not filled."""
+    before = log_bytes(tenants)
     with neighbour:
         answer = tell(hostile, "fill-output")
         assert neighbour.calls > 0
@@ -240,7 +241,14 @@ def test_a_flood_of_output_holds_up_its_own_instance_only(tenants: Tenants, host
     call = neighbour.function.post(neighbour.body)
     sought = call.headers["x-modelet-invocation"]
     eventually(lambda: sought in tenants.cli("logs", "neighbour", "-n", "50").stdout, what="the neighbour's own log")
+    assert log_bytes(tenants) - before < 24 << 20, "without a limit it is 10 MB a second and more"
+    assert "prints more than 1 MiB a second" in tenants.cli("logs", "hostile", "-n", "1000").stdout
     assert hostile.post(neighbour.body).status_code == 200
+
+
+def log_bytes(tenants: Tenants) -> int:
+    """What the log takes on the disk, without what is about to be moved into it."""
+    return (tenants.data / "logs.db").stat().st_size
 
 
 def test_what_a_call_leaves_in_tmp_is_its_instances_own_and_goes_with_it(tenants: Tenants, hostile: Function, cases):

@@ -2,10 +2,12 @@
 //!
 //! - [`meter`]: what it costs, told to the journal
 //! - [`health`]: its memory, its wear, and whether it is stuck
+//! - [`output`]: what it prints, on its way to the log
 //! - [`rest`]: when it begins to work, and when it rests
 
 mod health;
 mod meter;
+mod output;
 mod rest;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -27,7 +29,6 @@ use crate::dispatch::VersionDispatch;
 use crate::dispatch::account::Account;
 use crate::dispatch::launch::{self, Role};
 use crate::dispatch::redact::Redactor;
-use crate::store::logs::LogRecord;
 
 use rest::Rest;
 
@@ -287,7 +288,7 @@ impl Instance {
 async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
     match launch(&instance, &version).await {
         Ok((process, lines)) => {
-            let output = tokio::spawn(keep_output(instance.clone(), version.clone(), lines));
+            let output = tokio::spawn(output::keep(instance.clone(), version.clone(), lines));
             let readiness = tokio::spawn(await_readiness(instance.clone(), version.clone()));
             let exit = watch(&instance, &version, &process).await;
             // Everything that it said is kept before its end is told, so that its reasons are there.
@@ -402,27 +403,4 @@ async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>)
     instance.tell(&version, None);
     version.event(Event::Ready(instance.no));
     version.log_event(&instance, format!("ready, loaded in {load_ms:.1} ms")).await;
-}
-
-async fn keep_output(
-    instance: Arc<Instance>,
-    version: Arc<VersionDispatch>,
-    mut lines: mpsc::Receiver<OutputLine>,
-) {
-    let shared = &version.shared;
-    while let Some(mut line) = lines.recv().await {
-        if let Some(redactor) = instance.redactor.get() {
-            line.text = redactor.redact(line.text);
-        }
-        let invocation = instance.note(&line);
-        let record = LogRecord::Line {
-            at_ms: shared.clock.unix_ms(),
-            version: version.entry.version,
-            instance: instance.id.clone(),
-            invocation,
-            stream: line.stream.as_str().to_owned(),
-            text: line.text,
-        };
-        shared.logs.write(&version.entry.card.name, record).await;
-    }
 }
