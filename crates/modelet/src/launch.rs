@@ -37,8 +37,9 @@ impl Instances {
     /// Another program that speaks the contract of `modelet-runtime`.
     pub fn of(program: &Path) -> Result<Self, Report> {
         let found = program.canonicalize().map_err(|error| {
-            Report::new(Code::StartFailed, format!("--runtime {}: {error}", program.display()))
-                .hint("name a program of this machine, such as one whose main calls modelet_runtime::main_with")
+            Report::new(Code::StartFailed, format!("--runtime {}: {error}", program.display())).hint(
+                "name a program of this machine, such as one whose main calls modelet_runtime::main_with",
+            )
         })?;
         Ok(Self { program: found, args: Vec::new() })
     }

@@ -296,7 +296,9 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
             let _ = tokio::time::timeout(LAST_OUTPUT_TIMEOUT, last_output).await;
             if let Some(walls) = instance.confinement().filter(|walls| walls.oom_killed()) {
                 // The kernel was faster than our own look.
-                instance.ended(End::OutOfMemory(walls.peak_memory_kib() >> 10));
+                let peak_kib = walls.peak_memory_kib();
+                instance.account().seen(0, peak_kib);
+                instance.ended(End::OutOfMemory(peak_kib >> 10));
             }
             let end = exit.map_or_else(
                 |error| End::NotStarted(PlatformError::new(Code::StartFailed, error.to_string())),

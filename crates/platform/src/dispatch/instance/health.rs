@@ -168,8 +168,13 @@ fn words(wear: Wear, look: Look) -> String {
 mod tests {
     use super::*;
 
-    const FRESH: Look =
-        Look { memory_kib: 50 << 10, threads: 4, cpu_ms: 100, in_flight: 0, between_calls_kib: Some(50 << 10) };
+    const FRESH: Look = Look {
+        memory_kib: 50 << 10,
+        threads: 4,
+        cpu_ms: 100,
+        in_flight: 0,
+        between_calls_kib: Some(50 << 10),
+    };
 
     fn holding(mib: u64) -> Look {
         Look { memory_kib: mib << 10, between_calls_kib: Some(mib << 10), ..FRESH }
@@ -189,7 +194,11 @@ mod tests {
         let mut watch = Watch::default();
         let grown = holding(85);
         assert_eq!(watch.wear(FRESH, &settings()), None);
-        assert_eq!(watch.wear(Look { between_calls_kib: None, ..grown }, &settings()), None, "the call's own memory");
+        assert_eq!(
+            watch.wear(Look { between_calls_kib: None, ..grown }, &settings()),
+            None,
+            "the call's own memory"
+        );
         assert_eq!(watch.wear(grown, &settings()), Some(Wear::Memory));
         assert_eq!(watch.wear(grown, &settings()), None);
         let mut large = Watch::default();
