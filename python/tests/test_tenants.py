@@ -21,6 +21,8 @@ from tenants import SECRET, Neighbour, Tenants, outcome, tell
 LIMITS = {"memory_mib": 256, "tmp_mib": 16, "open_files_limit": 256, "request_timeout_ms": 2_000}
 #: How one that aborts dies. Process 1 of a namespace does not hear SIGABRT; the C library then runs what cannot be run.
 DIED = "SIGABRT|SIGSEGV|SIGILL|SIGTRAP"
+#: How long a processor is kept from one who wakes up, at worst: a tick of a kernel with 250 Hz.
+TICK_MS = 4
 #: Rungs on which an act is contained.
 ALL, NOT_4 = {1, 2, 3, 4}, {1, 2, 3}
 
@@ -101,6 +103,8 @@ def test_nothing_of_others_can_be_read_reached_or_changed(tenants: Tenants, host
         ("signal", tenants.pid, ALL),
         ("signal", others, ALL),
         ("signal-all", "", ALL),
+        ("demote", others, ALL),
+        ("pin", others, ALL),
         ("ptrace", tenants.pid, ALL),
         ("ptrace", others, ALL),
         ("unshare", "", ALL),
@@ -283,20 +287,27 @@ def test_an_instance_that_leaks_is_replaced_between_calls_and_loses_none(tenants
 def test_a_tenant_that_spins_on_all_processors_leaves_the_neighbour_its_speed(
     tenants: Tenants, cases, neighbour: Neighbour
 ):
-    """The neighbour's p99 over 300 calls is at most twice what it is alone; the best of three rounds, against noise."""
+    """The neighbour's median is at most twice what it is alone, over 300 calls, and so is its p99, or it waited for no more
+    than a tick of the kernel at each of its three wake-ups. The best of three rounds, against noise."""
     cpus = os.cpu_count()
     spinner = tenants.deploy(cases["iris-matrix"], "spinner", cpu_millis=1_000 * cpus, max_instances=1)
     assert spinner.post(neighbour.body).status_code == 200
-    ratios = []
+    rounds = []
     for _ in range(3):
-        alone = neighbour.p99_ms(300)
+        alone = neighbour.times_ms(300)
         with Spinning(spinner) as spinning:
-            beside = neighbour.p99_ms(300)
+            beside = neighbour.times_ms(300)
             assert spinning.thread.is_alive()
-        ratios.append(beside / alone)
-        if ratios[-1] <= 2:
+        (median, p99), (median_beside, p99_beside) = middle_and_p99(alone), middle_and_p99(beside)
+        rounds.append(f"median {median:.1f} -> {median_beside:.1f}, p99 {p99:.1f} -> {p99_beside:.1f} ms")
+        if median_beside <= 2 * median and p99_beside <= max(2 * p99, p99 + 3 * TICK_MS):
             return
-    pytest.fail(f"rung {tenants.rung}, {cpus} processors: p99 beside by alone: {ratios}")
+    pytest.fail(f"rung {tenants.rung}, {cpus} processors: {rounds}")
+
+
+def middle_and_p99(times: list[float]) -> tuple[float, float]:
+    """Of sorted times."""
+    return times[len(times) // 2], times[len(times) * 99 // 100]
 
 
 class Spinning:

@@ -21,7 +21,7 @@
 //! | a private /tmp with a size limit | yes | yes | no /tmp at all | no |
 //! | environment of other instances | yes | yes | yes | no, if of the same user |
 //! | no TCP, no UDP, no sockets of the host without `network` | yes | yes | yes | yes |
-//! | no signal to others | yes | yes | yes | yes |
+//! | no signal to others, no say in when and where they compute | yes | yes | yes | yes |
 //! | no ptrace, mount, new namespace, other user, raw kernel interface | yes | yes | yes | yes |
 //! | memory | the kernel, at once | a look every now and then | as 2 | as 2 |
 //! | no more than its processor share, though nobody else computes | yes | no | no | no |

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::group::{Group, at, unique};
 use super::layout::{self, Layout};
-use super::table::{Controller, Version};
+use super::table::{self, Controller, Version};
 use crate::sandbox::Sandbox;
 
 /// How the groups of platforms are named: this and the process id, and a number for each in one process.
@@ -53,7 +53,15 @@ impl Home {
                 pass_on(folder)?;
             }
         }
+        home.weigh();
         Ok(home)
+    }
+
+    /// Gives all instances together their weight; without it they are slower on a busy machine, and no less safe.
+    fn weigh(&self) {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let setting = table::weight_of_all(self.version, processors);
+        let _ = fs::write(self.folders[&setting.controller].join(setting.file), setting.value);
     }
 
     /// A group with the limits of a sandbox.

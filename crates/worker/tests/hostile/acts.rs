@@ -40,17 +40,24 @@ pub fn attempt(act: &str, target: &str) -> io::Result<String> {
     }
 }
 
+/// A priority of 0, and a set of one processor, for system calls that read them.
+static NOTHING: u64 = 0;
+static FIRST_PROCESSOR: u64 = 1;
+
 /// What a single system call would do; its arguments are numbers and constant texts.
 fn system_call(act: &str, target: &str) -> io::Result<String> {
     let process = || target.parse::<i64>().unwrap();
     let text = |text: &'static std::ffi::CStr| text.as_ptr() as i64;
     let new_user = i64::from(libc::CLONE_NEWUSER);
+    let (zeros, ones) = ((&raw const NOTHING) as i64, (&raw const FIRST_PROCESSOR) as i64);
     let (raw, seize) = (i64::from(libc::SOCK_RAW), i64::from(libc::PTRACE_SEIZE));
     let (number, args) = match act {
         "raw-socket" => (libc::SYS_socket, [i64::from(libc::AF_PACKET), raw, 0, 0, 0]),
         "netlink" => (libc::SYS_socket, [i64::from(libc::AF_NETLINK), raw, 0, 0, 0]),
         "signal" => (libc::SYS_kill, [process(), 0, 0, 0, 0]),
         "signal-all" => (libc::SYS_kill, [-1, 0, 0, 0, 0]),
+        "demote" => (libc::SYS_sched_setscheduler, [process(), libc::SCHED_IDLE.into(), zeros, 0, 0]),
+        "pin" => (libc::SYS_sched_setaffinity, [process(), 8, ones, 0, 0]),
         "ptrace" => (libc::SYS_ptrace, [seize, process(), 0, 0, 0]),
         "mount" => (libc::SYS_mount, [text(c"x"), text(c"/tmp"), text(c"tmpfs"), 0, 0]),
         "unshare" => (libc::SYS_unshare, [new_user, 0, 0, 0, 0]),
