@@ -204,8 +204,14 @@ mod tests {
         assert_eq!(passed(&own), "+memory +cpu +pids");
         let folder = own.join("modelet-1-0");
         assert_eq!(passed(&folder), "+memory +cpu +pids");
+        let weight: u64 = fs::read_to_string(folder.join("cpu.weight")).unwrap().parse().unwrap();
+        assert!(
+            weight >= 100 && weight.is_multiple_of(100),
+            "{weight}: that of one process for each processor"
+        );
         // A real one has files that go with the folder.
         fs::remove_file(folder.join("cgroup.subtree_control")).unwrap();
+        fs::remove_file(folder.join("cpu.weight")).unwrap();
         drop(home);
         assert!(!folder.exists());
     }
