@@ -13,6 +13,7 @@ command -v cc >/dev/null || missing "there is no C compiler" "apt-get install bu
 
 step "1/6 build"
 cargo build --workspace --quiet
+cargo build --package modelet-runtime --example hostile --quiet
 export MODELET_BIN="$PWD/target/debug/modelet"
 
 step "2/6 ONNX Runtime"

@@ -106,7 +106,7 @@ settings! {
     processes_limit: 256, 8 => 32_768;
     /// Files that an instance may have open.
     open_files_limit: 4_096, 64 => 1_048_576;
-    /// Size of an instance's own /tmp; what lies there counts as its memory.
+    /// Size of an instance's own /tmp, which is gone with the instance; what lies there counts as its memory.
     tmp_mib: 512, 1 => 1_048_576;
     /// Most rows that waiting calls are put together to, for one computation. 1: never put together.
     batch_max_rows: 64, 1 => 65_536;

@@ -155,6 +155,10 @@ pub struct Up {
     /// Log records kept, all functions together
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = value_parser!(u64).range(1_000..=1_000_000_000))]
     pub log_rows_limit: u64,
+    /// Instances run this program instead, which must speak the contract of modelet-runtime; for tests, and for your own build
+    /// of the runtime
+    #[arg(long, value_name = "PROGRAM", hide_short_help = true)]
+    pub runtime: Option<PathBuf>,
 }
 
 /// `modelet deploy`

@@ -1,9 +1,9 @@
-//! How the platform starts instances of this very binary, and where this machine keeps things.
+//! How the platform starts instances, of this very binary unless told otherwise, and where this machine keeps things.
 
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use modelet_core::Code;
 use modelet_core::instance::ENV_ONNXRUNTIME;
@@ -15,26 +15,39 @@ use crate::report::Report;
 /// The first argument that makes this binary an instance.
 pub const RUNTIME_ARGUMENT: &str = "runtime";
 
-/// Starts instances as `modelet runtime`.
-pub struct ThisBinary {
+/// Where this binary is. An upgrade that replaces the file meanwhile does not matter: the path leads to the new one.
+pub fn this_binary() -> Result<PathBuf, Report> {
+    env::current_exe().map_err(|error| {
+        Report::new(Code::Internal, format!("could not find this program's own file: {error}"))
+    })
+}
+
+/// What instances are started as.
+pub struct Instances {
     program: PathBuf,
+    args: Vec<OsString>,
 }
 
-impl ThisBinary {
-    /// Finds this binary. An upgrade that replaces the file meanwhile does not matter: the path leads to the new one.
-    pub fn find() -> std::io::Result<Self> {
-        Ok(Self { program: env::current_exe()? })
+impl Instances {
+    /// This binary, as `modelet runtime`.
+    pub fn of_this_binary(program: PathBuf) -> Self {
+        Self { program, args: vec![RUNTIME_ARGUMENT.into()] }
     }
 
-    /// Its path.
-    pub fn program(&self) -> &std::path::Path {
-        &self.program
+    /// Another program that speaks the contract of `modelet-runtime`.
+    pub fn of(program: &Path) -> Result<Self, Report> {
+        let found = program.canonicalize().map_err(|error| {
+            Report::new(Code::StartFailed, format!("--runtime {}: {error}", program.display())).hint(
+                "name a program of this machine, such as one whose main calls modelet_runtime::main_with",
+            )
+        })?;
+        Ok(Self { program: found, args: Vec::new() })
     }
 }
 
-impl InstanceCommand for ThisBinary {
+impl InstanceCommand for Instances {
     fn command(&self) -> (PathBuf, Vec<OsString>) {
-        (self.program.clone(), vec![RUNTIME_ARGUMENT.into()])
+        (self.program.clone(), self.args.clone())
     }
 
     fn environment(&self) -> Vec<(OsString, OsString)> {

@@ -3,6 +3,7 @@
 //! - [`control`]: the fleet of all versions, its timer, and what becomes of its actions
 //! - [`version`]: one version as the others see it: where its calls arrive and its instances report
 //! - [`launch`]: how the process of an instance is started
+//! - [`environment`]: the variables that it is given
 //! - [`cells`]: processes that were started ahead
 //! - [`instance`]: the life of one instance, from start to exit
 //! - [`redact`]: keeps the values of secrets out of what it prints
@@ -14,6 +15,7 @@
 pub mod account;
 pub mod cells;
 mod control;
+mod environment;
 mod errors;
 pub mod instance;
 pub mod launch;

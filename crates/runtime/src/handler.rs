@@ -1,13 +1,17 @@
 //! What answers an invocation. A handler is one file here and one implementation of [`Handler`].
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::task::Poll;
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
-use modelet_core::{Code, FunctionError};
+use http::{HeaderName, HeaderValue, Response};
+use modelet_core::instance::HEADER_ERROR;
+use modelet_core::{Code, Failure, FunctionError};
+use modelet_protocol::ProtocolName;
 
 mod model;
 
@@ -18,13 +22,47 @@ pub type Arriving<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FunctionError>
 /// An answer on its way. An instance does everything on one thread, so it need not be `Send`.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + 'a>>;
 
+/// A handler, or why it cannot be.
+pub type Loaded = Result<Box<dyn Handler>, FunctionError>;
+
 /// Answers invocations; as many at a time as there are connections.
 pub trait Handler {
-    /// Answers one request. Every failure, the body's too, becomes an answer in the client's own protocol.
+    /// Answers one request. Every failure, the body's too, becomes an answer in the client's own protocol. A panic fails the
+    /// call alone.
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a>;
 
     /// The largest body that it reads, in bytes.
     fn body_limit_bytes(&self) -> u64;
+}
+
+/// The answer of a handler; a panic on the way becomes a failure that says its message.
+pub(crate) async fn answered(handler: &dyn Handler, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+    let mut answering = match catch_unwind(AssertUnwindSafe(|| handler.answer(head, body))) {
+        Ok(answering) => answering,
+        Err(panic) => return lost(head, panic.as_ref()),
+    };
+    poll_fn(move |context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
+        polled.unwrap_or_else(|panic| Poll::Ready(lost(head, panic.as_ref())))
+    })
+    .await
+}
+
+fn lost(head: &Parts, panic: &(dyn Any + Send)) -> Response<Bytes> {
+    let protocol = match modelet_protocol::route(&head.method, head.uri.path()) {
+        Some(Ok(route)) => route.protocol,
+        Some(Err((protocol, _))) => protocol,
+        None => ProtocolName::Fn,
+    };
+    failed(protocol, &panicked(panic).into())
+}
+
+/// A failure in the words of a protocol, with its code in a header for the host.
+pub(crate) fn failed(protocol: ProtocolName, failure: &Failure) -> Response<Bytes> {
+    let mut response = modelet_protocol::error(protocol, failure, None);
+    let code = HeaderValue::from_static(failure.code().as_str());
+    response.headers_mut().insert(HeaderName::from_static(HEADER_ERROR), code);
+    response
 }
 
 /// A defect, ours or an engine's, must not take the calls beside it along.

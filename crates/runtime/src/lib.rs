@@ -28,19 +28,27 @@ use modelet_core::instance::{ENV_CELL, ENV_ONNXRUNTIME};
 
 use crate::cell::Assigned;
 use crate::config::Config;
-use crate::handler::{Handler, ModelHandler};
+use crate::handler::{Loaded, ModelHandler};
 use crate::inherited::Inherited;
+
+/// The whole life of an instance of a model: [`main_with`] the [`ModelHandler`].
+pub fn main() -> ExitCode {
+    main_with(|config| Ok(Box::new(ModelHandler::load(config)?)))
+}
 
 /// The whole life of an instance: read the environment, load, serve until told to stop. Exit code 0 after a stop, 1 when it
 /// could not load, 2 when the environment makes no sense.
-pub fn main() -> ExitCode {
-    run().unwrap_or_else(|error| {
+///
+/// `load` makes what answers the calls. So another [`Handler`](handler::Handler) becomes an instance: a program whose `main` is one call of this,
+/// which `modelet up --runtime PROGRAM` then starts in place of itself. A stem cell loads when its artifact has come.
+pub fn main_with(load: impl FnOnce(&Config) -> Loaded) -> ExitCode {
+    run(load).unwrap_or_else(|error| {
         eprintln!("modelet-runtime: {error}");
         ExitCode::from(2)
     })
 }
 
-fn run() -> Result<ExitCode, String> {
+fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
     let mut started = Instant::now();
     let inherited = Inherited::take().map_err(|error| error.to_string())?;
     let assigned = match std::env::var_os(ENV_CELL) {
@@ -54,7 +62,7 @@ fn run() -> Result<ExitCode, String> {
         }
         None => Config::from_environment(|name| std::env::var_os(name))?,
     };
-    let loaded = ModelHandler::load(&config).map(|handler| Box::new(handler) as Box<dyn Handler>);
+    let loaded = load(&config);
     if let Err(failure) = &loaded {
         eprintln!("could not load: {failure}");
     }

@@ -21,13 +21,17 @@
 //! | a private /tmp with a size limit | yes | yes | no /tmp at all | no |
 //! | environment of other instances | yes | yes | yes | no, if of the same user |
 //! | no TCP, no UDP, no sockets of the host without `network` | yes | yes | yes | yes |
-//! | no signal to others | yes | yes | yes | yes |
+//! | no signal to others, no say in when and where they compute | yes | yes | yes | yes |
 //! | no ptrace, mount, new namespace, other user, raw kernel interface | yes | yes | yes | yes |
 //! | memory | the kernel, at once | a look every now and then | as 2 | as 2 |
-//! | processor share | yes | no | no | no |
+//! | no more than its processor share, though nobody else computes | yes | no | no | no |
+//! | however many threads it has, others that compute get theirs | yes | if the kernel groups by session | as 2 | as 2 |
 //! | processes | yes | yes | with those of the same user | as 3 |
 //! | open files, file size, no core dumps | yes | yes | yes | yes |
 //! | its whole process tree ends with it and with the platform | yes | yes | ends when told; after a `kill -9` of the platform only the leader | as 3 |
+//!
+//! Processors are shared out by session where `kernel.sched_autogroup_enabled` is 1, as it is by default on most systems: each
+//! instance leads one. Elsewhere, without control groups, one with many threads gets more.
 //!
 //! With `network` an instance has the network of the host, its loopback included.
 //!

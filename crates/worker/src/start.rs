@@ -78,7 +78,7 @@ fn group(rung: Rung, launch: &Launch, home: Result<&Home, &String>) -> Result<Op
 
 fn command(init: &Path, order: std::fs::File, places: Vec<(RawFd, RawFd)>) -> Command {
     let mut command = Command::new(init);
-    command.arg(INIT_ARGUMENT).env_clear().current_dir("/").process_group(0);
+    command.arg(INIT_ARGUMENT).env_clear().current_dir("/");
     command.stdin(Stdio::from(order)).stdout(Stdio::piped()).stderr(Stdio::piped());
     let platform = rustix::process::getpid();
     // SAFETY: the closure runs between fork and exec in a process with many threads, where only async-signal-safe calls are
@@ -89,6 +89,9 @@ fn command(init: &Path, order: std::fs::File, places: Vec<(RawFd, RawFd)>) -> Co
             if rustix::process::getppid() != Some(platform) {
                 return Err(io::Error::from_raw_os_error(rustix::io::Errno::SRCH.raw_os_error()));
             }
+            // A group to be ended as one; and by session is how the kernel shares out processors where no control group does
+            // (sched(7), "The autogroup feature"): an instance with many threads is one among others.
+            rustix::process::setsid()?;
             inherit(&places)
         });
     }

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::cli::{Common, Up};
-use crate::launch::{ThisBinary, data_folder};
+use crate::launch::{Instances, data_folder, this_binary};
 use crate::output;
 use crate::report::Report;
 
@@ -25,6 +25,9 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
     config.isolation = up.isolation;
     config.cells_limit = up.cells as usize;
     config.log_rows_limit = up.log_rows_limit;
+    if let Some(program) = &up.runtime {
+        config.instance = Arc::new(Instances::of(program)?);
+    }
     let data = config.data.clone();
     let shutdown = Shutdown::listen()?;
     let platform = Platform::start(config).await?;
@@ -67,11 +70,9 @@ pub async fn serve(platform: Platform, mut shutdown: Shutdown) -> Result<(), Rep
 
 /// The configuration of a platform that starts this binary as its instances.
 pub fn config(common: &Common, listen: Option<SocketAddr>) -> Result<Config, Report> {
-    let instance = ThisBinary::find().map_err(|error| {
-        Report::new(Code::Internal, format!("could not find this program's own file: {error}"))
-    })?;
-    let program = instance.program().to_owned();
-    let mut config = Config::new(data_folder(common.data.clone())?, Arc::new(instance), program);
+    let program = this_binary()?;
+    let instance = Arc::new(Instances::of_this_binary(program.clone()));
+    let mut config = Config::new(data_folder(common.data.clone())?, instance, program);
     config.listen = listen;
     Ok(config)
 }

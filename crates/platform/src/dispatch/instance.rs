@@ -2,9 +2,13 @@
 //!
 //! - [`meter`]: what it costs, told to the journal
 //! - [`health`]: its memory, its wear, and whether it is stuck
+//! - [`output`]: what it prints, on its way to the log
+//! - [`rest`]: when it begins to work, and when it rests
 
 mod health;
 mod meter;
+mod output;
+mod rest;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -26,7 +30,8 @@ use crate::dispatch::account::Account;
 use crate::dispatch::launch::{self, Role};
 use crate::dispatch::place::Places;
 use crate::dispatch::redact::Redactor;
-use crate::store::logs::LogRecord;
+
+use rest::Rest;
 
 pub use meter::Startup;
 
@@ -88,6 +93,7 @@ pub struct Instance {
     redactor: OnceLock<Redactor>,
     diary: Mutex<Diary>,
     account: Mutex<Account>,
+    rest: Rest,
 }
 
 /// What is noted while it lives.
@@ -130,6 +136,7 @@ impl Instance {
             started_from: OnceLock::new(),
             redactor: OnceLock::new(),
             diary: Mutex::default(),
+            rest: Rest::default(),
             account: Mutex::new(Account::open(version.shared.clock.now())),
         });
         instance.tell(&version, None);
@@ -144,14 +151,28 @@ impl Instance {
 
     /// Notes that a call is in it, so that what it prints can be told apart. True for its first call.
     pub fn enter(&self, call: InvocationId, now: Duration) -> bool {
-        self.diary().calls.insert(call);
+        let rested = {
+            let calls = &mut self.diary().calls;
+            calls.insert(call);
+            calls.len() == 1
+        };
+        if rested {
+            self.rest.end();
+        }
         self.account().entered(now)
     }
 
     /// Notes that a call has left it.
     pub fn leave(&self, call: &InvocationId, now: Duration) {
-        self.diary().calls.remove(call);
+        let rests = {
+            let calls = &mut self.diary().calls;
+            calls.remove(call);
+            calls.is_empty()
+        };
         self.account().left(now);
+        if rests {
+            self.rest.come(|| self.confinement().map_or(0, |walls| walls.memory_kib()));
+        }
     }
 
     /// As the admin API shows it.
@@ -274,7 +295,7 @@ impl Instance {
 async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
     match launch(&instance, &version).await {
         Ok((process, lines)) => {
-            let output = tokio::spawn(keep_output(instance.clone(), version.clone(), lines));
+            let output = tokio::spawn(output::keep(instance.clone(), version.clone(), lines));
             let readiness = tokio::spawn(await_readiness(instance.clone(), version.clone()));
             let exit = watch(&instance, &version, &process).await;
             // Everything that it said is kept before its end is told, so that its reasons are there.
@@ -282,7 +303,9 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
             let _ = tokio::time::timeout(LAST_OUTPUT_TIMEOUT, last_output).await;
             if let Some(walls) = instance.confinement().filter(|walls| walls.oom_killed()) {
                 // The kernel was faster than our own look.
-                instance.ended(End::OutOfMemory(walls.peak_memory_kib() >> 10));
+                let peak_kib = walls.peak_memory_kib();
+                instance.account().seen(0, peak_kib);
+                instance.ended(End::OutOfMemory(peak_kib >> 10));
             }
             let end = exit.map_or_else(
                 |error| End::NotStarted(PlatformError::new(Code::StartFailed, error.to_string())),
@@ -391,27 +414,4 @@ async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>)
     instance.tell(&version, None);
     version.event(Event::Ready(instance.no));
     version.log_event(&instance, format!("ready, loaded in {load_ms:.1} ms")).await;
-}
-
-async fn keep_output(
-    instance: Arc<Instance>,
-    version: Arc<VersionDispatch>,
-    mut lines: mpsc::Receiver<OutputLine>,
-) {
-    let shared = &version.shared;
-    while let Some(mut line) = lines.recv().await {
-        if let Some(redactor) = instance.redactor.get() {
-            line.text = redactor.redact(line.text);
-        }
-        let invocation = instance.note(&line);
-        let record = LogRecord::Line {
-            at_ms: shared.clock.unix_ms(),
-            version: version.entry.version,
-            instance: instance.id.clone(),
-            invocation,
-            stream: line.stream.as_str().to_owned(),
-            text: line.text,
-        };
-        shared.logs.write(&version.entry.card.name, record).await;
-    }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_CELL, ENV_ONNXRUNTIME, ENV_VERSION};
+use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME};
 use modelet_core::manifest::Rung;
 use modelet_core::{ArtifactCard, Code, PlatformError, Version};
 use modelet_worker::{
@@ -13,7 +13,7 @@ use modelet_worker::{
 };
 use tokio::sync::mpsc;
 
-use crate::dispatch::Shared;
+use crate::dispatch::{Shared, environment};
 
 /// Lines between an instance and the log; beyond that the instance waits in its `write`.
 const OUTPUT_QUEUE: usize = 256;
@@ -68,11 +68,17 @@ pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, P
         }
     };
     let (program, args) = shared.command.command();
-    let mut env = environment(shared, &role).await.map_err(failed)?;
+    let weakest = match &role {
+        Role::Instance { card, .. } => card.manifest.isolation,
+        Role::Cell { .. } => None,
+    };
+    let has_own_root = shared.spawner.ladder().choose(weakest).is_ok_and(|rung| rung <= Rung::Namespaces);
+    let mut env = environment::of(shared, &role, has_own_root).await.map_err(failed)?;
+    let binds = binds(&mut env, has_own_root);
     let launch = Launch {
         program,
         args,
-        sandbox: sandbox(shared, &role, &mut env),
+        sandbox: Sandbox { weakest, binds, ..sandbox(&role) },
         env,
         folder: Path::new("/").into(),
         socket: socket.listener,
@@ -87,17 +93,11 @@ pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, P
     Ok(Started { process, confinement, feed: Feed::new(socket.address), lines, control })
 }
 
-/// What a process may do: a stem cell what the default settings allow, an instance what its own do. The artifact and the library
-/// of ONNX Runtime can be read, and nothing else of this machine that is not part of the system.
-fn sandbox(shared: &Shared, role: &Role, env: &mut [(OsString, OsString)]) -> Sandbox {
-    let weakest = match role {
-        Role::Instance { card, .. } => card.manifest.isolation,
-        Role::Cell { .. } => None,
-    };
-    // A file system of its own shows both in places that nothing else can cover, wherever they lie outside.
-    let has_own_root = shared.spawner.ladder().choose(weakest).is_ok_and(|rung| rung <= Rung::Namespaces);
+/// What a process can read: the artifact and the library of ONNX Runtime, and nothing else of this machine that is not part of
+/// the system. A file system of its own shows both in places that nothing else can cover, wherever they lie outside.
+fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> {
     let mut binds = Vec::new();
-    for (name, path) in env.iter_mut() {
+    for (name, path) in env {
         let target = match () {
             () if name == ENV_ARTIFACT => ARTIFACT_TARGET,
             () if name == ENV_ONNXRUNTIME => LIBRARY_TARGET,
@@ -109,13 +109,14 @@ fn sandbox(shared: &Shared, role: &Role, env: &mut [(OsString, OsString)]) -> Sa
         }
         binds.push(Bind { source, target: PathBuf::from(&*path) });
     }
-    let Role::Instance { card, .. } = role else {
-        return Sandbox { binds, ..Sandbox::default() };
-    };
+    binds
+}
+
+/// What a process may use: a stem cell what the default settings allow, an instance what its own do.
+fn sandbox(role: &Role) -> Sandbox {
+    let Role::Instance { card, .. } = role else { return Sandbox::default() };
     let settings = &card.settings;
     Sandbox {
-        weakest,
-        binds,
         network: card.manifest.network,
         tmp_mib: settings.tmp_mib,
         memory_mib: settings.memory_mib,
@@ -123,6 +124,7 @@ fn sandbox(shared: &Shared, role: &Role, env: &mut [(OsString, OsString)]) -> Sa
         processes: settings.processes_limit,
         open_files: settings.open_files_limit,
         file_size_mib: settings.tmp_mib,
+        ..Sandbox::default()
     }
 }
 
@@ -132,29 +134,4 @@ fn refused(error: SpawnError) -> PlatformError {
             .hint("modelet doctor shows what this machine can do, and what is missing"),
         SpawnError::Step { .. } => PlatformError::new(Code::StartFailed, error.to_string()),
     }
-}
-
-async fn environment(shared: &Shared, role: &Role) -> io::Result<Vec<(OsString, OsString)>> {
-    let sockets = if matches!(role, Role::Cell { .. }) { "2" } else { "1" };
-    let mut env: Vec<(OsString, OsString)> = [
-        ("LANG", "C.UTF-8"),
-        ("LISTEN_FDS", sockets),
-        // ONNX Runtime must not talk to anybody; see the engine.
-        ("ORT_DISABLE_TELEMETRY", "1"),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-    ]
-    .map(|(name, value)| (name.into(), value.into()))
-    .into();
-    match role {
-        Role::Instance { artifact, version, variables, .. } => {
-            env.extend(variables.iter().cloned());
-            env.push((ENV_ARTIFACT.into(), artifact.into()));
-            env.push((ENV_VERSION.into(), version.to_string().into()));
-        }
-        Role::Cell { folder } => env.push((ENV_CELL.into(), folder.into())),
-    }
-    // Looks for files: not on the thread that serves.
-    let command = shared.command.clone();
-    env.extend(tokio::task::spawn_blocking(move || command.environment()).await?);
-    Ok(env)
 }

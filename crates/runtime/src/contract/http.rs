@@ -29,13 +29,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
 use crate::count::Counted;
-use crate::handler::Handler;
+use crate::handler::{self, Loaded};
 use crate::inherited::Listener;
 
 /// When a connection cannot be accepted, the next try comes after this.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
-
-type Loaded = Result<Box<dyn Handler>, FunctionError>;
 
 /// What every connection shares; all on one thread.
 struct Shared {
@@ -149,7 +147,7 @@ async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Respon
             let _counted = Counted::new(&shared.calls);
             let (head, body) = request.into_parts();
             let body = whole(body, handler.body_limit_bytes());
-            Ok(handler.answer(&head, Box::pin(body)).await.map(Full::new))
+            Ok(handler::answered(handler.as_ref(), &head, Box::pin(body)).await.map(Full::new))
         }
     }
 }

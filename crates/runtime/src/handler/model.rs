@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
-use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_model::LoadOptions;
 use modelet_protocol::{FunctionContext, Operation, ProtocolName, Route};
 
 use crate::batch::{Batcher, Computed};
 use crate::config::Config;
-use crate::handler::{Answering, Arriving, Handler, panicked};
+use crate::handler::{Answering, Arriving, Handler, failed, panicked};
 use crate::processor;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -89,12 +88,7 @@ impl ModelHandler {
                 (ProtocolName::Fn, Err(error.into()))
             }
         };
-        let mut response = result.unwrap_or_else(|failure| {
-            let mut response = modelet_protocol::error(protocol, &failure, None);
-            let code = HeaderValue::from_static(failure.code().as_str());
-            response.headers_mut().insert(HeaderName::from_static(HEADER_ERROR), code);
-            response
-        });
+        let mut response = result.unwrap_or_else(|failure| failed(protocol, &failure));
         // Another header of the same name: lists are joined by whoever reads them (RFC 9110, 5.3).
         response.headers_mut().append(SERVER_TIMING, server_timing(&[("cpu", used)], None));
         response

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::group::{Group, at, unique};
 use super::layout::{self, Layout};
-use super::table::{Controller, Version};
+use super::table::{self, Controller, Version};
 use crate::sandbox::Sandbox;
 
 /// How the groups of platforms are named: this and the process id, and a number for each in one process.
@@ -53,7 +53,15 @@ impl Home {
                 pass_on(folder)?;
             }
         }
+        home.weigh();
         Ok(home)
+    }
+
+    /// Gives all instances together their weight; without it they are slower on a busy machine, and no less safe.
+    fn weigh(&self) {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+        let setting = table::weight_of_all(self.version, processors);
+        let _ = fs::write(self.folders[&setting.controller].join(setting.file), setting.value);
     }
 
     /// A group with the limits of a sandbox.
@@ -196,8 +204,14 @@ mod tests {
         assert_eq!(passed(&own), "+memory +cpu +pids");
         let folder = own.join("modelet-1-0");
         assert_eq!(passed(&folder), "+memory +cpu +pids");
+        let weight: u64 = fs::read_to_string(folder.join("cpu.weight")).unwrap().parse().unwrap();
+        assert!(
+            weight >= 100 && weight.is_multiple_of(100),
+            "{weight}: that of one process for each processor"
+        );
         // A real one has files that go with the folder.
         fs::remove_file(folder.join("cgroup.subtree_control")).unwrap();
+        fs::remove_file(folder.join("cpu.weight")).unwrap();
         drop(home);
         assert!(!folder.exists());
     }

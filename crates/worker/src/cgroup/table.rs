@@ -90,6 +90,17 @@ pub(crate) fn cpu(version: Version, millis: u64) -> Vec<Setting> {
     }
 }
 
+/// The weight of all instances together, where they compete with what else runs on the machine: that of one process for each
+/// processor. With the kernel's default they would weigh as much as a single process, and one instance that computes without
+/// end would use that up for its neighbours.
+pub(crate) fn weight_of_all(version: Version, processors: u64) -> Setting {
+    let (file, value) = match version {
+        Version::V1 => ("cpu.shares", (processors * 1_024).min(262_144)),
+        Version::V2 => ("cpu.weight", (processors * 100).min(10_000)),
+    };
+    Setting { controller: Controller::Cpu, file, value: value.to_string(), needed: false }
+}
+
 /// What limits processes and threads.
 pub(crate) fn processes(_: Version, most: u64) -> Vec<Setting> {
     vec![Setting {

@@ -78,6 +78,8 @@ async fn holds_the_table(rung: Rung) {
         (&["signal", &other_process], ALL),
         (&["signal", &std::process::id().to_string()], ALL),
         (&["signal-all"], ALL),
+        (&["demote", &other_process], ALL),
+        (&["pin", &other_process], ALL),
         (&["ptrace", &other_process], ALL),
         (&["mount"], ALL),
         (&["unshare"], ALL),

@@ -13,8 +13,14 @@ use crate::dispatch::VersionDispatch;
 
 /// An instance that works, or loads, is looked at this often.
 const BUSY_INTERVAL: Duration = Duration::from_millis(100);
-/// One that idles: it can hardly grow.
+/// One that idles: it can hardly grow, and a call that comes is a reason to look.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+/// The beginning and the end of a call are reasons to look sooner, but not more often than this …
+const GAP: Duration = Duration::from_millis(50);
+/// … nor than this once it has grown near to what it is replaced for, so that its next calls do not take it beyond its limit.
+const NEAR_GAP: Duration = Duration::from_millis(10);
+/// Near: this part of what it is replaced for.
+const NEAR_PART: u64 = 2;
 /// Memory is told to the scheduler when it differs by this much from what was told last.
 const TOLD_STEP_MIB: u64 = 8;
 /// A model that fills most of its memory by itself is not worn: an instance has to grow by this part of what it held when it was
@@ -32,6 +38,8 @@ struct Look {
     threads: u64,
     cpu_ms: u64,
     in_flight: usize,
+    /// What it held without a call in it, if there was such a moment.
+    between_calls_kib: Option<u64>,
 }
 
 /// What is remembered between looks.
@@ -49,23 +57,30 @@ struct Watch {
 impl Watch {
     /// What wears the instance, told once.
     fn wear(&mut self, look: Look, settings: &Settings) -> Option<Wear> {
+        let by_memory = self.has_grown(look.between_calls_kib.unwrap_or(0), 1, settings);
         let fresh = *self.fresh.get_or_insert(look);
         if self.worn {
             return None;
         }
-        let most_kib = settings.memory_mib * settings.recycle_memory_percent * 1_024 / 100;
-        let has_grown = look.memory_kib > fresh.memory_kib + fresh.memory_kib / GROWTH_PART;
-        let by_memory = settings.recycle_memory_percent > 0 && has_grown && look.memory_kib >= most_kib;
         let by_threads = settings.recycle_thread_growth > 0
             && look.threads > fresh.threads + settings.recycle_thread_growth;
-        // What a call takes for itself is given back at its end.
-        let wear = match (by_memory && look.in_flight == 0, by_threads) {
+        let wear = match (by_memory, by_threads) {
             (true, _) => Some(Wear::Memory),
             (_, true) => Some(Wear::Threads),
             _ => None,
         };
         self.worn = wear.is_some();
         wear
+    }
+
+    /// True when it has grown, to this part of what it is replaced for. What a call takes for itself is given back at its end:
+    /// held, therefore, between calls.
+    fn has_grown(&self, held_kib: u64, part: u64, settings: &Settings) -> bool {
+        let fresh_kib = self.fresh.map_or(held_kib, |fresh| fresh.memory_kib);
+        let most_kib = settings.memory_mib * settings.recycle_memory_percent * 1_024 / 100;
+        settings.recycle_memory_percent > 0
+            && held_kib > fresh_kib + fresh_kib / GROWTH_PART
+            && held_kib >= most_kib / part
     }
 
     /// The memory to tell the scheduler, in MiB, when it has changed.
@@ -90,8 +105,9 @@ pub(super) async fn watch(instance: &Instance, version: &VersionDispatch) -> u64
     let settings = &version.entry.card.settings;
     let timeout = Duration::from_millis(settings.stuck_timeout_ms);
     let mut watch = Watch::default();
+    let mut rested_kib = None;
     loop {
-        let look = look(instance);
+        let look = look(instance, rested_kib);
         instance.account().seen(0, look.memory_kib);
         if look.memory_kib > settings.memory_mib << 10 {
             return look.memory_kib;
@@ -102,8 +118,8 @@ pub(super) async fn watch(instance: &Instance, version: &VersionDispatch) -> u64
                 version.event(Event::Measured(instance.no, mib));
             }
             if let Some(wear) = watch.wear(look, settings) {
-                version.log_event(instance, format!("to be replaced: {}", words(wear, look))).await;
                 version.event(Event::Worn(instance.no, wear));
+                version.log_event(instance, format!("to be replaced: {}", words(wear, look))).await;
             }
             if watch.is_silent(look, timeout, version.shared.clock.now()) {
                 if !answers(instance).await {
@@ -113,18 +129,26 @@ pub(super) async fn watch(instance: &Instance, version: &VersionDispatch) -> u64
                 watch.silent_since = None;
             }
         }
-        let idle = is_ready && look.in_flight == 0;
-        tokio::time::sleep(if idle { IDLE_INTERVAL } else { BUSY_INTERVAL }).await;
+        let gap = if watch.has_grown(look.memory_kib, NEAR_PART, settings) { NEAR_GAP } else { GAP };
+        tokio::time::sleep(gap).await;
+        if is_ready && look.in_flight == 0 {
+            instance.rest.ended(IDLE_INTERVAL.saturating_sub(gap)).await;
+            rested_kib = None;
+        } else {
+            rested_kib = instance.rest.next(BUSY_INTERVAL.saturating_sub(gap)).await;
+        }
     }
 }
 
-fn look(instance: &Instance) -> Look {
+fn look(instance: &Instance, rested_kib: Option<u64>) -> Look {
     let in_flight = instance.diary().calls.len();
     let Some(walls) = instance.confinement() else {
         return Look { in_flight, ..Look::default() };
     };
     let cpu_ms = walls.cpu_ms() / CPU_STEP_MS * CPU_STEP_MS;
-    Look { memory_kib: walls.memory_kib(), threads: walls.threads(), cpu_ms, in_flight }
+    let memory_kib = walls.memory_kib();
+    let between_calls_kib = if in_flight == 0 { Some(memory_kib) } else { rested_kib };
+    Look { memory_kib, threads: walls.threads(), cpu_ms, in_flight, between_calls_kib }
 }
 
 async fn answers(instance: &Instance) -> bool {
@@ -135,7 +159,7 @@ async fn answers(instance: &Instance) -> bool {
 fn words(wear: Wear, look: Look) -> String {
     match wear {
         Wear::Calls => "it has had its recycle_calls".to_owned(),
-        Wear::Memory => format!("it holds {} MiB between calls", look.memory_kib >> 10),
+        Wear::Memory => format!("it holds {} MiB between calls", look.between_calls_kib.unwrap_or(0) >> 10),
         Wear::Threads => format!("it has {} threads", look.threads),
     }
 }
@@ -144,7 +168,17 @@ fn words(wear: Wear, look: Look) -> String {
 mod tests {
     use super::*;
 
-    const FRESH: Look = Look { memory_kib: 50 << 10, threads: 4, cpu_ms: 100, in_flight: 0 };
+    const FRESH: Look = Look {
+        memory_kib: 50 << 10,
+        threads: 4,
+        cpu_ms: 100,
+        in_flight: 0,
+        between_calls_kib: Some(50 << 10),
+    };
+
+    fn holding(mib: u64) -> Look {
+        Look { memory_kib: mib << 10, between_calls_kib: Some(mib << 10), ..FRESH }
+    }
 
     fn settings() -> Settings {
         Settings {
@@ -158,14 +192,18 @@ mod tests {
     #[test]
     fn growth_is_told_once_and_between_calls() {
         let mut watch = Watch::default();
-        let grown = Look { memory_kib: 85 << 10, ..FRESH };
+        let grown = holding(85);
         assert_eq!(watch.wear(FRESH, &settings()), None);
-        assert_eq!(watch.wear(Look { in_flight: 1, ..grown }, &settings()), None, "the call's own memory");
+        assert_eq!(
+            watch.wear(Look { between_calls_kib: None, ..grown }, &settings()),
+            None,
+            "the call's own memory"
+        );
         assert_eq!(watch.wear(grown, &settings()), Some(Wear::Memory));
         assert_eq!(watch.wear(grown, &settings()), None);
         let mut large = Watch::default();
         assert_eq!(large.wear(grown, &settings()), None, "a model that needs so much is not worn");
-        assert_eq!(large.wear(Look { memory_kib: 90 << 10, ..FRESH }, &settings()), None);
+        assert_eq!(large.wear(holding(90), &settings()), None);
         let mut threads = Watch::default();
         threads.wear(FRESH, &settings());
         assert_eq!(threads.wear(Look { threads: 14, ..FRESH }, &settings()), None);

@@ -1,0 +1,63 @@
+//! The environment of an instance: all of it, since nothing is inherited.
+
+use std::ffi::OsString;
+use std::io;
+
+use modelet_core::instance::{ENV_ARTIFACT, ENV_CELL, ENV_VERSION};
+
+use crate::dispatch::Shared;
+use crate::dispatch::launch::Role;
+
+/// What every instance has.
+const PLAIN: &[(&str, &str)] = &[
+    ("LANG", "C.UTF-8"),
+    // ONNX Runtime must not talk to anybody; see the engine.
+    ("ORT_DISABLE_TELEMETRY", "1"),
+    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+];
+
+/// Where libraries keep what they would rather not make again. The only place that can be written to is an instance's own /tmp,
+/// so all of it is there, and a library that is new to this list finds a HOME that works. Only for an instance that has a /tmp
+/// of its own: in a shared one, others could plant what it reads.
+const CACHES: &[(&str, &str)] = &[
+    ("HOME", "/tmp"),
+    ("XDG_CACHE_HOME", "/tmp/.cache"),
+    ("XDG_CONFIG_HOME", "/tmp/.config"),
+    ("XDG_DATA_HOME", "/tmp/.local/share"),
+    ("HF_HOME", "/tmp/.cache/huggingface"),
+    ("KERAS_HOME", "/tmp/.keras"),
+    ("MPLCONFIGDIR", "/tmp/.config/matplotlib"),
+    ("NUMBA_CACHE_DIR", "/tmp/.cache/numba"),
+    ("TORCH_HOME", "/tmp/.cache/torch"),
+    ("TORCHINDUCTOR_CACHE_DIR", "/tmp/.cache/torchinductor"),
+    ("TRITON_CACHE_DIR", "/tmp/.cache/triton"),
+];
+
+/// The environment of a process. What the manifest says goes before what is set here for convenience, and never before what
+/// makes the process an instance.
+pub(super) async fn of(
+    shared: &Shared,
+    role: &Role,
+    has_own_tmp: bool,
+) -> io::Result<Vec<(OsString, OsString)>> {
+    let caches = if has_own_tmp { CACHES } else { &[] };
+    let mut env: Vec<(OsString, OsString)> =
+        PLAIN.iter().chain(caches).map(|(name, value)| (name.into(), value.into())).collect();
+    let sockets = match role {
+        Role::Instance { artifact, version, variables, .. } => {
+            env.extend(variables.iter().cloned());
+            env.push((ENV_ARTIFACT.into(), artifact.into()));
+            env.push((ENV_VERSION.into(), version.to_string().into()));
+            "1"
+        }
+        Role::Cell { folder } => {
+            env.push((ENV_CELL.into(), folder.into()));
+            "2"
+        }
+    };
+    env.push(("LISTEN_FDS".into(), sockets.into()));
+    // Looks for files: not on the thread that serves.
+    let command = shared.command.clone();
+    env.extend(tokio::task::spawn_blocking(move || command.environment()).await?);
+    Ok(env)
+}
