@@ -114,6 +114,8 @@ pub enum EngineChoice {
     Auto,
     /// ONNX Runtime.
     Onnxruntime,
+    /// Our own engine for classical models.
+    Tabular,
     /// The pure Rust engine for neural nets.
     Rten,
 }
@@ -128,6 +130,7 @@ impl EngineChoice {
         match self {
             Self::Auto => None,
             Self::Onnxruntime => Some(EngineName::Onnxruntime),
+            Self::Tabular => Some(EngineName::Tabular),
             Self::Rten => Some(EngineName::Rten),
         }
     }

@@ -328,8 +328,9 @@ fn parse_engine(text: &str) -> Result<EngineChoice, String> {
     match text {
         "auto" => Ok(EngineChoice::Auto),
         "onnxruntime" => Ok(EngineChoice::Onnxruntime),
+        "tabular" => Ok(EngineChoice::Tabular),
         "rten" => Ok(EngineChoice::Rten),
-        _ => Err("the engines are auto, onnxruntime and rten".to_owned()),
+        _ => Err("the engines are auto, onnxruntime, tabular and rten".to_owned()),
     }
 }
 
