@@ -13,7 +13,7 @@ use crate::settings::SettingsPatch;
 /// ```toml
 /// name = "churn"                # default: the folder's or the file's name
 /// model = "model.onnx"          # default: the one model in the folder
-/// engine = "auto"               # auto | onnxruntime | rten
+/// engine = "auto"               # auto | onnxruntime | tabular | rten
 /// non_finite = "null"           # how NaN and infinities are written in JSON: null | text | error
 /// keep_alive = "fixed"          # how long idle instances are kept: fixed (idle_timeout_ms) | hybrid (learnt from the calls)
 /// network = false               # may instances reach the network?

@@ -169,7 +169,7 @@ pub struct Deploy {
     /// Name of the function [default: from modelet.toml, else from the file's name]
     #[arg(long, short)]
     pub name: Option<FunctionName>,
-    /// Engine to use: auto, onnxruntime, rten
+    /// Engine to use: auto, onnxruntime, tabular, rten
     #[arg(long, value_parser = parse_engine)]
     pub engine: Option<EngineChoice>,
     /// A limit, such as memory_mib=512; may be given several times

@@ -20,7 +20,6 @@ macro_rules! each_type {
         }
     }};
 }
-pub(super) use each_type;
 
 /// A tensor, or why its shape and elements do not fit.
 pub(super) fn make(shape: Vec<usize>, data: impl Into<Data>) -> Result<Tensor, String> {
@@ -86,10 +85,13 @@ pub(super) fn places(shape: &[usize], strides: &[isize], start: usize) -> Result
 
 /// The elements at these places.
 pub(super) fn pick(data: &Data, places: &[usize]) -> Result<Data, String> {
-    each_type!(data, v => {
-        let element = |place: &usize| v.get(*place).cloned().ok_or_else(|| format!("there is no element {place}"));
-        places.iter().map(element).collect::<Result<_, _>>()?
-    })
+    fn picked<T: Clone>(elements: &[T], places: &[usize]) -> Result<Vec<T>, String> {
+        let element = |place: &usize| {
+            elements.get(*place).cloned().ok_or_else(|| format!("there is no element {place}"))
+        };
+        places.iter().map(element).collect()
+    }
+    each_type!(data, v => picked(v, places)?)
 }
 
 /// The shape that two shapes broadcast to.

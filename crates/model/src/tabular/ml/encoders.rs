@@ -64,7 +64,7 @@ fn float_key(number: f64) -> u64 {
 }
 
 /// Values for keys, and one for all that is no key.
-fn mapping(site: &Site<'_>, keys: &Data, values: Data, default: Data) -> Result<Compiled, String> {
+fn mapping(site: &Site<'_>, keys: &Data, values: Data, default: &Data) -> Result<Compiled, String> {
     if keys.len() != values.len() || default.len() != 1 {
         return Err(format!("{} keys, {} values and {} defaults", keys.len(), values.len(), default.len()));
     }
@@ -72,7 +72,7 @@ fn mapping(site: &Site<'_>, keys: &Data, values: Data, default: Data) -> Result<
     let lookup = Lookup::new(keys)?;
     let default_at = values.len();
     let mut choices = values;
-    if !choices.append(&default) {
+    if !choices.append(default) {
         return Err("a default of another type than the values".into());
     }
     Compiled::new(choices.dtype(), move |arguments| {
@@ -92,8 +92,8 @@ pub(super) fn label_encoder(site: &Site<'_>) -> Result<Compiled, String> {
         let texts = Data::Str(site.texts("classes_strings")?);
         let numbers = Data::I64((0..texts.len() as i64).collect());
         return match site.dtype_of(0, &[DType::Str, DType::I64])? {
-            DType::Str => mapping(site, &texts, numbers, default_integer),
-            _ => mapping(site, &numbers, texts, default_text),
+            DType::Str => mapping(site, &texts, numbers, &default_integer),
+            _ => mapping(site, &numbers, texts, &default_text),
         };
     }
     let keys = one_list(site, ["keys_tensor", "keys_strings", "keys_int64s", "keys_floats"])?;
@@ -105,7 +105,7 @@ pub(super) fn label_encoder(site: &Site<'_>) -> Result<Compiled, String> {
         (None, DType::F32) => default_float,
         (None, other) => return Err(format!("values of type {other} without a default")),
     };
-    mapping(site, &keys, values, default)
+    mapping(site, &keys, values, &default)
 }
 
 /// The one list that is given of the four that could be.
@@ -127,8 +127,8 @@ pub(super) fn category_mapper(site: &Site<'_>) -> Result<Compiled, String> {
     let default_text = site.text("default_string")?.unwrap_or_else(|| "_Unused".into());
     let default_number = site.int("default_int64").unwrap_or(-1);
     match site.dtype_of(0, &[DType::Str, DType::I64])? {
-        DType::Str => mapping(site, &texts, numbers, Data::I64(vec![default_number])),
-        _ => mapping(site, &numbers, texts, Data::Str(vec![default_text])),
+        DType::Str => mapping(site, &texts, numbers, &Data::I64(vec![default_number])),
+        _ => mapping(site, &numbers, texts, &Data::Str(vec![default_text])),
     }
 }
 

@@ -5,7 +5,7 @@ use modelet_core::{DType, Data, Tensor};
 use super::arithmetic::pair;
 use crate::tabular::constant::TYPES;
 use crate::tabular::number::{NUMBERS, Number, for_number};
-use crate::tabular::shape::{broadcast, each_type, make, spread};
+use crate::tabular::shape::{broadcast, make, pick, spread};
 use crate::tabular::site::{Compiled, Site};
 
 macro_rules! comparisons {
@@ -108,6 +108,6 @@ pub(in crate::tabular) fn choose(site: &Site<'_>) -> Result<Compiled, String> {
         let places: Vec<_> = places.map(|(truth, (yes, no))| if truth { yes } else { offset + no }).collect();
         let mut both = yes.data().clone();
         both.append(no.data());
-        make(shape, each_type!(&both, v => places.iter().map(|place| v[*place].clone()).collect())?)
+        make(shape, pick(&both, &places)?)
     })
 }

@@ -59,21 +59,27 @@ pub(in crate::tabular) fn flatten(site: &Site<'_>) -> Result<Compiled, String> {
 }
 
 /// The axes of `Squeeze` and its like: a setting before version 13, an input since.
-fn axes_of(
-    site: &Site<'_>,
-) -> Result<impl Fn(&Arguments<'_>) -> Result<Option<Vec<i64>>, String> + Send + 'static, String> {
-    let setting = (site.opset < 13 && site.has("axes")).then(|| site.ints("axes").to_vec());
-    Ok(move |arguments: &Arguments<'_>| match (&setting, arguments.optional(1)) {
-        (Some(axes), _) => Ok(Some(axes.clone())),
-        (None, Some(input)) => integers(input).map(Some),
-        (None, None) => Ok(None),
-    })
+fn axes_of(site: &Site<'_>) -> Axes {
+    Axes((site.opset < 13 && site.has("axes")).then(|| site.ints("axes").to_vec()))
+}
+
+/// The axes of a setting, if they are one.
+struct Axes(Option<Vec<i64>>);
+
+impl Axes {
+    fn get(&self, arguments: &Arguments<'_>) -> Result<Option<Vec<i64>>, String> {
+        match (&self.0, arguments.optional(1)) {
+            (Some(axes), _) => Ok(Some(axes.clone())),
+            (None, Some(input)) => integers(input).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 pub(in crate::tabular) fn squeeze(site: &Site<'_>) -> Result<Compiled, String> {
-    let axes = axes_of(site)?;
+    let axes = axes_of(site);
     under(site, move |from, arguments| {
-        let dropped = match axes(arguments)? {
+        let dropped = match axes.get(arguments)? {
             Some(axes) => axes.iter().map(|at| axis(*at, from.len())).collect::<Result<Vec<_>, _>>()?,
             None => (0..from.len()).filter(|at| from[*at] == 1).collect(),
         };
@@ -85,9 +91,9 @@ pub(in crate::tabular) fn squeeze(site: &Site<'_>) -> Result<Compiled, String> {
 }
 
 pub(in crate::tabular) fn unsqueeze(site: &Site<'_>) -> Result<Compiled, String> {
-    let axes = axes_of(site)?;
+    let axes = axes_of(site);
     under(site, move |from, arguments| {
-        let axes = axes(arguments)?.ok_or("no axes are given")?;
+        let axes = axes.get(arguments)?.ok_or("no axes are given")?;
         let rank = from.len() + axes.len();
         let added = axes.iter().map(|at| axis(*at, rank)).collect::<Result<Vec<_>, _>>()?;
         let mut rest = from.iter();

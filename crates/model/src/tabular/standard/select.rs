@@ -4,7 +4,7 @@ use modelet_core::{DType, Tensor};
 
 use crate::tabular::constant::TYPES;
 use crate::tabular::number::{NUMBERS, numbers};
-use crate::tabular::shape::{around, axis, count, each_type, integers, make, pick, places, strides};
+use crate::tabular::shape::{around, axis, count, integers, make, pick, places, strides};
 use crate::tabular::site::{Arguments, Compiled, Site};
 
 const INDICES: &[DType] = &[DType::I64, DType::I32];
@@ -142,7 +142,7 @@ pub(in crate::tabular) fn one_hot(site: &Site<'_>) -> Result<Compiled, String> {
         if values.len() != 2 {
             return Err(format!("{} values, not two", values.len()));
         }
-        make(shape, each_type!(values.data(), v => places.iter().map(|on| v[*on].clone()).collect())?)
+        make(shape, pick(values.data(), &places)?)
     })
 }
 

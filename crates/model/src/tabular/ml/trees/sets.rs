@@ -20,7 +20,7 @@ impl<T: Float> Set<T> {
         let mut members: Vec<T> = members.iter().copied().filter(|member| !member.is_missing()).collect();
         let whole = |member: &T| {
             let number = member.to_f64();
-            number >= 0.0 && number < MAX_BITS && number.trunc() == number
+            (0.0..MAX_BITS).contains(&number) && number.trunc() == number
         };
         if !members.iter().all(whole) {
             members.sort_by(|a, b| a.to_f64().total_cmp(&b.to_f64()));
