@@ -21,7 +21,7 @@ use modelet_core::{DType, Data};
 use super::post::Post;
 use crate::tabular::cast_elements;
 use crate::tabular::number::{FLOATS, Float, NUMBERS, for_float, numbers};
-use crate::tabular::shape::{make, matrix};
+use crate::tabular::shape::{count, make, matrix};
 use crate::tabular::site::{Arguments, Compiled, Site};
 use flat::Forest;
 use total::{Aggregate, Ensemble};
@@ -91,6 +91,7 @@ fn scores<T: Float>(
     if columns < ensemble.columns() {
         return Err(format!("the trees ask for {} columns, found {columns}", ensemble.columns()));
     }
+    count(&[rows, ensemble.targets()])?;
     let scores = if tensor.dtype() == dtype {
         ensemble.scores(numbers::<T>(tensor.data())?, columns, rows)
     } else {
