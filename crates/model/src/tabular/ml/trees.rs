@@ -2,7 +2,7 @@
 //!
 //! - [`plan`]: trees as a model writes them, checked and of one form whichever operator they come from
 //! - [`flat`], [`sets`]: trees as they are walked
-//! - [`walk`]: many rows or many trees at once
+//! - [`walk`]: many rows or many trees at once; [`masks`]: small trees without walking
 //! - [`total`]: what the leaves add up to
 //! - [`by_node`] reads the settings of versions 1 and 3, [`by_branch`] those of version 5
 //! - [`classify`]: scores and labels of `TreeEnsembleClassifier`
@@ -11,6 +11,7 @@ mod by_branch;
 mod by_node;
 mod classify;
 mod flat;
+mod masks;
 mod plan;
 mod sets;
 mod total;

@@ -14,29 +14,41 @@ impl<T: Float> Forest<T> {
     #[inline]
     pub(super) fn descend(&self, places: &mut [u32; LANES], starts: &[usize; LANES], data: &[T], depth: u32) {
         if self.sets.is_empty() {
-            self.steps::<false>(places, starts, data, depth);
+            self.steps::<false, true>(places, depth, |lane, column| data[starts[lane] + column]);
         } else {
-            self.steps::<true>(places, starts, data, depth);
+            self.steps::<true, true>(places, depth, |lane, column| data[starts[lane] + column]);
         }
     }
 
-    fn steps<const SETS: bool>(
+    /// Walks each lane from its place, all over one row, of which it is known whether it has missing numbers.
+    #[inline]
+    pub(super) fn descend_one(&self, places: &mut [u32; LANES], row: &[T], missing: bool, depth: u32) {
+        match (self.sets.is_empty(), missing) {
+            (true, false) => self.steps::<false, false>(places, depth, |_, column| row[column]),
+            (true, true) => self.steps::<false, true>(places, depth, |_, column| row[column]),
+            (false, _) => self.steps::<true, true>(places, depth, |_, column| row[column]),
+        }
+    }
+
+    #[inline]
+    fn steps<const SETS: bool, const MISSING: bool>(
         &self,
         places: &mut [u32; LANES],
-        starts: &[usize; LANES],
-        data: &[T],
         depth: u32,
+        number: impl Fn(usize, usize) -> T,
     ) {
         for _ in 0..depth {
             let mut moved = 0;
-            for (place, start) in places.iter_mut().zip(starts) {
+            for (lane, place) in places.iter_mut().enumerate() {
                 let node = self.nodes[*place as usize];
-                let x = data[start + (node.feature & COLUMN) as usize];
+                let x = number(lane, (node.feature & COLUMN) as usize);
                 let mut passes = x <= node.threshold;
                 if SETS && node.feature & IS_SET != 0 {
                     passes = self.sets[self.set_of[*place as usize] as usize].contains(x);
                 }
-                passes |= x.is_missing() & (node.feature & MISSING_IS_YES != 0);
+                if MISSING {
+                    passes |= x.is_missing() & (node.feature & MISSING_IS_YES != 0);
+                }
                 let next = node.yes + u32::from(!passes);
                 moved |= next ^ *place;
                 *place = next;
