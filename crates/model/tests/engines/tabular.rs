@@ -181,6 +181,14 @@ fn columns_are_put_together_and_taken_apart_alike() {
 }
 
 #[test]
+fn no_library_is_needed() {
+    let built = one(node("Neg", &["x"], &["y"], vec![]), 3, F32, &[("y", F32)]);
+    let folder = tempfile::tempdir().unwrap();
+    let options = modelet_model::LoadOptions { threads: 1, onnxruntime_library: None };
+    assert!(modelet_model::engine(TABULAR).load(&built.write(folder.path()), &options).is_ok());
+}
+
+#[test]
 fn what_a_node_says_beyond_the_known_is_refused() {
     let odd = one(node("Neg", &["x"], &["y"], vec![int("sideways", 1)]), 3, F32, &[("y", F32)]);
     refused(&odd, "Neg as in node \"Neg_y\": its setting sideways");

@@ -403,6 +403,30 @@ fn trees_of_version_5_are_bit_for_bit_what_the_comparisons_say() {
 }
 
 #[test]
+fn a_tree_of_one_leaf_is_answered_by_tabular_and_refused_by_onnx_runtime() {
+    let kind = Kind { targets: 1, all_targets: false, modes: 1, double: false, trees: 2, ours_alone: true };
+    let branch = Branch {
+        feature: 0,
+        mode: 0,
+        threshold: 1.0,
+        members: vec![],
+        missing_is_yes: false,
+        yes: Node::Leaf(vec![(0, 1.0)]),
+        no: Node::Leaf(vec![(0, 2.0)]),
+    };
+    let trees = [Node::Leaf(vec![(0, 0.5)]), Node::Branch(Box::new(branch))];
+    let built = |trees: &[Node]| {
+        table(ml("TreeEnsemble", &["x"], &["y"], ByBranch::settings(trees, kind)), 5, F32, &[("y", F32)])
+    };
+    let found =
+        answer(EngineName::Tabular, &built(&trees), &as_tensor(&[0.0, 0.0, 0.0, 0.0], FEATURES, false));
+    assert_eq!(found[0].1, Value::Tensor(as_tensor(&[1.5], 1, false)));
+    let error = load(EngineName::Onnxruntime, &built(&trees)).map(|_| ()).unwrap_err();
+    assert!(error.message.ends_with("a tree that is one leaf is read as another one"), "{error}");
+    assert!(load(EngineName::Onnxruntime, &built(&trees[1..])).is_ok(), "two leaves");
+}
+
+#[test]
 fn classifiers_label_and_score_as_the_reference_does() {
     for seed in 200..230 {
         // Two classes have one score, which is the odds of the second; more have one each.
