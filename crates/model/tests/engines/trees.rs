@@ -179,7 +179,7 @@ impl ByNode {
         self.missing.push(0);
         match node {
             Node::Leaf(weights) => {
-                self.weights.extend(weights.iter().map(|(target, weight)| (tree, id, *target, *weight)))
+                self.weights.extend(weights.iter().map(|(target, weight)| (tree, id, *target, *weight)));
             }
             Node::Branch(branch) => {
                 self.modes[at] = MODES[branch.mode];
