@@ -36,6 +36,8 @@ pub struct Source {
     pub name: Option<FunctionName>,
     /// The format of the model.
     pub format: &'static str,
+    /// What it was made of, where that is something else.
+    pub origin: Option<String>,
     /// The model, one of `files`.
     pub model: SourceFile,
     /// Every file, sorted by path.
@@ -77,7 +79,12 @@ impl Source {
         let model = files.iter().find(|file| file.path == imported.model).cloned().ok_or_else(|| {
             FunctionError::new(Code::Internal, format!("{} is not among its own files", imported.model))
         })?;
-        Ok(Self { manifest, name, format: imported.format, model, files })
+        Ok(Self { manifest, name, format: imported.format, origin: imported.origin, model, files })
+    }
+
+    /// What the user gave, in words.
+    pub fn given(&self) -> String {
+        self.origin.clone().unwrap_or_else(|| self.format.to_owned())
     }
 
     /// SHA-256 over the content of all files and the manifest: equal sources are equal artifacts.
@@ -123,7 +130,7 @@ fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
     let mut models: Vec<PathBuf> = entries
         .take(MAX_ENTRIES)
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file() && importer::has_model_name(path))
+        .filter(|path| path.is_file() && importer::stands_out(path))
         .collect();
     models.sort();
     match models.as_slice() {
