@@ -9,16 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import telling
 import wire
 import xgboost as xgb
-from harness import CliFailed, Function, Platform
+from harness import CliFailed, Platform
 
-COLUMNS = 6
 #: Sums over trees are taken in the same order and precision and are equal bit by bit; `exp` may differ in the last place.
 RELATIVE = 4e-7
-#: In the first column of models with categories.
-CATEGORIES = 12
-KINDS = ["c"] + ["float"] * (COLUMNS - 1)
+KINDS = ["c"] + ["float"] * (telling.COLUMNS - 1)
 
 
 @dataclass
@@ -34,24 +32,8 @@ class Trained:
         return self.model if isinstance(self.model, xgb.Booster) else self.model.get_booster()
 
 
-def numbers(rows: int, seed: int, categories: bool = False) -> np.ndarray:
-    """Rows, one number in ten missing."""
-    random = np.random.default_rng(seed)
-    table = random.normal(size=(rows, COLUMNS)).astype(np.float32)
-    if categories:
-        table[:, 0] = random.integers(0, CATEGORIES, rows)
-    table[random.random(table.shape) < 0.1] = np.nan
-    return table
-
-
-def score(table: np.ndarray) -> np.ndarray:
-    """Something to learn."""
-    a, b, c, d = np.nan_to_num(table[:, :4]).T
-    return 2 * a + b * b - c * d
-
-
-TABLE = numbers(1_500, 0)
-SCORE = score(TABLE)
+TABLE = telling.numbers(1_500, 0, np.float32)
+SCORE = telling.score(TABLE)
 TWO, FOUR = (SCORE > 0.7).astype(int), np.digitize(SCORE, [0, 1, 2])
 
 
@@ -75,8 +57,8 @@ def booster(objective: str, y: np.ndarray, rounds: int = 10, **settings) -> Trai
 
 def with_categories(max_cat_to_onehot: int) -> Trained:
     """The first column holds codes of categories."""
-    rows = numbers(1_500, 1, categories=True)
-    y = score(rows) + 3 * np.sin(np.nan_to_num(rows[:, 0]))
+    rows = telling.numbers(1_500, 1, np.float32, categories=True)
+    y = telling.score(rows) + 3 * np.sin(np.nan_to_num(rows[:, 0]))
     data = xgb.DMatrix(rows, y, feature_types=KINDS, enable_categorical=True)
     model = xgb.train({"max_cat_to_onehot": max_cat_to_onehot}, data, 15)
 
@@ -89,8 +71,8 @@ def with_categories(max_cat_to_onehot: int) -> Trained:
 def stopped_early() -> Trained:
     """Predictions are made with the rounds up to the best one."""
     model = xgb.XGBClassifier(n_estimators=200, early_stopping_rounds=5, learning_rate=0.2)
-    held_out = numbers(500, 2)
-    model.fit(TABLE, TWO, eval_set=[(held_out, (score(held_out) > 0.7).astype(int))], verbose=False)
+    held_out = telling.numbers(500, 2, np.float32)
+    model.fit(TABLE, TWO, eval_set=[(held_out, (telling.score(held_out) > 0.7).astype(int))], verbose=False)
     rounds = len(model.get_booster().get_dump())
     assert 1 < model.best_iteration + 1 < rounds, "it stopped, and not at once"
     return Trained(model, lambda rows: {"label": model.predict(rows), "probabilities": model.predict_proba(rows)})
@@ -150,43 +132,19 @@ def thresholds(saved: dict) -> Iterator[tuple[int, float]]:
         yield from ((column, split) for left, column, split, kind in splits if left != -1 and kind == 0)
 
 
-def rows_that_tell(trained: Trained, categories: bool) -> np.ndarray:
-    """Ordinary rows; and for every threshold the value itself and its neighbours; the ends of float32, zeros, nothing at all.
-    Without infinities: XGBoost does not take them."""
-    saved = json.loads(trained.booster.save_raw("json"))
-    asked = np.array(list(thresholds(saved))[:2_000], dtype=np.float64).reshape(-1, 2)
-    around = numbers(3 * len(asked), 4, categories).reshape(len(asked), 3, COLUMNS)
-    columns, splits = asked[:, 0].astype(int), asked[:, 1].astype(np.float32)
-    for place, towards in enumerate((-np.inf, None, np.inf)):
-        values = splits if towards is None else np.nextafter(splits, np.float32(towards))
-        around[np.arange(len(asked)), place, columns] = values
-    ends = np.array([np.nan, 3e38, -3e38, 0.0, -0.0, 1e-45], dtype=np.float32)
-    edges = np.repeat(ends[:, None], COLUMNS, axis=1)
-    if categories:
-        edges[:, 0] = [np.nan, 0, CATEGORIES - 1, CATEGORIES, CATEGORIES + 40, -1]
-    return np.concatenate([numbers(1_000, 5, categories), around.reshape(-1, COLUMNS), edges])
-
-
-def answer(function: Function, rows: np.ndarray, output: str) -> np.ndarray:
-    """The platform's answer, all rows in one call."""
-    headers = wire.NPY | {"accept": "application/x-npy"}
-    response = function.post(content=wire.npy_bytes(rows), headers=headers, params={"output": output})
-    assert response.status_code == 200, response.text
-    return wire.read_npy(response.content)
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_every_row_is_answered_as_by_xgboost(platform: Platform, tmp_path: Path, name: str):
     """Both of its file formats; labels equal, numbers to the last place."""
     trained = MODELS[name]()
-    rows = rows_that_tell(trained, categories=name.startswith("categories"))
+    asked = list(thresholds(json.loads(trained.booster.save_raw("json"))))
+    rows = telling.rows(asked, np.float32, categories=name.startswith("categories"))
     expected = trained.answers(rows)
     for ending in ("json", "ubj"):
         path = tmp_path / f"model.{ending}"
         trained.model.save_model(path)
         function = platform.deploy(path, f"xgboost-{name}-{ending}")
         for output, wanted in expected.items():
-            found = answer(function, rows, output)
+            found = telling.answer(function, rows, output)
             assert found.shape == wanted.shape
             if output == "label":
                 assert (found == wanted).all()
@@ -241,7 +199,7 @@ def test_damaged_files_are_refused_and_harm_nobody(platform: Platform, tmp_path:
         ("left_children", 0, "reached on two ways"),
         ("left_children", 10_000, "leads to one that is not there"),
         ("right_children", None, "damaged or cut"),
-        ("split_indices", COLUMNS, "a column that a row does not have"),
+        ("split_indices", telling.COLUMNS, "a column that a row does not have"),
     ]:
         saved = json.loads(whole.save_raw("json"))
         saved["learner"]["gradient_booster"]["model"]["trees"][3][key][0] = value

@@ -48,11 +48,6 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"\x80\x04\x95", PICKLE),
     (0, b"\x80\x03", PICKLE),
     (0, b"\x80\x02", PICKLE),
-    (
-        0,
-        b"tree\nversion=",
-        Format { looks_like: "a LightGBM text model", hint: "convert it with onnxmltools" },
-    ),
     (0, b"binf", Format { looks_like: "an old XGBoost model", hint: "convert it with onnxmltools" }),
     (0, b"CBM1", Format { looks_like: "a CatBoost model", hint: "save it with save_model(format=\"onnx\")" }),
     (0, b"<!DOCTYPE", HTML),

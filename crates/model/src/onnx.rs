@@ -7,7 +7,7 @@
 //! - [`locale`]: makes text models independent of the machine's languages
 //! - [`weights`]: moves weights into a file that instances share
 //! - [`wire`]: fields as they lie in a file, for both
-//! - [`write`]: files of our own, made of other formats
+//! - [`mod@write`]: files of our own, made of other formats
 
 pub(crate) mod facts;
 mod file;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
+mod converted;
 mod ensemble;
+mod lightgbm;
 mod onnx;
 mod xgboost;
 
@@ -35,7 +37,7 @@ trait Importer: Sync {
 }
 
 /// Tried in this order; the last one gives the error for what none recognises.
-const IMPORTERS: &[&dyn Importer] = &[&xgboost::Xgboost, &onnx::Onnx];
+const IMPORTERS: &[&dyn Importer] = &[&xgboost::Xgboost, &lightgbm::Lightgbm, &onnx::Onnx];
 
 /// True for a file that is a model, as far as can be told in passing.
 pub fn stands_out(path: &Path) -> bool {

@@ -1,12 +1,14 @@
 //! Decision trees as their frameworks have them, and as ONNX has them (`ai.onnx.ml.TreeEnsemble`, version 5). The sum over
 //! the trees is taken in their order.
 
-use modelet_core::{Code, FunctionError, Tensor};
+use modelet_core::{Code, DType, Data, FunctionError, Tensor};
 use modelet_model::onnx::write::{Attribute, GraphWriter, ML};
 
 /// Trees whose leaves are added up for each target.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Ensemble {
+    /// float32 or float64: in what its numbers are, and are compared and added up.
+    pub precision: DType,
     /// How many numbers one row gives.
     pub targets: usize,
     /// How many numbers one row has.
@@ -24,11 +26,11 @@ pub struct Tree {
     pub nodes: Vec<Node>,
 }
 
-/// A node of a tree. Numbers are float32, as are those that they are compared with.
+/// A node of a tree. Numbers that are float32 in the model are held exactly.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
     /// The end of a path, and what it adds.
-    Leaf(f32),
+    Leaf(f64),
     /// A question; the nodes are indices within the tree.
     Split {
         /// The number that is asked about.
@@ -48,12 +50,15 @@ pub enum Node {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Test {
     /// Is it less?
-    Less(f32),
+    Less(f64),
+    /// Is it less or equal?
+    AtMost(f64),
     /// Is it one of these?
-    Among(Vec<f32>),
+    Among(Vec<f64>),
 }
 
 /// The modes of a node, as ONNX numbers them.
+const LEQ: u8 = 0;
 const LT: u8 = 1;
 const MEMBER: u8 = 6;
 /// `aggregate_function` and `post_transform`: the sum, as it is.
@@ -62,7 +67,7 @@ const NONE: i64 = 0;
 
 impl Ensemble {
     /// Adds a tree that is a leaf: what every row gets.
-    pub fn add_constant(&mut self, target: usize, value: f32) {
+    pub fn add_constant(&mut self, target: usize, value: f64) {
         self.trees.push(Tree { target, nodes: vec![Node::Leaf(value)] });
     }
 
@@ -85,7 +90,7 @@ impl Ensemble {
             }
             lists.add(tree, self.features).map_err(damaged)?;
         }
-        graph.node((ML, "TreeEnsemble"), &[input], output, lists.attributes(self.targets));
+        graph.node((ML, "TreeEnsemble"), &[input], output, lists.attributes(self.targets, self.precision));
         Ok(())
     }
 }
@@ -96,13 +101,13 @@ struct Lists {
     roots: Vec<i64>,
     features: Vec<i64>,
     modes: Vec<u8>,
-    splits: Vec<f32>,
+    splits: Vec<f64>,
     missing: Vec<i64>,
-    members: Vec<f32>,
+    members: Vec<f64>,
     yes: Branches,
     no: Branches,
     leaf_targets: Vec<i64>,
-    leaf_weights: Vec<f32>,
+    leaf_weights: Vec<f64>,
 }
 
 /// Where the answers of all nodes lead.
@@ -167,17 +172,22 @@ impl Lists {
                 self.modes.push(LT);
                 self.splits.push(*split);
             }
+            Test::AtMost(split) => {
+                self.modes.push(LEQ);
+                self.splits.push(*split);
+            }
             Test::Among(members) => {
                 self.modes.push(MEMBER);
                 self.splits.push(0.0);
                 // Sets are told apart by NaN.
                 self.members.extend(members);
-                self.members.push(f32::NAN);
+                self.members.push(f64::NAN);
             }
         }
     }
 
-    fn attributes(self, targets: usize) -> Vec<(&'static str, Attribute)> {
+    fn attributes(self, targets: usize, precision: DType) -> Vec<(&'static str, Attribute)> {
+        let list = |numbers| Attribute::Tensor(numbers_of(precision, numbers));
         let mut attributes = vec![
             ("aggregate_function", Attribute::Int(SUM)),
             ("post_transform", Attribute::Int(NONE)),
@@ -185,17 +195,17 @@ impl Lists {
             ("tree_roots", Attribute::Ints(self.roots)),
             ("nodes_featureids", Attribute::Ints(self.features)),
             ("nodes_modes", Attribute::Tensor(Tensor::vector(self.modes))),
-            ("nodes_splits", Attribute::Tensor(Tensor::vector(self.splits))),
+            ("nodes_splits", list(self.splits)),
             ("nodes_missing_value_tracks_true", Attribute::Ints(self.missing)),
             ("nodes_truenodeids", Attribute::Ints(self.yes.ids)),
             ("nodes_trueleafs", Attribute::Ints(self.yes.are_leaves)),
             ("nodes_falsenodeids", Attribute::Ints(self.no.ids)),
             ("nodes_falseleafs", Attribute::Ints(self.no.are_leaves)),
             ("leaf_targetids", Attribute::Ints(self.leaf_targets)),
-            ("leaf_weights", Attribute::Tensor(Tensor::vector(self.leaf_weights))),
+            ("leaf_weights", list(self.leaf_weights)),
         ];
         if !self.members.is_empty() {
-            attributes.push(("membership_values", Attribute::Tensor(Tensor::vector(self.members))));
+            attributes.push(("membership_values", list(self.members)));
         }
         attributes
     }
@@ -222,6 +232,14 @@ fn check(tree: &Tree, features: usize) -> Result<(), &'static str> {
         }
     }
     if reached.contains(&false) { Err("a node is not reached") } else { Ok(()) }
+}
+
+/// A list of numbers in a precision; those of float32 models are float32 numbers, and stay what they are.
+pub fn numbers_of(precision: DType, numbers: Vec<f64>) -> Tensor {
+    Tensor::vector(match precision {
+        DType::F64 => Data::F64(numbers),
+        _ => Data::F32(numbers.into_iter().map(|number| number as f32).collect()),
+    })
 }
 
 fn index(size: usize) -> i64 {

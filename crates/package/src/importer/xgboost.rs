@@ -11,74 +11,47 @@ mod objective;
 mod saved;
 mod ubjson;
 
-use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::Path;
 
-use modelet_core::{Code, FunctionError};
+use modelet_core::FunctionError;
 
-use crate::importer::{Imported, Importer, has_ending, onnx};
+use crate::importer::converted::{self, refused, unreadable};
+use crate::importer::{Imported, Importer, has_ending};
 use saved::Saved;
 
-/// The file that is served.
-const MODEL_FILE: &str = "model.onnx";
-/// Largest file that is read, in bytes: reading takes several times its size of memory.
-const MAX_FILE_BYTES: u64 = 1 << 30;
 /// XGBoost's files name this key near their beginning.
 const MARK: &[u8] = b"learner";
-/// How far one looks for it: JSON may begin with spaces.
-const MARK_WITHIN_BYTES: u64 = 64;
 
 pub(super) struct Xgboost;
 
 impl Importer for Xgboost {
     fn stands_out(&self, path: &Path) -> bool {
-        has_ending(path, "ubj") || (has_ending(path, "json") && has_mark(path).unwrap_or(false))
+        has_ending(path, "ubj")
+            || (has_ending(path, "json") && converted::head(path).is_ok_and(|head| has_mark(&head)))
     }
 
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
-        let unreadable = |error: io::Error| refused(format!("{} cannot be read: {error}", model.display()));
-        if !has_mark(model).map_err(unreadable)? {
+        if !has_mark(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
             return Ok(None);
         }
-        let size_bytes = fs::metadata(model).map_err(unreadable)?.len();
-        if size_bytes > MAX_FILE_BYTES {
-            return Err(refused(format!(
-                "{} has {size_bytes} bytes, the limit is {MAX_FILE_BYTES}",
-                model.display()
-            )));
-        }
-        let saved = Saved::read(&fs::read(model).map_err(unreadable)?).map_err(|why| {
+        let saved = Saved::read(&converted::read(model)?).map_err(|why| {
             refused(format!("{} starts like an XGBoost model but is damaged or cut: {why}", model.display()))
                 .hint("save it again: model.save_model(\"model.ubj\")")
         })?;
-        let file = graph::of(&saved)?.into_file();
-        let failed = |error: io::Error| refused(format!("could not write {MODEL_FILE}: {error}"));
-        fs::write(work.join(MODEL_FILE), file).map_err(failed)?;
-        Ok(Some(Imported {
-            format: onnx::FORMAT,
-            origin: Some(graph::origin(&saved)),
-            folder: work.to_owned(),
-            model: MODEL_FILE.to_owned(),
-            files: vec![MODEL_FILE.to_owned()],
-        }))
+        converted::write(graph::of(&saved)?, graph::origin(&saved), work).map(Some)
     }
 }
 
-/// True for a file that begins as XGBoost's do.
-fn has_mark(path: &Path) -> io::Result<bool> {
-    let mut head = Vec::new();
-    File::open(path)?.take(MARK_WITHIN_BYTES).read_to_end(&mut head)?;
+/// True for what begins as XGBoost's files do.
+fn has_mark(head: &[u8]) -> bool {
     let starts_as_object = head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    Ok(starts_as_object && head.windows(MARK.len()).any(|window| window == MARK))
-}
-
-fn refused(message: impl Into<String>) -> FunctionError {
-    FunctionError::new(Code::ModelRefused, message)
+    starts_as_object && head.windows(MARK.len()).any(|window| window == MARK)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Two trees, one of them a leaf; a set of categories; what is said as numbers, texts and lists.

@@ -7,8 +7,8 @@ use modelet_model::onnx::COLUMNS_KEY;
 use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::objective::Link;
-use super::refused;
 use super::saved::{Booster, Forest, Inner, Learner, Parameters, Saved, SavedTree};
+use crate::importer::converted::refused;
 use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
 
 /// The input: one row of numbers for each prediction, NaN where one is missing; categories by their codes.
@@ -184,9 +184,10 @@ fn ensemble(learner: &Learner, link: Link) -> Result<Ensemble, FunctionError> {
             "the model has {targets} classes or targets, the limit is {MAX_TARGETS}"
         )));
     }
-    let mut ensemble = Ensemble { targets, features: parameters.num_feature, trees: Vec::new() };
+    let mut ensemble =
+        Ensemble { precision: DType::F32, targets, features: parameters.num_feature, trees: Vec::new() };
     for (target, score) in base_scores(&parameters.base_score, targets)?.into_iter().enumerate() {
-        ensemble.add_constant(target, link.margin(score));
+        ensemble.add_constant(target, link.margin(score).into());
     }
     for (number, saved) in forest.trees.iter().take(used(learner, forest, targets)).enumerate() {
         let damaged =
@@ -233,8 +234,8 @@ fn nodes(tree: &SavedTree, weight: f32) -> Option<Vec<Node>> {
     let categorical: HashMap<usize, usize> = places.collect();
     (0..tree.left_children.len())
         .map(|at| match (usize::try_from(*tree.left_children.get(at)?), categorical.get(&at)) {
-            (Err(_), _) => number(tree, at).map(|value| Node::Leaf(value * weight)),
-            (Ok(left), None) => split(tree, at, Test::Less(number(tree, at)?), left),
+            (Err(_), _) => number(tree, at).map(|value| Node::Leaf((value * weight).into())),
+            (Ok(left), None) => split(tree, at, Test::Less(number(tree, at)?.into()), left),
             (Ok(left), Some(&place)) => split(tree, at, Test::Among(members(tree, place)?), left),
         })
         .collect()
@@ -249,18 +250,14 @@ fn split(tree: &SavedTree, at: usize, test: Test, left: usize) -> Option<Node> {
     let right = usize::try_from(*tree.right_children.get(at)?).ok()?;
     let feature = *tree.split_indices.get(at)?;
     let missing_is_left = *tree.default_left.get(at)?;
-    Some(match test {
-        Test::Less(_) => Node::Split { feature, test, missing_is_yes: missing_is_left, yes: left, no: right },
-        // The categories of a node are those that go right.
-        Test::Among(_) => {
-            Node::Split { feature, test, missing_is_yes: !missing_is_left, yes: right, no: left }
-        }
-    })
+    // The categories of a node are those that go right.
+    let categories = matches!(test, Test::Among(_));
+    let (yes, no) = if categories { (right, left) } else { (left, right) };
+    Some(Node::Split { feature, test, missing_is_yes: missing_is_left != categories, yes, no })
 }
 
-fn members(tree: &SavedTree, place: usize) -> Option<Vec<f32>> {
+fn members(tree: &SavedTree, place: usize) -> Option<Vec<f64>> {
     let begin = *tree.categories_segments.get(place)?;
     let end = begin.checked_add(*tree.categories_sizes.get(place)?)?;
-    // Exact: XGBoost takes categories below 2^24.
-    Some(tree.categories.get(begin..end)?.iter().map(|&category| category as f32).collect())
+    Some(tree.categories.get(begin..end)?.iter().map(|&category| category.into()).collect())
 }
