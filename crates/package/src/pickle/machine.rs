@@ -1,0 +1,415 @@
+//! Follows a pickle's stack and memo exactly as Python's unpickler keeps them, and calls nothing.
+//!
+//! Python has two unpicklers, in C and in Python (joblib takes the latter), which differ on streams that no pickler writes;
+//! those are refused as damaged. What is called must be an import: calling anything else is noted as unresolved, and so is
+//! changing anything that was not made by this stream.
+
+use std::collections::HashMap;
+
+use crate::pickle::findings::Findings;
+use crate::pickle::limits::{MAX_MEMO, MAX_OPCODES, MAX_STACK};
+use crate::pickle::opcode::{self, Literal, Op};
+use crate::pickle::stream::{Read, Stream};
+use crate::pickle::value::{Heap, Items, Node, Object, Value};
+use crate::pickle::wrapper;
+
+/// How a stream is read: with arrays after their wrappers, or as plain pickle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// The outer stream of joblib; a plain pickle looks the same until an array comes.
+    Joblib,
+    /// A pickle within such a stream.
+    Nested,
+}
+
+/// The state of an unpickler.
+pub struct Machine {
+    /// Texts and nodes.
+    pub heap: Heap,
+    /// Imports.
+    pub findings: Findings,
+    /// The highest protocol that the stream says or needs.
+    pub protocol: u8,
+    /// How many arrays stood in the stream.
+    pub arrays: u64,
+    /// In which dialect the stream at hand is read.
+    pub dialect: Dialect,
+    stack: Vec<Value>,
+    marks: Vec<usize>,
+    memo: HashMap<u64, Value>,
+    opcodes: u64,
+}
+
+impl Machine {
+    /// An unpickler with nothing read.
+    pub fn new() -> Self {
+        Self {
+            heap: Heap::default(),
+            findings: Findings::default(),
+            protocol: 0,
+            arrays: 0,
+            dialect: Dialect::Joblib,
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+            opcodes: 0,
+        }
+    }
+
+    /// Reads one pickle up to its end and returns what it holds. Stack and memo are its own, what is found is shared.
+    pub fn run(&mut self, stream: &mut Stream) -> Read<Value> {
+        let outer = (
+            std::mem::take(&mut self.stack),
+            std::mem::take(&mut self.marks),
+            std::mem::take(&mut self.memo),
+        );
+        let value = loop {
+            self.opcodes += 1;
+            if self.opcodes > MAX_OPCODES || self.heap.is_full() {
+                return Err(stream.damage("it takes more than any model file should"));
+            }
+            if stream.peek()?.is_some_and(opcode::is_binary) {
+                self.protocol = self.protocol.max(1);
+            }
+            match opcode::next(stream)? {
+                Op::Stop => break self.stop(stream)?,
+                op => self.step(op, stream)?,
+            }
+        };
+        (self.stack, self.marks, self.memo) = outer;
+        Ok(value)
+    }
+
+    fn stop(&mut self, stream: &Stream) -> Read<Value> {
+        if stream.is_in_frame() {
+            return Err(stream.damage("it ends within a frame"));
+        }
+        self.pop(stream)
+    }
+
+    fn step(&mut self, op: Op, stream: &mut Stream) -> Read<()> {
+        match op {
+            Op::Stop => {}
+            Op::Proto(protocol) => self.protocol = self.protocol.max(protocol),
+            Op::Frame(len) => stream.begin_frame(len)?,
+            Op::Push(literal) => {
+                let value = self.literal(literal);
+                self.push(value, stream)?;
+            }
+            Op::Mark => self.mark(stream)?,
+            Op::Pop => self.pop_or_unmark(stream)?,
+            Op::PopMark => drop(self.pop_mark(stream)?),
+            Op::Dup => self.push(self.top(stream)?, stream)?,
+            Op::Put(place) => self.put(place, stream)?,
+            Op::Memoize => self.put(self.memo.len() as u64, stream)?,
+            Op::Get(place) => match self.memo.get(&place) {
+                Some(value) => self.push(*value, stream)?,
+                None => return Err(stream.damage(format!("place {place} of the memo is empty"))),
+            },
+            Op::EmptyTuple | Op::Tuple | Op::TupleOf(_) => self.tuple(&op, stream)?,
+            Op::EmptyList | Op::EmptySet | Op::List | Op::FrozenSet => self.many(&op, stream)?,
+            Op::EmptyDict => self.push_node(Node::Dict(Items::default()), stream)?,
+            Op::Dict => {
+                let values = self.pop_mark(stream)?;
+                let dict = self.heap.node(Node::Dict(Items::default()));
+                self.push(dict, stream)?;
+                self.set_items(&values, stream)?;
+            }
+            Op::Append => {
+                let value = self.pop(stream)?;
+                self.extend(&[value], stream)?;
+            }
+            Op::Appends | Op::AddItems => {
+                let values = self.pop_mark(stream)?;
+                self.extend(&values, stream)?;
+            }
+            Op::SetItem => {
+                let (value, key) = (self.pop(stream)?, self.pop(stream)?);
+                self.set_items(&[key, value], stream)?;
+            }
+            Op::SetItems => {
+                let values = self.pop_mark(stream)?;
+                self.set_items(&values, stream)?;
+            }
+            Op::PersistentId { .. } | Op::Extension(_) | Op::NextBuffer | Op::ReadonlyBuffer => {
+                self.outside(&op, stream)?;
+            }
+            _ => self.import_or_call(op, stream)?,
+        }
+        Ok(())
+    }
+
+    fn import_or_call(&mut self, op: Op, stream: &mut Stream) -> Read<()> {
+        match op {
+            Op::Global { module, name } => {
+                let global = self.global(&module, &name, stream)?;
+                self.push(global, stream)
+            }
+            Op::StackGlobal => self.stack_global(stream),
+            Op::Inst { module, name } => {
+                let args = self.pop_mark(stream)?;
+                let class = self.global(&module, &name, stream)?;
+                let args = self.tuple_of(&args, stream);
+                self.call(class, args, stream)
+            }
+            Op::Obj => {
+                let parts = self.pop_mark(stream)?;
+                let [class, args @ ..] = parts.as_slice() else {
+                    return Err(stream.damage("an object has no class"));
+                };
+                let args = self.tuple_of(args, stream);
+                self.call(*class, args, stream)
+            }
+            Op::NewObjEx => {
+                let (keywords, args, class) = (self.pop(stream)?, self.pop(stream)?, self.pop(stream)?);
+                self.contained(keywords, stream);
+                self.contained(args, stream);
+                self.call(class, args, stream)
+            }
+            Op::NewObj => {
+                let (args, class) = (self.pop(stream)?, self.pop(stream)?);
+                if wrapper::is_wrapper_class(self, class) && self.heap.as_tuple(args) == Some(&[]) {
+                    return self.push_called(class, args, stream);
+                }
+                self.call(class, args, stream)
+            }
+            Op::Reduce => {
+                let (args, callee) = (self.pop(stream)?, self.pop(stream)?);
+                self.call(callee, args, stream)
+            }
+            _ => self.build(stream),
+        }
+    }
+
+    /// What the opcode asks of somebody outside of the stream.
+    fn outside(&mut self, op: &Op, stream: &mut Stream) -> Read<()> {
+        let what = match op {
+            Op::PersistentId { on_stack } => {
+                if *on_stack {
+                    self.pop(stream)?;
+                }
+                "an object that is kept elsewhere (a persistent id)"
+            }
+            Op::Extension(_) => "an import by its number in a registry (copyreg extension)",
+            Op::NextBuffer => "a buffer that is kept elsewhere (out of band)",
+            _ => return self.top(stream).map(drop),
+        };
+        self.findings.unresolved(stream.offset(), what);
+        self.push(Value::Other, stream)
+    }
+
+    fn literal(&mut self, literal: Literal) -> Value {
+        match literal {
+            Literal::None => Value::None,
+            Literal::Bool(flag) => Value::Bool(flag),
+            Literal::Int(number) => Value::Int(number),
+            Literal::Text(text) => self.heap.text(text),
+            Literal::Bytes(head) if !head.is_empty() => self.heap.node(Node::Bytes(head)),
+            Literal::Bytes(_) | Literal::Other => Value::Other,
+        }
+    }
+
+    fn global(&mut self, module: &str, name: &str, stream: &Stream) -> Read<Value> {
+        let place = self.findings.import(module, name);
+        place
+            .map(Value::Global)
+            .ok_or_else(|| stream.damage("it has more imports than any model file should"))
+    }
+
+    fn stack_global(&mut self, stream: &Stream) -> Read<()> {
+        let (name, module) = (self.pop(stream)?, self.pop(stream)?);
+        let texts = self.heap.as_text(module).zip(self.heap.as_text(name));
+        let Some((module, name)) = texts.map(|(module, name)| (module.to_owned(), name.to_owned())) else {
+            self.findings.unresolved(stream.offset(), "an import whose name is not written in the file");
+            return self.push(Value::Other, stream);
+        };
+        let global = self.global(&module, &name, stream)?;
+        self.push(global, stream)
+    }
+
+    /// Notes a call and puts what it makes on the stack.
+    fn call(&mut self, callee: Value, args: Value, stream: &Stream) -> Read<()> {
+        if wrapper::is_wrapper_class(self, callee) {
+            self.findings.unresolved(stream.offset(), wrapper::ODD_WRAPPER);
+        }
+        self.contained(args, stream);
+        self.push_called(callee, args, stream)
+    }
+
+    fn push_called(&mut self, callee: Value, args: Value, stream: &Stream) -> Read<()> {
+        match callee {
+            Value::Global(place) => {
+                self.findings.called(place);
+                self.called_by_helper(place, args);
+            }
+            _ => self.findings.unresolved(stream.offset(), "a call of something that is not an import"),
+        }
+        self.push_node(Node::Object(Object { callee, args, state: Value::None, builds: 0 }), stream)
+    }
+
+    /// copyreg's helpers call the class that they are given first.
+    fn called_by_helper(&mut self, callee: u32, args: Value) {
+        let is_helper = self.findings.at(callee).is_some_and(|import| import.module.starts_with("copy"));
+        match self.heap.as_tuple(args) {
+            Some([Value::Global(class), ..]) if is_helper => self.findings.called(*class),
+            _ => {}
+        }
+    }
+
+    fn build(&mut self, stream: &mut Stream) -> Read<()> {
+        let state = self.pop(stream)?;
+        self.contained(state, stream);
+        let target = self.top(stream)?;
+        let Some(Node::Object(object)) = self.heap.as_node_mut(target) else {
+            self.findings.unresolved(stream.offset(), "a change of something that this file did not make");
+            return Ok(());
+        };
+        object.state = state;
+        object.builds += 1;
+        let callee = object.callee;
+        if wrapper::is_wrapper_class(self, callee) {
+            let array = wrapper::read_array(self, target, stream)?;
+            self.pop(stream)?;
+            self.push(array, stream)?;
+        }
+        Ok(())
+    }
+
+    fn extend(&mut self, values: &[Value], stream: &Stream) -> Read<()> {
+        let target = self.top(stream)?;
+        for value in values {
+            self.contained(*value, stream);
+        }
+        self.heap.hold(values.len() as u64 * 16);
+        match self.heap.as_node_mut(target) {
+            Some(Node::Many(items)) => values.iter().for_each(|value| items.push(*value)),
+            Some(Node::Object(_)) => {}
+            _ => self.findings.unresolved(stream.offset(), "items for something that this file did not make"),
+        }
+        Ok(())
+    }
+
+    fn set_items(&mut self, values: &[Value], stream: &Stream) -> Read<()> {
+        if values.len() % 2 != 0 {
+            return Err(stream.damage("a key has no value"));
+        }
+        let target = self.top(stream)?;
+        for value in values {
+            self.contained(*value, stream);
+        }
+        self.heap.hold(values.len() as u64 * 16);
+        match self.heap.as_node_mut(target) {
+            Some(Node::Dict(pairs)) => {
+                values.chunks_exact(2).for_each(|pair| pairs.push((pair[0], pair[1])));
+            }
+            Some(Node::Object(_)) => {}
+            _ => self.findings.unresolved(stream.offset(), "items for something that this file did not make"),
+        }
+        Ok(())
+    }
+
+    fn tuple(&mut self, op: &Op, stream: &Stream) -> Read<()> {
+        let values = match op {
+            Op::EmptyTuple => Vec::new(),
+            Op::TupleOf(len) => {
+                let from = self.stack.len().checked_sub(*len).filter(|from| *from >= self.floor());
+                self.stack.split_off(from.ok_or_else(|| stream.damage("the stack is empty"))?)
+            }
+            _ => self.pop_mark(stream)?,
+        };
+        let tuple = self.tuple_of(&values, stream);
+        self.push(tuple, stream)
+    }
+
+    fn tuple_of(&mut self, values: &[Value], stream: &Stream) -> Value {
+        let items = self.items(values, stream);
+        self.heap.node(Node::Tuple(items))
+    }
+
+    fn many(&mut self, op: &Op, stream: &Stream) -> Read<()> {
+        let values =
+            if matches!(op, Op::EmptyList | Op::EmptySet) { Vec::new() } else { self.pop_mark(stream)? };
+        let items = self.items(&values, stream);
+        self.push_node(Node::Many(items), stream)
+    }
+
+    fn items(&mut self, values: &[Value], stream: &Stream) -> Items<Value> {
+        let mut items = Items::default();
+        for value in values {
+            self.contained(*value, stream);
+            items.push(*value);
+        }
+        items
+    }
+
+    /// Notes a wrapper's class where it could become something that this reader takes for anything else.
+    fn contained(&mut self, value: Value, stream: &Stream) {
+        if wrapper::is_wrapper_class(self, value) {
+            self.findings.unresolved(stream.offset(), wrapper::ODD_WRAPPER);
+        }
+    }
+
+    // -- stack and memo ----
+
+    /// Below this a value belongs to what was before the last mark.
+    fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
+    }
+
+    fn push(&mut self, value: Value, stream: &Stream) -> Read<()> {
+        if self.stack.len() == MAX_STACK {
+            return Err(stream.damage(format!("it stacks more than {MAX_STACK} values")));
+        }
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn push_node(&mut self, node: Node, stream: &Stream) -> Read<()> {
+        let value = self.heap.node(node);
+        self.push(value, stream)
+    }
+
+    fn top(&self, stream: &Stream) -> Read<Value> {
+        match self.stack.last() {
+            Some(value) if self.stack.len() > self.floor() => Ok(*value),
+            _ => Err(stream.damage("the stack is empty")),
+        }
+    }
+
+    fn pop(&mut self, stream: &Stream) -> Read<Value> {
+        let value = self.top(stream)?;
+        self.stack.pop();
+        Ok(value)
+    }
+
+    fn pop_or_unmark(&mut self, stream: &Stream) -> Read<()> {
+        if self.marks.last() == Some(&self.stack.len()) {
+            self.marks.pop();
+            return Ok(());
+        }
+        self.pop(stream).map(drop)
+    }
+
+    fn mark(&mut self, stream: &Stream) -> Read<()> {
+        if self.marks.len() == MAX_STACK {
+            return Err(stream.damage(format!("it sets more than {MAX_STACK} marks")));
+        }
+        self.marks.push(self.stack.len());
+        Ok(())
+    }
+
+    fn pop_mark(&mut self, stream: &Stream) -> Read<Vec<Value>> {
+        let from = self.marks.pop().ok_or_else(|| stream.damage("there is no mark"))?;
+        Ok(self.stack.split_off(from))
+    }
+
+    fn put(&mut self, place: u64, stream: &Stream) -> Read<()> {
+        let value = self.top(stream)?;
+        if self.memo.len() == MAX_MEMO {
+            return Err(stream.damage(format!("its memo has more than {MAX_MEMO} entries")));
+        }
+        self.heap.hold(32);
+        self.memo.insert(place, value);
+        Ok(())
+    }
+}
