@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use modelet_core::{Code, FunctionError};
 
 mod onnx;
+mod python;
 
 /// A model that was recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +31,13 @@ trait Importer: Sync {
 }
 
 /// Tried in this order; the last one gives the error for what none recognises.
-const IMPORTERS: &[&dyn Importer] = &[&onnx::Onnx];
+const IMPORTERS: &[&dyn Importer] = &[&python::Python, &onnx::Onnx];
 
-/// True when a file is named as a model is.
-pub fn has_model_name(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    IMPORTERS.iter().any(|importer| importer.endings().contains(&ending))
+/// How much a file's name speaks for it as the model of its folder: the more, the higher; `None` when it is not named as a
+/// model. An ONNX file beside a pickle is what was made of it to be served.
+pub fn name_rank(path: &Path) -> Option<usize> {
+    let ending = path.extension()?.to_str()?;
+    IMPORTERS.iter().position(|importer| importer.endings().contains(&ending))
 }
 
 /// Recognises a model. Files that have to be rewritten are put into `work`.
