@@ -3,7 +3,7 @@
 //! - [`container`]: what the file is, and the stream within it
 //! - [`stream`], [`opcode`], [`text`]: bytes, opcodes, and how texts and numbers are spelled
 //! - [`machine`], [`value`]: stack and memo, followed without calling anything
-//! - [`wrapper`]: joblib's arrays amid the pickle
+//! - [`wrapper`], [`dtype`]: joblib's arrays amid the pickle
 //! - [`skops`]: the other format, a zip with JSON
 //! - [`known`]: which imports are harmless
 //! - [`findings`], [`summary`], [`inspection`]: what is told
@@ -20,6 +20,7 @@ use std::path::Path;
 use modelet_core::{Code, FunctionError};
 
 mod container;
+mod dtype;
 mod findings;
 mod inspection;
 mod known;
@@ -78,8 +79,8 @@ fn inspect_pickle(path: &Path, container: Container) -> Result<Option<Inspection
     }
     match root {
         Ok(root) => Ok(Some(summarize(machine, root, container))),
-        // Without a mark it may be anything; what names imports is taken for a pickle nevertheless.
-        Err(_) if !is_marked && machine.findings.unknown().is_empty() => Ok(None),
+        // Without a mark it may be any text; what calls something is taken for a pickle nevertheless.
+        Err(_) if !is_marked && !machine.findings.calls_anything() => Ok(None),
         Err(damage) => Err(damaged(path, &machine, &damage)),
     }
 }

@@ -29,8 +29,14 @@ fn refusal(model: &Path, inspection: &Inspection) -> FunctionError {
     let unknown = inspection.unknown();
     let hint = if unknown.is_empty() {
         message.push_str(": importing it is not built yet");
-        conversion(model, inspection)
-            .map_or_else(|| "deploy an ONNX file made of it".to_owned(), |line| format!("convert it: {line}"))
+        match conversion(model, inspection) {
+            Some(line) => format!("convert it: {line}"),
+            None => {
+                "make an ONNX file of it where you trained it, with a row of your data (skl2onnx.to_onnx, \
+                     onnxmltools), and deploy that"
+                    .to_owned()
+            }
+        }
     } else {
         let more = if unknown.len() > MAX_NAMED { ", …" } else { "" };
         let named = unknown.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
@@ -40,21 +46,25 @@ fn refusal(model: &Path, inspection: &Inspection) -> FunctionError {
     FunctionError::new(Code::ModelRefused, message).hint(hint)
 }
 
-/// A line for the shell that makes `NAME.onnx`; it loads the file, so it is told only of files in which all is known.
+/// A line for the shell that makes `NAME.onnx`, of models whose input is one matrix of numbers. It loads the file, so it is
+/// told only of files in which all is known.
 fn conversion(model: &Path, inspection: &Inspection) -> Option<String> {
     let onnx = shell_name(&model.with_extension("onnx"));
     let load = load(&shell_name(model), inspection);
-    let features = inspection.features.map_or_else(|| "FEATURES".to_owned(), |features| features.to_string());
     let class = inspection.class.as_ref()?;
+    if inspection.steps.first().is_some_and(|step| step.class.name == "ColumnTransformer") {
+        return None;
+    }
+    let features = || inspection.features;
     let root = class.module.split('.').next().unwrap_or_default();
     let (import, convert) = match root {
         "sklearn" => (
             "import numpy as np, skl2onnx; ",
-            format!("m = skl2onnx.to_onnx(m, np.zeros((1, {features}), np.float32))"),
+            format!("m = skl2onnx.to_onnx(m, np.zeros((1, {}), np.float32))", features()?),
         ),
         "lightgbm" | "xgboost" => (
             "import onnxmltools as o; from onnxmltools.convert.common.data_types import FloatTensorType as F; ",
-            format!("m = o.convert_{root}(m, initial_types=[('X', F([None, {features}]))])"),
+            format!("m = o.convert_{root}(m, initial_types=[('X', F([None, {}]))])", features()?),
         ),
         "catboost" => return Some(format!("python -c \"{load}; m.save_model('{onnx}', format='onnx')\"")),
         _ => return None,

@@ -78,6 +78,11 @@ impl Findings {
         (self.imports, self.unresolved)
     }
 
+    /// True when something was called before the end.
+    pub fn calls_anything(&self) -> bool {
+        !self.unresolved.is_empty() || self.imports.iter().any(|import| import.called)
+    }
+
     /// The names that are not known, as people write them.
     pub fn unknown(&self) -> Vec<String> {
         let unknown = self.imports.iter().filter(|import| !import.known);

@@ -4,8 +4,8 @@
 pub const MAX_STREAM_BYTES: u64 = 8 << 30;
 /// Most opcodes of a file. A vocabulary of a million words takes four million.
 pub const MAX_OPCODES: u64 = 50_000_000;
-/// Most bytes of one line of protocol 0, where texts and numbers are lines.
-pub const MAX_LINE_BYTES: u64 = 1 << 20;
+/// Of a line of protocol 0 (texts, numbers and names are lines there) so many bytes are kept; no name is that long.
+pub const MAX_KEPT_LINE_BYTES: usize = 16 << 10;
 /// Texts up to this size are kept; of longer ones only that they were there.
 pub const MAX_KEPT_TEXT_BYTES: u64 = 1024;
 /// Most values on the stack, and most marks.

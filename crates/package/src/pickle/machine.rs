@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::pickle::dtype;
 use crate::pickle::findings::Findings;
 use crate::pickle::limits::{MAX_MEMO, MAX_OPCODES, MAX_STACK};
 use crate::pickle::opcode::{self, Literal, Op};
@@ -163,7 +164,6 @@ impl Machine {
             Op::NewObjEx => {
                 let (keywords, args, class) = (self.pop(stream)?, self.pop(stream)?, self.pop(stream)?);
                 self.contained(keywords, stream);
-                self.contained(args, stream);
                 self.call(class, args, stream)
             }
             Op::NewObj => {
@@ -232,7 +232,9 @@ impl Machine {
         if wrapper::is_wrapper_class(self, callee) {
             self.findings.unresolved(stream.offset(), wrapper::ODD_WRAPPER);
         }
-        self.contained(args, stream);
+        if self.heap.as_node(args).is_none_or(|args| !matches!(args, Node::Tuple(_))) {
+            self.findings.unresolved(stream.offset(), "a call with something that is not a plain tuple");
+        }
         self.push_called(callee, args, stream)
     }
 
@@ -267,6 +269,9 @@ impl Machine {
         object.state = state;
         object.builds += 1;
         let callee = object.callee;
+        if dtype::is_dtype(self, target) && dtype::content(self, target).is_none() {
+            self.findings.unresolved(stream.offset(), dtype::ODD_DTYPE);
+        }
         if wrapper::is_wrapper_class(self, callee) {
             let array = wrapper::read_array(self, target, stream)?;
             self.pop(stream)?;
@@ -342,11 +347,16 @@ impl Machine {
         items
     }
 
-    /// Notes a wrapper's class where it could become something that this reader takes for anything else.
+    /// Notes a class whose objects are followed closely, where it could get into one that this reader takes for another.
     fn contained(&mut self, value: Value, stream: &Stream) {
-        if wrapper::is_wrapper_class(self, value) {
-            self.findings.unresolved(stream.offset(), wrapper::ODD_WRAPPER);
-        }
+        let Value::Global(place) = value else { return };
+        let Some(import) = self.findings.at(place) else { return };
+        let odd = match (&*import.module, &*import.name) {
+            wrapper::CLASS => wrapper::ODD_WRAPPER,
+            dtype::CLASS => dtype::ODD_DTYPE,
+            _ => return,
+        };
+        self.findings.unresolved(stream.offset(), odd);
     }
 
     // -- stack and memo ----

@@ -1,6 +1,6 @@
 //! The opcodes of pickle, protocols 0 to 5, with what follows each in the stream.
 
-use crate::pickle::limits::{MAX_KEPT_HEAD_BYTES, MAX_KEPT_TEXT_BYTES};
+use crate::pickle::limits::{MAX_KEPT_HEAD_BYTES, MAX_KEPT_LINE_BYTES, MAX_KEPT_TEXT_BYTES};
 use crate::pickle::stream::{Read, Stream};
 use crate::pickle::text;
 
@@ -216,7 +216,8 @@ fn bytes<const N: usize>(stream: &mut Stream) -> Read<Literal> {
 fn names(stream: &mut Stream) -> Read<(String, String)> {
     let mut name = || {
         let line = stream.line()?;
-        String::from_utf8(line).map_err(|_| stream.damage("an import's name is not UTF-8"))
+        let name = String::from_utf8(line).ok().filter(|name| name.len() < MAX_KEPT_LINE_BYTES);
+        name.ok_or_else(|| stream.damage("an import's name is not UTF-8, or endless"))
     };
     Ok((name()?, name()?))
 }

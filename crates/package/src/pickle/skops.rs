@@ -159,11 +159,10 @@ fn step(pair: &Json) -> Option<Step> {
     Some(Step { name, class: class_of(&pair["content"][1])? })
 }
 
-/// Looks in the object, then in its steps.
+/// Looks in the object, then in the first of its steps.
 fn find<T>(root: &Json, look: &dyn Fn(&Json) -> Option<T>) -> Option<T> {
-    let steps =
-        || attribute(root, "steps")?["content"].as_array()?.iter().find_map(|pair| look(&pair["content"][1]));
-    look(root).or_else(steps)
+    let first = || look(&attribute(root, "steps")?["content"][0]["content"][1]);
+    look(root).or_else(first)
 }
 
 fn feature_names(node: &Json) -> Option<Vec<String>> {

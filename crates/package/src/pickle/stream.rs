@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead};
 
-use crate::pickle::limits::{MAX_LINE_BYTES, MAX_STREAM_BYTES};
+use crate::pickle::limits::{MAX_KEPT_LINE_BYTES, MAX_STREAM_BYTES};
 
 /// The file ends, or says something that no pickle says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl<'a> Stream<'a> {
         self.head(len, 0).map(drop)
     }
 
-    /// The bytes up to a line feed, without it.
+    /// The bytes up to a line feed, without it; of a long line the first [`MAX_KEPT_LINE_BYTES`].
     pub fn line(&mut self) -> Read<Vec<u8>> {
         let mut line = Vec::new();
         loop {
@@ -115,15 +115,13 @@ impl<'a> Stream<'a> {
                 return Err(self.damage("the file ends in the middle of a line"));
             }
             let end = buffer.iter().position(|byte| *byte == b'\n');
-            line.extend_from_slice(&buffer[..end.unwrap_or(buffer.len())]);
+            let kept = end.unwrap_or(buffer.len()).min(MAX_KEPT_LINE_BYTES - line.len());
+            line.extend_from_slice(&buffer[..kept]);
             let taken = end.map_or(buffer.len(), |end| end + 1);
             self.check(taken as u64)?;
             self.pass(taken);
             if end.is_some() {
                 return Ok(line);
-            }
-            if line.len() as u64 > MAX_LINE_BYTES {
-                return Err(self.damage(format!("a line is longer than {MAX_LINE_BYTES} bytes")));
             }
         }
     }

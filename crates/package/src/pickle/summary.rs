@@ -13,6 +13,13 @@ const PACKAGES: &[&str] = &["scikit-learn", "xgboost", "lightgbm", "catboost", "
 /// How xgboost writes its version in UBJSON: the key, and an array of three numbers.
 const XGBOOST_VERSION: &[u8] = b"version[#L\0\0\0\0\0\0\0\x03";
 
+/// Which step of a pipeline answers for it.
+#[derive(Clone, Copy)]
+enum End {
+    First,
+    Last,
+}
+
 /// The class of an object.
 pub fn class_of(machine: &Machine, value: Value) -> Option<ClassName> {
     let class = |place| machine.findings.at(place).map(named);
@@ -64,14 +71,20 @@ pub fn steps(machine: &Machine, value: Value) -> Vec<Step> {
         .collect()
 }
 
-/// Looks for an attribute in an object, else in the first of its steps that has it.
-fn find<T>(machine: &Machine, value: Value, depth: usize, look: &dyn Fn(Value) -> Option<T>) -> Option<T> {
-    if depth == MAX_SHOWN_DEPTH {
-        return None;
+/// Looks for an attribute in an object; a pipeline has it from its first step, or its last.
+fn find<T>(machine: &Machine, value: Value, from: End, look: &dyn Fn(Value) -> Option<T>) -> Option<T> {
+    let mut at = value;
+    for _ in 0..MAX_SHOWN_DEPTH {
+        if let Some(found) = look(at) {
+            return Some(found);
+        }
+        let steps = step_values(machine, at);
+        at = match from {
+            End::First => steps.first()?.1,
+            End::Last => steps.last()?.1,
+        };
     }
-    let below =
-        || step_values(machine, value).into_iter().find_map(|(_, step)| find(machine, step, depth + 1, look));
-    look(value).or_else(below)
+    None
 }
 
 /// How many features it was fitted with.
@@ -85,7 +98,7 @@ pub fn features(machine: &Machine, value: Value) -> Option<u64> {
         });
         u64::try_from(number?).ok()
     };
-    find(machine, value, 0, &look)
+    find(machine, value, End::First, &look)
 }
 
 /// The names of its features, when they are plain texts.
@@ -97,7 +110,7 @@ pub fn feature_names(machine: &Machine, value: Value) -> Option<Vec<String>> {
         let texts = items.whole()?.iter().map(|name| heap.as_text(*name).map(str::to_owned));
         texts.collect::<Option<Vec<_>>>()
     };
-    find(machine, value, 0, &look)
+    find(machine, value, End::First, &look)
 }
 
 /// The shape of its array of classes.
@@ -105,7 +118,7 @@ pub fn classes_shape(machine: &Machine, value: Value) -> Option<Vec<u64>> {
     let heap = &machine.heap;
     let names = ["classes_", "_classes"];
     let look = |object| names.iter().find_map(|name| shape(machine, heap.attribute(object, name)?));
-    find(machine, value, 0, &look)
+    find(machine, value, End::Last, &look)
 }
 
 /// The shape of an array, however it was written.

@@ -130,6 +130,8 @@ fn only_imports_are_called_and_only_what_the_file_made_is_changed() {
     for (body, words) in [
         (all(&[&partial, b")R"]), "a call of something that is not an import"),
         (all(&[&scaler, b")\x81)R"]), "a call of something that is not an import"),
+        (all(&[&scaler, b"]R"]), "not a plain tuple"),
+        (all(&[&scaler, &partial, b"\x81"]), "not a plain tuple"),
         // Sets an attribute of the class itself, for everybody.
         (all(&[&scaler, b"N}", &item("fit", b"N"), b"\x86b"]), "a change of something"),
         (all(&[&scaler, &item("fit", b"N")]), "items for something"),
@@ -177,4 +179,31 @@ fn frames_that_the_two_unpicklers_read_differently_are_damage() {
         assert!(distrusted(&pickle(&body)).contains("frame"), "{body:?}");
     }
     assert!(inspect_bytes(&all(&[PROTO_4, &frame(2), b"N."])).unwrap().unwrap().unknown().is_empty());
+}
+
+#[test]
+fn a_dtype_that_lies_about_its_objects_is_reported() {
+    let dtype = |code: &str, state: &[u8]| {
+        all(&[&import("numpy", "dtype"), &text(code), b"\x89\x88\x87R(K\x03", state])
+    };
+    let object = dtype("O8", &all(&[&text("|"), b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ftb"]));
+    let record = |flags: &[u8]| {
+        let fields = all(&[b"}", &item("a", &all(&[&object, b"K\x00\x86"]))]);
+        dtype("V8", &all(&[&text("|"), b"N", &text("a"), b"\x85", &fields, b"K\x08K\x01K", flags, b"tb"]))
+    };
+    assert!(inspect_bytes(&pickle(&record(b"\x1b"))).unwrap().unwrap().unknown().is_empty());
+    // No objects, or objects that are not pickled as a list: pointers of bytes that the file chose.
+    for flags in [b"\x00", b"\x01", b"\x10"] {
+        assert!(distrusted(&pickle(&record(flags))).contains("a numpy dtype that is written"));
+    }
+    let size = dtype("S1", &all(&[&text("|"), b"NNNJ\x00\x00\x00\x01K\x01K\x00tb"]));
+    let again = all(&[&object, b"Nb"]);
+    // Made in another way, so that its state would not be looked at.
+    let class = import("numpy", "dtype");
+    let by_helper = all(&[&import("copyreg", "_reconstructor"), &class, &class, &text("O8"), b"\x87R"]);
+    let by_new = all(&[&import("copyreg", "__newobj__"), &class, &text("O8"), b"\x86R"]);
+    let by_sklearn = all(&[&import("sklearn.neighbors._kd_tree", "newObj"), &class, b"\x85R"]);
+    for body in [size, again, by_helper, by_new, by_sklearn] {
+        assert!(distrusted(&pickle(&body)).contains("a numpy dtype that is written"));
+    }
 }

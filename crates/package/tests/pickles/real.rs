@@ -79,3 +79,11 @@ fn what_is_no_python_model_is_left_to_others() {
         assert_eq!(crate::inspect_bytes(bytes).unwrap(), None, "{bytes:?}");
     }
 }
+
+#[test]
+fn a_long_line_of_an_old_protocol_is_passed_over() {
+    let line = [&b"V"[..], &b"x".repeat(3 << 20), b"\n."].concat();
+    assert_eq!(crate::inspect_bytes(&line).unwrap().unwrap().unknown(), Vec::<String>::new());
+    let line = [&b"c"[..], &b"x".repeat(3 << 20), b"\nsystem\n(tR."].concat();
+    assert_eq!(crate::inspect_bytes(&line).unwrap(), None);
+}
