@@ -2,7 +2,7 @@
 //!
 //! - [`container`]: what the file is, and the stream within it
 //! - [`stream`], [`opcode`], [`text`]: bytes, opcodes, and how texts and numbers are spelled
-//! - [`machine`], [`value`]: stack and memo, followed without calling anything
+//! - [`machine`], [`stack`], [`value`]: stack and memo, followed without calling anything
 //! - [`wrapper`], [`dtype`]: joblib's arrays amid the pickle
 //! - [`skops`]: the other format, a zip with JSON
 //! - [`known`]: which imports are harmless
@@ -28,6 +28,7 @@ mod limits;
 mod machine;
 mod opcode;
 mod skops;
+mod stack;
 mod stream;
 mod summary;
 mod text;

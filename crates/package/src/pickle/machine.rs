@@ -4,15 +4,17 @@
 //! those are refused as damaged. What is called must be an import: calling anything else is noted as unresolved, and so is
 //! changing anything that was not made by this stream.
 
-use std::collections::HashMap;
-
 use crate::pickle::dtype;
 use crate::pickle::findings::Findings;
-use crate::pickle::limits::{MAX_MEMO, MAX_OPCODES, MAX_STACK};
+use crate::pickle::limits::MAX_OPCODES;
 use crate::pickle::opcode::{self, Literal, Op};
+use crate::pickle::stack::Stack;
 use crate::pickle::stream::{Read, Stream};
 use crate::pickle::value::{Heap, Items, Node, Object, Value};
 use crate::pickle::wrapper;
+
+/// About what an entry of the memo takes.
+const MEMO_ENTRY_BYTES: u64 = 32;
 
 /// How a stream is read: with arrays after their wrappers, or as plain pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +37,7 @@ pub struct Machine {
     pub arrays: u64,
     /// In which dialect the stream at hand is read.
     pub dialect: Dialect,
-    stack: Vec<Value>,
-    marks: Vec<usize>,
-    memo: HashMap<u64, Value>,
+    stack: Stack,
     opcodes: u64,
 }
 
@@ -50,20 +50,14 @@ impl Machine {
             protocol: 0,
             arrays: 0,
             dialect: Dialect::Joblib,
-            stack: Vec::new(),
-            marks: Vec::new(),
-            memo: HashMap::new(),
+            stack: Stack::default(),
             opcodes: 0,
         }
     }
 
     /// Reads one pickle up to its end and returns what it holds. Stack and memo are its own, what is found is shared.
     pub fn run(&mut self, stream: &mut Stream) -> Read<Value> {
-        let outer = (
-            std::mem::take(&mut self.stack),
-            std::mem::take(&mut self.marks),
-            std::mem::take(&mut self.memo),
-        );
+        let outer = std::mem::take(&mut self.stack);
         let value = loop {
             self.opcodes += 1;
             if self.opcodes > MAX_OPCODES || self.heap.is_full() {
@@ -77,7 +71,7 @@ impl Machine {
                 op => self.step(op, stream)?,
             }
         };
-        (self.stack, self.marks, self.memo) = outer;
+        self.stack = outer;
         Ok(value)
     }
 
@@ -85,7 +79,7 @@ impl Machine {
         if stream.is_in_frame() {
             return Err(stream.damage("it ends within a frame"));
         }
-        self.pop(stream)
+        self.stack.pop(stream)
     }
 
     fn step(&mut self, op: Op, stream: &mut Stream) -> Read<()> {
@@ -95,41 +89,41 @@ impl Machine {
             Op::Frame(len) => stream.begin_frame(len)?,
             Op::Push(literal) => {
                 let value = self.literal(literal);
-                self.push(value, stream)?;
+                self.stack.push(value, stream)?;
             }
-            Op::Mark => self.mark(stream)?,
-            Op::Pop => self.pop_or_unmark(stream)?,
-            Op::PopMark => drop(self.pop_mark(stream)?),
-            Op::Dup => self.push(self.top(stream)?, stream)?,
-            Op::Put(place) => self.put(place, stream)?,
-            Op::Memoize => self.put(self.memo.len() as u64, stream)?,
-            Op::Get(place) => match self.memo.get(&place) {
-                Some(value) => self.push(*value, stream)?,
-                None => return Err(stream.damage(format!("place {place} of the memo is empty"))),
-            },
+            Op::Mark => self.stack.mark(stream)?,
+            Op::Pop => self.stack.pop_or_unmark(stream)?,
+            Op::PopMark => drop(self.stack.pop_mark(stream)?),
+            Op::Dup => self.stack.push(self.stack.top(stream)?, stream)?,
+            Op::Put(place) => self.memoize(Some(place), stream)?,
+            Op::Memoize => self.memoize(None, stream)?,
+            Op::Get(place) => {
+                let value = self.stack.get(place, stream)?;
+                self.stack.push(value, stream)?;
+            }
             Op::EmptyTuple | Op::Tuple | Op::TupleOf(_) => self.tuple(&op, stream)?,
             Op::EmptyList | Op::EmptySet | Op::List | Op::FrozenSet => self.many(&op, stream)?,
             Op::EmptyDict => self.push_node(Node::Dict(Items::default()), stream)?,
             Op::Dict => {
-                let values = self.pop_mark(stream)?;
+                let values = self.stack.pop_mark(stream)?;
                 let dict = self.heap.node(Node::Dict(Items::default()));
-                self.push(dict, stream)?;
+                self.stack.push(dict, stream)?;
                 self.set_items(&values, stream)?;
             }
             Op::Append => {
-                let value = self.pop(stream)?;
+                let value = self.stack.pop(stream)?;
                 self.extend(&[value], stream)?;
             }
             Op::Appends | Op::AddItems => {
-                let values = self.pop_mark(stream)?;
+                let values = self.stack.pop_mark(stream)?;
                 self.extend(&values, stream)?;
             }
             Op::SetItem => {
-                let (value, key) = (self.pop(stream)?, self.pop(stream)?);
+                let (value, key) = (self.stack.pop(stream)?, self.stack.pop(stream)?);
                 self.set_items(&[key, value], stream)?;
             }
             Op::SetItems => {
-                let values = self.pop_mark(stream)?;
+                let values = self.stack.pop_mark(stream)?;
                 self.set_items(&values, stream)?;
             }
             Op::PersistentId { .. } | Op::Extension(_) | Op::NextBuffer | Op::ReadonlyBuffer => {
@@ -144,17 +138,17 @@ impl Machine {
         match op {
             Op::Global { module, name } => {
                 let global = self.global(&module, &name, stream)?;
-                self.push(global, stream)
+                self.stack.push(global, stream)
             }
             Op::StackGlobal => self.stack_global(stream),
             Op::Inst { module, name } => {
-                let args = self.pop_mark(stream)?;
+                let args = self.stack.pop_mark(stream)?;
                 let class = self.global(&module, &name, stream)?;
                 let args = self.tuple_of(&args, stream);
                 self.call(class, args, stream)
             }
             Op::Obj => {
-                let parts = self.pop_mark(stream)?;
+                let parts = self.stack.pop_mark(stream)?;
                 let [class, args @ ..] = parts.as_slice() else {
                     return Err(stream.damage("an object has no class"));
                 };
@@ -162,19 +156,20 @@ impl Machine {
                 self.call(*class, args, stream)
             }
             Op::NewObjEx => {
-                let (keywords, args, class) = (self.pop(stream)?, self.pop(stream)?, self.pop(stream)?);
+                let (keywords, args, class) =
+                    (self.stack.pop(stream)?, self.stack.pop(stream)?, self.stack.pop(stream)?);
                 self.contained(keywords, stream);
                 self.call(class, args, stream)
             }
             Op::NewObj => {
-                let (args, class) = (self.pop(stream)?, self.pop(stream)?);
+                let (args, class) = (self.stack.pop(stream)?, self.stack.pop(stream)?);
                 if wrapper::is_wrapper_class(self, class) && self.heap.as_tuple(args) == Some(&[]) {
                     return self.push_called(class, args, stream);
                 }
                 self.call(class, args, stream)
             }
             Op::Reduce => {
-                let (args, callee) = (self.pop(stream)?, self.pop(stream)?);
+                let (args, callee) = (self.stack.pop(stream)?, self.stack.pop(stream)?);
                 self.call(callee, args, stream)
             }
             _ => self.build(stream),
@@ -186,16 +181,21 @@ impl Machine {
         let what = match op {
             Op::PersistentId { on_stack } => {
                 if *on_stack {
-                    self.pop(stream)?;
+                    self.stack.pop(stream)?;
                 }
                 "an object that is kept elsewhere (a persistent id)"
             }
             Op::Extension(_) => "an import by its number in a registry (copyreg extension)",
             Op::NextBuffer => "a buffer that is kept elsewhere (out of band)",
-            _ => return self.top(stream).map(drop),
+            _ => return self.stack.top(stream).map(drop),
         };
         self.findings.unresolved(stream.offset(), what);
-        self.push(Value::Other, stream)
+        self.stack.push(Value::Other, stream)
+    }
+
+    fn memoize(&mut self, place: Option<u64>, stream: &Stream) -> Read<()> {
+        self.heap.hold(MEMO_ENTRY_BYTES);
+        self.stack.put(place, stream)
     }
 
     fn literal(&mut self, literal: Literal) -> Value {
@@ -217,14 +217,14 @@ impl Machine {
     }
 
     fn stack_global(&mut self, stream: &Stream) -> Read<()> {
-        let (name, module) = (self.pop(stream)?, self.pop(stream)?);
+        let (name, module) = (self.stack.pop(stream)?, self.stack.pop(stream)?);
         let texts = self.heap.as_text(module).zip(self.heap.as_text(name));
         let Some((module, name)) = texts.map(|(module, name)| (module.to_owned(), name.to_owned())) else {
             self.findings.unresolved(stream.offset(), "an import whose name is not written in the file");
-            return self.push(Value::Other, stream);
+            return self.stack.push(Value::Other, stream);
         };
         let global = self.global(&module, &name, stream)?;
-        self.push(global, stream)
+        self.stack.push(global, stream)
     }
 
     /// Notes a call and puts what it makes on the stack.
@@ -259,9 +259,9 @@ impl Machine {
     }
 
     fn build(&mut self, stream: &mut Stream) -> Read<()> {
-        let state = self.pop(stream)?;
+        let state = self.stack.pop(stream)?;
         self.contained(state, stream);
-        let target = self.top(stream)?;
+        let target = self.stack.top(stream)?;
         let Some(Node::Object(object)) = self.heap.as_node_mut(target) else {
             self.findings.unresolved(stream.offset(), "a change of something that this file did not make");
             return Ok(());
@@ -274,14 +274,14 @@ impl Machine {
         }
         if wrapper::is_wrapper_class(self, callee) {
             let array = wrapper::read_array(self, target, stream)?;
-            self.pop(stream)?;
-            self.push(array, stream)?;
+            self.stack.pop(stream)?;
+            self.stack.push(array, stream)?;
         }
         Ok(())
     }
 
     fn extend(&mut self, values: &[Value], stream: &Stream) -> Read<()> {
-        let target = self.top(stream)?;
+        let target = self.stack.top(stream)?;
         for value in values {
             self.contained(*value, stream);
         }
@@ -298,7 +298,7 @@ impl Machine {
         if values.len() % 2 != 0 {
             return Err(stream.damage("a key has no value"));
         }
-        let target = self.top(stream)?;
+        let target = self.stack.top(stream)?;
         for value in values {
             self.contained(*value, stream);
         }
@@ -316,14 +316,11 @@ impl Machine {
     fn tuple(&mut self, op: &Op, stream: &Stream) -> Read<()> {
         let values = match op {
             Op::EmptyTuple => Vec::new(),
-            Op::TupleOf(len) => {
-                let from = self.stack.len().checked_sub(*len).filter(|from| *from >= self.floor());
-                self.stack.split_off(from.ok_or_else(|| stream.damage("the stack is empty"))?)
-            }
-            _ => self.pop_mark(stream)?,
+            Op::TupleOf(len) => self.stack.pop_many(*len, stream)?,
+            _ => self.stack.pop_mark(stream)?,
         };
         let tuple = self.tuple_of(&values, stream);
-        self.push(tuple, stream)
+        self.stack.push(tuple, stream)
     }
 
     fn tuple_of(&mut self, values: &[Value], stream: &Stream) -> Value {
@@ -332,8 +329,11 @@ impl Machine {
     }
 
     fn many(&mut self, op: &Op, stream: &Stream) -> Read<()> {
-        let values =
-            if matches!(op, Op::EmptyList | Op::EmptySet) { Vec::new() } else { self.pop_mark(stream)? };
+        let values = if matches!(op, Op::EmptyList | Op::EmptySet) {
+            Vec::new()
+        } else {
+            self.stack.pop_mark(stream)?
+        };
         let items = self.items(&values, stream);
         self.push_node(Node::Many(items), stream)
     }
@@ -359,67 +359,8 @@ impl Machine {
         self.findings.unresolved(stream.offset(), odd);
     }
 
-    // -- stack and memo ----
-
-    /// Below this a value belongs to what was before the last mark.
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn push(&mut self, value: Value, stream: &Stream) -> Read<()> {
-        if self.stack.len() == MAX_STACK {
-            return Err(stream.damage(format!("it stacks more than {MAX_STACK} values")));
-        }
-        self.stack.push(value);
-        Ok(())
-    }
-
     fn push_node(&mut self, node: Node, stream: &Stream) -> Read<()> {
         let value = self.heap.node(node);
-        self.push(value, stream)
-    }
-
-    fn top(&self, stream: &Stream) -> Read<Value> {
-        match self.stack.last() {
-            Some(value) if self.stack.len() > self.floor() => Ok(*value),
-            _ => Err(stream.damage("the stack is empty")),
-        }
-    }
-
-    fn pop(&mut self, stream: &Stream) -> Read<Value> {
-        let value = self.top(stream)?;
-        self.stack.pop();
-        Ok(value)
-    }
-
-    fn pop_or_unmark(&mut self, stream: &Stream) -> Read<()> {
-        if self.marks.last() == Some(&self.stack.len()) {
-            self.marks.pop();
-            return Ok(());
-        }
-        self.pop(stream).map(drop)
-    }
-
-    fn mark(&mut self, stream: &Stream) -> Read<()> {
-        if self.marks.len() == MAX_STACK {
-            return Err(stream.damage(format!("it sets more than {MAX_STACK} marks")));
-        }
-        self.marks.push(self.stack.len());
-        Ok(())
-    }
-
-    fn pop_mark(&mut self, stream: &Stream) -> Read<Vec<Value>> {
-        let from = self.marks.pop().ok_or_else(|| stream.damage("there is no mark"))?;
-        Ok(self.stack.split_off(from))
-    }
-
-    fn put(&mut self, place: u64, stream: &Stream) -> Read<()> {
-        let value = self.top(stream)?;
-        if self.memo.len() == MAX_MEMO {
-            return Err(stream.damage(format!("its memo has more than {MAX_MEMO} entries")));
-        }
-        self.heap.hold(32);
-        self.memo.insert(place, value);
-        Ok(())
+        self.stack.push(value, stream)
     }
 }
