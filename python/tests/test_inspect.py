@@ -1,5 +1,7 @@
-"""Python model files are told by their content, and nothing in them runs: the imports that `inspect` finds are those that
-Python's own unpicklers ask for."""
+"""Python model files are told by their content, and nothing in them runs.
+
+The imports that `inspect` finds are those that Python's own unpicklers ask for.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,9 @@ def models() -> dict[str, BaseEstimator]:
         made = fitted()
         assert len(made) > ENOUGH_ESTIMATORS
         made["pipeline"] = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
-        made["text"] = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(["red sky", "blue sky", "red sea"], ["x", "y", "x"])
+        made["text"] = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(
+            ["red sky", "blue sky", "red sea"], ["x", "y", "x"]
+        )
         made["lightgbm"] = LGBMClassifier(n_estimators=2, verbose=-1).fit(X, y)
     return made
 

@@ -295,7 +295,7 @@ impl Machine {
     }
 
     fn set_items(&mut self, values: &[Value], stream: &Stream) -> Read<()> {
-        if values.len() % 2 != 0 {
+        if !values.len().is_multiple_of(2) {
             return Err(stream.damage("a key has no value"));
         }
         let target = self.stack.top(stream)?;

@@ -1,4 +1,4 @@
-"""Writes the model files that the Rust tests read. The versions are pinned: what is in these files is what real libraries wrote.
+"""Writes the model files that the Rust tests read, by the libraries themselves, at pinned versions.
 
     python -m venv /tmp/v && /tmp/v/bin/pip install numpy==1.26.4 scikit-learn==1.5.2 joblib==1.4.2 skops==0.11.0 \
         pandas==2.2.3 xgboost-cpu==2.1.4 lightgbm==4.5.0

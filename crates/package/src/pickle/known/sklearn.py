@@ -2,7 +2,7 @@
 
     python sklearn.py sklearn.txt
 
-Only classes that scikit-learn itself defines come in, and read the difference before you commit it: what is listed may be
+Only classes that scikit-learn itself defines come in. Read the difference before you commit it: what is listed may be
 called by a file that nobody has looked at, with any arguments.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 # A script's own folder comes first in the search, and this script is named as the library is.
 sys.path.pop(0)
-import sklearn  # noqa: E402
+import sklearn
 
 LEFT_OUT = re.compile(
     r"sklearn\.(utils|callback|inspection|exceptions|experimental|datasets|externals|_build_utils|conftest)\b"
