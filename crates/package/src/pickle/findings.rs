@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::pickle::known;
-use crate::pickle::limits::{MAX_IMPORTS, MAX_UNRESOLVED};
+use crate::pickle::limits::{MAX_IMPORTS, MAX_SHOWN_CHARS, MAX_UNRESOLVED};
 
 /// A name that Python would import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,6 +18,19 @@ pub struct Import {
     pub called: bool,
     /// True when it is known to be harmless whatever it is called with.
     pub known: bool,
+}
+
+impl Import {
+    /// The full name for people: short enough, and with nothing that moves a terminal's cursor.
+    pub fn shown(&self) -> String {
+        shown(&format!("{}.{}", self.module, self.name))
+    }
+}
+
+/// Text of a file as it may stand in a message.
+pub fn shown(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    plain.take(MAX_SHOWN_CHARS).collect()
 }
 
 /// Something whose effect cannot be told by reading.
@@ -86,6 +99,6 @@ impl Findings {
     /// The names that are not known, as people write them.
     pub fn unknown(&self) -> Vec<String> {
         let unknown = self.imports.iter().filter(|import| !import.known);
-        unknown.map(|import| format!("{}.{}", import.module, import.name)).collect()
+        unknown.map(Import::shown).collect()
     }
 }

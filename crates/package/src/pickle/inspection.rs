@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::pickle::findings::{Import, Unresolved};
+use crate::pickle::findings::{Import, Unresolved, shown};
 
 /// How the file was written, which is also how it has to be read: the same bytes can mean something else to another reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -79,7 +79,7 @@ impl Inspection {
     /// What in it is not known to be harmless, each thing in words.
     pub fn unknown(&self) -> Vec<String> {
         let imports = self.imports.iter().filter(|import| !import.known);
-        let imports = imports.map(|import| format!("{}.{}", import.module, import.name));
+        let imports = imports.map(Import::shown);
         imports
             .chain(self.unresolved.iter().map(|one| format!("{} at byte {}", one.what, one.offset)))
             .collect()
@@ -100,7 +100,7 @@ impl Inspection {
                 format!("{article} {package}{version} {}{steps}", class.name)
             }
         };
-        format!("{what}, {}", self.kind.words())
+        shown(&format!("{what}, {}", self.kind.words()))
     }
 }
 

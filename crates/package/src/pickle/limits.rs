@@ -15,7 +15,7 @@ pub const MAX_MEMO: usize = 10_000_000;
 /// Of each list, tuple, set or dict so many items are kept; later ones are only counted.
 pub const MAX_KEPT_ITEMS: usize = 1024;
 /// About how many bytes may be held for everything that was read.
-pub const MAX_HELD_BYTES: u64 = 512 << 20;
+pub const MAX_HELD_BYTES: u64 = 256 << 20;
 /// Most different imports.
 pub const MAX_IMPORTS: usize = 10_000;
 /// Most notes on what could not be resolved; more say no more.
@@ -26,5 +26,11 @@ pub const MAX_KEPT_HEAD_BYTES: u64 = 16 << 10;
 pub const MAX_PICKLES: usize = 16;
 /// Most bytes of the schema in a .skops file.
 pub const MAX_SCHEMA_BYTES: u64 = 64 << 20;
+/// Most objects in it, each of which takes over half a KiB of memory, and most commas, each of which parts two values.
+pub const MAX_SCHEMA_OBJECTS: usize = 400_000;
+/// See there.
+pub const MAX_SCHEMA_COMMAS: usize = 4_000_000;
+/// Most characters of a name in a message.
+pub const MAX_SHOWN_CHARS: usize = 200;
 /// How deep estimators within estimators are looked into for what is shown.
 pub const MAX_SHOWN_DEPTH: usize = 8;

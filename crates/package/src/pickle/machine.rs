@@ -14,7 +14,7 @@ use crate::pickle::value::{Heap, Items, Node, Object, Value};
 use crate::pickle::wrapper;
 
 /// About what an entry of the memo takes.
-const MEMO_ENTRY_BYTES: u64 = 32;
+const MEMO_ENTRY_BYTES: u64 = 56;
 
 /// How a stream is read: with arrays after their wrappers, or as plain pickle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

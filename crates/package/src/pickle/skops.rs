@@ -10,7 +10,7 @@ use zip::ZipArchive;
 
 use crate::pickle::findings::Findings;
 use crate::pickle::inspection::{ClassName, Framework, Inspection, Kind, Step};
-use crate::pickle::limits::MAX_SCHEMA_BYTES;
+use crate::pickle::limits::{MAX_SCHEMA_BYTES, MAX_SCHEMA_COMMAS, MAX_SCHEMA_OBJECTS};
 use crate::pickle::summary;
 
 const SCHEMA: &str = "schema.json";
@@ -58,6 +58,10 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, String> {
         .map_err(|error| format!("its {SCHEMA}: {error}"))?;
     if text.len() as u64 > MAX_SCHEMA_BYTES {
         return Err(format!("its {SCHEMA} is larger than {MAX_SCHEMA_BYTES} bytes"));
+    }
+    let count = |wanted| text.iter().filter(|byte| **byte == wanted).count();
+    if count(b'{') > MAX_SCHEMA_OBJECTS || count(b',') > MAX_SCHEMA_COMMAS {
+        return Err(format!("its {SCHEMA} has more parts than any model file should"));
     }
     let root: Json = serde_json::from_slice(&text).map_err(|error| format!("its {SCHEMA}: {error}"))?;
     let Some(version) = root["_skops_version"].as_str() else { return Ok(None) };

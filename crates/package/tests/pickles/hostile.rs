@@ -207,3 +207,12 @@ fn a_dtype_that_lies_about_its_objects_is_reported() {
         assert!(distrusted(&pickle(&body)).contains("a numpy dtype that is written"));
     }
 }
+
+#[test]
+fn a_name_cannot_write_to_the_terminal() {
+    let name = format!("\x1b[2Jsystem{}", "x".repeat(230));
+    for bytes in [pickle(&import("os", &name)), all(&[PROTO_4, &import("os", &name), b"\xff"])] {
+        let found = distrusted(&bytes);
+        assert!(found.contains("os.\u{fffd}[2Jsystem") && found.len() < 400, "{found:?}");
+    }
+}

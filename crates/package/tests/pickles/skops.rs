@@ -58,3 +58,13 @@ fn other_zips_are_left_to_others() {
     assert_eq!(inspect_bytes(&pack(&json!({"a": 1}))).unwrap(), None);
     assert_eq!(inspect_bytes(b"PK\x03\x04").unwrap(), None);
 }
+
+#[test]
+fn a_schema_of_too_many_parts_is_not_taken_apart() {
+    let many = "{},".repeat(500_000);
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file("schema.json", SimpleFileOptions::default()).unwrap();
+    writer.write_all(format!("[{many}{{}}]").as_bytes()).unwrap();
+    let found = distrusted(&writer.finish().unwrap().into_inner());
+    assert!(found.contains("more parts than any model file should"), "{found}");
+}
