@@ -9,6 +9,7 @@ mod converted;
 mod ensemble;
 mod lightgbm;
 mod onnx;
+mod python;
 mod xgboost;
 
 /// A model that was recognised.
@@ -37,11 +38,12 @@ trait Importer: Sync {
 }
 
 /// Tried in this order; the last one gives the error for what none recognises.
-const IMPORTERS: &[&dyn Importer] = &[&xgboost::Xgboost, &lightgbm::Lightgbm, &onnx::Onnx];
+const IMPORTERS: &[&dyn Importer] = &[&python::Python, &xgboost::Xgboost, &lightgbm::Lightgbm, &onnx::Onnx];
 
-/// True for a file that is a model, as far as can be told in passing.
-pub fn stands_out(path: &Path) -> bool {
-    IMPORTERS.iter().any(|importer| importer.stands_out(path))
+/// How much speaks for a file as the model of its folder: the more, the higher; `None` when nothing does. An ONNX file beside a
+/// pickle is what was made of it to be served.
+pub fn rank(path: &Path) -> Option<usize> {
+    IMPORTERS.iter().position(|importer| importer.stands_out(path))
 }
 
 fn has_ending(path: &Path, ending: &str) -> bool {

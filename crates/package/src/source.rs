@@ -127,11 +127,14 @@ fn read_manifest(path: &Path) -> Result<Manifest, FunctionError> {
 /// The one model in a folder that has no manifest, or one that names none.
 fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    let mut models: Vec<PathBuf> = entries
+    let mut models: Vec<(usize, PathBuf)> = entries
         .take(MAX_ENTRIES)
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file() && importer::stands_out(path))
+        .filter_map(|path| Some((importer::rank(&path).filter(|_| path.is_file())?, path)))
         .collect();
+    let highest = models.iter().map(|(rank, _)| *rank).max();
+    models.retain(|(rank, _)| Some(*rank) == highest);
+    let mut models: Vec<PathBuf> = models.into_iter().map(|(_, path)| path).collect();
     models.sort();
     match models.as_slice() {
         [model] => Ok(model.clone()),
@@ -164,6 +167,8 @@ mod tests {
         fs::write(path.join("b.onnx"), "not a model").unwrap();
         assert!(refused(path).message.ends_with("several models: a.onnx, b.onnx"));
         assert_eq!(refused(&path.join("a.onnx")).code, Code::ModelRefused);
+        fs::write(path.join("scaler.pkl"), "what it was made of").unwrap();
+        assert!(refused(path).message.ends_with("several models: a.onnx, b.onnx"));
     }
 
     #[test]
