@@ -77,6 +77,9 @@ pub struct ArtifactCard {
     pub model: String,
     /// The format of the model, such as `onnx`.
     pub format: String,
+    /// What the model was made of, where the user gave something else, such as `XGBoost 3.2.0, binary:logistic, 50 trees`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// What computes it.
     pub engine: EngineName,
     /// The version of the engine that the choice was made with.

@@ -48,17 +48,7 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"\x80\x04\x95", PICKLE),
     (0, b"\x80\x03", PICKLE),
     (0, b"\x80\x02", PICKLE),
-    (
-        0,
-        b"tree\nversion=",
-        Format { looks_like: "a LightGBM text model", hint: "convert it with onnxmltools" },
-    ),
     (0, b"binf", Format { looks_like: "an old XGBoost model", hint: "convert it with onnxmltools" }),
-    (
-        0,
-        b"{L\x00\x00\x00\x00\x00\x00\x00",
-        Format { looks_like: "an XGBoost UBJSON model", hint: "convert it with onnxmltools" },
-    ),
     (0, b"CBM1", Format { looks_like: "a CatBoost model", hint: "save it with save_model(format=\"onnx\")" }),
     (0, b"<!DOCTYPE", HTML),
     (0, b"<!doctype", HTML),

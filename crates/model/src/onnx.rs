@@ -7,6 +7,7 @@
 //! - [`locale`]: makes text models independent of the machine's languages
 //! - [`weights`]: moves weights into a file that instances share
 //! - [`wire`]: fields as they lie in a file, for both
+//! - [`mod@write`]: files of our own, made of other formats
 
 pub(crate) mod facts;
 mod file;
@@ -17,6 +18,7 @@ mod signature;
 mod types;
 pub mod weights;
 mod wire;
+pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -30,7 +32,7 @@ use crate::detect;
 use file::FileBuf;
 use proto::{FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
-pub use labels::describe_onnx;
+pub use labels::{COLUMNS_KEY, describe_onnx};
 
 /// The newest IR version that our engines read, and the ONNX release that brought it.
 pub const NEWEST_IR_VERSION: i64 = 13;

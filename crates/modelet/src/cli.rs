@@ -49,6 +49,11 @@ pub enum Command {
         after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime"
     )]
     Deploy(Deploy),
+    /// Show what a Python model file (pickle, joblib, skops) is and what it would import, without running it
+    #[command(
+        after_help = "Examples:\n  modelet inspect churn.joblib\n  modelet inspect churn.pkl --json | jq .unknown"
+    )]
+    Inspect(Inspect),
     /// Call a function and print its answer
     #[command(
         after_help = "Examples:\n  modelet invoke iris '[[5.1, 3.5, 1.4, 0.2]]'\n  modelet invoke iris @rows.csv\n  cat rows.json | modelet invoke iris -\n  modelet invoke iris @rows.npy --accept text/csv"
@@ -293,6 +298,13 @@ pub struct Engines {
 pub enum EnginesAction {
     /// Install ONNX Runtime into modelet's cache, with uv or pip; its hash is checked
     Install,
+}
+
+/// `modelet inspect`
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The file
+    pub file: PathBuf,
 }
 
 /// `modelet explain`

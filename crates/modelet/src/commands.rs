@@ -15,6 +15,7 @@ mod describe;
 mod doctor;
 mod engines;
 mod explain;
+mod inspect;
 mod invoke;
 mod logs;
 mod ls;
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Usage(usage) => on_this_thread(async move { usage::run(&common, &usage).await }),
         Command::WhySlow(why) => on_this_thread(async move { why_slow::run(&common, &why).await }),
         Command::Delete(delete) => on_this_thread(async move { delete::run(&common, &delete).await }),
+        Command::Inspect(inspect) => inspect::run(&common, &inspect),
         Command::Simulate(simulate) => simulate::run(&common, &simulate),
         Command::Doctor => on_this_thread(async move { doctor::run(&common).await }),
         Command::Engines(engines) => on_this_thread(async move { engines::run(&common, &engines).await }),

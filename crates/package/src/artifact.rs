@@ -46,6 +46,7 @@ pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, Functi
         settings: plan.settings,
         model: source.model.path.clone(),
         format: source.format.to_owned(),
+        origin: source.origin.clone(),
         engine: plan.engine.0,
         engine_version: plan.engine.1,
         signature: plan.signature,

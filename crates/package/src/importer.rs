@@ -5,13 +5,20 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
+mod converted;
+mod ensemble;
+mod lightgbm;
 mod onnx;
+mod python;
+mod xgboost;
 
 /// A model that was recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// The format, such as `onnx`.
+    /// The format in which it is served, such as `onnx`.
     pub format: &'static str,
+    /// What it was made of, where that is something else.
+    pub origin: Option<String>,
     /// Where the files lie: the model's own folder, or one with a rewritten model.
     pub folder: PathBuf,
     /// The model's file, relative to its folder.
@@ -22,20 +29,25 @@ pub struct Imported {
 
 /// One model format.
 trait Importer: Sync {
-    /// Endings of file names that such models usually have, for finding the model of a folder.
-    fn endings(&self) -> &'static [&'static str];
+    /// True for the file that is the model, among all that lie in a folder: by its name, and by its content where many other
+    /// things are named so.
+    fn stands_out(&self, path: &Path) -> bool;
     /// `Ok(None)`: not of this format. An error: of this format, and not to be served, with the reason. Files that have to be
     /// rewritten are put into `work`.
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError>;
 }
 
 /// Tried in this order; the last one gives the error for what none recognises.
-const IMPORTERS: &[&dyn Importer] = &[&onnx::Onnx];
+const IMPORTERS: &[&dyn Importer] = &[&python::Python, &xgboost::Xgboost, &lightgbm::Lightgbm, &onnx::Onnx];
 
-/// True when a file is named as a model is.
-pub fn has_model_name(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    IMPORTERS.iter().any(|importer| importer.endings().contains(&ending))
+/// How much speaks for a file as the model of its folder: the more, the higher; `None` when nothing does. An ONNX file beside a
+/// pickle is what was made of it to be served.
+pub fn rank(path: &Path) -> Option<usize> {
+    IMPORTERS.iter().position(|importer| importer.stands_out(path))
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found == ending)
 }
 
 /// Recognises a model. Files that have to be rewritten are put into `work`.

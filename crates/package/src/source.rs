@@ -36,6 +36,8 @@ pub struct Source {
     pub name: Option<FunctionName>,
     /// The format of the model.
     pub format: &'static str,
+    /// What it was made of, where that is something else.
+    pub origin: Option<String>,
     /// The model, one of `files`.
     pub model: SourceFile,
     /// Every file, sorted by path.
@@ -77,7 +79,12 @@ impl Source {
         let model = files.iter().find(|file| file.path == imported.model).cloned().ok_or_else(|| {
             FunctionError::new(Code::Internal, format!("{} is not among its own files", imported.model))
         })?;
-        Ok(Self { manifest, name, format: imported.format, model, files })
+        Ok(Self { manifest, name, format: imported.format, origin: imported.origin, model, files })
+    }
+
+    /// What the user gave, in words.
+    pub fn given(&self) -> String {
+        self.origin.clone().unwrap_or_else(|| self.format.to_owned())
     }
 
     /// SHA-256 over the content of all files and the manifest: equal sources are equal artifacts.
@@ -120,11 +127,14 @@ fn read_manifest(path: &Path) -> Result<Manifest, FunctionError> {
 /// The one model in a folder that has no manifest, or one that names none.
 fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
     let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    let mut models: Vec<PathBuf> = entries
+    let mut models: Vec<(usize, PathBuf)> = entries
         .take(MAX_ENTRIES)
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file() && importer::has_model_name(path))
+        .filter_map(|path| Some((importer::rank(&path).filter(|_| path.is_file())?, path)))
         .collect();
+    let highest = models.iter().map(|(rank, _)| *rank).max();
+    models.retain(|(rank, _)| Some(*rank) == highest);
+    let mut models: Vec<PathBuf> = models.into_iter().map(|(_, path)| path).collect();
     models.sort();
     match models.as_slice() {
         [model] => Ok(model.clone()),
@@ -157,6 +167,8 @@ mod tests {
         fs::write(path.join("b.onnx"), "not a model").unwrap();
         assert!(refused(path).message.ends_with("several models: a.onnx, b.onnx"));
         assert_eq!(refused(&path.join("a.onnx")).code, Code::ModelRefused);
+        fs::write(path.join("scaler.pkl"), "what it was made of").unwrap();
+        assert!(refused(path).message.ends_with("several models: a.onnx, b.onnx"));
     }
 
     #[test]

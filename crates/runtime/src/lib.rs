@@ -1,10 +1,10 @@
 //! The process inside an instance: a host contract on one side, a handler on the other.
 //!
-//! - [`inherited`]: the sockets that the host hands over
+//! - [`inherited`]: the sockets that the host hands over, or the port that it names
 //! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
-//! - [`contract`]: how a host talks to us; today `http` on the inherited socket
+//! - [`contract`]: how a host talks to us; today `http`
 //! - [`handler`]: what answers an invocation; today a model
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
@@ -39,8 +39,9 @@ pub fn main() -> ExitCode {
 /// The whole life of an instance: read the environment, load, serve until told to stop. Exit code 0 after a stop, 1 when it
 /// could not load, 2 when the environment makes no sense.
 ///
-/// `load` makes what answers the calls. So another [`Handler`](handler::Handler) becomes an instance: a program whose `main` is one call of this,
-/// which `modelet up --runtime PROGRAM` then starts in place of itself. A stem cell loads when its artifact has come.
+/// `load` makes what answers the calls. So another [`Handler`](handler::Handler) becomes an instance: a program whose `main`
+/// is one call of this, which `modelet up --runtime PROGRAM` then starts in place of itself. A stem cell loads when its
+/// artifact has come.
 pub fn main_with(load: impl FnOnce(&Config) -> Loaded) -> ExitCode {
     run(load).unwrap_or_else(|error| {
         eprintln!("modelet-runtime: {error}");

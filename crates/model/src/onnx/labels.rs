@@ -10,6 +10,9 @@ use modelet_core::Signature;
 use super::OnnxSummary;
 use super::proto::NodeProto;
 
+/// Key of a model's metadata: the names of the columns of its one input, as a JSON list.
+pub const COLUMNS_KEY: &str = "modelet.columns";
+
 /// Operators that change neither the meaning nor the number of columns.
 const PASS_COLUMNS: &[&str] =
     &["Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "StringNormalizer"];
@@ -54,6 +57,11 @@ impl OnnxSummary {
         found
     }
 
+    /// The names of the columns of its one input, where the writer noted them.
+    fn columns(&self) -> Option<Vec<String>> {
+        serde_json::from_str(self.metadata.get(COLUMNS_KEY)?).ok()
+    }
+
     /// The class names along the last axis of an output.
     pub(crate) fn classes(&self, output: &str) -> Option<Vec<String>> {
         let makers = self.graph.node.iter().flat_map(|node| {
@@ -77,8 +85,12 @@ impl OnnxSummary {
     }
 }
 
-/// Adds to a signature what the graph says about categories and classes.
+/// Adds to a signature what the file says about columns, categories and classes.
 pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
+    if let [input] = &mut signature.inputs[..] {
+        let width = input.shape.as_ref().and_then(|shape| shape.last()?.fixed());
+        input.columns = summary.columns().filter(|columns| Some(columns.len()) == width);
+    }
     for (name, values) in summary.categories() {
         if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name && input.is_column())
         {

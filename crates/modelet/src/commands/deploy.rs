@@ -29,7 +29,8 @@ pub struct Outcome {
     deployed: Deployed,
     /// Absent when nothing had to be made.
     made: Option<(Evidence, Packed)>,
-    source_format: &'static str,
+    /// What the user gave, in words.
+    given: String,
 }
 
 impl Outcome {
@@ -74,7 +75,7 @@ pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report
             .hint("say one: --name NAME")
     })?;
     if let Some(deployed) = unchanged(client, &name, &source).await? {
-        return Ok(Outcome { deployed, made: None, source_format: source.format });
+        return Ok(Outcome { deployed, made: None, given: source.given() });
     }
     progress.next("trying the engines that can compute it");
     let evidence = evidence(&source).await?;
@@ -89,7 +90,7 @@ pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report
         .header(HEADER_SHA256, &packed.sha256)
         .header(HEADER_EVIDENCE, evidence_text.into_bytes());
     let deployed = client.upload(request, &artifact).await?;
-    Ok(Outcome { deployed, made: Some((evidence, packed)), source_format: source.format })
+    Ok(Outcome { deployed, made: Some((evidence, packed)), given: source.given() })
 }
 
 /// What the user points at, with what the command line adds to its manifest.
@@ -224,7 +225,7 @@ fn print_card(outcome: &Outcome) {
     let card = &packed.card;
     let inputs: Vec<_> =
         card.signature.inputs.iter().map(|i| format!("{} {} {}", i.name, i.dtype, i.shape_text())).collect();
-    output::card_line("model", format!("{} · {}", outcome.source_format, inputs.join(", ")));
+    output::card_line("model", format!("{} · {}", outcome.given, inputs.join(", ")));
     output::card_line("engine", format!("{} {}: {}", card.engine, card.engine_version, evidence.reason));
     for engine in &evidence.engines {
         output::card_line("", engine_line(engine.engine, engine));

@@ -22,6 +22,9 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
         output::line(format!("  {description}"));
     }
     output::card_line("url", &view.url);
+    if let Some(origin) = &card.origin {
+        output::card_line("made of", origin);
+    }
     output::card_line("engine", format!("{} {}", card.engine, card.engine_version));
     if let Some(reason) = view.evidence["reason"].as_str() {
         output::card_line("", reason);

@@ -8,16 +8,16 @@ use modelet_core::{Code, FunctionError};
 use modelet_model::OnnxSummary;
 use modelet_model::onnx::{locale, weights};
 
-use crate::importer::{Imported, Importer};
+use crate::importer::{Imported, Importer, has_ending};
 
 /// The format's name on cards.
-const FORMAT: &str = "onnx";
+pub(super) const FORMAT: &str = "onnx";
 
 pub(super) struct Onnx;
 
 impl Importer for Onnx {
-    fn endings(&self) -> &'static [&'static str] {
-        &["onnx"]
+    fn stands_out(&self, path: &Path) -> bool {
+        has_ending(path, "onnx")
     }
 
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
@@ -34,6 +34,7 @@ impl Importer for Onnx {
         let files = std::iter::once(name.to_owned()).chain(summary.external_files());
         Ok(Some(rewritten.unwrap_or_else(|| Imported {
             format: FORMAT,
+            origin: None,
             folder: own.to_owned(),
             model: name.to_owned(),
             files: files.collect(),
@@ -72,5 +73,11 @@ fn rewrite(model: &Path, name: &str, summary: &OnnxSummary, work: &Path) -> io::
         None => return Ok(None),
     }
     files.insert(0, name.to_owned());
-    Ok(Some(Imported { format: FORMAT, folder: work.to_owned(), model: name.to_owned(), files }))
+    Ok(Some(Imported {
+        format: FORMAT,
+        origin: None,
+        folder: work.to_owned(),
+        model: name.to_owned(),
+        files,
+    }))
 }

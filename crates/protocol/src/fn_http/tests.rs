@@ -398,6 +398,7 @@ fn a_function_describes_itself_with_requests_to_copy() {
         settings: modelet_core::Settings::default(),
         model: "model.onnx".into(),
         format: "onnx".into(),
+        origin: None,
         engine: modelet_core::EngineName::Onnxruntime,
         engine_version: "1.28.0".into(),
         signature: ctx.signature.clone(),

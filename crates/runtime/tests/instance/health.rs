@@ -40,6 +40,7 @@ pub fn write_artifact(folder: &Path) {
         settings: Settings::default(),
         model: file.path.clone(),
         format: "onnx".into(),
+        origin: None,
         engine: EngineName::Rten,
         engine_version: String::new(),
         signature,

@@ -27,6 +27,10 @@ impl Drop for Running {
     }
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "another process is waited for, and tells nobody when it listens"
+)]
 fn connect(port: u16) -> TcpStream {
     let deadline = Instant::now() + PATIENCE;
     loop {

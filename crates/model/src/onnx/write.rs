@@ -1,0 +1,297 @@
+//! Writes ONNX files: what importers make of other formats. Field numbers are those of `onnx.proto`.
+
+use modelet_core::{DType, Data, Dim, Tensor};
+use prost::Message;
+
+/// The file format, and the versions of the operators that are written: old enough for many readers, and with
+/// `ai.onnx.ml.TreeEnsemble`, which knows float64, missing values and sets of categories.
+const IR_VERSION: i64 = 10;
+const OPSETS: &[(&str, i64)] = &[("", 18), (ML, 5)];
+
+/// The domain of classical models.
+pub const ML: &str = "ai.onnx.ml";
+
+/// A graph that is being written. Names are the caller's; nothing is checked but that types can be written.
+#[derive(Debug, Default)]
+pub struct GraphWriter {
+    graph: GraphProto,
+    metadata: Vec<EntryProto>,
+}
+
+/// The value of an attribute.
+#[derive(Debug)]
+pub enum Attribute {
+    /// A number.
+    Int(i64),
+    /// A text.
+    Text(&'static str),
+    /// A list of numbers.
+    Ints(Vec<i64>),
+    /// A tensor.
+    Tensor(Tensor),
+}
+
+impl GraphWriter {
+    /// Adds an input of the graph.
+    pub fn input(&mut self, name: &str, dtype: DType, shape: &[Dim]) {
+        self.graph.input.push(value_info(name, dtype, shape));
+    }
+
+    /// Adds an output of the graph.
+    pub fn output(&mut self, name: &str, dtype: DType, shape: &[Dim]) {
+        self.graph.output.push(value_info(name, dtype, shape));
+    }
+
+    /// Adds a constant.
+    pub fn constant(&mut self, name: &str, tensor: &Tensor) {
+        self.graph.initializer.push(tensor_proto(Some(name), tensor));
+    }
+
+    /// Adds a node of a domain; the standard one is the empty text.
+    pub fn node(
+        &mut self,
+        (domain, op): (&str, &str),
+        inputs: &[&str],
+        output: &str,
+        attributes: Vec<(&str, Attribute)>,
+    ) {
+        self.graph.node.push(NodeProto {
+            input: inputs.iter().map(|&name| name.to_owned()).collect(),
+            output: vec![output.to_owned()],
+            name: Some(output.to_owned()),
+            op_type: Some(op.to_owned()),
+            attribute: attributes.into_iter().map(|(name, value)| attribute(name, value)).collect(),
+            domain: (!domain.is_empty()).then(|| domain.to_owned()),
+        });
+    }
+
+    /// Notes something for whoever reads the file.
+    pub fn metadata(&mut self, key: &str, value: &str) {
+        self.metadata.push(EntryProto { key: Some(key.to_owned()), value: Some(value.to_owned()) });
+    }
+
+    /// The file. The same graph gives the same bytes.
+    pub fn into_file(self) -> Vec<u8> {
+        let opset = |(domain, version): &(&str, i64)| OpsetProto {
+            domain: Some((*domain).to_owned()),
+            version: Some(*version),
+        };
+        let model = ModelProto {
+            ir_version: Some(IR_VERSION),
+            producer_name: Some("modelet".to_owned()),
+            graph: Some(GraphProto { name: Some("model".to_owned()), ..self.graph }),
+            opset_import: OPSETS.iter().map(opset).collect(),
+            metadata_props: self.metadata,
+        };
+        model.encode_to_vec()
+    }
+}
+
+fn attribute(name: &str, value: Attribute) -> AttributeProto {
+    let named = AttributeProto { name: Some(name.to_owned()), ..AttributeProto::default() };
+    // The numbers are those of `AttributeProto.AttributeType`.
+    match value {
+        Attribute::Int(i) => AttributeProto { i: Some(i), r#type: Some(2), ..named },
+        Attribute::Text(text) => AttributeProto { s: Some(text.into()), r#type: Some(3), ..named },
+        Attribute::Tensor(tensor) => {
+            AttributeProto { t: Some(tensor_proto(None, &tensor)), r#type: Some(4), ..named }
+        }
+        Attribute::Ints(ints) => AttributeProto { ints, r#type: Some(7), ..named },
+    }
+}
+
+fn value_info(name: &str, dtype: DType, shape: &[Dim]) -> ValueInfoProto {
+    let dim = |dim: &Dim| match dim {
+        Dim::Fixed(size) => DimProto { value: i64::try_from(*size).ok(), name: None },
+        Dim::Named(name) => DimProto { value: None, name: Some(name.clone()) },
+        Dim::Dynamic => DimProto::default(),
+    };
+    let shape = ShapeProto { dim: shape.iter().map(dim).collect() };
+    let tensor = TensorTypeProto { elem_type: Some(number(dtype)), shape: Some(shape) };
+    ValueInfoProto { name: Some(name.to_owned()), r#type: Some(TypeProto { tensor: Some(tensor) }) }
+}
+
+fn tensor_proto(name: Option<&str>, tensor: &Tensor) -> TensorProto {
+    let mut proto = TensorProto {
+        dims: tensor.shape().iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX)).collect(),
+        data_type: Some(number(tensor.dtype())),
+        name: name.map(str::to_owned),
+        ..TensorProto::default()
+    };
+    match tensor.data() {
+        Data::Str(texts) => proto.string_data = texts.iter().map(|text| text.clone().into_bytes()).collect(),
+        numbers => proto.raw_data = Some(little_endian(numbers)),
+    }
+    proto
+}
+
+/// The bytes of numbers as ONNX has them: little-endian, packed.
+fn little_endian(data: &Data) -> Vec<u8> {
+    macro_rules! bytes {
+        ($numbers:expr) => {
+            $numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+        };
+    }
+    match data {
+        Data::Bool(v) => v.iter().map(|&flag| u8::from(flag)).collect(),
+        Data::I8(v) => bytes!(v),
+        Data::I16(v) => bytes!(v),
+        Data::I32(v) => bytes!(v),
+        Data::I64(v) => bytes!(v),
+        Data::U8(v) => v.clone(),
+        Data::U16(v) => bytes!(v),
+        Data::U32(v) => bytes!(v),
+        Data::U64(v) => bytes!(v),
+        Data::F16(v) => bytes!(v),
+        Data::BF16(v) => bytes!(v),
+        Data::F32(v) => bytes!(v),
+        Data::F64(v) => bytes!(v),
+        Data::Str(_) => Vec::new(),
+    }
+}
+
+/// The number of an element type, as in `TensorProto.DataType`.
+fn number(dtype: DType) -> i32 {
+    match dtype {
+        DType::F32 => 1,
+        DType::U8 => 2,
+        DType::I8 => 3,
+        DType::U16 => 4,
+        DType::I16 => 5,
+        DType::I32 => 6,
+        DType::I64 => 7,
+        DType::Str => 8,
+        DType::Bool => 9,
+        DType::F16 => 10,
+        DType::F64 => 11,
+        DType::U32 => 12,
+        DType::U64 => 13,
+        DType::BF16 => 16,
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ModelProto {
+    #[prost(int64, optional, tag = "1")]
+    ir_version: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    producer_name: Option<String>,
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "8")]
+    opset_import: Vec<OpsetProto>,
+    #[prost(message, repeated, tag = "14")]
+    metadata_props: Vec<EntryProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    node: Vec<NodeProto>,
+    #[prost(string, optional, tag = "2")]
+    name: Option<String>,
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "11")]
+    input: Vec<ValueInfoProto>,
+    #[prost(message, repeated, tag = "12")]
+    output: Vec<ValueInfoProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct AttributeProto {
+    #[prost(string, optional, tag = "1")]
+    name: Option<String>,
+    #[prost(int64, optional, tag = "3")]
+    i: Option<i64>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    s: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "5")]
+    t: Option<TensorProto>,
+    #[prost(int64, repeated, packed = "false", tag = "8")]
+    ints: Vec<i64>,
+    #[prost(int32, optional, tag = "20")]
+    r#type: Option<i32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NodeProto {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, optional, tag = "3")]
+    name: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    op_type: Option<String>,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<AttributeProto>,
+    #[prost(string, optional, tag = "7")]
+    domain: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorProto {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(int32, optional, tag = "2")]
+    data_type: Option<i32>,
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    string_data: Vec<Vec<u8>>,
+    #[prost(string, optional, tag = "8")]
+    name: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "9")]
+    raw_data: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ValueInfoProto {
+    #[prost(string, optional, tag = "1")]
+    name: Option<String>,
+    #[prost(message, optional, tag = "2")]
+    r#type: Option<TypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TypeProto {
+    #[prost(message, optional, tag = "1")]
+    tensor: Option<TensorTypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorTypeProto {
+    #[prost(int32, optional, tag = "1")]
+    elem_type: Option<i32>,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<ShapeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ShapeProto {
+    #[prost(message, repeated, tag = "1")]
+    dim: Vec<DimProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct DimProto {
+    #[prost(int64, optional, tag = "1")]
+    value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    name: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct OpsetProto {
+    #[prost(string, optional, tag = "1")]
+    domain: Option<String>,
+    #[prost(int64, optional, tag = "2")]
+    version: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EntryProto {
+    #[prost(string, optional, tag = "1")]
+    key: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    value: Option<String>,
+}

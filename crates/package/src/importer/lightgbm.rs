@@ -1,0 +1,42 @@
+//! LightGBM's text files, as `save_model` writes them (versions 2 to 4). There is no description of them but LightGBM's own
+//! reader and writer (`gbdt_model_text.cpp`, `tree.cpp`).
+//!
+//! - [`text`]: the file as it is
+//! - [`graph`]: the same model as an ONNX graph
+//! - [`objective`]: what becomes of the sum over the trees
+
+mod graph;
+mod objective;
+mod text;
+
+use std::path::Path;
+
+use modelet_core::FunctionError;
+
+use crate::importer::converted::{self, refused, unreadable};
+use crate::importer::{Imported, Importer, has_ending};
+use text::Text;
+
+/// The first line, and the beginning of the second.
+const MARK: &[u8] = b"tree\nversion=";
+
+pub(super) struct Lightgbm;
+
+impl Importer for Lightgbm {
+    fn stands_out(&self, path: &Path) -> bool {
+        has_ending(path, "txt") && converted::head(path).is_ok_and(|head| head.starts_with(MARK))
+    }
+
+    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+        if !converted::head(model).map_err(|error| unreadable(model, &error))?.starts_with(MARK) {
+            return Ok(None);
+        }
+        let bytes = converted::read(model)?;
+        let read = str::from_utf8(&bytes).map_err(|error| error.to_string()).and_then(Text::read);
+        let text = read.map_err(|why| {
+            refused(format!("{} starts like a LightGBM model but is damaged or cut: {why}", model.display()))
+                .hint("save it again: booster.save_model(\"model.txt\")")
+        })?;
+        converted::write(graph::of(&text)?, graph::origin(&text), work).map(Some)
+    }
+}

@@ -1,0 +1,92 @@
+//! Python model files (pickle, joblib, skops): recognised by their content and named, without running them. Importing them is
+//! not built yet, so that each is refused, with a line that makes an ONNX file of it.
+
+use std::path::{Path, PathBuf};
+
+use modelet_core::{Code, FunctionError};
+
+use crate::importer::{Imported, Importer, has_ending};
+use crate::pickle::{self, Inspection, Kind};
+
+/// Most unknown imports that a message names.
+const MAX_NAMED: usize = 5;
+
+pub(super) struct Python;
+
+impl Importer for Python {
+    fn stands_out(&self, path: &Path) -> bool {
+        pickle::ENDINGS.iter().any(|ending| has_ending(path, ending))
+    }
+
+    fn import(&self, model: &Path, _work: &Path) -> Result<Option<Imported>, FunctionError> {
+        let Some(inspection) = pickle::inspect(model)? else { return Ok(None) };
+        Err(refusal(model, &inspection))
+    }
+}
+
+fn refusal(model: &Path, inspection: &Inspection) -> FunctionError {
+    let mut message = format!("{} is {}", model.display(), inspection.title());
+    let unknown = inspection.unknown();
+    let hint = if unknown.is_empty() {
+        message.push_str(": importing it is not built yet");
+        match conversion(model, inspection) {
+            Some(line) => format!("convert it: {line}"),
+            None => {
+                "make an ONNX file of it where you trained it, with a row of your data (skl2onnx.to_onnx, \
+                     onnxmltools), and deploy that"
+                    .to_owned()
+            }
+        }
+    } else {
+        let more = if unknown.len() > MAX_NAMED { ", …" } else { "" };
+        let named = unknown.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
+        message.push_str(&format!(": it is not loaded, for it may run anything: {named}{more}"));
+        "see all of it with modelet inspect; load it only if you trust who made it".to_owned()
+    };
+    FunctionError::new(Code::ModelRefused, message).hint(hint)
+}
+
+/// A line for the shell that makes of the model what can be deployed: `NAME.onnx`, of models whose input is one matrix of
+/// numbers, or the framework's own file. It loads the file, so it is told only of files in which all is known.
+fn conversion(model: &Path, inspection: &Inspection) -> Option<String> {
+    let name = |ending| shell_name(&model.with_extension(ending));
+    let load = load(&shell_name(model), inspection);
+    let class = inspection.class.as_ref()?;
+    if inspection.steps.first().is_some_and(|step| step.class.name == "ColumnTransformer") {
+        return None;
+    }
+    let convert = match class.module.split('.').next().unwrap_or_default() {
+        "sklearn" => format!(
+            "import numpy as np, skl2onnx; m = skl2onnx.to_onnx(m, np.zeros((1, {}), np.float32)); \
+             open('{}', 'wb').write(m.SerializeToString())",
+            inspection.features?,
+            name("onnx")
+        ),
+        "xgboost" => format!("m.save_model('{}')", name("ubj")),
+        "lightgbm" => format!("getattr(m, 'booster_', m).save_model('{}')", name("txt")),
+        "catboost" => format!("m.save_model('{}', format='onnx')", name("onnx")),
+        _ => return None,
+    };
+    Some(format!("python -c \"{load}; {convert}\""))
+}
+
+/// Python that loads the file as `m`, by the reader that goes with it.
+fn load(name: &str, inspection: &Inspection) -> String {
+    match inspection.kind {
+        Kind::Pickle { .. } => format!("import pickle; m = pickle.load(open('{name}', 'rb'))"),
+        Kind::Joblib { .. } => format!("import joblib; m = joblib.load('{name}')"),
+        Kind::Skops => format!(
+            "import skops.io as s; m = s.load('{name}', trusted=s.get_untrusted_types(file='{name}'))"
+        ),
+    }
+}
+
+/// The path, when it can stand between quotes as it is.
+fn shell_name(path: &Path) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "._-/+@ ".contains(c);
+    let plain = path.to_str().filter(|text| text.chars().all(is_plain));
+    plain.map(str::to_owned).unwrap_or_else(|| {
+        let ending = path.extension().map(PathBuf::from).unwrap_or_default();
+        format!("FILE.{}", ending.to_string_lossy())
+    })
+}
