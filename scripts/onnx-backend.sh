@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the backend tests of the `onnx` package through both engines and prints the table of SPECIFICATION.md; fails when an
+# Runs the backend tests of the `onnx` package through every engine and prints the table of SPECIFICATION.md; fails when an
 # engine answers wrongly or crashes. python/tests/setup.sh comes first.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -20,13 +20,15 @@ use crate::signature::Signature;
 pub enum EngineName {
     /// ONNX Runtime, a shared library of 24 MB.
     Onnxruntime,
-    /// The pure Rust engine, compiled in.
+    /// Our own engine for classical models, compiled in.
+    Tabular,
+    /// The pure Rust engine for neural nets, compiled in.
     Rten,
 }
 
 impl EngineName {
-    /// Every engine, best warm speed first.
-    pub const ALL: &'static [EngineName] = &[Self::Onnxruntime, Self::Rten];
+    /// Every engine, the reference first.
+    pub const ALL: &'static [EngineName] = &[Self::Onnxruntime, Self::Tabular, Self::Rten];
 
     /// The engine whose answers count where engines differ.
     pub const REFERENCE: EngineName = Self::Onnxruntime;
@@ -35,6 +37,7 @@ impl EngineName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Onnxruntime => "onnxruntime",
+            Self::Tabular => "tabular",
             Self::Rten => "rten",
         }
     }

@@ -13,7 +13,7 @@ use crate::settings::SettingsPatch;
 /// ```toml
 /// name = "churn"                # default: the folder's or the file's name
 /// model = "model.onnx"          # default: the one model in the folder
-/// engine = "auto"               # auto | onnxruntime | rten
+/// engine = "auto"               # auto | onnxruntime | tabular | rten
 /// non_finite = "null"           # how NaN and infinities are written in JSON: null | text | error
 /// keep_alive = "fixed"          # how long idle instances are kept: fixed (idle_timeout_ms) | hybrid (learnt from the calls)
 /// network = false               # may instances reach the network?
@@ -114,6 +114,8 @@ pub enum EngineChoice {
     Auto,
     /// ONNX Runtime.
     Onnxruntime,
+    /// Our own engine for classical models.
+    Tabular,
     /// The pure Rust engine for neural nets.
     Rten,
 }
@@ -128,6 +130,7 @@ impl EngineChoice {
         match self {
             Self::Auto => None,
             Self::Onnxruntime => Some(EngineName::Onnxruntime),
+            Self::Tabular => Some(EngineName::Tabular),
             Self::Rten => Some(EngineName::Rten),
         }
     }

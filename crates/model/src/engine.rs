@@ -63,6 +63,7 @@ pub trait Model: Send {
 pub fn engine(name: EngineName) -> &'static dyn Engine {
     match name {
         EngineName::Onnxruntime => &crate::onnxruntime::OnnxRuntime,
+        EngineName::Tabular => &crate::tabular::Tabular,
         EngineName::Rten => &crate::rten::Rten,
     }
 }

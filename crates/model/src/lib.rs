@@ -1,7 +1,7 @@
 //! Model formats and the engines that compute them.
 //!
 //! - [`mod@engine`]: what an engine and a loaded model are, and the list of engines
-//! - [`onnxruntime`], [`rten`]: the two engines
+//! - [`onnxruntime`], [`mod@tabular`], [`rten`]: the three engines
 //! - [`library`]: where the shared library of ONNX Runtime is looked for, and what makes it fit
 //! - [`onnx`]: what an ONNX file says about itself, read without its weights
 //! - [`detect`]: what a file that is not ONNX looks like
@@ -19,6 +19,7 @@ pub mod onnx;
 pub mod onnxruntime;
 pub mod rows;
 pub mod rten;
+pub mod tabular;
 
 mod binding;
 

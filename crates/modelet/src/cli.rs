@@ -174,7 +174,7 @@ pub struct Deploy {
     /// Name of the function [default: from modelet.toml, else from the file's name]
     #[arg(long, short)]
     pub name: Option<FunctionName>,
-    /// Engine to use: auto, onnxruntime, rten
+    /// Engine to use: auto, onnxruntime, tabular, rten
     #[arg(long, value_parser = parse_engine)]
     pub engine: Option<EngineChoice>,
     /// A limit, such as memory_mib=512; may be given several times
@@ -340,8 +340,9 @@ fn parse_engine(text: &str) -> Result<EngineChoice, String> {
     match text {
         "auto" => Ok(EngineChoice::Auto),
         "onnxruntime" => Ok(EngineChoice::Onnxruntime),
+        "tabular" => Ok(EngineChoice::Tabular),
         "rten" => Ok(EngineChoice::Rten),
-        _ => Err("the engines are auto, onnxruntime and rten".to_owned()),
+        _ => Err("the engines are auto, onnxruntime, tabular and rten".to_owned()),
     }
 }
 

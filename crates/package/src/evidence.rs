@@ -1,8 +1,8 @@
 //! What the probes found, and the engine that follows from it.
 //!
 //! The rule, in order: an engine that the manifest names is taken, or the deploy is refused with its reason. Else of the
-//! engines that load the model and agree on the example rows, ONNX Runtime is taken, the reference and the fastest once warm;
-//! unless `rten` starts so much faster that a cold call gains more than a warm one loses.
+//! engines that load the model, ONNX Runtime is the reference. One that answers the example rows as it does is taken in its
+//! place when it is better at both, cold and warm, or starts so much faster that a cold call gains more than a warm one loses.
 
 use modelet_core::{Code, DType, EngineName, FunctionError, Settings, Signature};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::batching::Batching;
 use crate::probe::{Finding, Question};
 
-/// `rten` is taken when it reaches its first answer this much earlier …
+/// Another engine is taken when it reaches its first answer this much earlier …
 const COLD_GAIN_MS: f64 = 10.0;
 /// … and a warm call takes at most this much longer.
 const WARM_LOSS_MS: f64 = 0.5;
@@ -109,49 +109,93 @@ pub fn choose(prober: &dyn Prober, wanted: Option<EngineName>) -> Result<Evidenc
         };
         engines.push(EngineEvidence { engine, measured, refused });
     }
-    let serving: Vec<_> = engines.iter().filter_map(|e| Some((e.engine, e.measured.clone()?))).collect();
-    let (chosen, reason, largest_difference) = match serving.as_slice() {
+    let serving: Vec<_> = engines.iter().filter_map(|e| Some((e.engine, e.measured.as_ref()?))).collect();
+    let choice = match serving.as_slice() {
         [] => return Err(nobody(first_refusal)),
-        [(engine, _)] if wanted.is_some() => (*engine, "the manifest names it".to_owned(), None),
-        [(engine, _)] => (*engine, "the only engine that serves this model".to_owned(), None),
-        // Its example rows would not show it: they are small numbers.
-        [(reference, warm), (EngineName::Rten, _), ..] if takes_wide_integers(&warm.signature) => {
-            (*reference, "rten takes integers of 32 bits only, the model's are wider".to_owned(), None)
-        }
-        [(reference, warm), (other, cold), ..] => {
-            let question = Question::Compare { reference: *reference, other: *other };
-            match prober.ask(&question)? {
-                Finding::Agree(difference) => {
-                    let (chosen, reason) = faster((*reference, warm), (*other, cold));
-                    (chosen, reason, Some(difference))
-                }
-                Finding::Refused(_, why) => {
-                    (*reference, format!("{other} does not answer as {reference}: {why}"), None)
-                }
-                Finding::Measured(_) | Finding::Together(_) => (*reference, "the reference".to_owned(), None),
-            }
-        }
+        [(engine, _)] if wanted.is_some() => Choice::of(*engine, "the manifest names it"),
+        [(engine, _)] => Choice::of(*engine, "the only engine that serves this model"),
+        [reference, others @ ..] => between(prober, *reference, others)?,
     };
+    let Choice { chosen, reason, largest_difference } = choice;
     Ok(Evidence { engines, chosen, reason, largest_difference, batching: None })
+}
+
+/// An engine with its figures.
+type Candidate<'a> = (EngineName, &'a Measured);
+
+/// The engine taken, why, and how far its answers are from another's.
+struct Choice {
+    chosen: EngineName,
+    reason: String,
+    largest_difference: Option<f64>,
+}
+
+impl Choice {
+    fn of(chosen: EngineName, reason: &str) -> Self {
+        Self { chosen, reason: reason.to_owned(), largest_difference: None }
+    }
+}
+
+/// The best of several engines: each that answers as the reference does is held against the best so far.
+fn between(
+    prober: &dyn Prober,
+    reference: Candidate<'_>,
+    others: &[Candidate<'_>],
+) -> Result<Choice, FunctionError> {
+    let mut best = reference;
+    let mut taken_for = None;
+    let mut kept_for = Vec::new();
+    let mut largest_difference: Option<f64> = None;
+    for other in others {
+        match difference(prober, reference, *other)? {
+            Ok(difference) => {
+                largest_difference = Some(largest_difference.unwrap_or(0.0).max(difference));
+                match faster(best, *other) {
+                    Ok(reason) => (best, taken_for) = (*other, Some(reason)),
+                    Err(reason) => kept_for.push(reason),
+                }
+            }
+            Err(reason) => kept_for.push(reason),
+        }
+    }
+    let reason = taken_for.unwrap_or_else(|| kept_for.join("; "));
+    Ok(Choice { chosen: best.0, reason, largest_difference })
+}
+
+/// How far an engine's answers are from the reference's, or why it cannot take its place.
+fn difference(
+    prober: &dyn Prober,
+    (reference, measured): Candidate<'_>,
+    (other, _): Candidate<'_>,
+) -> Result<Result<f64, String>, FunctionError> {
+    // Its example rows would not show it: they are small numbers.
+    if other == EngineName::Rten && takes_wide_integers(&measured.signature) {
+        return Ok(Err("rten takes integers of 32 bits only, the model's are wider".to_owned()));
+    }
+    Ok(match prober.ask(&Question::Compare { reference, other })? {
+        Finding::Agree(difference) => Ok(difference),
+        Finding::Refused(_, why) => Err(format!("{other} does not answer as {reference}: {why}")),
+        Finding::Measured(_) | Finding::Together(_) => Err("the probe answered another question".to_owned()),
+    })
 }
 
 fn takes_wide_integers(signature: &Signature) -> bool {
     signature.inputs.iter().any(|input| matches!(input.dtype, DType::I64 | DType::U64 | DType::U32))
 }
 
-fn faster(warm: (EngineName, &Measured), cold: (EngineName, &Measured)) -> (EngineName, String) {
-    let gain = (warm.1.load_ms + warm.1.first_ms) - (cold.1.load_ms + cold.1.first_ms);
-    let loss = cold.1.warm_ms - warm.1.warm_ms;
-    if gain >= COLD_GAIN_MS && loss <= WARM_LOSS_MS {
-        (cold.0, format!("starts {gain:.0} ms faster than {}, and a warm call costs {loss:+.2} ms", warm.0))
+/// Why another engine is taken in the place of the best so far, or why not.
+fn faster(best: Candidate<'_>, other: Candidate<'_>) -> Result<String, String> {
+    let cold_ms = |measured: &Measured| measured.load_ms + measured.first_ms;
+    let gain = cold_ms(best.1) - cold_ms(other.1);
+    let loss = other.1.warm_ms - best.1.warm_ms;
+    let better_at_both = gain > 0.0 && loss <= 0.0;
+    if better_at_both || gain >= COLD_GAIN_MS && loss <= WARM_LOSS_MS {
+        Ok(format!("starts {gain:.0} ms faster than {}, and a warm call costs {loss:+.2} ms", best.0))
     } else {
-        (
-            warm.0,
-            format!(
-                "a warm call costs {:+.2} ms against {}, which starts {gain:.0} ms faster",
-                -loss, cold.0
-            ),
-        )
+        Err(format!(
+            "a warm call costs {:+.2} ms against {}, which starts {gain:.0} ms faster",
+            -loss, other.0
+        ))
     }
 }
 
@@ -198,7 +242,14 @@ mod tests {
 
     const ORT: Question = Question::Measure { engine: EngineName::Onnxruntime };
     const RTEN: Question = Question::Measure { engine: EngineName::Rten };
+    const TABULAR: Question = Question::Measure { engine: EngineName::Tabular };
     const BOTH: Question = Question::Compare { reference: EngineName::Onnxruntime, other: EngineName::Rten };
+    const WITH_TABULAR: Question =
+        Question::Compare { reference: EngineName::Onnxruntime, other: EngineName::Tabular };
+
+    fn no_tabular() -> (Question, Finding) {
+        (TABULAR, Finding::Refused(Code::ModelRefused, "no Conv".into()))
+    }
 
     fn chosen(answers: Vec<(Question, Finding)>) -> EngineName {
         choose(&Script(answers), None).unwrap().chosen
@@ -207,16 +258,32 @@ mod tests {
     #[test]
     fn the_faster_start_wins_only_when_warm_calls_do_not_pay_for_it() {
         let agree = || (BOTH, Finding::Agree(0.0));
-        let small = vec![(ORT, measured(30.0, 0.02)), (RTEN, measured(3.0, 0.04)), agree()];
+        let small = vec![(ORT, measured(30.0, 0.02)), (RTEN, measured(3.0, 0.04)), no_tabular(), agree()];
         assert_eq!(chosen(small), EngineName::Rten);
-        let large = vec![(ORT, measured(110.0, 10.0)), (RTEN, measured(80.0, 19.0)), agree()];
+        let large = vec![(ORT, measured(110.0, 10.0)), (RTEN, measured(80.0, 19.0)), no_tabular(), agree()];
         assert_eq!(chosen(large), EngineName::Onnxruntime);
+    }
+
+    #[test]
+    fn of_three_engines_the_best_that_agrees_is_taken() {
+        let with = |tabular: Finding, rten: Finding| {
+            let measured =
+                [(ORT, measured(25.0, 0.02)), (TABULAR, measured(1.0, 0.01)), (RTEN, measured(3.0, 0.04))];
+            chosen([&measured[..], &[(WITH_TABULAR, tabular), (BOTH, rten)]].concat())
+        };
+        let agree = || Finding::Agree(0.0);
+        let differ = || Finding::Refused(Code::EnginesDisagree, "y[3]: 1.0 and 2.0".into());
+        assert_eq!(with(agree(), agree()), EngineName::Tabular);
+        assert_eq!(with(differ(), agree()), EngineName::Rten);
+        assert_eq!(with(agree(), differ()), EngineName::Tabular);
+        assert_eq!(with(differ(), differ()), EngineName::Onnxruntime);
     }
 
     #[test]
     fn disagreement_leaves_the_reference_and_says_so() {
         let refused = Finding::Refused(Code::EnginesDisagree, "y[3]: 1.0 and 2.0".into());
-        let answers = vec![(ORT, measured(30.0, 0.02)), (RTEN, measured(3.0, 0.04)), (BOTH, refused)];
+        let answers =
+            vec![(ORT, measured(30.0, 0.02)), no_tabular(), (RTEN, measured(3.0, 0.04)), (BOTH, refused)];
         let evidence = choose(&Script(answers), None).unwrap();
         assert_eq!(evidence.chosen, EngineName::Onnxruntime);
         assert!(evidence.reason.contains("y[3]"), "{}", evidence.reason);
@@ -226,6 +293,7 @@ mod tests {
     fn when_nobody_serves_it_the_first_reason_counts() {
         let answers = vec![
             (ORT, Finding::Refused(Code::EngineMissing, "no library".into())),
+            no_tabular(),
             (RTEN, Finding::Refused(Code::ModelRefused, "no operator".into())),
         ];
         let error = choose(&Script(answers), None).unwrap_err();

@@ -284,8 +284,19 @@ pub struct AttributeProto {
 impl AttributeProto {
     fn list_matters(&self) -> bool {
         let name = self.head.name.as_deref().unwrap_or_default();
-        const KEPT: &[&str] =
-            &["cats_", "keys_", "classlabels_", "value_", "kernel_shape", "strides", "dilations", "pads"];
+        const KEPT: &[&str] = &[
+            "cats_",
+            "keys_",
+            "classlabels_",
+            "value_",
+            "kernel_shape",
+            "strides",
+            "dilations",
+            "pads",
+            "tree_roots",
+            "nodes_true",
+            "nodes_false",
+        ];
         KEPT.iter().any(|start| name.starts_with(start))
     }
 }

@@ -12,6 +12,9 @@ pub const F32: i32 = 1;
 pub const I64: i32 = 7;
 pub const STR: i32 = 8;
 pub const BOOL: i32 = 9;
+pub const U8: i32 = 2;
+pub const I32: i32 = 6;
+pub const F64: i32 = 11;
 
 /// A dimension: a number, a name, or `?`.
 fn dim(text: &str) -> DimProto {
@@ -89,6 +92,20 @@ pub fn ints(name: &str, ints: &[i64]) -> AttributeProto {
 
 pub fn texts(name: &str, strings: &[&str]) -> AttributeProto {
     AttributeProto { strings: strings.iter().map(|s| s.as_bytes().to_vec()).collect(), ..attribute(name, 8) }
+}
+
+pub fn tensor_setting(name: &str, t: TensorProto) -> AttributeProto {
+    AttributeProto { t: Some(t), ..attribute(name, 4) }
+}
+
+/// A constant of any type, from its bytes.
+pub fn raw(dtype: i32, shape: &[i64], bytes: Vec<u8>) -> TensorProto {
+    TensorProto {
+        dims: shape.to_vec(),
+        data_type: Some(dtype),
+        raw_data: Some(bytes),
+        ..TensorProto::default()
+    }
 }
 
 pub fn int64s(name: &str, shape: &[i64], numbers: &[i64]) -> TensorProto {

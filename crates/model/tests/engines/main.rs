@@ -6,12 +6,16 @@
 mod build;
 #[path = "../common/onnx.rs"]
 mod onnx;
+#[path = "../common/random.rs"]
+mod random;
 
 mod answers;
 mod files;
 mod isolation;
 mod library;
 mod refusals;
+mod tabular;
+mod trees;
 
 use std::path::PathBuf;
 

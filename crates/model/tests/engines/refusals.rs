@@ -185,8 +185,8 @@ fn wrong_answers_that_are_known_are_refused() {
         )
         .with(vec![float32s("scales", &[4], &[1.0, 1.0, scale, scale])])
     };
-    for engine in EngineName::ALL {
-        assert!(load(*engine, &resize(2.0)).is_ok());
-        assert!(refused(*engine, &resize(0.6)).contains("Resize"));
+    for engine in [ORT, RTEN] {
+        assert!(load(engine, &resize(2.0)).is_ok());
+        assert!(refused(engine, &resize(0.6)).contains("Resize"));
     }
 }

@@ -231,7 +231,7 @@ fn print_card(outcome: &Outcome) {
         output::card_line("", engine_line(engine.engine, engine));
     }
     if let Some(difference) = evidence.largest_difference {
-        output::card_line("", format!("both engines agree, largest relative difference {difference:.0e}"));
+        output::card_line("", format!("engines agree, largest relative difference {difference:.0e}"));
     }
     if let Some(batching) = &evidence.batching {
         output::card_line(if batching.warning { "warning" } else { "batching" }, batching_line(batching));

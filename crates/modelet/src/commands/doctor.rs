@@ -130,7 +130,7 @@ fn onnxruntime() -> Check {
         Err(_) => Check::new(
             "onnxruntime",
             Verdict::Missing,
-            "not found; neural nets run with rten, classical models do not run",
+            "not found; neural nets run with rten, classical models with tabular",
             "modelet engines install",
         ),
     }

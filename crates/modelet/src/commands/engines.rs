@@ -1,5 +1,6 @@
 //! `modelet engines`: what computes models here, and how ONNX Runtime comes to this machine.
 
+use modelet_core::EngineName;
 use modelet_model::library;
 use serde_json::json;
 
@@ -36,9 +37,9 @@ async fn install(common: &Common) -> Result<(), Report> {
 
 fn list(common: &Common) {
     let found = engines::locate();
-    let rten = modelet_model::engine(modelet_core::EngineName::Rten);
     let options = modelet_model::LoadOptions { threads: 1, onnxruntime_library: None };
-    let rten_version = rten.version(&options).unwrap_or_default();
+    let version = |name| modelet_model::engine(name).version(&options).unwrap_or_default();
+    let (tabular, rten) = (version(EngineName::Tabular), version(EngineName::Rten));
     if common.json {
         let searched =
             found.as_ref().err().map(|searched| searched.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -51,7 +52,8 @@ fn list(common: &Common) {
                 "path": found.map(|found| found.path),
                 "searched": searched,
             },
-            {"engine": "rten", "version": rten_version, "installed": true},
+            {"engine": "tabular", "version": tabular, "installed": true},
+            {"engine": "rten", "version": rten, "installed": true},
         ]));
         return;
     }
@@ -69,5 +71,6 @@ fn list(common: &Common) {
             }
         }
     }
-    output::line(format!("rten         {rten_version}  compiled in; neural nets only"));
+    output::line(format!("tabular      {tabular}  compiled in; classical models"));
+    output::line(format!("rten         {rten}  compiled in; neural nets only"));
 }

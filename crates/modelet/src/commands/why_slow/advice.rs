@@ -64,18 +64,19 @@ fn load(view: &FunctionView, cold_starts: &[InvocationRecord]) -> Vec<String> {
     advice
 }
 
-/// What was measured at the deploy of the engine that was not taken.
+/// What was measured at the deploy of the engines that were not taken: the one that starts fastest, or why there is none.
 fn other_engine(view: &FunctionView) -> Option<String> {
     let evidence: Evidence = serde_json::from_value(view.evidence.clone()).ok()?;
     let chosen = evidence.chosen()?;
     let cold_ms = |load_ms: f64, first_ms: f64| load_ms + first_ms;
     let chosen_ms = cold_ms(chosen.load_ms, chosen.first_ms);
-    let other = evidence.engines.iter().find(|engine| engine.engine != view.card.engine)?;
-    if let Some(why) = &other.refused {
-        return Some(format!("{} cannot take its place: {why}.", other.engine));
-    }
-    let measured = other.measured.as_ref()?;
-    let other_ms = cold_ms(measured.load_ms, measured.first_ms);
+    let others = || evidence.engines.iter().filter(|engine| engine.engine != view.card.engine);
+    let serving = others().filter_map(|other| Some((other, other.measured.as_ref()?)));
+    let timed = serving.map(|(other, m)| (other, m, cold_ms(m.load_ms, m.first_ms)));
+    let Some((other, measured, other_ms)) = timed.min_by(|a, b| a.2.total_cmp(&b.2)) else {
+        let refused = others().find_map(|other| Some((other.engine, other.refused.as_ref()?)));
+        return refused.map(|(engine, why)| format!("{engine} cannot take its place: {why}."));
+    };
     (other_ms < chosen_ms).then(|| {
         format!(
             "At deploy {} was ready with its first answer after {other_ms:.0} ms, {} after {chosen_ms:.0} ms (warm calls: \

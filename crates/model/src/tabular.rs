@@ -1,0 +1,130 @@
+//! The engine `tabular`: classical models computed natively, compiled in.
+//!
+//! It runs ONNX graphs of the operators that converters of scikit-learn, XGBoost and LightGBM write, trees above all, in the
+//! order of operations of those frameworks. What it does not know, or what runtimes do not agree about, is refused when the
+//! model is loaded, by the operator and the node.
+//!
+//! - [`graph`]: a graph made ready to run; [`operators`]: the list of operators; [`site`]: what one of them knows of its node
+//! - [`standard`], [`ml`]: the operators of the two domains
+//! - [`proto`], [`constant`]: a model file read whole
+//! - [`number`], [`shape`]: arithmetic and shapes
+//!
+//! Deliberately absent: threads (a row takes microseconds), subgraphs, weights in other files.
+
+mod constant;
+mod graph;
+mod ml;
+mod number;
+mod operators;
+mod proto;
+mod shape;
+mod site;
+mod standard;
+
+use std::path::Path;
+
+use modelet_core::{Code, EngineName, FunctionError, Signature, Tensor, Value};
+use prost::Message;
+
+use crate::binding::{bind_inputs, bind_outputs, guarded};
+use crate::engine::{Engine, LoadOptions, Model};
+use crate::onnx::{OnnxSummary, refused, summarize};
+use graph::Graph;
+use proto::FullModel;
+use standard::cast_elements;
+
+/// The engine's name in messages.
+const NAME: &str = "tabular";
+/// Largest model file, in bytes: trees of a hundred million nodes, and no neural net of gigabytes.
+const MAX_FILE_BYTES: u64 = 4 << 30;
+
+/// The engine.
+#[derive(Debug)]
+pub struct Tabular;
+
+impl Engine for Tabular {
+    fn name(&self) -> EngineName {
+        EngineName::Tabular
+    }
+
+    fn version(&self, _: &LoadOptions) -> Result<String, FunctionError> {
+        Ok(env!("CARGO_PKG_VERSION").to_owned())
+    }
+
+    fn prepare(&self, _: &LoadOptions) -> Result<(), FunctionError> {
+        Ok(())
+    }
+
+    fn load(&self, model: &Path, _: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
+        let summary = summarize(model)?;
+        summary.check()?;
+        let signature = summary.signature()?;
+        // Known without the numbers, so that a neural net is refused before its weights are read.
+        check_operators(&summary)?;
+        let graph = guarded(Code::ModelRefused, NAME, || {
+            let full = read(model)?;
+            Graph::new(&full.graph.unwrap_or_default(), &summary, &signature)
+        })?;
+        Ok(Box::new(Loaded { graph, signature }))
+    }
+}
+
+struct Loaded {
+    graph: Graph,
+    signature: Signature,
+}
+
+impl Model for Loaded {
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn predict(
+        &mut self,
+        inputs: Vec<(String, Tensor)>,
+        outputs: Option<&[String]>,
+    ) -> Result<Vec<(String, Value)>, FunctionError> {
+        let wanted = bind_outputs(&self.signature, outputs)?;
+        let bound = bind_inputs(&self.signature, &inputs)?;
+        let values = guarded(Code::PredictionFailed, NAME, || {
+            let failed =
+                |reason| FunctionError::new(Code::PredictionFailed, format!("tabular failed: {reason}"));
+            self.graph.run(&bound, &wanted).map_err(failed)
+        })?;
+        let names = wanted.iter().map(|index| self.signature.outputs[*index].name.clone());
+        Ok(names.zip(values).collect())
+    }
+}
+
+fn read(model: &Path) -> Result<FullModel, FunctionError> {
+    let unreadable = |error: std::io::Error| refused(format!("the model file cannot be read: {error}"));
+    let size_bytes = std::fs::metadata(model).map_err(unreadable)?.len();
+    if size_bytes > MAX_FILE_BYTES {
+        return Err(refused(format!("the engine tabular reads files of up to {MAX_FILE_BYTES} bytes")));
+    }
+    let bytes = std::fs::read(model).map_err(unreadable)?;
+    FullModel::decode(&*bytes).map_err(|error| {
+        refused(format!("the model file is damaged or cut: {error}")).hint("copy or export it again")
+    })
+}
+
+fn check_operators(summary: &OnnxSummary) -> Result<(), FunctionError> {
+    let refuse = |what: String| {
+        Err(refused(format!("the engine tabular does not compute {what}"))
+            .hint("use engine = \"onnxruntime\""))
+    };
+    if let Some(function) = summary.functions.first() {
+        let name = function.name.as_deref().unwrap_or_default();
+        return refuse(format!("operators that the model defines itself, such as {name}"));
+    }
+    if !summary.graph.sparse_initializer.is_empty() {
+        return refuse("with sparse constants".to_owned());
+    }
+    let mut unknown = None;
+    summary.each_node(&mut |node| {
+        if unknown.is_none() && !operators::is_known(node.op_domain(), node.op()) {
+            unknown = Some(format!("{} as in node {:?}", node.op(), node.label()));
+        }
+    });
+    unknown.map_or(Ok(()), refuse)
+}
