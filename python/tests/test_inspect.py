@@ -235,7 +235,6 @@ PIPELINE = "Pipeline (StandardScaler, LogisticRegression)"
         ("pipeline", "joblib", PIPELINE, ".onnx"),
         ("pipeline", "pkl", PIPELINE, ".onnx"),
         ("lightgbm", "joblib", "LGBMClassifier", ".txt"),
-        ("xgboost", "joblib", "XGBClassifier", ".ubj"),
     ],
 )
 def test_deploy_says_what_a_python_model_is_and_how_to_convert_it(

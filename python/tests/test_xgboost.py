@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import pickle
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import telling
@@ -134,14 +137,17 @@ def thresholds(saved: dict) -> Iterator[tuple[int, float]]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_row_is_answered_as_by_xgboost(platform: Platform, tmp_path: Path, name: str):
-    """Both of its file formats; labels equal, numbers to the last place."""
+    """Both of its file formats, and pickled by joblib; labels equal, numbers to the last place."""
     trained = MODELS[name]()
     asked = list(thresholds(json.loads(trained.booster.save_raw("json"))))
     rows = telling.rows(asked, np.float32, categories=name.startswith("categories"))
     expected = trained.answers(rows)
-    for ending in ("json", "ubj"):
+    for ending in ("json", "ubj", "joblib"):
         path = tmp_path / f"model.{ending}"
-        trained.model.save_model(path)
+        if ending == "joblib":
+            joblib.dump(trained.model, path, compress=3)
+        else:
+            trained.model.save_model(path)
         function = platform.deploy(path, f"xgboost-{name}-{ending}")
         for output, wanted in expected.items():
             found = telling.answer(function, rows, output)
@@ -151,6 +157,32 @@ def test_every_row_is_answered_as_by_xgboost(platform: Platform, tmp_path: Path,
             else:
                 np.testing.assert_allclose(found, wanted, rtol=RELATIVE, atol=RELATIVE)
         platform.cli("delete", function.name, "--yes")
+
+
+@pytest.mark.parametrize("missing", [-7.0, 0])
+def test_another_number_for_missing_ones_is_told_by_a_pickle(platform: Platform, tmp_path: Path, missing: float):
+    """XGBoost's own files do not say it; the pickled wrapper does."""
+    table = np.nan_to_num(TABLE, nan=missing)
+    model = xgb.XGBClassifier(n_estimators=10, missing=missing).fit(table, TWO)
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    function = platform.deploy(path, f"xgboost-missing-{-missing:.0f}")
+    rows = np.concatenate([table, TABLE])
+    found = telling.answer(function, rows, "probabilities")
+    np.testing.assert_allclose(found, model.predict_proba(rows), rtol=RELATIVE, atol=RELATIVE)
+    said = platform.cli("describe", function.name).stdout
+    assert "XGBoost 3.2.0, binary:logistic, 10 trees, pickled XGBClassifier" in said
+
+
+def test_a_pickle_that_is_more_than_a_model_is_not_imported(platform: Platform, tmp_path: Path):
+    """Whatever else it names keeps it from being taken; a model that was never fitted has no booster."""
+    path = tmp_path / "model.pkl"
+    model = xgb.XGBClassifier(n_estimators=2).fit(TABLE, TWO)
+    model.note = subprocess.run  # anything that is no part of a model
+    path.write_bytes(pickle.dumps(model))
+    assert "subprocess.run" in refused(platform, path)
+    path.write_bytes(pickle.dumps(xgb.XGBClassifier()))
+    assert "was it fitted?" in refused(platform, path)
 
 
 def test_columns_have_their_names_and_come_in_any_order(platform: Platform, tmp_path: Path):

@@ -6,6 +6,7 @@
 //! - [`wrapper`], [`dtype`]: joblib's arrays amid the pickle
 //! - [`skops`]: the other format, a zip with JSON
 //! - [`known`]: which imports are harmless
+//! - [`mod@booster`]: XGBoost's own bytes, taken out of a pickle
 //! - [`findings`], [`summary`], [`inspection`]: what is told
 //! - [`limits`]: how much of everything
 //!
@@ -19,6 +20,7 @@ use std::path::Path;
 
 use modelet_core::{Code, FunctionError};
 
+mod booster;
 mod container;
 mod dtype;
 mod findings;
@@ -35,6 +37,7 @@ mod text;
 mod value;
 mod wrapper;
 
+pub use booster::{Booster, booster};
 pub use findings::{Import, Unresolved};
 pub use inspection::{ClassName, Framework, Inspection, Kind, Step};
 

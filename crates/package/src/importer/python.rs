@@ -1,11 +1,12 @@
-//! Python model files (pickle, joblib, skops): recognised by their content and named, without running them. Importing them is
-//! not built yet, so that each is refused, with a line that makes an ONNX file of it.
+//! Python model files (pickle, joblib, skops): recognised by their content and named, without running them. Those of XGBoost
+//! carry its own model and are imported; importing others is not built yet, so that each is refused, with a line that makes
+//! of it what can be deployed.
 
 use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
-use crate::importer::{Imported, Importer, has_ending};
+use crate::importer::{Imported, Importer, has_ending, xgboost};
 use crate::pickle::{self, Inspection, Kind};
 
 /// Most unknown imports that a message names.
@@ -18,8 +19,16 @@ impl Importer for Python {
         pickle::ENDINGS.iter().any(|ending| has_ending(path, ending))
     }
 
-    fn import(&self, model: &Path, _work: &Path) -> Result<Option<Imported>, FunctionError> {
+    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
         let Some(inspection) = pickle::inspect(model)? else { return Ok(None) };
+        // What XGBoost itself wrote into the file is taken out of it; nothing of the pickle is run.
+        let is_xgboost = inspection.class.as_ref().is_some_and(|class| class.module.starts_with("xgboost."));
+        if is_xgboost
+            && inspection.unknown().is_empty()
+            && let Some(booster) = pickle::booster(model)?
+        {
+            return xgboost::import_pickled(&booster, work).map(Some);
+        }
         Err(refusal(model, &inspection))
     }
 }
@@ -62,7 +71,6 @@ fn conversion(model: &Path, inspection: &Inspection) -> Option<String> {
             inspection.features?,
             name("onnx")
         ),
-        "xgboost" => format!("m.save_model('{}')", name("ubj")),
         "lightgbm" => format!("getattr(m, 'booster_', m).save_model('{}')", name("txt")),
         "catboost" => format!("m.save_model('{}', format='onnx')", name("onnx")),
         _ => return None,

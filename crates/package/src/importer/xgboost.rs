@@ -17,6 +17,7 @@ use modelet_core::FunctionError;
 
 use crate::importer::converted::{self, refused, unreadable};
 use crate::importer::{Imported, Importer, has_ending};
+use crate::pickle::Booster;
 use saved::Saved;
 
 /// XGBoost's files name this key near their beginning.
@@ -38,8 +39,24 @@ impl Importer for Xgboost {
             refused(format!("{} starts like an XGBoost model but is damaged or cut: {why}", model.display()))
                 .hint("save it again: model.save_model(\"model.ubj\")")
         })?;
-        converted::write(graph::of(&saved)?, graph::origin(&saved), work).map(Some)
+        converted::write(graph::of(&saved, f64::NAN)?, graph::origin(&saved), work).map(Some)
     }
+}
+
+/// Imports the booster of a pickle.
+pub(super) fn import_pickled(booster: &Booster, work: &Path) -> Result<Imported, FunctionError> {
+    let class = &booster.class.name;
+    let mut saved = Saved::read_snapshot(&booster.bytes).map_err(|why| {
+        refused(format!("the booster of the {class} is damaged or of an old version: {why}"))
+    })?;
+    if class != "Booster" {
+        // What the wrapper notes when it saves its model itself.
+        let kind = if class.ends_with("Classifier") { "classifier" } else { "regressor" };
+        let note = format!("{{\"_estimator_type\": \"{kind}\"}}");
+        saved.learner.attributes.insert(graph::WRAPPER.to_owned(), note);
+    }
+    let origin = format!("{}, pickled {class}", graph::origin(&saved));
+    converted::write(graph::of(&saved, booster.missing)?, origin, work)
 }
 
 /// True for what begins as XGBoost's files do.
@@ -67,7 +84,7 @@ mod tests {
              "default_left": [0], "tree_param": {"size_leaf_vector": "1"}}]}}}, "version": [3, 2, 0]}"#;
 
     fn imported(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        Ok(graph::of(&Saved::read(bytes)?).map_err(|error| error.message)?.into_file())
+        Ok(graph::of(&Saved::read(bytes)?, f64::NAN).map_err(|error| error.message)?.into_file())
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub const MAX_IMPORTS: usize = 10_000;
 pub const MAX_UNRESOLVED: usize = 100;
 /// Of a serialized booster so many bytes are kept: its version stands near the beginning.
 pub const MAX_KEPT_HEAD_BYTES: u64 = 16 << 10;
+/// Largest booster that is taken out of a pickle, in bytes.
+pub const MAX_BOOSTER_BYTES: u64 = 192 << 20;
 /// Most pickles behind one another in one file that are looked into; a model file has one.
 pub const MAX_PICKLES: usize = 16;
 /// Most bytes of the schema in a .skops file.

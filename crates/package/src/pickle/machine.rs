@@ -203,6 +203,7 @@ impl Machine {
             Literal::None => Value::None,
             Literal::Bool(flag) => Value::Bool(flag),
             Literal::Int(number) => Value::Int(number),
+            Literal::Float(bits) => Value::Float(bits),
             Literal::Text(text) => self.heap.text(text),
             Literal::Bytes(head) if !head.is_empty() => self.heap.node(Node::Bytes(head)),
             Literal::Bytes(_) | Literal::Other => Value::Other,

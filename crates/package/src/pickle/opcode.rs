@@ -1,6 +1,6 @@
 //! The opcodes of pickle, protocols 0 to 5, with what follows each in the stream.
 
-use crate::pickle::limits::{MAX_KEPT_HEAD_BYTES, MAX_KEPT_LINE_BYTES, MAX_KEPT_TEXT_BYTES};
+use crate::pickle::limits::{MAX_KEPT_LINE_BYTES, MAX_KEPT_TEXT_BYTES};
 use crate::pickle::stream::{Read, Stream};
 use crate::pickle::text;
 
@@ -18,11 +18,13 @@ pub enum Literal {
     Bool(bool),
     /// A whole number of up to 64 bits.
     Int(i64),
+    /// A float, by its bits.
+    Float(u64),
     /// A text that is short and plain enough to be kept.
     Text(String),
-    /// Bytes: the head of those that look like JSON, else nothing is kept.
+    /// Bytes: of those that look like JSON as many as the stream keeps, else none.
     Bytes(Vec<u8>),
-    /// Something that no import, shape or version is made from: a float, a long text, a large number.
+    /// Something that no import, shape or version is made from: a long text, a large number.
     Other,
 }
 
@@ -156,8 +158,8 @@ fn literal(opcode: u8, stream: &mut Stream) -> Read<Literal> {
         b'M' => Ok(Literal::Int(unsigned::<2>(stream)? as i64)),
         0x8a => long(stream, 1),
         0x8b => long(stream, 4),
-        b'F' => stream.line().map(|_| Literal::Other),
-        b'G' => stream.skip(8).map(|()| Literal::Other),
+        b'F' => Ok(text::float_line(&stream.line()?)),
+        b'G' => Ok(Literal::Float(u64::from_be_bytes(stream.exact()?))),
         b'S' => Ok(text::quoted_line(&stream.line()?)),
         b'V' => Ok(text::escaped_line(&stream.line()?)),
         b'U' => text_of::<1>(stream).map(text::ascii),
@@ -208,7 +210,7 @@ fn text_of<const N: usize>(stream: &mut Stream) -> Read<Option<Vec<u8>>> {
 
 fn bytes<const N: usize>(stream: &mut Stream) -> Read<Literal> {
     let len = unsigned::<N>(stream)?;
-    let head = stream.head(len, MAX_KEPT_HEAD_BYTES)?;
+    let head = stream.head(len, stream.kept_bytes)?;
     Ok(Literal::Bytes(if head.first() == Some(&b'{') { head } else { Vec::new() }))
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead};
 
-use crate::pickle::limits::{MAX_KEPT_LINE_BYTES, MAX_STREAM_BYTES};
+use crate::pickle::limits::{MAX_KEPT_HEAD_BYTES, MAX_KEPT_LINE_BYTES, MAX_STREAM_BYTES};
 
 /// The file ends, or says something that no pickle says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +28,14 @@ pub struct Stream<'a> {
     inner: &'a mut dyn BufRead,
     offset: u64,
     frame_end: u64,
+    /// Of bytes that look like a serialized booster so many are kept.
+    pub kept_bytes: u64,
 }
 
 impl<'a> Stream<'a> {
     /// Begins at offset 0.
     pub fn new(inner: &'a mut dyn BufRead) -> Self {
-        Self { inner, offset: 0, frame_end: 0 }
+        Self { inner, offset: 0, frame_end: 0, kept_bytes: MAX_KEPT_HEAD_BYTES }
     }
 
     /// Where the next byte lies.

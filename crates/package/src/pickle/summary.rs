@@ -180,7 +180,7 @@ fn version_in_state(machine: &Machine, object: Value) -> Option<Framework> {
 }
 
 /// Bytes, also within a call of `bytearray`.
-fn raw_bytes(machine: &Machine, value: Value) -> Option<&[u8]> {
+pub fn raw_bytes(machine: &Machine, value: Value) -> Option<&[u8]> {
     match machine.heap.as_node(value)? {
         Node::Bytes(bytes) => Some(bytes),
         Node::Object(object) => match machine.heap.as_tuple(object.args)? {

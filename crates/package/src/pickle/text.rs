@@ -70,6 +70,12 @@ pub fn number_line(line: &[u8]) -> Literal {
     number.map_or(Literal::Other, Literal::Int)
 }
 
+/// A float as Python writes it.
+pub fn float_line(line: &[u8]) -> Literal {
+    let number = std::str::from_utf8(line).ok().and_then(|text| text.parse::<f64>().ok());
+    number.map_or(Literal::Other, |number| Literal::Float(number.to_bits()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

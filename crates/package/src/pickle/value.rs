@@ -11,6 +11,8 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A float, by its bits.
+    Float(u64),
     /// A text, by its place in the heap.
     Text(u32),
     /// Something with parts, by its place in the heap.

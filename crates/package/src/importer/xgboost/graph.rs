@@ -15,7 +15,7 @@ use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
 const INPUT: &str = "X";
 const MARGIN: &str = "margin";
 /// XGBoost's wrapper notes here what kind of estimator it is, as JSON.
-const WRAPPER: &str = "scikit_learn";
+pub(super) const WRAPPER: &str = "scikit_learn";
 /// What a classifier of two classes needs to be sure of, more than.
 const THRESHOLD: f32 = 0.5;
 /// Most classes or targets.
@@ -26,8 +26,8 @@ const LARGEST_EXPONENT: f32 = 88.7;
 const INT64: i64 = 7;
 const FLOAT: i64 = 1;
 
-/// Makes the graph.
-pub(super) fn of(saved: &Saved) -> Result<GraphWriter, FunctionError> {
+/// Makes the graph; `missing` stands for missing numbers, beside NaN.
+pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionError> {
     let learner = &saved.learner;
     let objective = &learner.objective.name;
     let link = Link::of(objective).ok_or_else(|| {
@@ -38,7 +38,8 @@ pub(super) fn of(saved: &Saved) -> Result<GraphWriter, FunctionError> {
     let rows = || Dim::Named("rows".to_owned());
     let mut graph = GraphWriter::default();
     graph.input(INPUT, DType::F32, &[rows(), Dim::Fixed(ensemble.features)]);
-    ensemble.write(&mut graph, INPUT, MARGIN)?;
+    let input = if missing.is_nan() { INPUT } else { without(&mut graph, missing as f32) };
+    ensemble.write(&mut graph, input, MARGIN)?;
     if is_classifier(learner) {
         classify(&mut graph, link, &learner.learner_model_param);
     } else {
@@ -59,6 +60,15 @@ pub(super) fn origin(saved: &Saved) -> String {
         Booster::Gblinear => 0,
     };
     format!("XGBoost {}, {}, {trees} trees", version.join("."), saved.learner.objective.name)
+}
+
+/// The input with NaN for another number.
+fn without(graph: &mut GraphWriter, missing: f32) -> &'static str {
+    graph.constant("missing", &scalar(missing));
+    graph.constant("nan", &scalar(f32::NAN));
+    graph.node(("", "Equal"), &[INPUT, "missing"], "are_missing", vec![]);
+    graph.node(("", "Where"), &["are_missing", "nan", INPUT], "known", vec![]);
+    "known"
 }
 
 fn is_classifier(learner: &Learner) -> bool {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -104,15 +105,31 @@ pub(super) struct TreeParameters {
     pub size_leaf_vector: usize,
 }
 
+/// What a pickle has: the model, and how it was trained.
+#[derive(Debug, Deserialize)]
+struct Snapshot {
+    #[serde(rename = "Model")]
+    model: Saved,
+}
+
 impl Saved {
+    /// Reads the snapshot of a pickle.
+    pub(super) fn read_snapshot(bytes: &[u8]) -> Result<Self, String> {
+        decode(bytes).map(|Snapshot { model }| model)
+    }
+
     /// Reads either form. An error is the end of a sentence.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let is_text = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != b'{') == Some(&b'"');
-        if is_text {
-            return serde_json::from_slice(&with_null_for_nan(bytes)).map_err(|error| error.to_string());
-        }
-        serde_json::from_value(ubjson::read(bytes)?).map_err(|error| error.to_string())
+        decode(bytes)
     }
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    let is_text = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && **byte != b'{') == Some(&b'"');
+    if is_text {
+        return serde_json::from_slice(&with_null_for_nan(bytes)).map_err(|error| error.to_string());
+    }
+    serde_json::from_value(ubjson::read(bytes)?).map_err(|error| error.to_string())
 }
 
 /// XGBoost 1 and 2 write `NaN` where a node asks for categories, which is no JSON.
