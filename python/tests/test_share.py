@@ -13,9 +13,10 @@ from harness import Function
 
 CLIENTS = 4
 CALLS_OF_EACH = 20
-#: The better of the rounds counts: other work on the machine makes a round worse, never better.
-ROUNDS, MOST_ROUNDS = 3, 8
-#: What is left of the noise then.
+#: Turns until one is quiet enough to compare in: other work on the machine makes either side worse at random. A pool of the
+#: machine's size would be worse in every turn.
+MOST_TURNS = 8
+#: What is noise within a turn.
 NOISE = 1.3
 #: One instance, the four calls in it at once, one processor.
 SHARE = {"cpu_millis": 1_000, "concurrency": CLIENTS, "max_instances": 1, "batch_max_rows": 1}
@@ -60,11 +61,9 @@ def test_threads_follow_the_share_and_cost_no_time(function, body):
         assert each.post(body).status_code == 200
     assert threads(share) == threads(by_hand) <= 4, "what serves, what reads output, no pool"
     assert threads(many) >= threads(share) + 7, "a pool would be seen"
-    best = {share.name: float("inf"), by_hand.name: float("inf")}
-    for turn in range(MOST_ROUNDS):
-        for each in (share, by_hand):
-            best[each.name] = min(best[each.name], p99_ms(each, body))
-        if turn + 1 >= ROUNDS and best[share.name] <= NOISE * best[by_hand.name]:
-            break
-    print({name: f"{ms:.1f} ms" for name, ms in best.items()}, f"{turn + 1} rounds")
-    assert best[share.name] <= NOISE * best[by_hand.name], best
+    turns = []
+    while not turns or (len(turns) < MOST_TURNS and turns[-1][0] > NOISE * turns[-1][1]):
+        turns.append((p99_ms(share, body), p99_ms(by_hand, body)))
+    print("p99 of the share and by hand, ms:", turns)
+    # Both are measured in one turn: the machine's mood changes from one to the next.
+    assert turns[-1][0] <= NOISE * turns[-1][1], turns
