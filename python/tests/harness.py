@@ -183,6 +183,12 @@ class Platform:
         card = self.cli_json("deploy", path, "--name", name)
         return Function(self, name, card)
 
+    def refused(self, path: Path) -> str:
+        """What the deploy of something says that must not be deployed."""
+        done = self.cli("deploy", path, "--name", "refused", check=False)
+        assert done.returncode != 0, done.stdout
+        return done.stderr
+
     def functions(self) -> list[str]:
         """Names of all functions."""
         return sorted(row["name"] for row in self.cli_json("ls"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import telling
 import wire
-from harness import CliFailed, Platform
+from harness import Platform
 
 #: Sums over trees are taken in the same order and precision; `exp` may differ in the last place.
 RELATIVE = 1e-14
@@ -115,18 +115,11 @@ def test_columns_have_their_names_and_the_model_is_found_in_its_folder(platform:
     assert "LightGBM, binary, 5 trees" in platform.cli("describe", "lightgbm-named").stdout
 
 
-def refused(platform: Platform, path: Path) -> str:
-    """What a deploy says that must not work."""
-    with pytest.raises(CliFailed) as failed:
-        platform.deploy(path, "refused")
-    return failed.value.done.stderr
-
-
 def test_what_cannot_be_computed_exactly_or_is_damaged_is_refused_with_the_reason(platform: Platform, tmp_path: Path):
     """Linear leaves, an unknown objective, a cut file, a child that is not there."""
     path = tmp_path / "model.txt"
     train("regression", SCORE, np.nan_to_num(TABLE), linear_tree=True).save_model(path)
-    assert "linear_tree" in refused(platform, path)
+    assert "linear_tree" in platform.refused(path)
     train("binary", TWO).save_model(path)
     whole = path.read_text()
     for old, new, says in [
@@ -137,4 +130,4 @@ def test_what_cannot_be_computed_exactly_or_is_damaged_is_refused_with_the_reaso
         ("\nleaf_value=", "\nleaf_value=x ", "damaged or cut"),
     ]:
         path.write_text(whole.replace(old, new, 1))
-        assert says in refused(platform, path)
+        assert says in platform.refused(path)

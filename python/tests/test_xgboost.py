@@ -15,7 +15,7 @@ import pytest
 import telling
 import wire
 import xgboost as xgb
-from harness import CliFailed, Platform
+from harness import Platform
 
 #: Sums over trees are taken in the same order and precision and are equal bit by bit; `exp` may differ in the last place.
 RELATIVE = 4e-7
@@ -180,9 +180,9 @@ def test_a_pickle_that_is_more_than_a_model_is_not_imported(platform: Platform, 
     model = xgb.XGBClassifier(n_estimators=2).fit(TABLE, TWO)
     model.note = subprocess.run  # anything that is no part of a model
     path.write_bytes(pickle.dumps(model))
-    assert "subprocess.run" in refused(platform, path)
+    assert "subprocess.run" in platform.refused(path)
     path.write_bytes(pickle.dumps(xgb.XGBClassifier()))
-    assert "was it fitted?" in refused(platform, path)
+    assert "was it fitted?" in platform.refused(path)
 
 
 def test_columns_have_their_names_and_come_in_any_order(platform: Platform, tmp_path: Path):
@@ -198,25 +198,18 @@ def test_columns_have_their_names_and_come_in_any_order(platform: Platform, tmp_
     assert "XGBoost 3.2.0, binary:logistic, 5 trees" in platform.cli("describe", "xgboost-named").stdout
 
 
-def refused(platform: Platform, path: Path) -> str:
-    """What a deploy says that must not work."""
-    with pytest.raises(CliFailed) as failed:
-        platform.deploy(path, "refused")
-    return failed.value.done.stderr
-
-
 def test_what_cannot_be_computed_exactly_is_refused_with_the_reason(platform: Platform, tmp_path: Path):
     """Other boosters, other objectives, leaves that are vectors."""
     path = tmp_path / "model.json"
     xgb.train({"booster": "gblinear"}, xgb.DMatrix(np.nan_to_num(TABLE), SCORE), 2).save_model(path)
-    assert "gblinear" in refused(platform, path)
+    assert "gblinear" in platform.refused(path)
     targets = np.stack([SCORE, -SCORE], 1)
     xgb.XGBRegressor(n_estimators=2, multi_strategy="multi_output_tree").fit(TABLE, targets).save_model(path)
-    assert "multi_strategy" in refused(platform, path)
+    assert "multi_strategy" in platform.refused(path)
     saved = json.loads(booster("binary:logistic", TWO).model.save_raw("json"))
     saved["learner"]["objective"]["name"] = "reg:mine"
     path.write_text(json.dumps(saved))
-    said = refused(platform, path)
+    said = platform.refused(path)
     assert "reg:mine" in said
     assert "is not known" in said
 
@@ -226,7 +219,7 @@ def test_damaged_files_are_refused_and_harm_nobody(platform: Platform, tmp_path:
     whole = booster("binary:logistic", TWO).model
     path = tmp_path / "model.ubj"
     path.write_bytes(whole.save_raw("ubj")[:-100])
-    assert "damaged or cut" in refused(platform, path)
+    assert "damaged or cut" in platform.refused(path)
     for key, value, says in [
         ("left_children", 0, "reached on two ways"),
         ("left_children", 10_000, "leads to one that is not there"),
@@ -236,4 +229,4 @@ def test_damaged_files_are_refused_and_harm_nobody(platform: Platform, tmp_path:
         saved = json.loads(whole.save_raw("json"))
         saved["learner"]["gradient_booster"]["model"]["trees"][3][key][0] = value
         path.write_text(json.dumps(saved))
-        assert says in refused(platform, path)
+        assert says in platform.refused(path)

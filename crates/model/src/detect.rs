@@ -9,7 +9,7 @@ pub struct Format {
     pub hint: &'static str,
 }
 
-const EXPORT: &str = "export the model to ONNX";
+const EXPORT: &str = "export the model to ONNX; what XGBoost and LightGBM save themselves is taken as it is";
 const AGAIN: &str = "the file did not arrive whole: copy or download it again";
 
 /// Where a mark is, the mark, and what it means; from most to least reliable.
