@@ -48,6 +48,8 @@ codes! {
     ResponseTooLarge, "response-too-large", 500;
     FunctionNotFound, "function-not-found", 404;
     VersionNotFound, "version-not-found", 404;
+    InvocationNotFound, "invocation-not-found", 404;
+    InvocationPending, "invocation-pending", 202;
     RouteNotFound, "route-not-found", 404;
     MethodNotAllowed, "method-not-allowed", 405;
     QueueFull, "queue-full", 429;

@@ -78,6 +78,9 @@ pub struct InvocationRecord {
     pub outcome: Outcome,
     /// The code of the failure, if it was one of ours.
     pub code: Option<Code>,
+    /// Which attempt this was, the first is 1; absent for a call whose client waits for its answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     /// True when this call waited for an instance to start.
     pub cold_start: bool,
     /// How that instance was started, in words, such as `a new process`.

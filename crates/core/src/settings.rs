@@ -116,6 +116,22 @@ settings! {
     body_limit_mib: 64, 1 => 2_048;
     /// Largest response body that an instance may answer with.
     response_limit_mib: 256, 1 => 2_048;
+    /// Asynchronous invocations that are accepted and not yet ended; further ones get 429.
+    async_queue_limit: 10_000, 0 => 1_000_000;
+    /// Asynchronous invocations that are worked on at once.
+    async_concurrency: 16, 1 => 1_000;
+    /// How often an asynchronous invocation is tried again after it failed.
+    async_retries: 2, 0 => 100;
+    /// How long it waits before that; twice as long each further time.
+    async_retry_ms: 60_000, 1 => 3_600_000;
+    /// An asynchronous invocation of this age is not tried again.
+    async_max_age_ms: 21_600_000, 0 => 604_800_000;
+    /// How long the answer of an asynchronous invocation is kept.
+    async_result_ms: 86_400_000, 1_000 => 2_592_000_000;
+    /// Largest request body of an asynchronous invocation; the default is AWS Lambda's and Event Grid's.
+    async_body_limit_mib: 1, 1 => 64;
+    /// Largest answer of an asynchronous invocation, which is kept until it is fetched.
+    async_response_limit_mib: 6, 1 => 64;
 }
 
 /// Memory that comes with one processor.
@@ -135,6 +151,16 @@ impl Settings {
             0 => (self.memory_mib * 1_000 / MIB_PER_PROCESSOR).max(1_000),
             millis => millis,
         }
+    }
+
+    /// The limit in bytes of a body that waits on the disk.
+    pub fn async_body_limit_bytes(&self) -> u64 {
+        self.async_body_limit_mib.min(self.body_limit_mib) << 20
+    }
+
+    /// The limit in bytes of an answer that is kept on the disk.
+    pub fn async_response_limit_bytes(&self) -> u64 {
+        self.async_response_limit_mib.min(self.response_limit_mib) << 20
     }
 
     /// Threads that the engine computes with: as set, else the whole processors of the share, at least one.

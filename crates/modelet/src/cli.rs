@@ -59,6 +59,11 @@ pub enum Command {
         after_help = "Examples:\n  modelet invoke iris '[[5.1, 3.5, 1.4, 0.2]]'\n  modelet invoke iris @rows.csv\n  cat rows.json | modelet invoke iris -\n  modelet invoke iris @rows.npy --accept text/csv"
     )]
     Invoke(Invoke),
+    /// Print the answer of an asynchronous invocation
+    #[command(
+        after_help = "Examples:\n  modelet invoke iris @rows.csv --async\n  modelet result iris 01KB0Z8V5M3J9Q4T7W2X6Y1C0D --wait 60"
+    )]
+    Result(ResultOf),
     /// List functions
     #[command(after_help = "Examples:\n  modelet ls\n  modelet ls --json | jq -r '.[].url'")]
     Ls,
@@ -145,6 +150,9 @@ pub struct Up {
     /// Bodies held in memory at once, all functions together, MiB
     #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = value_parser!(u64).range(64..=1 << 20))]
     pub buffer_mib: u64,
+    /// Disk for asynchronous invocations and their answers, all functions together, MiB
+    #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = value_parser!(u64).range(1..=1 << 20))]
+    pub async_mib: u64,
     /// Client connections at once
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
@@ -198,6 +206,21 @@ pub struct Invoke {
     /// Content-Type of the answer: application/json, text/csv or application/x-npy
     #[arg(long, value_name = "TYPE")]
     pub accept: Option<String>,
+    /// Do not wait for the answer: print the invocation's id, with which `modelet result` gets it
+    #[arg(long = "async")]
+    pub is_async: bool,
+}
+
+/// `modelet result`
+#[derive(Debug, Args)]
+pub struct ResultOf {
+    /// Name of the function
+    pub name: FunctionName,
+    /// Id of the invocation
+    pub invocation: String,
+    /// How long to wait for an answer that is not there yet
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    pub wait: u64,
 }
 
 impl Invoke {

@@ -30,6 +30,7 @@ use modelet_protocol::ProtocolName;
 
 use crate::config::Config;
 use crate::dispatch::Dispatch;
+use crate::gateway::asynchronous::Asynchronous;
 use crate::store::catalog::Catalog;
 use crate::store::secrets::Secrets;
 use views::PlatformView;
@@ -38,6 +39,7 @@ use views::PlatformView;
 pub struct Admin {
     catalog: Arc<Catalog>,
     dispatch: Arc<Dispatch>,
+    asynchronous: Arc<Asynchronous>,
     artifact_limit_bytes: u64,
     url: String,
     data: String,
@@ -45,10 +47,17 @@ pub struct Admin {
 
 impl Admin {
     /// Takes what it needs.
-    pub fn new(catalog: Arc<Catalog>, dispatch: Arc<Dispatch>, config: &Config, url: &str) -> Self {
+    pub fn new(
+        catalog: Arc<Catalog>,
+        dispatch: Arc<Dispatch>,
+        asynchronous: Arc<Asynchronous>,
+        config: &Config,
+        url: &str,
+    ) -> Self {
         Self {
             catalog,
             dispatch,
+            asynchronous,
             artifact_limit_bytes: config.artifact_limit_mib << 20,
             url: url.to_owned(),
             data: config.data.display().to_string(),

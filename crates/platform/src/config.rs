@@ -33,6 +33,8 @@ pub struct Config {
     pub max_starting: usize,
     /// Request bodies held in memory at once, all functions together, MiB.
     pub buffer_mib: u64,
+    /// Bytes that asynchronous invocations and their answers may take on the disk, all functions together, MiB.
+    pub async_mib: u64,
     /// Connections of clients at once.
     pub max_connections: usize,
     /// A client gets this long for the head of a request.
@@ -74,6 +76,7 @@ impl Config {
             max_calls: 20_000,
             max_starting: default_max_starting(),
             buffer_mib: 1_024,
+            async_mib: 1_024,
             max_connections: 10_000,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(120),

@@ -1,12 +1,14 @@
 //! The door for clients: which function a request is for, and the walk of one call through the platform.
 //!
 //! - [`call`]: one prediction, from arrival to the end of its answer
+//! - [`asynchronous`]: calls that are answered later
 //! - [`body`]: bodies: read whole and within limits, in and out
 //! - [`record`]: what is kept of a call, however it ends
 //! - [`timing`]: where its time went, and the `Server-Timing` header
 //!
 //! Deliberately absent: tensors. A request is passed on unread; only its route, its size and its headers count here.
 
+pub mod asynchronous;
 pub mod body;
 pub mod call;
 pub mod record;
@@ -24,6 +26,8 @@ use modelet_protocol::{FunctionView, Operation, Route, ServerState};
 use tokio::sync::Semaphore;
 
 use crate::dispatch::Dispatch;
+use crate::gateway::asynchronous::Asynchronous;
+use crate::gateway::asynchronous::prefer::Preference;
 use crate::store::catalog::Catalog;
 
 /// What the gateway needs of the platform.
@@ -32,6 +36,8 @@ pub struct Gateway {
     pub catalog: Arc<Catalog>,
     /// Where calls go.
     pub dispatch: Arc<Dispatch>,
+    /// Calls that are answered later.
+    pub asynchronous: Arc<Asynchronous>,
     /// Room for request bodies, in KiB.
     pub buffer: Arc<Semaphore>,
     /// How long a client may take for a body.
@@ -53,11 +59,13 @@ impl Gateway {
                 return Ok(modelet_protocol::error(protocol, &error.into(), None).map(Body::from));
             }
         };
-        if route.operation == Operation::Predict {
-            return Ok(self.clone().call(route, request).await);
-        }
-        let (head, _) = request.into_parts();
-        let answer = self.answer_itself(&route, &head).map_err(Failure::from);
+        let preference = Preference::of(request.headers());
+        let answer = match route.operation {
+            Operation::Predict if preference.is_async => return Ok(self.accept(route, request).await),
+            Operation::Predict => return Ok(self.clone().call(route, request).await),
+            Operation::Result => self.result(&route, preference).await,
+            _ => self.answer_itself(&route, &request.into_parts().0).map_err(Failure::from),
+        };
         let response =
             answer.unwrap_or_else(|failure| modelet_protocol::error(route.protocol, &failure, None));
         Ok(response.map(Body::from))

@@ -34,6 +34,7 @@ use crate::clock::Clock;
 pub use crate::config::{Config, InstanceCommand};
 use crate::dispatch::{Cells, Dispatch};
 use crate::gateway::Gateway;
+use crate::gateway::asynchronous::Asynchronous;
 use crate::lock::DataLock;
 use crate::server::Server;
 use crate::store::catalog::Catalog;
@@ -47,7 +48,7 @@ pub struct Platform {
     lock: DataLock,
     listener: TcpListener,
     server: Server,
-    dispatch: Arc<Dispatch>,
+    gateway: Arc<Gateway>,
     url: String,
 }
 
@@ -86,20 +87,22 @@ impl Platform {
         let dispatch = Arc::new(Dispatch::new(shared, machine));
         let buffer_kib =
             usize::try_from(config.buffer_mib << 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let asynchronous = Arc::new(Asynchronous::open(catalog.accepted()?, config.async_mib << 20)?);
         let gateway = Arc::new(Gateway {
             catalog: catalog.clone(),
             dispatch: dispatch.clone(),
+            asynchronous: asynchronous.clone(),
             buffer: Arc::new(Semaphore::new(buffer_kib)),
             body_timeout: config.body_timeout,
             base_url: url.clone(),
         });
-        let admin = Admin::new(catalog.clone(), dispatch.clone(), &config, &url);
-        let server = Server::new(gateway, admin::router(Arc::new(admin)), &config, bound);
+        let admin = Admin::new(catalog.clone(), dispatch.clone(), asynchronous, &config, &url);
+        let server = Server::new(gateway.clone(), admin::router(Arc::new(admin)), &config, bound);
         lock.publish(&url).map_err(|e| store_failed("publish the address", e))?;
         for function in catalog.all() {
             dispatch.go_live(&catalog, &function.name);
         }
-        Ok(Self { lock, listener, server, dispatch, url })
+        Ok(Self { lock, listener, server, gateway, url })
     }
 
     /// Base URL, without a slash at the end.
@@ -109,8 +112,16 @@ impl Platform {
 
     /// Serves until `shutdown` completes; then finishes what was accepted, stops every instance, and returns.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        self.server.run(self.listener, shutdown, self.dispatch.drain_all()).await;
-        self.dispatch.shared().logs.flush().await;
+        let gateway = self.gateway;
+        let working = tokio::spawn(gateway.clone().work_off());
+        let drain = async {
+            gateway.asynchronous.close();
+            gateway.dispatch.drain_all().await;
+            // What its end is was told where it happened.
+            let _ = working.await;
+        };
+        self.server.run(self.listener, shutdown, drain).await;
+        gateway.dispatch.shared().logs.flush().await;
         drop(self.lock);
     }
 }

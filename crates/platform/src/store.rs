@@ -3,6 +3,7 @@
 //! - [`writer`]: the one thread that writes to a database, several changes to a commit
 //! - [`schema`]: the tables, and how older ones become newer
 //! - [`catalog`]: functions and their versions, on disk and in memory
+//! - [`accepted`]: asynchronous invocations and their answers
 //! - [`artifacts`]: unpacked artifacts, by digest
 //! - [`secrets`]: values that functions are given and that nothing else shows
 //! - [`logs`]: records of invocations and what instances print
@@ -11,6 +12,7 @@
 //! - [`counts`]: what this run has counted, for `/metrics`
 //! - [`usage`]: what was used, by the hour
 
+pub mod accepted;
 pub mod artifacts;
 pub mod catalog;
 pub mod counts;

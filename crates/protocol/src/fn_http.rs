@@ -50,23 +50,30 @@ impl Protocol for FnHttp {
     fn route(&self, method: &Method, path: &str) -> Option<Result<Route, PlatformError>> {
         let pieces = route::pieces(path, "/fn")?;
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-        let (name, qualifier) = match pieces.as_slice() {
-            [name] => name.split_once(':').map_or((*name, None), |(name, q)| (name, Some(q))),
-            [name, "versions", version] if !name.contains(':') => (*name, Some(*version)),
+        let (name, qualifier, invocation) = match pieces.as_slice() {
+            [name] => name.split_once(':').map_or((*name, None, None), |(name, q)| (name, Some(q), None)),
+            [name, "versions", version] if !name.contains(':') => (*name, Some(*version), None),
+            [name, "invocations", id] if !name.contains(':') => (*name, None, Some(*id)),
             _ => {
                 return Some(Err(route::unknown(
                     path,
-                    "/fn/NAME, /fn/NAME:VERSION and /fn/NAME/versions/VERSION",
+                    "/fn/NAME, /fn/NAME:VERSION, /fn/NAME/versions/VERSION and /fn/NAME/invocations/ID",
                 )));
             }
         };
         let route = || {
-            route::allow(method, &[Method::POST, Method::GET], path)?;
+            let (operation, allowed) = match (invocation, method) {
+                (Some(_), _) => (Operation::Result, &[Method::GET][..]),
+                (None, &Method::POST) => (Operation::Predict, &[Method::POST, Method::GET][..]),
+                (None, _) => (Operation::Describe, &[Method::POST, Method::GET][..]),
+            };
+            route::allow(method, allowed, path)?;
             Ok(Route {
                 protocol: ProtocolName::Fn,
                 function: Some(route::function_name(name)?),
                 qualifier: qualifier.map_or(Ok(Qualifier::Live), route::qualifier)?,
-                operation: if *method == Method::POST { Operation::Predict } else { Operation::Describe },
+                operation,
+                invocation: invocation.map(|id| InvocationId(id.to_owned())),
             })
         };
         Some(route())

@@ -103,6 +103,7 @@ impl Protocol for KserveV2 {
                 function: function.map(|(name, _)| route::function_name(name)).transpose()?,
                 qualifier: qualifier.map_or(Ok(Qualifier::Live), route::qualifier)?,
                 operation,
+                invocation: None,
             })
         };
         Some(route())

@@ -44,6 +44,8 @@ impl fmt::Display for ProtocolName {
 pub enum Operation {
     /// Outputs for inputs: the one operation that needs an instance.
     Predict,
+    /// What became of an asynchronous invocation.
+    Result,
     /// What the function takes and gives.
     Describe,
     /// Whether the function can answer.
@@ -69,6 +71,8 @@ pub struct Route {
     pub qualifier: Qualifier,
     /// What is asked.
     pub operation: Operation,
+    /// The invocation whose answer is asked for, with [`Operation::Result`].
+    pub invocation: Option<InvocationId>,
 }
 
 /// What health checks and questions about the server are answered from.

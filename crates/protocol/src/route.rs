@@ -119,15 +119,23 @@ mod tests {
             (Method::POST, "/v2/models/churn/versions/2/infer", ProtocolName::KserveV2, true, v2, Predict),
         ] {
             let function = function.then(|| "churn".parse().unwrap());
-            let expected = Route { protocol, function, qualifier, operation };
+            let expected = Route { protocol, function, qualifier, operation, invocation: None };
             assert_eq!(routed(&method, path), Some(Ok(expected)), "{path}");
         }
+    }
+
+    #[test]
+    fn the_answer_of_an_invocation_has_a_place() {
+        let route = routed(&Method::GET, "/fn/churn/invocations/01J").unwrap().unwrap();
+        assert_eq!((route.operation, route.invocation.unwrap().0.as_str()), (Operation::Result, "01J"));
     }
 
     #[test]
     fn what_leads_nowhere_is_said_in_the_protocol_it_was_asked_in() {
         for (method, path, code) in [
             (Method::PUT, "/fn/churn", Code::MethodNotAllowed),
+            (Method::POST, "/fn/churn/invocations/01J", Code::MethodNotAllowed),
+            (Method::GET, "/fn/churn/invocations", Code::RouteNotFound),
             (Method::GET, "/v2/models/churn/infer", Code::MethodNotAllowed),
             (Method::POST, "/v2/models/churn", Code::MethodNotAllowed),
             (Method::POST, "/v2/health/live", Code::MethodNotAllowed),

@@ -3,8 +3,8 @@
 use std::io::{self, Read, Write};
 
 use bytes::Bytes;
-use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Request, Response};
 use modelet_core::Code;
 use serde_json::{Value, json};
 
@@ -31,7 +31,26 @@ pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
     if let Some(accept) = &invoke.accept {
         request = request.header(ACCEPT, accept);
     }
-    let response = client.call(request, body).await?;
+    if invoke.is_async {
+        let accepted: Value = client.json(request.header("prefer", "respond-async"), body).await?;
+        tell_id(common, invoke, &accepted);
+        return Ok(());
+    }
+    print(common, &client.call(request, body).await?)
+}
+
+/// Which invocation it is, on standard output.
+fn tell_id(common: &Common, invoke: &Invoke, accepted: &Value) {
+    if common.json {
+        return output::json(accepted);
+    }
+    let id = accepted["invocation"].as_str().unwrap_or_default();
+    output::line(id);
+    output::say(format!("its answer: modelet result {} {id}", invoke.name));
+}
+
+/// Prints an answer as it came.
+pub fn print(common: &Common, response: &Response<Bytes>) -> Result<(), Report> {
     let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
     if !response.status().is_success() {
         return Err(Report::from_answer(response.status().as_u16(), response.body()));

@@ -20,6 +20,7 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
     config.max_calls = up.max_calls as usize;
     config.max_starting = up.max_starting.map_or(config.max_starting, |n| n as usize);
     config.buffer_mib = up.buffer_mib;
+    config.async_mib = up.async_mib;
     config.max_connections = up.max_connections as usize;
     config.artifact_limit_mib = up.artifact_limit_mib;
     config.isolation = up.isolation;

@@ -71,6 +71,7 @@ mod tests {
             status: 200,
             outcome: Outcome::Ok,
             code: None,
+            attempt: None,
             cold_start: false,
             started_from: None,
             billed_ms: 3,

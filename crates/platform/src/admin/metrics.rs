@@ -107,6 +107,7 @@ fn moment(page: &mut Exposition, admin: &Admin) {
     const INSTANCES: &str = "modelet_instances";
     const WAITING: &str = "modelet_calls_waiting";
     const IN_FLIGHT: &str = "modelet_calls_in_flight";
+    const ASYNC: &str = "modelet_async_invocations_open";
     let standings = admin.dispatch.standings();
     page.metric(INSTANCES, "gauge", "Instances, by what they do.");
     for (name, standing) in &standings {
@@ -121,6 +122,10 @@ fn moment(page: &mut Exposition, admin: &Admin) {
     page.metric(IN_FLIGHT, "gauge", "Calls that an instance works on.");
     for (name, standing) in &standings {
         page.sample(IN_FLIGHT, &[("function", name.as_str())], standing.in_flight as f64);
+    }
+    page.metric(ASYNC, "gauge", "Asynchronous invocations that have not ended.");
+    for (name, waiting) in admin.asynchronous.lengths() {
+        page.sample(ASYNC, &[("function", name.as_str())], waiting as f64);
     }
     let (charged_mib, budget_mib) = admin.dispatch.memory_mib();
     page.metric("modelet_memory_budget_bytes", "gauge", "Memory for instances: --memory-mib.");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use modelet_core::{Code, Failure, FunctionError, PlatformError};
+use modelet_core::{Code, Failure, FunctionError, PlatformError, Settings};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Of a body that is refused for its size, this much is read and thrown away, so that the client gets to read why.
@@ -29,6 +29,49 @@ pub struct Held {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+impl Held {
+    /// What we say ourselves: small, and without room of its own.
+    pub fn of(bytes: Bytes) -> Self {
+        Self { bytes, _room: None }
+    }
+
+    /// A body that is there already.
+    pub fn within(bytes: Bytes, buffer: &Arc<Semaphore>) -> Result<Self, PlatformError> {
+        let room = reserve(0, bytes.len(), buffer)?;
+        Ok(Self { bytes, _room: Some(room) })
+    }
+}
+
+/// How large a request's body may be, and which setting says so.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimit {
+    bytes: u64,
+    setting: &'static str,
+}
+
+impl BodyLimit {
+    /// For a call whose client waits.
+    pub fn of(settings: &Settings) -> Self {
+        Self { bytes: settings.body_limit_bytes(), setting: "body_limit_mib" }
+    }
+
+    /// For one whose client does not.
+    pub fn asynchronous(settings: &Settings) -> Self {
+        Self { bytes: settings.async_body_limit_bytes(), setting: "async_body_limit_mib" }
+    }
+}
+
+/// Room for the bytes that `more` bytes add to those that are held already.
+fn reserve(held: usize, more: usize, buffer: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, PlatformError> {
+    let kib = |bytes: usize| u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+    buffer.clone().try_acquire_many_owned(kib(held + more) - kib(held)).map_err(|_| {
+        let message = "the gateway holds as many bytes of bodies as --buffer-mib allows";
+        PlatformError::new(Code::Overloaded, message)
+            .hint("try again later, send smaller bodies, or raise --buffer-mib of modelet up")
+            .retry_after_s(1)
+    })
+}
+
 /// Bytes as they arrive, with room reserved for what has come and not for what was announced: whoever only announces takes
 /// nothing from others.
 struct Arriving {
@@ -38,14 +81,7 @@ struct Arriving {
 
 impl Arriving {
     fn add(&mut self, data: &Bytes, buffer: &Arc<Semaphore>) -> Result<(), PlatformError> {
-        let kib = |bytes: usize| u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-        let more = kib(self.bytes.len() + data.len()) - kib(self.bytes.len());
-        let reserved = buffer.clone().try_acquire_many_owned(more).map_err(|_| {
-            let message = "the gateway holds as many bytes of bodies as --buffer-mib allows";
-            PlatformError::new(Code::Overloaded, message)
-                .hint("try again later, send smaller bodies, or raise --buffer-mib of modelet up")
-                .retry_after_s(1)
-        })?;
+        let reserved = reserve(self.bytes.len(), data.len(), buffer)?;
         match &mut self.room {
             Some(room) => room.merge(reserved),
             None => self.room = Some(reserved),
@@ -55,15 +91,15 @@ impl Arriving {
     }
 }
 
-/// Reads a request's body whole, within `limit_bytes` and `timeout`. `expects_continue`: the client sends it only when asked.
+/// Reads a request's body whole, within `limit` and `timeout`. `expects_continue`: the client sends it only when asked.
 pub async fn read(
     body: Incoming,
-    limit_bytes: u64,
+    limit: BodyLimit,
     buffer: &Arc<Semaphore>,
     timeout: Duration,
     expects_continue: bool,
 ) -> Result<Held, Failure> {
-    let reading = read_within(body, limit_bytes, buffer, expects_continue);
+    let reading = read_within(body, limit, buffer, expects_continue);
     tokio::time::timeout(timeout, reading).await.unwrap_or_else(|_| {
         let seconds = timeout.as_secs();
         let message = format!("the body was not whole after {seconds} s");
@@ -73,12 +109,12 @@ pub async fn read(
 
 async fn read_within(
     mut body: Incoming,
-    limit: u64,
+    limit: BodyLimit,
     buffer: &Arc<Semaphore>,
     expects_continue: bool,
 ) -> Result<Held, Failure> {
     let announced = body.size_hint().exact();
-    if let Some(size) = announced.filter(|size| *size > limit) {
+    if let Some(size) = announced.filter(|size| *size > limit.bytes) {
         // Asking for a body makes a client that waits for `100 Continue` send it; one that is huge is not waited for either.
         if !expects_continue && size <= DISCARD_LIMIT_BYTES {
             discard(&mut body).await;
@@ -91,7 +127,7 @@ async fn read_within(
             FunctionError::new(Code::BadBody, format!("the body ended before it was whole: {error}"))
         })?;
         let Some(data) = frame.data_ref() else { continue };
-        if (arriving.bytes.len() + data.len()) as u64 > limit {
+        if (arriving.bytes.len() + data.len()) as u64 > limit.bytes {
             discard(&mut body).await;
             return Err(too_large(None, limit).into());
         }
@@ -131,13 +167,10 @@ pub enum Collected {
     Refused(Failure),
 }
 
-fn too_large(size: Option<u64>, limit: u64) -> FunctionError {
-    let size = size.map_or_else(|| format!("more than {limit}"), |size| size.to_string());
-    FunctionError::new(
-        Code::BodyTooLarge,
-        format!("the body has {size} bytes, body_limit_mib allows {limit}"),
-    )
-    .hint("send npy (application/x-npy), which is several times smaller than JSON, or split the batch")
+fn too_large(size: Option<u64>, BodyLimit { bytes, setting }: BodyLimit) -> FunctionError {
+    let size = size.map_or_else(|| format!("more than {bytes}"), |size| size.to_string());
+    FunctionError::new(Code::BodyTooLarge, format!("the body has {size} bytes, {setting} allows {bytes}"))
+        .hint("send npy (application/x-npy), which is several times smaller than JSON, or split the batch")
 }
 
 async fn discard(body: &mut Incoming) {

@@ -19,7 +19,7 @@ use modelet_worker::{Connection, FeedError};
 
 use crate::dispatch::{Place, Seat};
 use crate::gateway::Gateway;
-use crate::gateway::body::{self, Collected, Held};
+use crate::gateway::body::{self, BodyLimit, Collected, Held};
 use crate::gateway::record::CallRecord;
 use crate::gateway::timing::{self, Inner, SERVER_TIMING};
 use crate::store::catalog::VersionEntry;
@@ -37,34 +37,51 @@ impl Gateway {
     /// Walks a call through the platform. Dropping the future (the client left) gives up its place in line; a call that an
     /// instance has already goes on in a task of its own, since the instance cannot be made to stop.
     pub(super) async fn call(self: Arc<Self>, route: Route, request: Request<Incoming>) -> Response<Body> {
-        let id = InvocationId(ulid::Ulid::generate().to_string());
+        let id = new_id();
         let protocol = route.protocol;
         let entry = match self.admit(&route).await {
             Ok(entry) => entry,
-            Err(error) => return refused(protocol, error, &id),
+            Err(error) => return refused(protocol, error, &id).map(Body::from),
         };
-        let mut record = CallRecord::start(self.dispatch.clone(), id.clone(), &entry, protocol.as_str());
-        let mut response = match self.begin(&entry, request, &mut record).await {
-            Ok((request, seat, place)) => {
-                let sent =
-                    Sent { gateway: self, protocol, limit_bytes: entry.card.settings.response_limit_bytes() };
-                // The task ends by itself: by the answer, the death of the instance, or the request's deadline.
-                let answer = tokio::spawn(sent.finish(request, seat, place, record));
-                answer.await.unwrap_or_else(|error| {
-                    let error =
-                        PlatformError::new(Code::Internal, format!("the call was broken off: {error}"));
-                    modelet_protocol::error(protocol, &error.into(), Some(&id)).map(Body::from)
-                })
+        let mut record = CallRecord::start(self.dispatch.clone(), id, &entry, protocol.as_str());
+        let response = match self.receive(&entry, request, &mut record).await {
+            Ok(request) => {
+                let limit_bytes = entry.card.settings.response_limit_bytes();
+                self.walk(protocol, &entry, request, record, limit_bytes).await
             }
-            Err(failure) => failed(protocol, &failure, record),
+            Err(failure) => ended(failure, protocol, &entry, record),
         };
-        set_header(response.headers_mut(), HEADER_INVOCATION, &id.0);
-        set_header(response.headers_mut(), HEADER_VERSION, &entry.version.to_string());
-        response
+        response.map(Body::new)
+    }
+
+    /// The walk of a call whose body is there, until its answer is.
+    pub(super) async fn walk(
+        self: Arc<Self>,
+        protocol: ProtocolName,
+        entry: &Arc<VersionEntry>,
+        mut request: Request<Held>,
+        mut record: CallRecord,
+        limit_bytes: u64,
+    ) -> Answer {
+        let id = record.id().clone();
+        set_header(request.headers_mut(), HEADER_INVOCATION, &id.0);
+        let (seat, place) = match self.take_place(entry, &mut record).await {
+            Ok(taken) => taken,
+            Err(failure) => return ended(failure, protocol, entry, record),
+        };
+        let sent = Sent { gateway: self, protocol, limit_bytes };
+        // The task ends by itself: by the answer, the death of the instance, or the request's deadline.
+        let answer = tokio::spawn(sent.finish(request, seat, place, record));
+        let mut answer = answer.await.unwrap_or_else(|error| {
+            let error = PlatformError::new(Code::Internal, format!("the call was broken off: {error}"));
+            modelet_protocol::error(protocol, &error.into(), Some(&id)).map(Held::of)
+        });
+        name(&mut answer, &id, entry);
+        answer
     }
 
     /// Finds what is called, and waits until what comes of the call can be recorded.
-    async fn admit(&self, route: &Route) -> Result<Arc<VersionEntry>, PlatformError> {
+    pub(super) async fn admit(&self, route: &Route) -> Result<Arc<VersionEntry>, PlatformError> {
         let Some(name) = &route.function else {
             return Err(PlatformError::new(Code::RouteNotFound, "the path names no function"));
         };
@@ -73,26 +90,33 @@ impl Gateway {
         Ok(entry)
     }
 
-    /// Until an instance has the call.
-    async fn begin(
+    /// Until the body is there.
+    async fn receive(
         &self,
-        entry: &Arc<VersionEntry>,
+        entry: &VersionEntry,
         request: Request<Incoming>,
         record: &mut CallRecord,
-    ) -> Result<(Request<Held>, Seat, Place), Failure> {
+    ) -> Result<Request<Held>, Failure> {
         let (mut head, incoming) = request.into_parts();
-        let limit = entry.card.settings.body_limit_bytes();
+        let limit = BodyLimit::of(&entry.card.settings);
         let expects_continue = head.headers.contains_key(EXPECT);
         let held = body::read(incoming, limit, &self.buffer, self.body_timeout, expects_continue).await?;
         record.received(held.bytes.len());
         make_end_to_end(&mut head.headers);
-        set_header(&mut head.headers, HEADER_INVOCATION, &record.id().0);
         // A body may take its time: the version may be gone by now.
         self.catalog.resolve(&entry.card.name, Qualifier::Version(entry.version))?;
+        Ok(Request::from_parts(head, held))
+    }
 
+    /// Until an instance has the call.
+    async fn take_place(
+        &self,
+        entry: &Arc<VersionEntry>,
+        record: &mut CallRecord,
+    ) -> Result<(Seat, Place), PlatformError> {
         let (seat, place) = self.dispatch.version(entry).arrive()?.wait().await?;
         record.assigned(&place);
-        Ok((Request::from_parts(head, held), seat, place))
+        Ok((seat, place))
     }
 }
 
@@ -125,11 +149,11 @@ impl Sent {
         seat: Seat,
         place: Place,
         mut record: CallRecord,
-    ) -> Response<Body> {
+    ) -> Answer {
         match self.send(request, seat, place, &mut record).await {
             Ok(answer) => {
                 record.finish();
-                answer.map(Body::new)
+                answer
             }
             // The seat and the connection, dropped by now, are given up.
             Err(failure) => failed(self.protocol, &failure, record),
@@ -241,24 +265,47 @@ async fn reason(seat: &mut Seat, place: &mut Place, error: &FeedError) -> Platfo
 }
 
 /// The answer to a call that failed before or without an answer of the function.
-fn failed(protocol: ProtocolName, failure: &Failure, record: CallRecord) -> Response<Body> {
+fn failed(protocol: ProtocolName, failure: &Failure, record: CallRecord) -> Answer {
     let mut response = modelet_protocol::error(protocol, failure, Some(record.id()));
     let timing = record.failed(failure, response.status().as_u16());
     response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
     response.headers_mut().insert(HEADER_ERROR, HeaderValue::from_static(failure.code().as_str()));
-    response.map(Body::from)
+    response.map(Held::of)
+}
+
+/// The same, with whose it is.
+fn ended(
+    failure: impl Into<Failure>,
+    protocol: ProtocolName,
+    entry: &VersionEntry,
+    record: CallRecord,
+) -> Answer {
+    let id = record.id().clone();
+    let mut answer = failed(protocol, &failure.into(), record);
+    name(&mut answer, &id, entry);
+    answer
+}
+
+fn name(answer: &mut Answer, id: &InvocationId, entry: &VersionEntry) {
+    set_header(answer.headers_mut(), HEADER_INVOCATION, &id.0);
+    set_header(answer.headers_mut(), HEADER_VERSION, &entry.version.to_string());
+}
+
+/// The id of a new call.
+pub(super) fn new_id() -> InvocationId {
+    InvocationId(ulid::Ulid::generate().to_string())
 }
 
 /// The answer to a call that was not let in: there is no record of it, since no function had it.
-fn refused(protocol: ProtocolName, error: PlatformError, id: &InvocationId) -> Response<Body> {
+pub(super) fn refused(protocol: ProtocolName, error: PlatformError, id: &InvocationId) -> Response<Bytes> {
     let mut response = modelet_protocol::error(protocol, &error.into(), Some(id));
     let timing = timing::header(&Phases::default(), &Inner::default());
     response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
-    response.map(Body::from)
+    response
 }
 
 /// Removes what concerns one connection only (RFC 9110, 7.6.1), and what the next connection states anew.
-fn make_end_to_end(headers: &mut HeaderMap) {
+pub(super) fn make_end_to_end(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -286,7 +333,7 @@ fn make_end_to_end(headers: &mut HeaderMap) {
     }
 }
 
-fn set_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub(super) fn set_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
     // Ids, names and numbers of ours are always valid header values.
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(HeaderName::from_static(name), value);

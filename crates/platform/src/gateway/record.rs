@@ -49,6 +49,7 @@ impl CallRecord {
             status: CLIENT_LEFT,
             outcome: Outcome::Cancelled,
             code: None,
+            attempt: None,
             cold_start: false,
             started_from: None,
             phases: Phases::default(),
@@ -65,6 +66,11 @@ impl CallRecord {
     /// The id of the call.
     pub fn id(&self) -> &InvocationId {
         &self.record.id
+    }
+
+    /// It is an attempt of an asynchronous invocation; the first is 1.
+    pub fn attempt(&mut self, number: u32) {
+        self.record.attempt = Some(number);
     }
 
     /// The body is there.

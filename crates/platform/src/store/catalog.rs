@@ -1,13 +1,14 @@
 //! Functions and their versions: on disk first, then in memory, where every call looks them up.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use modelet_core::{ArtifactCard, Code, FunctionName, PlatformError, Qualifier, Version};
 use rusqlite::{Connection, params};
 
+use crate::store::accepted::Accepted;
 use crate::store::artifacts::{Artifacts, Prepared};
 use crate::store::schema;
 use crate::store::store_failed;
@@ -54,6 +55,7 @@ impl FunctionEntry {
 /// All functions.
 pub struct Catalog {
     writer: Writer,
+    path: PathBuf,
     artifacts: Artifacts,
     functions: RwLock<HashMap<FunctionName, Arc<FunctionEntry>>>,
     /// The last number of each function, deleted ones included. Held while something changes: one deploy or delete at a
@@ -65,8 +67,8 @@ impl Catalog {
     /// Opens `state.db` in the data folder, and removes artifacts that no version needs.
     pub fn open(data: &Path) -> Result<Self, PlatformError> {
         let what = "open state.db";
-        let mut connection =
-            writer::open(&data.join("state.db"), Durability::Full).map_err(|e| store_failed(what, e))?;
+        let path = data.join("state.db");
+        let mut connection = writer::open(&path, Durability::Full).map_err(|e| store_failed(what, e))?;
         schema::migrate(&mut connection, schema::STATE).map_err(|e| store_failed(what, e))?;
         let functions = load(&connection).map_err(|e| store_failed("read state.db", e))?;
         let numbers = load_numbers(&connection).map_err(|e| store_failed("read state.db", e))?;
@@ -75,6 +77,7 @@ impl Catalog {
             .map_err(|e| store_failed("start the writer", e))?;
         let catalog = Self {
             writer,
+            path,
             artifacts,
             functions: RwLock::new(functions),
             numbers: tokio::sync::Mutex::new(numbers),
@@ -82,6 +85,11 @@ impl Catalog {
         let wanted = catalog.wanted();
         catalog.artifacts.sweep(&wanted).map_err(|e| store_failed("look through the artifacts", e))?;
         Ok(catalog)
+    }
+
+    /// The asynchronous invocations, which lie in the same database: they go with their function.
+    pub fn accepted(&self) -> Result<Accepted, PlatformError> {
+        Accepted::open(self.writer.clone(), &self.path)
     }
 
     /// The unpacked artifacts.

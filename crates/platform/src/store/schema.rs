@@ -4,7 +4,8 @@
 use rusqlite::Connection;
 
 /// Functions and versions (`state.db`).
-pub const STATE: &[&str] = &["
+pub const STATE: &[&str] = &[
+    "
     CREATE TABLE functions (
         name TEXT PRIMARY KEY,
         -- the version that the default alias `live` points at
@@ -29,7 +30,30 @@ pub const STATE: &[&str] = &["
         evidence TEXT NOT NULL,
         PRIMARY KEY (function, version)
     ) STRICT;
-"];
+",
+    "
+    -- asynchronous invocations
+    CREATE TABLE accepted (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        function TEXT NOT NULL REFERENCES functions (name) ON DELETE CASCADE,
+        -- method, path and headers; then the body. Empty when it has ended
+        request BLOB NOT NULL,
+        body BLOB NOT NULL,
+        accepted_at_ms INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        due_at_ms INTEGER NOT NULL,
+        -- absent until it has ended
+        expires_at_ms INTEGER,
+        status INTEGER,
+        answer_headers BLOB,
+        answer BLOB
+    ) STRICT;
+    CREATE INDEX accepted_waiting ON accepted (seq) WHERE expires_at_ms IS NULL;
+    CREATE INDEX accepted_ended ON accepted (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+    CREATE INDEX accepted_by_function ON accepted (function);
+",
+];
 
 /// Records of invocations and output lines (`logs.db`).
 pub const LOGS: &[&str] = &[

@@ -91,6 +91,7 @@ pub mod tests {
             status: 200,
             outcome: Outcome::Ok,
             code: None,
+            attempt: None,
             cold_start: true,
             started_from: None,
             phases,

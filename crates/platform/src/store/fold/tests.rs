@@ -15,6 +15,7 @@ fn call(id: u64) -> Entry {
         status: 200,
         outcome: Outcome::Ok,
         code: None,
+        attempt: None,
         cold_start: id == 1,
         started_from: None,
         phases: Phases::default(),
