@@ -55,13 +55,14 @@ fn text(record: &LogRecord) -> String {
 fn invocation(call: &InvocationRecord) -> String {
     let instance = call.instance.as_ref().map_or("-", |instance| instance.0.as_str());
     let code = call.code.map_or_else(String::new, |code| format!(" {code}"));
+    let attempt = call.attempt.map_or_else(String::new, |attempt| format!(" attempt {attempt}"));
     let cold = if call.cold_start {
         format!(", cold start: start {:.1}, load {:.1}", call.phases.start_ms, call.phases.load_ms)
     } else {
         String::new()
     };
     format!(
-        "{} {instance} {} {} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), billed {} ms, {} in, {} out",
+        "{} {instance} {} {}{attempt} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), billed {} ms, {} in, {} out",
         output::moment(call.arrived_at_ms),
         call.id,
         call.protocol,
