@@ -21,7 +21,7 @@ use crate::store::accepted::Asked;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Gateway {
-    /// Works on what was accepted, until [`Asynchronous::close`]; returns when every attempt is over.
+    /// Works on what was accepted, until [`Asynchronous::close`](super::Asynchronous::close); returns when every attempt is over.
     pub async fn work_off(self: Arc<Self>) {
         let mut attempts = JoinSet::new();
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
