@@ -11,6 +11,7 @@ use crate::manifest::Manifest;
 use crate::name::FunctionName;
 use crate::settings::Settings;
 use crate::signature::Signature;
+use crate::steps::Steps;
 
 /// What computes a model.
 #[derive(
@@ -80,6 +81,9 @@ pub struct ArtifactCard {
     /// What the model was made of, where the user gave something else, such as `XGBoost 3.2.0, binary:logistic, 50 trees`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// What is done before and after it.
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
+    pub steps: Steps,
     /// What computes it.
     pub engine: EngineName,
     /// The version of the engine that the choice was made with.
@@ -92,7 +96,7 @@ pub struct ArtifactCard {
 
 impl ArtifactCard {
     /// The newest format that this program reads and the one it writes.
-    pub const FORMAT_VERSION: u32 = 1;
+    pub const FORMAT_VERSION: u32 = 2;
     /// The formats of models that a runtime serves.
     pub const MODEL_FORMATS: &'static [&'static str] = &["onnx"];
     /// The card's name inside the artifact.
@@ -119,6 +123,11 @@ impl ArtifactCard {
         self.manifest.check_environment()?;
         if let Some(file) = self.files.iter().find(|file| !is_safe_path(&file.path)) {
             return Err(format!("{:?} is not a relative path", file.path));
+        }
+        if let Some(text) = &self.steps.text
+            && !self.files.iter().any(|file| file.path == text.tokenizer)
+        {
+            return Err(format!("its tokenizer {:?} is not among its files", text.tokenizer));
         }
         if !self.files.iter().any(|file| file.path == self.model) {
             return Err(format!("its model {:?} is not among its files", self.model));

@@ -5,6 +5,7 @@
 //! - [`signature`]: what a model takes and gives
 //! - [`manifest`]: what `modelet.toml` may say
 //! - [`settings`]: every limit of a function, with its default
+//! - [`steps`]: what is done before and after a model
 //! - [`artifact`]: the card inside an artifact
 //! - [`end`]: why an instance ended
 //! - [`record`]: what is kept of one invocation and of one instance
@@ -25,6 +26,7 @@ pub mod name;
 pub mod record;
 pub mod settings;
 pub mod signature;
+pub mod steps;
 pub mod tensor;
 pub mod usage;
 
@@ -36,5 +38,6 @@ pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Ver
 pub use record::{InstanceRecord, InvocationRecord, Outcome, Phases};
 pub use settings::Settings;
 pub use signature::{Dim, InputSpec, OutputKind, OutputSpec, Signature};
+pub use steps::Steps;
 pub use tensor::{DType, Data, Tensor, TensorError, Value};
 pub use usage::Usage;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::EngineName;
 use crate::name::FunctionName;
 use crate::settings::SettingsPatch;
+use crate::steps::Pooling;
 
 /// A manifest, as written by the user.
 ///
@@ -27,6 +28,10 @@ use crate::settings::SettingsPatch;
 ///
 /// [settings]
 /// memory_mib = 512
+///
+/// [text]                        # the model takes text: read from the folder where it has a tokenizer.json
+/// pooling = "mean"              # none | mean | mean_sqrt_len | max | cls
+/// normalize = true
 ///
 /// [inputs.X]
 /// columns = ["age", "income"]   # names along the last axis
@@ -67,6 +72,9 @@ pub struct Manifest {
     /// Variables whose values are secrets of the platform, by the secret's name: neither artifact nor log has the value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
+    /// Text to tokens, where the folder does not say it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextNotes>,
     /// Limits that differ from the defaults.
     #[serde(default)]
     pub settings: SettingsPatch,
@@ -224,6 +232,30 @@ impl NonFinite {
     fn is_default(&self) -> bool {
         *self == Self::Null
     }
+}
+
+/// What a manifest says of text; what is absent is read from the model's folder.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TextNotes {
+    /// True when the model takes tokens all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub off: bool,
+    /// The tokenizer's file, relative to the manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
+    /// Tokens of one text; longer texts are cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    /// What is put before each text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// How the vectors of tokens become one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
+    /// True when that vector is made one long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<bool>,
 }
 
 /// What a manifest adds to an input.

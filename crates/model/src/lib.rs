@@ -6,6 +6,7 @@
 //! - [`onnx`]: what an ONNX file says about itself, read without its weights
 //! - [`detect`]: what a file that is not ONNX looks like
 //! - [`mod@examples`], [`mod@compare`]: example rows, and whether two answers about them agree
+//! - [`mod@steps`]: what is done before and after a model, such as text to tokens
 //! - [`rows`]: how several calls become one, and its answer theirs
 //!
 //! Deliberately absent: HTTP, JSON, the environment of the process. Paths and settings are passed in.
@@ -19,6 +20,7 @@ pub mod onnx;
 pub mod onnxruntime;
 pub mod rows;
 pub mod rten;
+pub mod steps;
 pub mod tabular;
 
 mod binding;
@@ -27,3 +29,4 @@ pub use compare::{Agreement, compare};
 pub use engine::{Engine, LoadOptions, Model, engine};
 pub use examples::examples;
 pub use onnx::{OnnxSummary, describe_onnx, summarize};
+pub use steps::load;

@@ -127,6 +127,8 @@ pub enum Command {
     Probe {
         /// The model's file.
         model: PathBuf,
+        /// What is done before and after it, JSON.
+        steps: String,
         /// The question, JSON.
         question: String,
     },

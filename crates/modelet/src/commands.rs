@@ -49,7 +49,7 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Engines(engines) => on_this_thread(async move { engines::run(&common, &engines).await }),
         Command::Explain(explain) => explain::run(&common, &explain),
         Command::Completions { shell } => completions::run(shell),
-        Command::Probe { model, question } => probe::run(&model, &question),
+        Command::Probe { model, steps, question } => probe::run(&model, &steps, &question),
     }
 }
 

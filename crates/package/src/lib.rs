@@ -3,6 +3,7 @@
 //! - [`source`]: what the user points at: a model file, or a folder with a model and a manifest
 //! - [`importer`]: recognises a model and says which files belong to it
 //! - [`pickle`]: what a Python model file says, found without running it
+//! - [`steps`]: what is done before and after the model
 //! - [`notes`]: what a manifest adds to the model's signature
 //! - [`probe`]: loads a model with an engine and measures it, in a process of its own
 //! - [`evidence`]: what the probes found, and the engine that follows from it
@@ -19,6 +20,7 @@ pub mod notes;
 pub mod pickle;
 pub mod probe;
 pub mod source;
+pub mod steps;
 
 pub use artifact::{Packed, pack};
 pub use batching::Batching;

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use modelet_core::{Code, EngineName, FunctionError, Signature};
-use modelet_model::{LoadOptions, compare, examples};
+use modelet_core::{Code, EngineName, FunctionError, Signature, Steps};
+use modelet_model::{LoadOptions, Model, compare, examples};
 use serde::{Deserialize, Serialize};
 
 use crate::batching::Together;
@@ -62,26 +62,36 @@ pub enum Finding {
 }
 
 /// Answers a question, in this process.
-pub fn answer(question: &Question, model: &Path, options: &LoadOptions) -> Finding {
+pub fn answer(question: &Question, model: &Path, steps: &Steps, options: &LoadOptions) -> Finding {
+    let model = &Asked { model, steps, options };
     let found = match question {
-        Question::Measure { engine } => {
-            measure(*engine, model, options).map(|m| Finding::Measured(Box::new(m)))
-        }
-        Question::Compare { reference, other } => {
-            agree(*reference, *other, model, options).map(Finding::Agree)
-        }
-        Question::Together { engine } => together::together(*engine, model, options).map(Finding::Together),
+        Question::Measure { engine } => measure(*engine, model).map(|m| Finding::Measured(Box::new(m))),
+        Question::Compare { reference, other } => agree(*reference, *other, model).map(Finding::Agree),
+        Question::Together { engine } => together::together(*engine, model).map(Finding::Together),
     };
     found.unwrap_or_else(|error| Finding::Refused(error.code, error.message))
 }
 
-fn measure(engine: EngineName, path: &Path, options: &LoadOptions) -> Result<Measured, FunctionError> {
+/// The model that a question is about.
+struct Asked<'a> {
+    model: &'a Path,
+    steps: &'a Steps,
+    options: &'a LoadOptions,
+}
+
+impl Asked<'_> {
+    fn load(&self, engine: EngineName) -> Result<Box<dyn Model>, FunctionError> {
+        modelet_model::load(engine, self.model, self.steps, self.options)
+    }
+}
+
+fn measure(engine: EngineName, asked: &Asked) -> Result<Measured, FunctionError> {
     let started = Instant::now();
+    let mut model = asked.load(engine)?;
     let engine = modelet_model::engine(engine);
-    let mut model = engine.load(path, options)?;
     let load_ms = ms(started.elapsed());
     let mut signature = model.signature().clone();
-    modelet_model::describe_onnx(&mut signature, &modelet_model::summarize(path)?);
+    modelet_model::describe_onnx(&mut signature, &modelet_model::summarize(asked.model)?);
     let row = examples(&signature, 1, EXAMPLE_SEED);
     let started = Instant::now();
     let outputs = model.predict(row.clone(), None);
@@ -94,7 +104,7 @@ fn measure(engine: EngineName, path: &Path, options: &LoadOptions) -> Result<Mea
         Err(error) => return Err(error),
     };
     Ok(Measured {
-        version: engine.version(options)?,
+        version: engine.version(asked.options)?,
         signature,
         load_ms,
         first_ms,
@@ -115,14 +125,9 @@ fn warm(mut call: impl FnMut() -> Result<(), FunctionError>) -> Result<f64, Func
     Ok(ms(times[times.len() / 2]))
 }
 
-fn agree(
-    reference: EngineName,
-    other: EngineName,
-    path: &Path,
-    options: &LoadOptions,
-) -> Result<f64, FunctionError> {
-    let mut reference = modelet_model::engine(reference).load(path, options)?;
-    let mut other = modelet_model::engine(other).load(path, options)?;
+fn agree(reference: EngineName, other: EngineName, asked: &Asked) -> Result<f64, FunctionError> {
+    let mut reference = asked.load(reference)?;
+    let mut other = asked.load(other)?;
     let mut largest = 0.0_f64;
     let signature: Signature = reference.signature().clone();
     for (rows, seed) in [(1, EXAMPLE_SEED), (EXAMPLE_ROWS, EXAMPLE_SEED + 1)] {

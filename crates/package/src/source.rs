@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use modelet_core::{Code, FunctionError, FunctionName, Manifest, digest};
+use modelet_core::{Code, FunctionError, FunctionName, Manifest, Steps, digest};
 use sha2::{Digest, Sha256};
 
 use crate::importer;
+use crate::steps;
 
 /// The manifest's name in a folder.
 pub const MANIFEST_FILE: &str = "modelet.toml";
@@ -38,6 +39,8 @@ pub struct Source {
     pub format: &'static str,
     /// What it was made of, where that is something else.
     pub origin: Option<String>,
+    /// What is done before and after it.
+    pub steps: Steps,
     /// The model, one of `files`.
     pub model: SourceFile,
     /// Every file, sorted by path.
@@ -75,11 +78,18 @@ impl Source {
         for file in imported.files {
             files.push(SourceFile::read(&file, &folder.join(&file))?);
         }
+        let (steps, tokenizer) = match imported.origin {
+            None => steps::find(&model, &manifest)?,
+            Some(_) => (Steps::default(), None),
+        };
+        if let (Some(text), Some(place)) = (&steps.text, tokenizer) {
+            files.push(SourceFile::read(&text.tokenizer, &place)?);
+        }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let model = files.iter().find(|file| file.path == imported.model).cloned().ok_or_else(|| {
             FunctionError::new(Code::Internal, format!("{} is not among its own files", imported.model))
         })?;
-        Ok(Self { manifest, name, format: imported.format, origin: imported.origin, model, files })
+        Ok(Self { manifest, name, format: imported.format, origin: imported.origin, steps, model, files })
     }
 
     /// What the user gave, in words.
@@ -87,11 +97,24 @@ impl Source {
         self.origin.clone().unwrap_or_else(|| self.format.to_owned())
     }
 
+    /// The steps, with the files that they need by where they lie now.
+    pub fn steps_in_place(&self) -> Steps {
+        let mut steps = self.steps.clone();
+        if let Some(text) = &mut steps.text
+            && let Some(file) = self.files.iter().find(|file| file.path == text.tokenizer)
+        {
+            text.tokenizer = file.place.to_string_lossy().into_owned();
+        }
+        steps
+    }
+
     /// SHA-256 over the content of all files and the manifest: equal sources are equal artifacts.
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
         // A manifest is plain data, which always becomes JSON.
         hasher.update(serde_json::to_vec(&self.manifest).unwrap_or_default());
+        // What they were read from is not among the files.
+        hasher.update(serde_json::to_vec(&self.steps).unwrap_or_default());
         for file in &self.files {
             hasher.update(format!("\n{} {} {}", file.sha256, file.size_bytes, file.path));
         }
@@ -138,6 +161,12 @@ fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
     models.sort();
     match models.as_slice() {
         [model] => Ok(model.clone()),
+        [] if folder.join(steps::MODEL_FOLDER).is_dir() => {
+            let below = folder.join(steps::MODEL_FOLDER);
+            // Others beside it are the same in other precisions.
+            let plain = below.join("model.onnx");
+            if plain.is_file() { Ok(plain) } else { only_model(&below) }
+        }
         [] => Err(FunctionError::new(Code::ModelRefused, format!("{} has no model file", folder.display()))
             .hint("put a .onnx file there, or name the model in modelet.toml: model = \"FILE\"")),
         several => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Request;
-use modelet_core::{Code, EngineName, FunctionError, FunctionName, Settings};
+use modelet_core::{Code, EngineName, FunctionError, FunctionName, Settings, Steps};
 use modelet_package::artifact::Plan;
 use modelet_package::batching::prove;
 use modelet_package::evidence::fit_concurrency;
@@ -131,7 +131,11 @@ async fn unchanged(
 }
 
 async fn evidence(source: &Source) -> Result<Evidence, Report> {
-    let prober = ChildProber { program: this_program()?, model: source.model.place.clone() };
+    let prober = ChildProber {
+        program: this_program()?,
+        model: source.model.place.clone(),
+        steps: source.steps_in_place(),
+    };
     let wanted = source.manifest.engine.named();
     // Probes wait for child processes: not on the thread that talks to the platform.
     let max_rows = source.manifest.settings.batch_max_rows;
@@ -172,13 +176,15 @@ fn this_program() -> Result<PathBuf, Report> {
 struct ChildProber {
     program: PathBuf,
     model: PathBuf,
+    steps: Steps,
 }
 
 impl Prober for ChildProber {
     fn ask(&self, question: &Question) -> Result<Finding, FunctionError> {
         let failed = |what: String| FunctionError::new(Code::ModelRefused, what);
+        let steps = serde_json::to_string(&self.steps).map_err(|error| failed(error.to_string()))?;
         let asked = serde_json::to_string(question).map_err(|error| failed(error.to_string()))?;
-        let args: [OsString; 3] = ["probe".into(), self.model.clone().into(), asked.into()];
+        let args: [OsString; 4] = ["probe".into(), self.model.clone().into(), steps.into(), asked.into()];
         let env = [("ORT_DISABLE_TELEMETRY".into(), "1".into())];
         let running = run_once(&self.program, &args, &env, PROBE_LIMIT);
         let finished = tokio::runtime::Handle::current()

@@ -2,20 +2,26 @@
 
 use std::path::Path;
 
-use modelet_core::Code;
+use modelet_core::{Code, Steps};
 use modelet_model::LoadOptions;
 use modelet_package::probe::{self, Question};
+use serde::de::DeserializeOwned;
 
 use crate::engines;
 use crate::output;
 use crate::report::Report;
 
-pub fn run(model: &Path, question: &str) -> Result<(), Report> {
-    let question: Question = serde_json::from_str(question)
-        .map_err(|error| Report::new(Code::Internal, format!("{question:?} is not a question: {error}")))?;
+pub fn run(model: &Path, steps: &str, question: &str) -> Result<(), Report> {
+    let (steps, question): (Steps, Question) = (read(steps)?, read(question)?);
     let library = engines::locate().ok().map(|found| found.path);
-    let finding = probe::answer(&question, model, &LoadOptions { threads: 1, onnxruntime_library: library });
+    let options = LoadOptions { threads: 1, onnxruntime_library: library };
+    let finding = probe::answer(&question, model, &steps, &options);
     // On one line: engines may print before it.
     output::line(serde_json::to_string(&finding).unwrap_or_default());
     Ok(())
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Report> {
+    let bad = |error| Report::new(Code::Internal, format!("{text:?} is not what a probe is asked: {error}"));
+    serde_json::from_str(text).map_err(bad)
 }

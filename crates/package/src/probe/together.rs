@@ -1,14 +1,13 @@
 //! Example rows, answered together and alone.
 
 use std::ops::Range;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use modelet_core::{EngineName, FunctionError, Signature};
 use modelet_model::rows::{self, Inputs, Outputs};
-use modelet_model::{LoadOptions, Model, OnnxSummary, compare, examples, summarize};
+use modelet_model::{Model, OnnxSummary, compare, examples, summarize};
 
-use super::{ABSOLUTE_TOLERANCE, EXAMPLE_SEED, RELATIVE_TOLERANCE, ms};
+use super::{ABSOLUTE_TOLERANCE, Asked, EXAMPLE_SEED, RELATIVE_TOLERANCE, ms};
 use crate::batching::Together;
 
 /// The calls of each round, by their rows: single rows, a client's own batch beside others, and many, which engines compute
@@ -27,17 +26,13 @@ const SHARE_A_SCALE: [&str; 3] = ["DynamicQuantizeLinear", "DynamicQuantizeMatMu
 ///
 /// # Errors
 /// When the model cannot be loaded, or does not take the example rows.
-pub(super) fn together(
-    engine: EngineName,
-    path: &Path,
-    options: &LoadOptions,
-) -> Result<Together, FunctionError> {
-    let summary = summarize(path)?;
+pub(super) fn together(engine: EngineName, asked: &Asked) -> Result<Together, FunctionError> {
+    let summary = summarize(asked.model)?;
     let mut found = Together { differs: shared_scale(&summary), ..Together::default() };
     if found.differs.is_some() {
         return Ok(found);
     }
-    let mut model = modelet_model::engine(engine).load(path, options)?;
+    let mut model = asked.load(engine)?;
     let mut signature = model.signature().clone();
     modelet_model::describe_onnx(&mut signature, &summary);
     for (calls, seed) in ROUNDS.iter().zip(EXAMPLE_SEED..) {

@@ -32,7 +32,7 @@ impl ModelHandler {
             threads: settings.engine_threads(),
             onnxruntime_library: config.onnxruntime.clone(),
         };
-        let model = modelet_model::engine(card.engine).load(&config.model(), &options)?;
+        let model = modelet_model::load(card.engine, &config.model(), &card.steps, &options)?;
         let context = FunctionContext {
             name: card.name.clone(),
             version: config.version,

@@ -1,0 +1,32 @@
+//! A model with its steps: what is done before and after it. To its callers it is a model like any other.
+//!
+//! - [`text`]: text to tokens
+//! - [`pooling`]: the vectors of tokens to one
+
+mod pooling;
+mod text;
+
+use std::path::Path;
+
+use modelet_core::{EngineName, FunctionError, Steps};
+
+use crate::engine::{LoadOptions, Model, engine};
+
+/// Loads a model file with an engine, and lays its steps around it; what they need lies in the model's folder.
+///
+/// # Errors
+/// As [`crate::Engine::load`]; `model-refused` also when a step does not fit the model, or its file is damaged.
+pub fn load(
+    name: EngineName,
+    path: &Path,
+    steps: &Steps,
+    options: &LoadOptions,
+) -> Result<Box<dyn Model>, FunctionError> {
+    let model = engine(name).load(path, options)?;
+    match &steps.text {
+        Some(step) => {
+            Ok(Box::new(text::TextModel::around(model, step, path.parent().unwrap_or(Path::new("")))?))
+        }
+        None => Ok(model),
+    }
+}
