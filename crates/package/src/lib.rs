@@ -1,6 +1,8 @@
 //! How an artifact is made.
 //!
-//! - [`source`]: what the user points at: a model file, or a folder with a model and a manifest
+//! - [`given`]: what the user points at, looked through for the one model in it
+//! - [`archive`], [`mlflow`]: archives, and folders that MLflow wrote
+//! - [`source`]: that model and everything that belongs to it, read and checked
 //! - [`importer`]: recognises a model and says which files belong to it
 //! - [`pickle`]: what a Python model file says, found without running it
 //! - [`steps`]: what is done before and after the model
@@ -12,10 +14,13 @@
 //!
 //! Deliberately absent: the platform, and the starting of processes: whoever packages passes in how a probe is run.
 
+pub mod archive;
 pub mod artifact;
 pub mod batching;
 pub mod evidence;
+pub mod given;
 pub mod importer;
+pub mod mlflow;
 pub mod notes;
 pub mod pickle;
 pub mod probe;

@@ -4,7 +4,23 @@ use modelet_core::{Code, Dim, FunctionError, Manifest, OutputKind, Signature};
 
 /// Adds the columns of inputs and the classes of outputs that a manifest names. Refused: a name that the model does not have,
 /// as many names as the model has no room for, a name twice.
-pub fn annotate(mut signature: Signature, manifest: &Manifest) -> Result<Signature, FunctionError> {
+///
+/// `columns`: what something beside the model calls them; they are its one input's, when they fit and nobody says others.
+pub fn annotate(
+    mut signature: Signature,
+    manifest: &Manifest,
+    columns: Option<&[String]>,
+) -> Result<Signature, FunctionError> {
+    if let ([input], Some(columns)) = (signature.inputs.as_mut_slice(), columns)
+        && input.columns.is_none()
+        && input
+            .shape
+            .as_ref()
+            .is_some_and(|shape| shape.len() == 2 && shape[1].fixed() == Some(columns.len()))
+        && check_names(Some(columns), None, "").is_ok()
+    {
+        input.columns = Some(columns.to_vec());
+    }
     for (name, notes) in &manifest.inputs {
         let known: Vec<_> = signature.inputs.iter().map(|input| input.name.clone()).collect();
         let input = signature.inputs.iter_mut().find(|input| input.name == *name);
@@ -50,19 +66,39 @@ mod tests {
 
     use super::*;
 
-    fn with_columns(input: &str, columns: &[&str]) -> Result<Signature, FunctionError> {
-        let x = InputSpec {
+    fn matrix() -> InputSpec {
+        InputSpec {
             name: "x".into(),
             dtype: DType::F32,
             shape: Some(vec![Dim::Dynamic, Dim::Fixed(2)]),
             optional: false,
             columns: None,
             categories: None,
-        };
+        }
+    }
+
+    fn with_columns(input: &str, columns: &[&str]) -> Result<Signature, FunctionError> {
+        let x = matrix();
         let columns = Some(columns.iter().map(|column| (*column).to_owned()).collect());
         let mut manifest = Manifest::default();
         manifest.inputs.insert(input.to_owned(), InputNotes { columns });
-        annotate(Signature { inputs: vec![x], outputs: vec![] }, &manifest)
+        annotate(
+            Signature { inputs: vec![x], outputs: vec![] },
+            &manifest,
+            Some(&["p".to_owned(), "q".to_owned()]),
+        )
+    }
+
+    #[test]
+    fn names_from_beside_the_model_count_where_nobody_says_others() {
+        assert_eq!(with_columns("x", &["a", "b"]).unwrap().inputs[0].columns.as_deref().unwrap(), ["a", "b"]);
+        let x = Signature { inputs: vec![matrix()], outputs: vec![] };
+        let named = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            annotate(x.clone(), &Manifest::default(), Some(&names)).unwrap().inputs[0].columns.clone()
+        };
+        assert_eq!(named(&["p", "q"]).unwrap(), ["p", "q"]);
+        assert_eq!((named(&["p"]), named(&["p", "p"])), (None, None));
     }
 
     #[test]

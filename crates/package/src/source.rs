@@ -1,19 +1,13 @@
 //! What the user points at: a model file, or a folder with a model and perhaps a manifest.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError, FunctionName, Manifest, Steps, digest};
 use sha2::{Digest, Sha256};
 
-use crate::importer;
-use crate::steps;
-
-/// The manifest's name in a folder.
-pub const MANIFEST_FILE: &str = "modelet.toml";
-/// Most entries of a folder that are looked at when it names no model.
-const MAX_ENTRIES: usize = 10_000;
+use crate::given::{self, Given, unreadable};
+use crate::{importer, steps};
 
 /// One file that goes into the artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +35,8 @@ pub struct Source {
     pub origin: Option<String>,
     /// What is done before and after it.
     pub steps: Steps,
+    /// Names of its columns, where something beside it says them.
+    pub columns: Option<Vec<String>>,
     /// The model, one of `files`.
     pub model: SourceFile,
     /// Every file, sorted by path.
@@ -51,27 +47,7 @@ impl Source {
     /// Reads what lies at `path`; what an importer has to rewrite is put into the folder `work`. An error says what is wrong and
     /// what to do; nothing at `path` is changed.
     pub fn open(path: &Path, work: &Path) -> Result<Self, FunctionError> {
-        let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-        let (manifest, model) = if metadata.is_dir() {
-            let manifest = read_manifest(&path.join(MANIFEST_FILE))?;
-            let model = match &manifest.model {
-                Some(model) => path.join(model),
-                None => only_model(path)?,
-            };
-            (manifest, model)
-        } else if path.file_name().is_some_and(|name| name == MANIFEST_FILE) {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            return Self::open(folder.unwrap_or(Path::new(".")), work);
-        } else {
-            (Manifest::default(), path.to_owned())
-        };
-        let given = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
-        let name =
-            manifest.name.clone().or_else(|| FunctionName::nearest(&given.file_stem()?.to_string_lossy()));
-        if model.exists() && !model.is_file() {
-            let message = format!("{} is not a plain file", model.display());
-            return Err(FunctionError::new(Code::ModelRefused, message).hint("check the path"));
-        }
+        let Given { manifest, name, model, columns } = given::find(path, work)?;
         let imported = importer::import(&model, work)?;
         let folder = &imported.folder;
         let mut files = Vec::new();
@@ -89,7 +65,16 @@ impl Source {
         let model = files.iter().find(|file| file.path == imported.model).cloned().ok_or_else(|| {
             FunctionError::new(Code::Internal, format!("{} is not among its own files", imported.model))
         })?;
-        Ok(Self { manifest, name, format: imported.format, origin: imported.origin, steps, model, files })
+        Ok(Self {
+            manifest,
+            name,
+            format: imported.format,
+            origin: imported.origin,
+            steps,
+            columns,
+            model,
+            files,
+        })
     }
 
     /// What the user gave, in words.
@@ -127,87 +112,5 @@ impl SourceFile {
         let (size_bytes, sha256) =
             File::open(place).and_then(digest::sha256).map_err(|error| unreadable(place, &error))?;
         Ok(Self { path: path.to_owned(), place: place.to_owned(), size_bytes, sha256 })
-    }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> FunctionError {
-    let message = format!("could not read {}: {error}", path.display());
-    FunctionError::new(Code::ModelRefused, message).hint("check the path")
-}
-
-fn read_manifest(path: &Path) -> Result<Manifest, FunctionError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
-        Err(error) => return Err(unreadable(path, &error)),
-    };
-    let bad = |why: &str| FunctionError::new(Code::BadManifest, format!("{}: {why}", path.display()));
-    let manifest: Manifest = toml::from_str(&text).map_err(|error| bad(error.to_string().trim()))?;
-    manifest.check_environment().map_err(|why| bad(&why))?;
-    Ok(manifest)
-}
-
-/// The one model in a folder that has no manifest, or one that names none.
-fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
-    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    let mut models: Vec<(usize, PathBuf)> = entries
-        .take(MAX_ENTRIES)
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter_map(|path| Some((importer::rank(&path).filter(|_| path.is_file())?, path)))
-        .collect();
-    let highest = models.iter().map(|(rank, _)| *rank).max();
-    models.retain(|(rank, _)| Some(*rank) == highest);
-    let mut models: Vec<PathBuf> = models.into_iter().map(|(_, path)| path).collect();
-    models.sort();
-    match models.as_slice() {
-        [model] => Ok(model.clone()),
-        [] if folder.join(steps::MODEL_FOLDER).is_dir() => {
-            let below = folder.join(steps::MODEL_FOLDER);
-            // Others beside it are the same in other precisions.
-            let plain = below.join("model.onnx");
-            if plain.is_file() { Ok(plain) } else { only_model(&below) }
-        }
-        [] => Err(FunctionError::new(Code::ModelRefused, format!("{} has no model file", folder.display()))
-            .hint("put a .onnx file there, or name the model in modelet.toml: model = \"FILE\"")),
-        several => {
-            let names: Vec<_> = several.iter().filter_map(|p| p.file_name()?.to_str()).collect();
-            let message = format!("{} has several models: {}", folder.display(), names.join(", "));
-            Err(FunctionError::new(Code::ModelRefused, message)
-                .hint(format!("say which in modelet.toml: model = \"{}\"", names.first().unwrap_or(&"FILE"))))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(path: &Path) -> FunctionError {
-        Source::open(path, Path::new("/nowhere")).unwrap_err()
-    }
-
-    #[test]
-    fn what_is_not_a_model_is_refused_with_a_next_step() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path();
-        assert!(refused(&path.join("none.onnx")).message.contains("none.onnx"));
-        assert!(refused(path).hint.unwrap().contains("modelet.toml"));
-        fs::write(path.join("a.onnx"), "not a model").unwrap();
-        fs::write(path.join("b.onnx"), "not a model").unwrap();
-        assert!(refused(path).message.ends_with("several models: a.onnx, b.onnx"));
-        assert_eq!(refused(&path.join("a.onnx")).code, Code::ModelRefused);
-        fs::write(path.join("scaler.pkl"), "what it was made of").unwrap();
-        assert!(refused(path).message.ends_with("several models: a.onnx, b.onnx"));
-    }
-
-    #[test]
-    fn a_manifest_is_read_strictly_and_the_wrong_key_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(MANIFEST_FILE), "nmae = \"x\"\n").unwrap();
-        let error = refused(folder.path());
-        assert_eq!(error.code, Code::BadManifest);
-        assert!(error.message.contains("nmae"), "{error}");
-        fs::write(folder.path().join(MANIFEST_FILE), "[settings]\nmemory_mib = \"big\"\n").unwrap();
-        assert!(refused(folder.path()).message.contains("memory_mib"));
     }
 }

@@ -162,7 +162,7 @@ fn plan(source: &Source, name: FunctionName, evidence: &Evidence) -> Result<Plan
     if let Some(batching) = &evidence.batching {
         settings.batch_max_rows = batching.max_rows;
     }
-    let signature = annotate(measured.signature.clone(), manifest)?;
+    let signature = annotate(measured.signature.clone(), manifest, source.columns.as_deref())?;
     Ok(Plan { name, settings, engine: (evidence.chosen, measured.version.clone()), signature })
 }
 

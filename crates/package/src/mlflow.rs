@@ -1,0 +1,155 @@
+//! Folders that MLflow wrote: `MLmodel` says which file is the model, and what its columns are called. Source of the format:
+//! MLflow's documentation, "MLflow Models, Storage Format".
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use modelet_core::artifact::is_safe_path;
+use modelet_core::{Code, FunctionError};
+use serde::Deserialize;
+
+use crate::given::unreadable;
+
+/// The file that makes a folder MLflow's.
+const FILE: &str = "MLmodel";
+/// Largest such file, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+/// Flavors that can be imported, the best first, and the keys under which they name their file.
+const FLAVORS: [(&str, &[&str]); 5] = [
+    ("onnx", &["data"]),
+    ("xgboost", &["data"]),
+    ("lightgbm", &["data"]),
+    ("sklearn", &["pickled_model"]),
+    ("catboost", &["data"]),
+];
+
+/// What a folder of MLflow's says.
+#[derive(Debug)]
+pub struct Mlflow {
+    /// The model's file.
+    pub model: PathBuf,
+    /// Names of its columns.
+    pub columns: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct MlModel {
+    flavors: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    signature: Option<Signature>,
+}
+
+#[derive(Deserialize)]
+struct Signature {
+    /// JSON: a list of columns, or of tensors.
+    inputs: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Column {
+    name: Option<String>,
+}
+
+/// Reads a folder; `None` when MLflow did not write it.
+///
+/// # Errors
+/// `model-refused` when its file is damaged, or there is no flavor that can be imported.
+pub fn read(folder: &Path) -> Result<Option<Mlflow>, FunctionError> {
+    let path = folder.join(FILE);
+    match fs::metadata(&path) {
+        Ok(file) if file.len() <= MAX_BYTES => {}
+        Ok(file) => {
+            return Err(damaged(&path, &format!("it has {} bytes, the limit is {MAX_BYTES}", file.len())));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&path, &error)),
+    }
+    let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+    let said: MlModel = serde_saphyr::from_str(&text)
+        .map_err(|error| damaged(&path, error.to_string().lines().next().unwrap_or_default()))?;
+    let model = model(&said).ok_or_else(|| no_flavor(&path, &said))?;
+    if !is_safe_path(&model) {
+        return Err(damaged(&path, &format!("the path {model:?} leads elsewhere")));
+    }
+    Ok(Some(Mlflow { model: folder.join(model), columns: columns(&said) }))
+}
+
+fn model(said: &MlModel) -> Option<String> {
+    FLAVORS.iter().find_map(|(flavor, keys)| {
+        let flavor = said.flavors.get(*flavor)?;
+        keys.iter().find_map(|key| flavor.get(*key)?.as_str()).map(str::to_owned)
+    })
+}
+
+/// The names of all columns, where each has one.
+fn columns(said: &MlModel) -> Option<Vec<String>> {
+    let inputs = said.signature.as_ref()?.inputs.as_deref()?;
+    let columns: Vec<Column> = serde_json::from_str(inputs).ok()?;
+    columns.into_iter().map(|column| column.name).collect()
+}
+
+fn damaged(path: &Path, why: &str) -> FunctionError {
+    FunctionError::new(Code::ModelRefused, format!("{} cannot be used: {why}", path.display()))
+        .hint("save the model again: mlflow.…save_model(…)")
+}
+
+fn no_flavor(path: &Path, said: &MlModel) -> FunctionError {
+    let found: Vec<_> = said.flavors.keys().map(String::as_str).collect();
+    let known: Vec<_> = FLAVORS.iter().map(|(name, _)| *name).collect();
+    let message =
+        format!("{} has the flavors {}; imported are {}", path.display(), found.join(", "), known.join(", "));
+    FunctionError::new(Code::ModelRefused, message).hint("export the model to ONNX, and deploy that")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Option<Mlflow>, FunctionError> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), text).unwrap();
+        let read = read(folder.path())?;
+        Ok(read.map(|mut mlflow| {
+            mlflow.model = mlflow.model.strip_prefix(folder.path()).unwrap().to_owned();
+            mlflow
+        }))
+    }
+
+    /// As MLflow 3.17.2 writes it.
+    const SKLEARN: &str = r#"flavors:
+  python_function:
+    env:
+      conda: conda.yaml
+    loader_module: mlflow.sklearn
+    model_path: model.pkl
+  sklearn:
+    code: null
+    pickled_model: model.pkl
+    sklearn_version: 1.9.1
+model_size_bytes: 3909
+signature:
+  inputs: '[{"type": "double", "name": "age", "required": true}, {"type": "double",
+    "name": "income", "required": true}]'
+  params: null
+"#;
+
+    #[test]
+    fn the_file_and_the_columns_are_found() {
+        let mlflow = read_text(SKLEARN).unwrap().unwrap();
+        assert_eq!(mlflow.model, Path::new("model.pkl"));
+        assert_eq!(mlflow.columns.unwrap(), ["age", "income"]);
+        let tensor = SKLEARN.replace(r#""name": "age", "#, "");
+        assert_eq!(read_text(&tensor).unwrap().unwrap().columns, None);
+        assert!(read(Path::new("/nowhere")).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_imported_is_refused_by_name() {
+        let error = read_text("flavors: {spark: {model_data: x}, python_function: {}}").unwrap_err();
+        assert!(error.message.contains("python_function, spark; imported are onnx"), "{error}");
+        let error = read_text(&SKLEARN.replace("model.pkl", "../model.pkl")).unwrap_err();
+        assert!(error.message.contains("leads elsewhere"), "{error}");
+        assert!(read_text("flavors: [").unwrap_err().message.contains("cannot be used"));
+    }
+}
