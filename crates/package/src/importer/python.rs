@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use modelet_core::{Code, FunctionError};
 
 use crate::importer::{Imported, Importer, has_ending, xgboost};
-use crate::pickle::{self, Inspection, Kind};
+use crate::pickle::{self, Inspection, Item, Kind};
 
 /// Most unknown imports that a message names.
 const MAX_NAMED: usize = 5;
@@ -21,15 +21,24 @@ impl Importer for Python {
 
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
         let Some(inspection) = pickle::inspect(model)? else { return Ok(None) };
-        // What XGBoost itself wrote into the file is taken out of it; nothing of the pickle is run.
-        let is_xgboost = inspection.class.as_ref().is_some_and(|class| class.module.starts_with("xgboost."));
-        if is_xgboost
-            && inspection.unknown().is_empty()
-            && let Some(booster) = pickle::booster(model)?
-        {
-            return xgboost::import_pickled(&booster, work).map(Some);
+        match reader(&inspection) {
+            Some(import) => import(&pickle::read(model)?.root(), work).map(Some),
+            None => Err(refusal(model, &inspection)),
         }
-        Err(refusal(model, &inspection))
+    }
+}
+
+/// Makes a graph of what a pickle holds.
+type Import = fn(&Item, &Path) -> Result<Imported, FunctionError>;
+
+/// Who imports a file, if anybody: nothing of it is run, and nothing unknown may be in it.
+fn reader(inspection: &Inspection) -> Option<Import> {
+    if inspection.kind == Kind::Skops || !inspection.unknown().is_empty() {
+        return None;
+    }
+    match inspection.class.as_ref()?.module.split('.').next()? {
+        "xgboost" => Some(xgboost::import_pickled),
+        _ => None,
     }
 }
 
