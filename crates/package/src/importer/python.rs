@@ -1,16 +1,19 @@
 //! Python model files (pickle, joblib, skops): recognised by their content and named, without running them. Those of XGBoost
-//! carry its own model and are imported; importing others is not built yet, so that each is refused, with a line that makes
-//! of it what can be deployed.
+//! and LightGBM carry the library's own model, those of scikit-learn are read as data; what no importer knows is refused, with
+//! a line that makes of it what can be deployed.
 
 use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
-use crate::importer::{Imported, Importer, has_ending, xgboost};
-use crate::pickle::{self, Inspection, Item, Kind};
+use crate::importer::{Imported, Importer, converted, has_ending, lightgbm, sklearn, xgboost};
+use crate::pickle::{self, Inspection, Kind};
 
 /// Most unknown imports that a message names.
 const MAX_NAMED: usize = 5;
+
+/// What is said of models that no importer reads.
+pub(super) const NOT_BUILT: &str = "importing it is not built yet";
 
 pub(super) struct Python;
 
@@ -21,32 +24,29 @@ impl Importer for Python {
 
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
         let Some(inspection) = pickle::inspect(model)? else { return Ok(None) };
-        match reader(&inspection) {
-            Some(import) => import(&pickle::read(model)?.root(), work).map(Some),
-            None => Err(refusal(model, &inspection)),
+        if inspection.kind == Kind::Skops || !inspection.unknown().is_empty() {
+            return Err(refusal(model, &inspection, NOT_BUILT));
+        }
+        // Nothing unknown is in it, and nothing of it is run.
+        let pickled = || pickle::read(model);
+        match inspection.class.as_ref().and_then(|class| class.module.split('.').next()) {
+            Some("xgboost") => xgboost::import_pickled(&pickled()?.root(), work).map(Some),
+            Some("lightgbm") => lightgbm::import_pickled(&pickled()?.root(), work).map(Some),
+            Some("sklearn") => match sklearn::import_pickled(&pickled()?.root()) {
+                Ok(imported) => converted::write(imported.graph, imported.origin, work).map(Some),
+                Err(why) => Err(refusal(model, &inspection, &why)),
+            },
+            _ => Err(refusal(model, &inspection, NOT_BUILT)),
         }
     }
 }
 
-/// Makes a graph of what a pickle holds.
-type Import = fn(&Item, &Path) -> Result<Imported, FunctionError>;
-
-/// Who imports a file, if anybody: nothing of it is run, and nothing unknown may be in it.
-fn reader(inspection: &Inspection) -> Option<Import> {
-    if inspection.kind == Kind::Skops || !inspection.unknown().is_empty() {
-        return None;
-    }
-    match inspection.class.as_ref()?.module.split('.').next()? {
-        "xgboost" => Some(xgboost::import_pickled),
-        _ => None,
-    }
-}
-
-fn refusal(model: &Path, inspection: &Inspection) -> FunctionError {
+/// Why a file is not imported that has nothing unknown in it, or what it has.
+fn refusal(model: &Path, inspection: &Inspection, why: &str) -> FunctionError {
     let mut message = format!("{} is {}", model.display(), inspection.title());
     let unknown = inspection.unknown();
     let hint = if unknown.is_empty() {
-        message.push_str(": importing it is not built yet");
+        message.push_str(&format!(": {why}"));
         match conversion(model, inspection) {
             Some(line) => format!("convert it: {line}"),
             None => {

@@ -101,6 +101,17 @@ impl<'a> Item<'a> {
         self.find(name)?.ok_or_else(|| format!("{} has no {name}", self.path))
     }
 
+    /// The keys of a dict of texts.
+    pub fn keys(&self) -> Asked<Vec<&'a str>> {
+        let Some(Node::Dict(pairs)) = self.machine.heap.as_node(self.value) else {
+            return Err(self.not("a dict"));
+        };
+        let keys = pairs.whole().and_then(|pairs| {
+            pairs.iter().map(|(key, _)| self.machine.heap.as_text(*key)).collect::<Option<Vec<_>>>()
+        });
+        self.or_not(keys, "a dict of texts")
+    }
+
     /// What the object was made with.
     pub fn arguments(&self) -> Asked<Vec<Self>> {
         let object = self.or_not(self.machine.heap.as_object(self.value), "an object")?;

@@ -14,7 +14,11 @@ fn numbers_and_texts_are_the_same_however_they_were_written() {
     let written = content("pipeline.joblib");
     let wanted = numbers(&written);
     assert_eq!(wanted.0.len(), 12);
-    assert!((wanted.0[0] + 1.076_592_383_408_972_6).abs() < 1e-12, "setosa, by sepal length: {}", wanted.0[0]);
+    assert!(
+        (wanted.0[0] + 1.076_592_383_408_972_6).abs() < 1e-12,
+        "setosa, by sepal length: {}",
+        wanted.0[0]
+    );
     for name in ["pipeline.zlib.joblib", "pipeline.gzip.joblib", "pipeline.5.pkl"] {
         assert_eq!(numbers(&content(name)), wanted, "{name}");
     }

@@ -1,0 +1,137 @@
+"""scikit-learn's models, deployed as joblib and pickle wrote them: read as data, and every answer is scikit-learn's own."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+import telling
+from harness import Platform
+from sklearn import ensemble, svm, tree
+from sklearn.base import BaseEstimator, is_classifier
+
+#: Sums over trees are taken in the same order and precision; `exp` and `log` may differ in the last place.
+RELATIVE = 1e-13
+TABLE = telling.numbers(1_000, 0, np.float64)
+SCORE = telling.score(TABLE)
+TWO, FOUR = (SCORE > 0.7).astype(int), np.digitize(SCORE, [0, 1, 2])
+NAMES = np.array(["none", "few", "many", "all"])
+WHOLE = np.nan_to_num(TABLE)
+FOREST = {"n_estimators": 12, "random_state": 0}
+
+
+def fit(model: BaseEstimator, y: np.ndarray, table: np.ndarray = TABLE, **how) -> BaseEstimator:
+    """A fitted model."""
+    return model.fit(table, y, **how)
+
+
+def weights() -> np.ndarray:
+    """Such that the sum over a leaf is no whole number."""
+    return np.random.default_rng(7).random(len(TABLE))
+
+
+EXACT: dict[str, Callable[[], BaseEstimator]] = {
+    "tree": lambda: fit(tree.DecisionTreeClassifier(random_state=0), FOUR),
+    "tree-with-names": lambda: fit(tree.DecisionTreeClassifier(max_depth=5), NAMES[FOUR]),
+    "tree-with-weights": lambda: fit(tree.DecisionTreeClassifier(max_depth=6), FOUR, sample_weight=weights()),
+    "tree-of-numbers": lambda: fit(tree.DecisionTreeRegressor(random_state=0), SCORE),
+    "tree-of-several-numbers": lambda: fit(tree.DecisionTreeRegressor(max_depth=7), np.stack([SCORE, -SCORE, TWO], 1)),
+    "one-leaf": lambda: fit(tree.DecisionTreeClassifier(max_leaf_nodes=2, min_samples_leaf=500), TWO),
+    "random-tree": lambda: fit(tree.ExtraTreeClassifier(random_state=0), TWO.astype(bool)),
+    "random-tree-of-numbers": lambda: fit(tree.ExtraTreeRegressor(random_state=0), SCORE),
+    "nothing-missing": lambda: fit(tree.DecisionTreeClassifier(random_state=0), FOUR, WHOLE),
+    "forest": lambda: fit(ensemble.RandomForestClassifier(**FOREST), FOUR),
+    "forest-of-two": lambda: fit(ensemble.RandomForestClassifier(max_depth=6, **FOREST), np.where(TWO, "yes", "no").astype(object)),
+    "forest-of-numbers": lambda: fit(ensemble.RandomForestRegressor(**FOREST), SCORE),
+    "forest-of-several-numbers": lambda: fit(ensemble.RandomForestRegressor(**FOREST), np.stack([SCORE, -SCORE], 1)),
+    "forest-with-weights": lambda: fit(ensemble.RandomForestClassifier(class_weight="balanced", **FOREST), 10 * FOUR),
+    "random-trees": lambda: fit(ensemble.ExtraTreesClassifier(**FOREST), 2.0 * FOUR),
+    "random-trees-of-numbers": lambda: fit(ensemble.ExtraTreesRegressor(criterion="friedman_mse", **FOREST), SCORE),
+}
+BOOSTED: dict[str, Callable[[], BaseEstimator]] = {
+    "boosted-two": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=20), TWO, WHOLE),
+    "boosted-exponential": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=20, loss="exponential"), TWO, WHOLE),
+    "boosted-four": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=10), NAMES[FOUR], WHOLE),
+    "boosted-from-zero": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=10, init="zero"), FOUR, WHOLE),
+    "boosted-part": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=200, n_iter_no_change=2, subsample=0.5), TWO, WHOLE),
+    "boosted-numbers": lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=20), SCORE, WHOLE),
+    "boosted-huber": lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=10, loss="huber"), SCORE, WHOLE),
+    "boosted-quantile": lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=10, loss="quantile"), SCORE, WHOLE),
+    "boosted-absolute": lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=10, loss="absolute_error"), SCORE, WHOLE),
+    "histogram-two": lambda: fit(ensemble.HistGradientBoostingClassifier(max_iter=15), TWO),
+    "histogram-four": lambda: fit(ensemble.HistGradientBoostingClassifier(max_iter=10), NAMES[FOUR]),
+    "histogram-numbers": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15), SCORE),
+    "histogram-absolute": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15, loss="absolute_error"), SCORE),
+    "histogram-poisson": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15, loss="poisson"), np.abs(SCORE)),
+    "histogram-gamma": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15, loss="gamma"), np.abs(SCORE) + 0.1),
+    "histogram-quantile": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15, loss="quantile", quantile=0.8), SCORE),
+    "histogram-nothing-missing": lambda: fit(ensemble.HistGradientBoostingClassifier(max_iter=10), TWO, WHOLE),
+}
+
+
+def thresholds(model: BaseEstimator) -> Iterator[tuple[int, float]]:
+    """Every number that a node compares with, and its column."""
+    for predictor in np.ravel(getattr(model, "_predictors", [])):
+        nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+        yield from zip(nodes["feature_idx"], nodes["num_threshold"], strict=True)
+    inner = np.ravel(getattr(model, "estimators_", [model] if hasattr(model, "tree_") else []))
+    for one in inner:
+        splits = one.tree_.children_left != -1
+        yield from zip(one.tree_.feature[splits], one.tree_.threshold[splits], strict=True)
+
+
+def rows_for(model: BaseEstimator) -> np.ndarray:
+    """Rows that tell: each threshold, its neighbours in float64 and in float32, what is missing, the ends."""
+    asked = list(thresholds(model))
+    rows = np.concatenate([telling.rows(asked, np.float64), telling.rows(asked, np.float32).astype(np.float64)])
+    if not hasattr(model, "_predictors"):  # those take any number; trees none beyond float32, which a threshold may be
+        rows = np.where(np.abs(rows) > np.finfo(np.float32).max, 3e38, rows)
+    return np.nan_to_num(rows) if isinstance(model, (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor)) else rows
+
+
+def write_pickle(model: object, path: Path) -> Path:
+    """By the pickler that goes with the ending."""
+    if path.suffix == ".joblib":
+        joblib.dump(model, path, compress=3 if "small" in path.stem else 0)
+    else:
+        path.write_bytes(pickle.dumps(model, protocol=5 if "new" in path.stem else 4))
+    return path
+
+
+def check(platform: Platform, path: Path, model: BaseEstimator, rows: np.ndarray, relative: float) -> None:
+    """Deploys the file and compares each answer; with no tolerance bit for bit, and labels always."""
+    function = platform.deploy(path, "sklearn")
+    expected = {"prediction": model.predict(rows)}
+    if is_classifier(model):
+        assert telling.labels(function, rows) == model.predict(rows).tolist()
+        expected = {"probabilities": model.predict_proba(rows)}
+    for output, wanted in expected.items():
+        found = telling.answer(function, rows, output)
+        assert found.dtype == np.float64
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, rtol=relative, atol=relative)
+    assert f"scikit-learn {sklearn.__version__}, {type(model).__name__}" in platform.cli("describe", "sklearn").stdout
+    platform.cli("delete", "sklearn", "--yes")
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_trees_and_forests_answer_bit_for_bit(platform: Platform, tmp_path: Path, name: str):
+    """However the file was written; S04: float64 thresholds against columns in float32, S03: float64 in."""
+    model = EXACT[name]()
+    rows = rows_for(model)
+    for file in ("model.joblib", "new.pkl"):
+        check(platform, write_pickle(model, tmp_path / file), model, rows, 0)
+
+
+@pytest.mark.parametrize("name", BOOSTED)
+def test_boosted_trees_answer_as_scikit_learn(platform: Platform, tmp_path: Path, name: str):
+    """Labels always, numbers to the last places: the sums are equal, their exponentials are each library's own."""
+    model = BOOSTED[name]()
+    rows = rows_for(model)
+    for file in ("small.joblib", "model.pkl"):
+        check(platform, write_pickle(model, tmp_path / file), model, rows, RELATIVE)
