@@ -23,7 +23,7 @@ pub struct Array<'a> {
 #[derive(Debug, Clone)]
 enum Content<'a> {
     Objects(&'a [Value]),
-    Raw { layout: Layout, bytes: &'a [u8], places: Cow<'a, [usize]> },
+    Raw { layout: Layout, bytes: Cow<'a, [u8]>, places: Vec<usize> },
 }
 
 /// Reads an array; `None` when it is none, or written as numpy and joblib never write it.
@@ -76,7 +76,7 @@ fn of_joblib<'a>(machine: &'a Machine, raw: &'a RawArray) -> Option<Array<'a>> {
     }
     let is_fortran = order(heap.as_text(heap.key(wrapper, "order")?)?)?;
     let layout = layout(machine, heap.key(wrapper, "dtype")?)?;
-    Array::new(dimensions(&raw.shape)?, layout, raw.bytes.as_deref()?, is_fortran)
+    Array::new(dimensions(&raw.shape)?, layout, Cow::Borrowed(raw.bytes.as_deref()?), is_fortran)
 }
 
 fn of_state<'a>(machine: &'a Machine, object: &Object) -> Option<Array<'a>> {
@@ -117,9 +117,22 @@ fn order(name: &str) -> Option<bool> {
     }
 }
 
-fn bytes_of(machine: &Machine, value: Value) -> Option<&[u8]> {
-    match machine.heap.as_node(value)? {
-        Node::Bytes(bytes) => Some(bytes),
+/// Bytes, which protocols before 3 write as a text of as many characters.
+fn bytes_of(machine: &Machine, value: Value) -> Option<Cow<'_, [u8]>> {
+    let heap = &machine.heap;
+    let object = match heap.as_node(value)? {
+        Node::Bytes(bytes) => return Some(Cow::Borrowed(bytes)),
+        Node::Object(object) if object.builds == 0 && !object.has_items => object,
+        _ => return None,
+    };
+    let Value::Global(place) = object.callee else { return None };
+    let import = machine.findings.at(place)?;
+    match (&*import.module, &*import.name, heap.as_tuple(object.args)?) {
+        ("_codecs", "encode", &[text, encoding]) if heap.as_text(encoding)? == "latin1" => {
+            let codes = heap.as_text(text)?.chars().map(|c| u8::try_from(u32::from(c)).ok());
+            codes.collect::<Option<Vec<u8>>>().map(Cow::Owned)
+        }
+        ("builtins" | "__builtin__", "bytes", []) => Some(Cow::Borrowed(&[])),
         _ => None,
     }
 }
@@ -129,7 +142,7 @@ fn dimensions(shape: &[u64]) -> Option<Vec<usize>> {
 }
 
 impl<'a> Array<'a> {
-    fn new(shape: Vec<usize>, layout: Layout, bytes: &'a [u8], is_fortran: bool) -> Option<Self> {
+    fn new(shape: Vec<usize>, layout: Layout, bytes: Cow<'a, [u8]>, is_fortran: bool) -> Option<Self> {
         let count = shape.iter().try_fold(1_usize, |size, len| size.checked_mul(*len))?;
         let size = layout.size;
         if layout.kind == Kind::Object || count.checked_mul(size)? != bytes.len() {
@@ -137,7 +150,7 @@ impl<'a> Array<'a> {
         }
         let places = if is_fortran && shape.len() > 1 { turned(&shape, count) } else { (0..count).collect() };
         let places = places.into_iter().map(|place| place * size).collect();
-        Some(Self { shape, content: Content::Raw { layout, bytes, places: Cow::Owned(places) } })
+        Some(Self { shape, content: Content::Raw { layout, bytes, places } })
     }
 
     /// Python's objects in it, in C order.
@@ -149,15 +162,15 @@ impl<'a> Array<'a> {
     }
 
     /// A field of records.
-    pub fn field(&self, name: &str) -> Option<Self> {
+    pub fn field(&self, name: &str) -> Option<Array<'_>> {
         let Content::Raw { layout: Layout { kind: Kind::Record(fields), .. }, bytes, places } = &self.content
         else {
             return None;
         };
         let (_, offset, layout) = fields.iter().find(|(field, ..)| field == name)?;
         let places = places.iter().map(|place| place + offset).collect();
-        let content = Content::Raw { layout: layout.clone(), bytes, places: Cow::Owned(places) };
-        Some(Self { shape: self.shape.clone(), content })
+        let content = Content::Raw { layout: layout.clone(), bytes: Cow::Borrowed(bytes), places };
+        Some(Array { shape: self.shape.clone(), content })
     }
 
     /// Its numbers in C order; `None` when they are no numbers, or not the same as float64.
@@ -263,7 +276,7 @@ mod tests {
     fn numbers_are_read_in_both_byte_orders_and_only_where_they_stay_the_same() {
         let read = |kind, size, is_big_endian, bytes: &[u8]| {
             let layout = Layout { kind, size, is_big_endian };
-            let array = Array::new(vec![bytes.len() / size], layout, bytes, false).unwrap();
+            let array = Array::new(vec![bytes.len() / size], layout, Cow::Borrowed(bytes), false).unwrap();
             (array.numbers(), array.integers())
         };
         assert_eq!(read(Kind::Float, 8, true, &1.5_f64.to_be_bytes()), (Some(vec![1.5]), None));

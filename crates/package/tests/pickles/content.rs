@@ -19,7 +19,7 @@ fn numbers_and_texts_are_the_same_however_they_were_written() {
         "setosa, by sepal length: {}",
         wanted.0[0]
     );
-    for name in ["pipeline.zlib.joblib", "pipeline.gzip.joblib", "pipeline.5.pkl"] {
+    for name in ["pipeline.zlib.joblib", "pipeline.gzip.joblib", "pipeline.2.pkl", "pipeline.5.pkl"] {
         assert_eq!(numbers(&content(name)), wanted, "{name}");
     }
 }

@@ -119,11 +119,11 @@ impl SavedTree {
     }
 }
 
-fn column<'a, T>(
+fn column<T>(
     nodes: &Item,
-    table: &Array<'a>,
+    table: &Array,
     name: &str,
-    read: impl Fn(&Array<'a>) -> Option<Vec<T>>,
+    read: fn(&Array<'_>) -> Option<Vec<T>>,
 ) -> Asked<Vec<T>> {
     let found = table.field(name).and_then(|field| read(&field));
     found.ok_or_else(|| nodes.not(&format!("an array with a column {name} as scikit-learn has it")))
