@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import sklearn
 import telling
-from harness import Platform
+import wire
+from harness import Function, Platform
 from sklearn import ensemble, svm, tree
 from sklearn.base import BaseEstimator, is_classifier
 
@@ -103,6 +104,23 @@ def write_pickle(model: object, path: Path) -> Path:
     return path
 
 
+def takes(function: Function, row: np.ndarray) -> bool:
+    """False where the platform refuses to answer, as a mistake of the client's that is named."""
+    response = function.post(content=wire.npy_bytes(row), headers=wire.NPY)
+    assert response.status_code in (200, 400), response.text
+    assert response.status_code == 200 or "numbers that are finite" in response.text
+    return response.status_code == 200
+
+
+def takes_itself(model: BaseEstimator, row: np.ndarray) -> bool:
+    """False where scikit-learn refuses to."""
+    try:
+        model.predict(row)
+    except ValueError:
+        return False
+    return True
+
+
 def check(platform: Platform, path: Path, model: BaseEstimator, rows: np.ndarray, relative: float) -> None:
     """Deploys the file and compares each answer; with no tolerance bit for bit, and labels always."""
     function = platform.deploy(path, "sklearn")
@@ -115,6 +133,9 @@ def check(platform: Platform, path: Path, model: BaseEstimator, rows: np.ndarray
         assert found.dtype == np.float64
         assert found.shape == wanted.shape
         np.testing.assert_allclose(found, wanted, rtol=relative, atol=relative)
+    for odd in (np.nan, 1e39, -np.inf):
+        row = np.where(np.arange(telling.COLUMNS) == 1, odd, rows[:1])
+        assert takes(function, row) == takes_itself(model, row), f"{odd} is taken by one of the two"
     assert f"scikit-learn {sklearn.__version__}, {type(model).__name__}" in platform.cli("describe", "sklearn").stdout
     platform.cli("delete", "sklearn", "--yes")
 

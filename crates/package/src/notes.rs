@@ -58,6 +58,7 @@ mod tests {
             optional: false,
             columns: None,
             categories: None,
+            numbers: None,
         };
         let columns = Some(columns.iter().map(|column| (*column).to_owned()).collect());
         let mut manifest = Manifest::default();

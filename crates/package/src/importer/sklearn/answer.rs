@@ -1,6 +1,7 @@
 //! From sums to what `predict` and `predict_proba` answer, in float64.
 
-use modelet_core::{DType, Dim, Tensor};
+use modelet_core::{DType, Dim, Numbers, Tensor};
+use modelet_model::onnx::NUMBERS_KEY;
 use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use crate::importer::classes::PROBABILITIES;
@@ -13,6 +14,8 @@ const INT64: i64 = 7;
 
 /// A graph's names and nodes for what several models need.
 pub(super) trait Answer {
+    /// Notes which numbers scikit-learn takes: it refuses to answer for others.
+    fn takes(&mut self, missing: bool, precision: DType);
     /// A constant of one number.
     fn scalar(&mut self, name: &str, number: f64);
     /// The sums over the trees: `[rows, targets]`.
@@ -34,6 +37,12 @@ pub(super) trait Answer {
 }
 
 impl Answer for GraphWriter {
+    fn takes(&mut self, missing: bool, precision: DType) {
+        // Plain data, which always becomes JSON.
+        let numbers = serde_json::to_string(&Numbers { missing, precision }).unwrap_or_default();
+        self.metadata(NUMBERS_KEY, &numbers);
+    }
+
     fn scalar(&mut self, name: &str, number: f64) {
         self.constant(name, &Tensor::vector(vec![number]));
     }

@@ -162,6 +162,7 @@ fn sums(fitted: &Fitted, graph: &mut GraphWriter, start: &[f64]) -> Asked<()> {
         check_size(nodes, 1)?;
         ensemble.trees.push(tree.of(0, number % targets, |value| rate * value)?);
     }
+    graph.takes(false, DType::F32);
     let input = rounded(graph);
     graph.trees(&ensemble, input, "sums")
 }

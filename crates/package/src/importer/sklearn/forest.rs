@@ -12,6 +12,13 @@ use crate::pickle::{Asked, Item};
 
 /// Since this version leaves hold shares of the classes, before it counts.
 const SHARES_SINCE: u32 = 4;
+/// Since these versions trees answer for missing numbers: all but random ones, forests, random ones, and whatever the criterion.
+const MISSING_SINCE: u32 = 3;
+const MISSING_IN_FORESTS_SINCE: u32 = 4;
+const MISSING_IN_RANDOM_SINCE: u32 = 6;
+const MISSING_FOR_ALL_SINCE: u32 = 9;
+/// The criteria for which they did before.
+const FOR_MISSING: &[&str] = &["gini", "log_loss", "entropy", "squared_error", "friedman_mse", "poisson"];
 /// numpy adds up this many numbers in a row at most, and fewer than [`LANES`] one by one.
 const BLOCK: usize = 128;
 const LANES: usize = 8;
@@ -37,6 +44,31 @@ fn estimators<'a>(fitted: &Fitted<'a>) -> Asked<Vec<Item<'a>>> {
     if estimators.is_empty() { Err("it has no trees".to_owned()) } else { Ok(estimators) }
 }
 
+/// What a forest takes is what its first tree takes, since version 1.4 also missing numbers.
+fn takes(fitted: &Fitted, models: &[Item], graph: &mut GraphWriter) -> Asked<()> {
+    let minor = fitted.version.minor;
+    let is_tree = fitted.item.find("tree_")?.is_some();
+    let missing = (is_tree || minor >= MISSING_IN_FORESTS_SINCE) && takes_missing(&models[0], minor)?;
+    graph.takes(missing, DType::F32);
+    Ok(())
+}
+
+/// Whether scikit-learn lets a tree answer for missing numbers: it depends on how it was grown.
+fn takes_missing(tree: &Item, minor: u32) -> Asked<bool> {
+    let is_best = match tree.get("splitter")?.text()? {
+        "best" => true,
+        "random" => false,
+        _ => return Err(tree.not("a tree with a splitter that is known")),
+    };
+    let is_extra = tree.class()?.name.starts_with("ExtraTree");
+    let splitter =
+        if is_best { minor >= MISSING_SINCE && !is_extra } else { minor >= MISSING_IN_RANDOM_SINCE };
+    let is_any = minor >= MISSING_FOR_ALL_SINCE;
+    let criterion = is_any || FOR_MISSING.contains(&tree.get("criterion")?.text()?);
+    let is_free = is_any || tree.find("monotonic_cst")?.is_none_or(|constraints| constraints.is_none());
+    Ok(splitter && criterion && is_free)
+}
+
 fn classify(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<()> {
     if fitted.item.get("n_outputs_")?.integer()? != 1 {
         return Err("it answers with several labels for each row".to_owned());
@@ -48,6 +80,7 @@ fn classify(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<
         }
         Ok(())
     })?;
+    takes(fitted, models, graph)?;
     means(graph, &ensemble, models.len(), PROBABILITIES)?;
     classes.choose(graph);
     Ok(())
@@ -56,6 +89,7 @@ fn classify(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<
 fn regress(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<()> {
     let outputs = fitted.item.get("n_outputs_")?.count()?;
     let ensemble = read(fitted, models, (outputs, 1), |_| Ok(()))?;
+    takes(fitted, models, graph)?;
     means(graph, &ensemble, models.len(), "means")?;
     graph.predict("means", outputs);
     Ok(())

@@ -119,11 +119,11 @@ impl SavedTree {
     }
 }
 
-fn column<T>(
+fn column<'a, T>(
     nodes: &Item,
-    table: &Array,
+    table: &'a Array<'a>,
     name: &str,
-    read: fn(&Array<'_>) -> Option<Vec<T>>,
+    read: impl Fn(&Array<'a>) -> Option<Vec<T>>,
 ) -> Asked<Vec<T>> {
     let found = table.field(name).and_then(|field| read(&field));
     found.ok_or_else(|| nodes.not(&format!("an array with a column {name} as scikit-learn has it")))
