@@ -46,6 +46,8 @@ EXACT: dict[str, Callable[[], BaseEstimator]] = {
     "random-tree": lambda: fit(tree.ExtraTreeClassifier(random_state=0), TWO.astype(bool)),
     "random-tree-of-numbers": lambda: fit(tree.ExtraTreeRegressor(random_state=0), SCORE),
     "nothing-missing": lambda: fit(tree.DecisionTreeClassifier(random_state=0), FOUR, WHOLE),
+    "tree-of-absolute-errors": lambda: fit(tree.DecisionTreeRegressor(criterion="absolute_error", max_depth=4), SCORE, WHOLE),
+    "tree-that-only-rises": lambda: fit(tree.DecisionTreeRegressor(monotonic_cst=[1, 0, 0, 0, 0, 0], max_depth=5), SCORE, WHOLE),
     "forest": lambda: fit(ensemble.RandomForestClassifier(**FOREST), FOUR),
     "forest-of-two": lambda: fit(ensemble.RandomForestClassifier(max_depth=6, **FOREST), np.where(TWO, "yes", "no").astype(object)),
     "forest-of-numbers": lambda: fit(ensemble.RandomForestRegressor(**FOREST), SCORE),

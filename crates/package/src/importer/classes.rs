@@ -43,16 +43,21 @@ impl Classes {
 
     /// Writes the answer: the class at an index, and its probabilities, which are there.
     pub(super) fn write(self, graph: &mut GraphWriter, index: &str) {
-        let rows = || Dim::Named("rows".to_owned());
-        let (classes, dtype) = (self.len(), self.0.dtype());
+        let shape = [Dim::Named("rows".to_owned()), Dim::Fixed(self.len())];
+        self.label(graph, index);
+        graph.output(PROBABILITIES, DType::F64, &shape);
+    }
+
+    /// Writes the class at an index.
+    pub(super) fn label(self, graph: &mut GraphWriter, index: &str) {
+        let dtype = self.0.dtype();
         if self.are_indices() {
             graph.node(("", "Identity"), &[index], LABEL, vec![]);
         } else {
             graph.constant("classes", &Tensor::vector(self.0));
             graph.node(("", "Gather"), &["classes", index], LABEL, vec![("axis", Attribute::Int(0))]);
         }
-        graph.output(LABEL, dtype, &[rows()]);
-        graph.output(PROBABILITIES, DType::F64, &[rows(), Dim::Fixed(classes)]);
+        graph.output(LABEL, dtype, &[Dim::Named("rows".to_owned())]);
     }
 
     /// True where each class is the number of its place.

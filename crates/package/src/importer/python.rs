@@ -13,7 +13,7 @@ use crate::pickle::{self, Inspection, Kind};
 const MAX_NAMED: usize = 5;
 
 /// What is said of models that no importer reads.
-pub(super) const NOT_BUILT: &str = "importing it is not built yet";
+const NOT_BUILT: &str = "importing it is not built yet";
 
 pub(super) struct Python;
 

@@ -3,6 +3,8 @@
 //! is refused with its name.
 //!
 //! - [`fitted`]: what all have in common: version, columns, classes
+//! - [`parts`]: the steps of a pipeline; [`scaling`]: those that change columns
+//! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
 //! - [`answer`]: from sums to probabilities, labels and numbers
 
@@ -11,21 +13,25 @@ mod boosting;
 mod fitted;
 mod forest;
 mod histogram;
+mod linear;
+mod parts;
+mod scaling;
 mod tree;
 
-use modelet_core::{DType, Dim};
-use modelet_model::onnx::COLUMNS_KEY;
+use modelet_core::{DType, Dim, Numbers};
 use modelet_model::onnx::write::GraphWriter;
+use modelet_model::onnx::{COLUMNS_KEY, NUMBERS_KEY};
 
-use crate::importer::python::NOT_BUILT;
 use crate::pickle::{Asked, Item};
 use fitted::Fitted;
 
 /// The input: one row of numbers for each prediction, float64, as scikit-learn sees what a client sends.
 const INPUT: &str = "X";
 
+/// Which numbers scikit-learn takes, where not all: it refuses to answer for others.
+type Takes = Option<Numbers>;
 /// Writes the nodes that answer for a fitted model.
-type Write = fn(&Fitted, &mut GraphWriter) -> Asked<()>;
+type Write = fn(&Fitted, &mut GraphWriter) -> Asked<Takes>;
 
 /// Module, classes, and who writes them.
 const ESTIMATORS: &[(&str, &[&str], Write)] = &[
@@ -37,6 +43,22 @@ const ESTIMATORS: &[(&str, &[&str], Write)] = &[
     ("sklearn.ensemble._gb", &["GradientBoostingRegressor"], boosting::regressor),
     (histogram::MODULE, &["HistGradientBoostingClassifier"], histogram::classifier),
     (histogram::MODULE, &["HistGradientBoostingRegressor"], histogram::regressor),
+    ("sklearn.linear_model._base", &["LinearRegression"], linear::regressor),
+    ("sklearn.linear_model._ridge", &["Ridge", "RidgeCV"], linear::regressor),
+    ("sklearn.linear_model._ridge", &["RidgeClassifier", "RidgeClassifierCV"], linear::ridge_classifier),
+    (
+        "sklearn.linear_model._coordinate_descent",
+        &["Lasso", "ElasticNet", "LassoCV", "ElasticNetCV"],
+        linear::regressor,
+    ),
+    ("sklearn.linear_model._huber", &["HuberRegressor"], linear::regressor),
+    ("sklearn.linear_model._glm.glm", &["PoissonRegressor", "GammaRegressor"], linear::exponential),
+    ("sklearn.linear_model._logistic", &["LogisticRegression", "LogisticRegressionCV"], linear::logistic),
+    ("sklearn.linear_model._stochastic_gradient", &["SGDRegressor"], linear::regressor),
+    ("sklearn.linear_model._stochastic_gradient", &["SGDClassifier"], linear::sgd_classifier),
+    ("sklearn.linear_model._perceptron", &["Perceptron"], linear::classifier),
+    ("sklearn.svm._classes", &["LinearSVC"], linear::classifier),
+    ("sklearn.svm._classes", &["LinearSVR"], linear::regressor),
 ];
 
 /// A model that can be written.
@@ -49,18 +71,68 @@ pub(super) struct Imported {
 
 /// Makes a graph of a fitted model; the error says what of it is not known.
 pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
-    let class = object.class()?;
-    let known = ESTIMATORS
-        .iter()
-        .find(|(module, classes, _)| *module == class.module && classes.contains(&&*class.name));
-    let (.., write) = known.ok_or(NOT_BUILT)?;
-    let fitted = Fitted::read(object)?;
+    let parts = parts::of(object)?;
+    let (last, steps) = parts.split_last().ok_or("it has no steps")?;
+    let write = find(last, ESTIMATORS.iter().map(|(module, names, write)| (*module, *names, *write)))?;
+    let first = Fitted::read(&parts[0], INPUT)?;
     let mut graph = GraphWriter::default();
-    graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(fitted.features)]);
-    write(&fitted, &mut graph)?;
-    if let Some(names) = fitted.names()? {
-        // Plain texts, which always become JSON.
+    graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(first.features)]);
+    let (input, fills) = transform(steps, first.features, &mut graph)?;
+    let fitted = Fitted::read(last, &input)?;
+    if fitted.features != first.features {
+        return Err(last.not("a model of as many columns as the step before it makes"));
+    }
+    let takes = write(&fitted, &mut graph)?;
+    note(&first, takes_all(takes, steps.is_empty(), fills), &mut graph)?;
+    let origin = format!("scikit-learn {}, {}", fitted.version, parts::words(object, &parts)?);
+    Ok(Imported { origin, graph })
+}
+
+/// What is listed for the class of a part.
+fn find<'a, T>(part: &Item, mut list: impl Iterator<Item = (&'a str, &'a [&'a str], T)>) -> Asked<T> {
+    let class = part.class()?;
+    let found = list.find(|(module, names, _)| *module == class.module && names.contains(&&*class.name));
+    match found {
+        Some((.., known)) => Ok(known),
+        None => Err(format!("importing {} is not built yet", class.name)),
+    }
+}
+
+/// Writes the steps before the model; returns the tensor that they make, and whether one fills in what is missing.
+fn transform(steps: &[Item], features: usize, graph: &mut GraphWriter) -> Asked<(String, bool)> {
+    let (mut last, mut fills) = (INPUT.to_owned(), false);
+    for (number, step) in steps.iter().enumerate() {
+        let known =
+            scaling::STEPS.iter().map(|(module, name, write)| (*module, std::slice::from_ref(name), *write));
+        let write = find(step, known)?;
+        let fitted = Fitted::read(step, &last)?;
+        if fitted.features != features {
+            return Err(step.not("a step of as many columns as the one before it makes"));
+        }
+        let next = format!("step{number}");
+        fills |= write(&fitted, graph, &last, &next)?;
+        last = next;
+    }
+    Ok((last, fills))
+}
+
+/// What the whole takes: steps before the model refuse what is not finite, and let what is missing pass or fill it in.
+fn takes_all(model: Takes, is_alone: bool, fills: bool) -> Takes {
+    if is_alone {
+        return model;
+    }
+    let model = model.unwrap_or(Numbers { missing: true, precision: DType::F64 });
+    Some(Numbers { missing: model.missing || fills, ..model })
+}
+
+/// Notes what the platform has to know of the input.
+fn note(first: &Fitted, takes: Takes, graph: &mut GraphWriter) -> Asked<()> {
+    // Plain texts and data, which always become JSON.
+    if let Some(names) = first.names()? {
         graph.metadata(COLUMNS_KEY, &serde_json::to_string(&names).unwrap_or_default());
     }
-    Ok(Imported { origin: format!("scikit-learn {}, {}", fitted.version, class.name), graph })
+    if let Some(takes) = takes {
+        graph.metadata(NUMBERS_KEY, &serde_json::to_string(&takes).unwrap_or_default());
+    }
+    Ok(())
 }

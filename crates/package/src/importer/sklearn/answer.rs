@@ -1,7 +1,6 @@
 //! From sums to what `predict` and `predict_proba` answer, in float64.
 
-use modelet_core::{DType, Dim, Numbers, Tensor};
-use modelet_model::onnx::NUMBERS_KEY;
+use modelet_core::{DType, Dim, Tensor};
 use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use crate::importer::classes::PROBABILITIES;
@@ -14,8 +13,6 @@ const INT64: i64 = 7;
 
 /// A graph's names and nodes for what several models need.
 pub(super) trait Answer {
-    /// Notes which numbers scikit-learn takes: it refuses to answer for others.
-    fn takes(&mut self, missing: bool, precision: DType);
     /// A constant of one number.
     fn scalar(&mut self, name: &str, number: f64);
     /// The sums over the trees: `[rows, targets]`.
@@ -32,17 +29,13 @@ pub(super) trait Answer {
     fn largest(&mut self, from: &str, to: &str);
     /// The answer of a regression: a number for each row, or several.
     fn predict(&mut self, from: &str, targets: usize);
+    /// … several for each row, also where it is one.
+    fn predict_table(&mut self, from: &str, targets: usize);
     /// One operator of the standard domain without settings.
     fn apply(&mut self, op: &str, inputs: &[&str], to: &str);
 }
 
 impl Answer for GraphWriter {
-    fn takes(&mut self, missing: bool, precision: DType) {
-        // Plain data, which always becomes JSON.
-        let numbers = serde_json::to_string(&Numbers { missing, precision }).unwrap_or_default();
-        self.metadata(NUMBERS_KEY, &numbers);
-    }
-
     fn scalar(&mut self, name: &str, number: f64) {
         self.constant(name, &Tensor::vector(vec![number]));
     }
@@ -85,15 +78,19 @@ impl Answer for GraphWriter {
     }
 
     fn predict(&mut self, from: &str, targets: usize) {
-        let rows = Dim::Named("rows".to_owned());
         if targets == 1 {
             self.constant("last_axis", &Tensor::vector(vec![1_i64]));
             self.node(("", "Squeeze"), &[from, "last_axis"], PREDICTION, vec![]);
-            self.output(PREDICTION, DType::F64, &[rows]);
+            self.output(PREDICTION, DType::F64, &[Dim::Named("rows".to_owned())]);
         } else {
-            self.apply("Identity", &[from], PREDICTION);
-            self.output(PREDICTION, DType::F64, &[rows, Dim::Fixed(targets)]);
+            self.predict_table(from, targets);
         }
+    }
+
+    fn predict_table(&mut self, from: &str, targets: usize) {
+        self.apply("Identity", &[from], PREDICTION);
+        let shape = [Dim::Named("rows".to_owned()), Dim::Fixed(targets)];
+        self.output(PREDICTION, DType::F64, &shape);
     }
 
     fn apply(&mut self, op: &str, inputs: &[&str], to: &str) {

@@ -1,8 +1,9 @@
 //! `GradientBoosting*`: trees whose leaves, times the learning rate, are added to what an initial estimator answers.
 
-use modelet_core::DType;
+use modelet_core::{DType, Numbers};
 use modelet_model::onnx::write::GraphWriter;
 
+use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
 use super::tree::{SavedTree, check_size, rounded};
@@ -27,6 +28,9 @@ const IDENTITY: &[&str] = &[
     "QuantileLossFunction",
 ];
 
+/// Unlike its trees, it refuses to answer for missing numbers.
+const FINITE: Takes = Some(Numbers { missing: false, precision: DType::F32 });
+
 /// What a classifier was trained with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Loss {
@@ -35,7 +39,7 @@ enum Loss {
     Multinomial,
 }
 
-pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
+pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let loss = fitted.item.get("_loss")?;
     let kind = match &*loss.class()?.name {
         "HalfBinomialLoss" | "BinomialDeviance" => Loss::Binomial,
@@ -73,10 +77,10 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> 
         _ => graph.largest(PROBABILITIES, "index"),
     }
     classes.write(graph, "index");
-    Ok(())
+    Ok(FINITE)
 }
 
-pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
+pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let loss = fitted.item.get("_loss")?;
     if !IDENTITY.contains(&&*loss.class()?.name) {
         return Err(loss.not("a loss that is known"));
@@ -87,7 +91,7 @@ pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
     };
     sums(fitted, graph, &[start])?;
     graph.predict("sums", 1);
-    Ok(())
+    Ok(FINITE)
 }
 
 /// The estimator that the sums begin with; `None` where they begin with zero.
@@ -162,7 +166,6 @@ fn sums(fitted: &Fitted, graph: &mut GraphWriter, start: &[f64]) -> Asked<()> {
         check_size(nodes, 1)?;
         ensemble.trees.push(tree.of(0, number % targets, |value| rate * value)?);
     }
-    graph.takes(false, DType::F32);
-    let input = rounded(graph);
+    let input = rounded(graph, &fitted.input);
     graph.trees(&ensemble, input, "sums")
 }

@@ -26,17 +26,19 @@ pub(super) struct Fitted<'a> {
     pub version: Version,
     /// How many numbers a row has.
     pub features: usize,
+    /// The tensor that has the rows.
+    pub input: String,
 }
 
 impl<'a> Fitted<'a> {
     /// Reads what all models have.
-    pub(super) fn read(item: &Item<'a>) -> Asked<Self> {
+    pub(super) fn read(item: &Item<'a>, input: &str) -> Asked<Self> {
         let version = Version::parse(item.get("_sklearn_version")?.text()?)?;
         let features = item.find("n_features_in_")?.ok_or_else(|| item.not("fitted"))?.count()?;
         if !(1..=MAX_WIDTH).contains(&features) {
             return Err(format!("it has {features} columns, the limit is {MAX_WIDTH}"));
         }
-        Ok(Self { item: item.clone(), version, features })
+        Ok(Self { item: item.clone(), version, features, input: input.to_owned() })
     }
 
     /// The names of the columns, where it was fitted with some.

@@ -1,8 +1,9 @@
 //! Trees alone, and forests: sums over the trees in their order, divided by how many they are.
 
-use modelet_core::DType;
+use modelet_core::{DType, Numbers};
 use modelet_model::onnx::write::GraphWriter;
 
+use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
 use super::tree::{SavedTree, check_size, rounded};
@@ -23,19 +24,19 @@ const FOR_MISSING: &[&str] = &["gini", "log_loss", "entropy", "squared_error", "
 const BLOCK: usize = 128;
 const LANES: usize = 8;
 
-pub(super) fn tree_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
+pub(super) fn tree_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     classify(fitted, graph, std::slice::from_ref(&fitted.item))
 }
 
-pub(super) fn tree_regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
+pub(super) fn tree_regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     regress(fitted, graph, std::slice::from_ref(&fitted.item))
 }
 
-pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
+pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     classify(fitted, graph, &estimators(fitted)?)
 }
 
-pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
+pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     regress(fitted, graph, &estimators(fitted)?)
 }
 
@@ -45,12 +46,11 @@ fn estimators<'a>(fitted: &Fitted<'a>) -> Asked<Vec<Item<'a>>> {
 }
 
 /// What a forest takes is what its first tree takes, since version 1.4 also missing numbers.
-fn takes(fitted: &Fitted, models: &[Item], graph: &mut GraphWriter) -> Asked<()> {
+fn takes(fitted: &Fitted, models: &[Item]) -> Asked<Takes> {
     let minor = fitted.version.minor;
     let is_tree = fitted.item.find("tree_")?.is_some();
     let missing = (is_tree || minor >= MISSING_IN_FORESTS_SINCE) && takes_missing(&models[0], minor)?;
-    graph.takes(missing, DType::F32);
-    Ok(())
+    Ok(Some(Numbers { missing, precision: DType::F32 }))
 }
 
 /// Whether scikit-learn lets a tree answer for missing numbers: it depends on how it was grown.
@@ -69,7 +69,7 @@ fn takes_missing(tree: &Item, minor: u32) -> Asked<bool> {
     Ok(splitter && criterion && is_free)
 }
 
-fn classify(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<()> {
+fn classify(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<Takes> {
     if fitted.item.get("n_outputs_")?.integer()? != 1 {
         return Err("it answers with several labels for each row".to_owned());
     }
@@ -80,19 +80,17 @@ fn classify(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<
         }
         Ok(())
     })?;
-    takes(fitted, models, graph)?;
-    means(graph, &ensemble, models.len(), PROBABILITIES)?;
+    means(fitted, graph, &ensemble, models.len(), PROBABILITIES)?;
     classes.choose(graph);
-    Ok(())
+    takes(fitted, models)
 }
 
-fn regress(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<()> {
+fn regress(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<Takes> {
     let outputs = fitted.item.get("n_outputs_")?.count()?;
     let ensemble = read(fitted, models, (outputs, 1), |_| Ok(()))?;
-    takes(fitted, models, graph)?;
-    means(graph, &ensemble, models.len(), "means")?;
+    means(fitted, graph, &ensemble, models.len(), "means")?;
     graph.predict("means", outputs);
-    Ok(())
+    takes(fitted, models)
 }
 
 /// All trees, once for each number in their leaves.
@@ -120,8 +118,8 @@ fn read(
     Ok(Ensemble { precision: DType::F64, targets, features: fitted.features, trees })
 }
 
-fn means(graph: &mut GraphWriter, ensemble: &Ensemble, trees: usize, to: &str) -> Asked<()> {
-    let input = rounded(graph);
+fn means(fitted: &Fitted, graph: &mut GraphWriter, ensemble: &Ensemble, trees: usize, to: &str) -> Asked<()> {
+    let input = rounded(graph, &fitted.input);
     graph.trees(ensemble, input, "sums")?;
     graph.scalar("trees", trees as f64);
     graph.apply("Div", &["sums", "trees"], to);

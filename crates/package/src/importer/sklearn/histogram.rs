@@ -3,7 +3,7 @@
 use modelet_core::DType;
 use modelet_model::onnx::write::GraphWriter;
 
-use super::INPUT;
+use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
 use super::tree::check_size;
@@ -16,7 +16,7 @@ const PREDICTOR: &str = "TreePredictor";
 /// Since this version labels follow from the sums, before it from the probabilities.
 const LABELS_BY_SUMS_SINCE: u32 = 5;
 
-pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
+pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let classes = fitted.classes()?;
     let loss = fitted.item.get("_loss")?;
     let targets = sums(fitted, graph)?;
@@ -36,10 +36,10 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> 
         (false, _) => graph.largest(PROBABILITIES, "index"),
     }
     classes.write(graph, "index");
-    Ok(())
+    Ok(None)
 }
 
-pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
+pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let loss = fitted.item.get("_loss")?;
     if sums(fitted, graph)? != 1 {
         return Err(loss.not("a loss of one number"));
@@ -52,7 +52,7 @@ pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<()> {
         }
         _ => return Err(loss.not("a loss that is known")),
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Writes the sums over the trees, and returns how many there are for each row.
@@ -88,7 +88,7 @@ fn sums(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<usize> {
             ensemble.trees.push(Tree { target, nodes });
         }
     }
-    graph.trees(&ensemble, INPUT, "sums")?;
+    graph.trees(&ensemble, &fitted.input, "sums")?;
     Ok(targets)
 }
 

@@ -3,7 +3,6 @@
 
 use modelet_model::onnx::write::{Attribute, GraphWriter};
 
-use super::INPUT;
 use crate::importer::ensemble::{Node, Test, Tree};
 use crate::pickle::{Array, Asked, Item};
 
@@ -147,8 +146,8 @@ fn reached(nodes: &mut [Option<Node>]) -> Asked<Vec<Node>> {
 }
 
 /// Writes the columns as scikit-learn's trees see them: rounded to float32, and compared in float64.
-pub(super) fn rounded(graph: &mut GraphWriter) -> &'static str {
-    graph.node(("", "Cast"), &[INPUT], "single", vec![("to", Attribute::Int(FLOAT))]);
+pub(super) fn rounded(graph: &mut GraphWriter, input: &str) -> &'static str {
+    graph.node(("", "Cast"), &[input], "single", vec![("to", Attribute::Int(FLOAT))]);
     graph.node(("", "Cast"), &["single"], "rounded", vec![("to", Attribute::Int(DOUBLE))]);
     "rounded"
 }
