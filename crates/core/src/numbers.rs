@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FunctionError;
 use crate::signature::InputSpec;
-use crate::tensor::{DType, Data, Tensor};
+use crate::tensor::{Data, Tensor};
 
 /// Finite numbers, and perhaps missing ones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Numbers {
     /// True when NaN may stand for a missing number.
     pub missing: bool,
-    /// What the model rounds numbers to: beyond its largest they are not finite.
-    pub precision: DType,
+    /// Others are at most so far from zero.
+    pub largest: f64,
 }
 
 impl Numbers {
@@ -36,18 +36,15 @@ impl Numbers {
     }
 
     fn takes(&self, number: f64) -> bool {
-        match self.precision {
-            _ if number.is_nan() => self.missing,
-            DType::F32 => (number as f32).is_finite(),
-            _ => number.is_finite(),
-        }
+        if number.is_nan() { self.missing } else { number.abs() <= self.largest }
     }
 }
 
 impl fmt::Display for Numbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let missing = if self.missing { ", or NaN for missing ones" } else { "" };
-        write!(f, "numbers that are finite as {}{missing}", self.precision)
+        let largest = self.largest;
+        write!(f, "numbers from -{largest:?} to {largest:?}{missing}")
     }
 }
 
@@ -55,10 +52,11 @@ impl fmt::Display for Numbers {
 mod tests {
     use super::*;
     use crate::signature::Dim;
+    use crate::tensor::DType;
 
     #[test]
     fn what_the_model_would_refuse_is_refused_with_its_place() {
-        let check = |missing, precision, number: f64| {
+        let check = |missing, largest, number: f64| {
             let spec = InputSpec {
                 name: "X".to_owned(),
                 dtype: DType::F64,
@@ -68,19 +66,19 @@ mod tests {
                 categories: None,
                 numbers: None,
             };
-            let tensor = Tensor::new(vec![2, 2], Data::F64(vec![0.0, 1.0, 2.0, number])).unwrap();
-            Numbers { missing, precision }.check(&spec, &tensor).map_err(|error| error.message)
+            let tensor = Tensor::new(vec![2, 2], Data::F64(vec![0.0, 1.0, -1.0, number])).unwrap();
+            Numbers { missing, largest }.check(&spec, &tensor).map_err(|error| error.message)
         };
-        assert_eq!(check(true, DType::F32, f64::NAN), Ok(()));
-        assert_eq!(check(false, DType::F32, 3.4e38), Ok(()));
-        assert_eq!(check(false, DType::F64, 1e300), Ok(()));
+        assert_eq!(check(true, 1.0, f64::NAN), Ok(()));
+        assert_eq!(check(false, 2.0, -2.0), Ok(()));
+        assert_eq!(check(false, f64::MAX, f64::MIN), Ok(()));
         let place = "in row 1, column \"size\" (counted from 0)";
         assert_eq!(
-            check(false, DType::F64, f64::NAN),
-            Err(format!("X: expected numbers that are finite as float64, got NaN {place}"))
+            check(false, 1e9, f64::NAN),
+            Err(format!("X: expected numbers from -1000000000.0 to 1000000000.0, got NaN {place}"))
         );
-        let error = check(true, DType::F32, -3.5e38).unwrap_err();
-        assert!(error.contains("float32, or NaN for missing ones") && error.ends_with(place), "{error}");
-        assert!(check(true, DType::F64, f64::INFINITY).unwrap_err().contains("got inf in row 1"));
+        let error = check(true, f32::MAX.into(), -3.5e38).unwrap_err();
+        assert!(error.contains("e38, or NaN for missing ones") && error.ends_with(place), "{error}");
+        assert!(check(true, f64::MAX, f64::INFINITY).unwrap_err().contains("got inf in row 1"));
     }
 }

@@ -24,6 +24,7 @@ use modelet_model::onnx::{COLUMNS_KEY, NUMBERS_KEY};
 
 use crate::pickle::{Asked, Item};
 use fitted::Fitted;
+use scaling::Effect;
 
 /// The input: one row of numbers for each prediction, float64, as scikit-learn sees what a client sends.
 const INPUT: &str = "X";
@@ -77,13 +78,17 @@ pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
     let first = Fitted::read(&parts[0], INPUT)?;
     let mut graph = GraphWriter::default();
     graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(first.features)]);
-    let (input, fills) = transform(steps, first.features, &mut graph)?;
+    let (input, effects) = transform(steps, first.features, &mut graph)?;
     let fitted = Fitted::read(last, &input)?;
     if fitted.features != first.features {
         return Err(last.not("a model of as many columns as the step before it makes"));
     }
     let takes = write(&fitted, &mut graph)?;
-    note(&first, takes_all(takes, steps.is_empty(), fills), &mut graph)?;
+    let takes = takes_all(takes, &effects);
+    if takes.is_some_and(|takes| !(takes.largest > 0.0)) {
+        return Err("its steps make numbers larger than float64 can hold".to_owned());
+    }
+    note(&first, takes, &mut graph)?;
     let origin = format!("scikit-learn {}, {}", fitted.version, parts::words(object, &parts)?);
     Ok(Imported { origin, graph })
 }
@@ -94,13 +99,13 @@ fn find<'a, T>(part: &Item, mut list: impl Iterator<Item = (&'a str, &'a [&'a st
     let found = list.find(|(module, names, _)| *module == class.module && names.contains(&&*class.name));
     match found {
         Some((.., known)) => Ok(known),
-        None => Err(format!("importing {} is not built yet", class.name)),
+        None => Err(format!("{}: importing it is not built yet", class.name)),
     }
 }
 
-/// Writes the steps before the model; returns the tensor that they make, and whether one fills in what is missing.
-fn transform(steps: &[Item], features: usize, graph: &mut GraphWriter) -> Asked<(String, bool)> {
-    let (mut last, mut fills) = (INPUT.to_owned(), false);
+/// Writes the steps before the model; returns the tensor that they make, and what they do to numbers.
+fn transform(steps: &[Item], features: usize, graph: &mut GraphWriter) -> Asked<(String, Vec<Effect>)> {
+    let (mut last, mut effects) = (INPUT.to_owned(), Vec::new());
     for (number, step) in steps.iter().enumerate() {
         let known =
             scaling::STEPS.iter().map(|(module, name, write)| (*module, std::slice::from_ref(name), *write));
@@ -110,19 +115,24 @@ fn transform(steps: &[Item], features: usize, graph: &mut GraphWriter) -> Asked<
             return Err(step.not("a step of as many columns as the one before it makes"));
         }
         let next = format!("step{number}");
-        fills |= write(&fitted, graph, &last, &next)?;
+        effects.push(write(&fitted, graph, &last, &next)?);
         last = next;
     }
-    Ok((last, fills))
+    Ok((last, effects))
 }
 
-/// What the whole takes: steps before the model refuse what is not finite, and let what is missing pass or fill it in.
-fn takes_all(model: Takes, is_alone: bool, fills: bool) -> Takes {
-    if is_alone {
+/// What the whole takes: steps before the model refuse what is not finite, and let what is missing pass or fill it in. Numbers
+/// are kept so small that no step makes one of them that the model refuses.
+fn takes_all(model: Takes, steps: &[Effect]) -> Takes {
+    if steps.is_empty() {
         return model;
     }
-    let model = model.unwrap_or(Numbers { missing: true, precision: DType::F64 });
-    Some(Numbers { missing: model.missing || fills, ..model })
+    let model = model.unwrap_or(Numbers { missing: true, largest: f64::MAX });
+    let before = |largest: f64, step: &Effect| ((largest - step.shift) / step.stretch).min(f64::MAX);
+    Some(Numbers {
+        missing: model.missing || steps.iter().any(|step| step.fills),
+        largest: steps.iter().rev().fold(model.largest, before),
+    })
 }
 
 /// Notes what the platform has to know of the input.

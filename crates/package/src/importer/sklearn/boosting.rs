@@ -29,7 +29,7 @@ const IDENTITY: &[&str] = &[
 ];
 
 /// Unlike its trees, it refuses to answer for missing numbers.
-const FINITE: Takes = Some(Numbers { missing: false, precision: DType::F32 });
+const FINITE: Takes = Some(Numbers { missing: false, largest: f32::MAX as f64 });
 
 /// What a classifier was trained with.
 #[derive(Clone, Copy, PartialEq, Eq)]

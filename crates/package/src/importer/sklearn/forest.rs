@@ -50,7 +50,7 @@ fn takes(fitted: &Fitted, models: &[Item]) -> Asked<Takes> {
     let minor = fitted.version.minor;
     let is_tree = fitted.item.find("tree_")?.is_some();
     let missing = (is_tree || minor >= MISSING_IN_FORESTS_SINCE) && takes_missing(&models[0], minor)?;
-    Ok(Some(Numbers { missing, precision: DType::F32 }))
+    Ok(Some(Numbers { missing, largest: f32::MAX.into() }))
 }
 
 /// Whether scikit-learn lets a tree answer for missing numbers: it depends on how it was grown.

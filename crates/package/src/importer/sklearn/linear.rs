@@ -79,7 +79,7 @@ pub(super) fn sgd_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<
 }
 
 /// What all linear models take.
-const FINITE: Takes = Some(Numbers { missing: false, precision: DType::F64 });
+const FINITE: Takes = Some(Numbers { missing: false, largest: f64::MAX });
 
 /// True where a logistic regression has a model for each class.
 fn is_each(fitted: &Fitted, classes: usize) -> Asked<bool> {

@@ -8,8 +8,24 @@ use super::answer::Answer;
 use super::fitted::Fitted;
 use crate::pickle::{Asked, Item};
 
-/// Writes a step from one tensor to another; true when no missing number is left behind it.
-pub(super) type Transform = fn(&Fitted, &mut GraphWriter, &str, &str) -> Asked<bool>;
+/// Writes a step from one tensor to another.
+pub(super) type Transform = fn(&Fitted, &mut GraphWriter, &str, &str) -> Asked<Effect>;
+
+/// What a step does to numbers.
+pub(super) struct Effect {
+    /// True when no missing number is left.
+    pub fills: bool,
+    /// A number becomes at most so many times as large …
+    pub stretch: f64,
+    /// … and so much larger.
+    pub shift: f64,
+}
+
+impl Effect {
+    fn none() -> Self {
+        Self { fills: false, stretch: 1.0, shift: 0.0 }
+    }
+}
 
 const MODULE: &str = "sklearn.preprocessing._data";
 
@@ -22,11 +38,11 @@ pub(super) const STEPS: &[(&str, &str, Transform)] = &[
     ("sklearn.impute._base", "SimpleImputer", imputer),
 ];
 
-fn standard(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<bool> {
+fn standard(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
     centred(fitted, graph, (from, to), [("with_mean", "mean_"), ("with_std", "scale_")])
 }
 
-fn robust(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<bool> {
+fn robust(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
     centred(fitted, graph, (from, to), [("with_centering", "center_"), ("with_scaling", "scale_")])
 }
 
@@ -36,45 +52,53 @@ fn centred(
     graph: &mut GraphWriter,
     (from, to): (&str, &str),
     [centre, scale]: [(&str, &str); 2],
-) -> Asked<bool> {
+) -> Asked<Effect> {
     let flag = |name: &str| fitted.item.get(name)?.flag();
+    let mut effect = Effect::none();
     let mut last = from.to_owned();
-    for ((when, attribute), op) in [(centre, "Sub"), (scale, "Div")] {
-        if flag(when)? {
-            let next = format!("{to}_{attribute}");
-            let by = columns(fitted, graph, to, attribute)?;
-            graph.apply(op, &[&last, &by], &next);
-            last = next;
-        }
+    if flag(centre.0)? {
+        let by = Columns::read(fitted, centre.1)?;
+        let next = format!("{to}_centred");
+        by.apply(graph, "Sub", &last, &next);
+        effect.shift = by.largest();
+        last = next;
+    }
+    if flag(scale.0)? {
+        let by = Columns::read(fitted, scale.1)?;
+        let next = format!("{to}_scaled");
+        by.apply(graph, "Div", &last, &next);
+        effect.stretch = by.divided()?;
+        effect.shift *= effect.stretch;
+        last = next;
     }
     graph.apply("Identity", &[&last], to);
-    Ok(false)
+    Ok(effect)
 }
 
-fn min_max(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<bool> {
-    let (scale, least) = (columns(fitted, graph, to, "scale_")?, columns(fitted, graph, to, "min_")?);
-    let (scaled, moved) = (format!("{to}_scaled"), format!("{to}_moved"));
-    graph.apply("Mul", &[from, &scale], &scaled);
-    graph.apply("Add", &[&scaled, &least], &moved);
-    let range = fitted.item.get("feature_range")?.items()?;
-    match (fitted.item.get("clip")?.flag()?, range.as_slice()) {
-        (false, _) => graph.apply("Identity", &[&moved], to),
-        (true, [_, _]) => return Err("it clips, which cannot be imported yet".to_owned()),
-        (true, _) => return Err(fitted.item.not("a scaler with a range")),
+fn min_max(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
+    refuse_clip(fitted)?;
+    let (scale, least) = (Columns::read(fitted, "scale_")?, Columns::read(fitted, "min_")?);
+    let scaled = format!("{to}_scaled");
+    scale.apply(graph, "Mul", from, &scaled);
+    least.apply(graph, "Add", &scaled, to);
+    Ok(Effect { stretch: scale.largest(), shift: least.largest(), ..Effect::none() })
+}
+
+fn max_abs(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
+    refuse_clip(fitted)?;
+    let scale = Columns::read(fitted, "scale_")?;
+    scale.apply(graph, "Div", from, to);
+    Ok(Effect { stretch: scale.divided()?, ..Effect::none() })
+}
+
+fn refuse_clip(fitted: &Fitted) -> Asked<()> {
+    match fitted.item.find("clip")? {
+        Some(clip) if clip.flag()? => Err("it clips, which cannot be imported yet".to_owned()),
+        _ => Ok(()),
     }
-    Ok(false)
 }
 
-fn max_abs(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<bool> {
-    if fitted.item.find("clip")?.map(|clip| clip.flag()).transpose()?.unwrap_or(false) {
-        return Err("it clips, which cannot be imported yet".to_owned());
-    }
-    let scale = columns(fitted, graph, to, "scale_")?;
-    graph.apply("Div", &[from, &scale], to);
-    Ok(false)
-}
-
-fn imputer(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<bool> {
+fn imputer(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
     let item = &fitted.item;
     if !item.get("missing_values")?.number()?.is_nan() {
         return Err(item.not("an imputer of NaN"));
@@ -92,7 +116,7 @@ fn imputer(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> As
     graph.constant(&names, &Tensor::vector(filled));
     graph.apply("IsNaN", &[from], &missing);
     graph.apply("Where", &[&missing, &names, from], to);
-    Ok(true)
+    Ok(Effect { fills: true, ..Effect::none() })
 }
 
 /// Numbers, which are Python's own where the user gave them.
@@ -100,14 +124,36 @@ fn statistics(item: &Item) -> Asked<Vec<f64>> {
     item.numbers().or_else(|_| item.items()?.iter().map(Item::number).collect())
 }
 
-/// A constant of one number for each column, and its name.
-fn columns(fitted: &Fitted, graph: &mut GraphWriter, prefix: &str, attribute: &str) -> Asked<String> {
-    let item = fitted.item.get(attribute)?;
-    let numbers = item.numbers()?;
-    if numbers.len() != fitted.features || numbers.iter().any(|number| !number.is_finite()) {
-        return Err(item.not("a number for each column"));
+/// A number for each column.
+struct Columns<'a> {
+    name: &'a str,
+    numbers: Vec<f64>,
+}
+
+impl<'a> Columns<'a> {
+    fn read(fitted: &Fitted, name: &'a str) -> Asked<Self> {
+        let item = fitted.item.get(name)?;
+        let numbers = item.numbers()?;
+        if numbers.len() != fitted.features || numbers.iter().any(|number| !number.is_finite()) {
+            return Err(item.not("a number for each column"));
+        }
+        Ok(Self { name, numbers })
     }
-    let name = format!("{prefix}_by_{attribute}");
-    graph.constant(&name, &Tensor::vector(numbers));
-    Ok(name)
+
+    /// Writes an operation with them on each row.
+    fn apply(&self, graph: &mut GraphWriter, op: &str, from: &str, to: &str) {
+        let name = format!("{to}_{}", self.name);
+        graph.constant(&name, &Tensor::vector(self.numbers.clone()));
+        graph.apply(op, &[from, &name], to);
+    }
+
+    fn largest(&self) -> f64 {
+        self.numbers.iter().fold(0.0, |largest: f64, number| largest.max(number.abs()))
+    }
+
+    /// How much larger a number becomes that is divided by them.
+    fn divided(&self) -> Asked<f64> {
+        let smallest = self.numbers.iter().fold(f64::MAX, |smallest: f64, number| smallest.min(number.abs()));
+        if smallest == 0.0 { Err(format!("{} is zero for a column", self.name)) } else { Ok(1.0 / smallest) }
+    }
 }
