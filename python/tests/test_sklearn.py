@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,9 +14,11 @@ import pytest
 import sklearn
 import telling
 import wire
+from estimators import fitted
 from harness import Function, Platform
 from sklearn import ensemble, impute, linear_model, preprocessing, svm, tree
 from sklearn.base import BaseEstimator, RegressorMixin, is_classifier
+from sklearn.datasets import load_iris
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -243,3 +247,128 @@ def test_linear_models_answer_as_scikit_learn(platform: Platform, tmp_path: Path
     """In float64; BLAS takes sums in an order of its own, so that the last places may differ."""
     model = LINEAR[name]()
     check(platform, write_pickle(model, tmp_path / "model.joblib"), model, rows_for(model), LINEAR_RELATIVE)
+
+
+OLD = sorted(path.name.removesuffix("-answers.npz") for path in (Path(__file__).parent / "sklearn_files").glob("*.npz"))
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_models_of_older_versions_answer_as_those_versions_did(platform: Platform, version: str):
+    """What changed between versions: counts or shares in leaves, losses, what a label follows from, how arrays are written."""
+    folder = Path(__file__).parent / "sklearn_files"
+    answers = np.load(folder / f"{version}-answers.npz")
+    rows = np.random.RandomState(0).normal(size=(200, 3))[:60]
+    models = sorted(folder.glob(f"{version}-*.joblib"))
+    assert len(models) == 4
+    for path in models:
+        function = platform.deploy(path, "sklearn-old")
+        name = path.stem.partition("-")[2]
+        assert telling.labels(function, rows) == answers[f"{name}-label"].tolist()
+        found, wanted = telling.answer(function, rows, "probabilities"), answers[f"{name}-probabilities"]
+        np.testing.assert_allclose(found, wanted, rtol=0 if name == "forest" else LINEAR_RELATIVE)
+        platform.cli("delete", function.name, "--yes")
+
+
+def test_columns_have_their_names_and_come_in_any_order(platform: Platform, tmp_path: Path):
+    """Those that the model was fitted with; a bad number is named by its column."""
+    names = [f"column {letter}" for letter in "abcdef"]
+    model = EXACT["one-leaf"]()
+    model.feature_names_in_ = np.array(names, dtype=object)
+    function = platform.deploy(write_pickle(model, tmp_path / "named.joblib"), "sklearn-named")
+    body = {"inputs": [dict(reversed(list(zip(names, row, strict=True)))) for row in WHOLE[:5].tolist()]}
+    found = wire.strict_json(function.post(body).content)["outputs"]["probabilities"]
+    np.testing.assert_array_equal(found, model.predict_proba(WHOLE[:5]))
+    row = np.where(np.arange(telling.COLUMNS) == 2, 1e300, WHOLE[:1])
+    refused = wire.strict_json(function.post(content=wire.npy_bytes(row), headers=wire.NPY).content)
+    assert 'in row 0, column "column c"' in str(refused)
+
+
+def with_categories() -> BaseEstimator:
+    """The first column holds codes of categories."""
+    table = telling.numbers(500, 1, np.float64, categories=True)
+    return ensemble.HistGradientBoostingRegressor(max_iter=3, categorical_features=[0]).fit(table, telling.score(table))
+
+
+REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
+    "unknown": (lambda: fit(svm.SVC(), TWO, WHOLE), "SVC: importing it is not built yet"),
+    "not-fitted": (ensemble.RandomForestClassifier, "is not fitted"),
+    "several-labels": (lambda: fit(tree.DecisionTreeClassifier(), np.stack([TWO, FOUR], 1)), "several labels"),
+    "one-class": (lambda: fit(tree.DecisionTreeClassifier(), 0 * TWO), "fewer than two classes"),
+    "start-of-its-own": (
+        lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=2, init=tree.DecisionTreeRegressor()), SCORE, WHOLE),
+        "init_ is not scikit-learn's default",
+    ),
+    "categories": (with_categories, "check_array"),
+    "indicator": (
+        lambda: fit(make_pipeline(impute.SimpleImputer(add_indicator=True), LOGISTIC()), TWO),
+        "columns that say what was missing",
+    ),
+    "clips": (lambda: fit(make_pipeline(preprocessing.MinMaxScaler(clip=True), LOGISTIC()), TWO, WHOLE), "it clips"),
+    "unknown-step": (lambda: fit(make_pipeline(preprocessing.Normalizer(), LOGISTIC()), TWO, WHOLE), "Normalizer: importing"),
+    "huber": (lambda: fit(linear_model.SGDClassifier(loss="modified_huber"), TWO, WHOLE), "modified_huber"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_known_exactly_is_refused_with_the_reason(platform: Platform, tmp_path: Path, name: str):
+    """And with a line that makes of it what can be deployed."""
+    make, says = REFUSED[name]
+    said = platform.refused(write_pickle(make(), tmp_path / "model.joblib"))
+    assert says in said
+    assert "skl2onnx" in said or says == "check_array"
+
+
+def test_damage_other_versions_and_strange_content_are_refused(platform: Platform, tmp_path: Path):
+    """S10: the version is named; a tree that leads back, or compares with no number, is none."""
+    path = tmp_path / "model.pkl"
+    model = fit(tree.DecisionTreeClassifier(max_depth=4, random_state=0), TWO, WHOLE)
+    whole = pickle.dumps(model)
+    version = sklearn.__version__.encode()
+    path.write_bytes(whole.replace(version, b"2" + version[1:]))
+    assert "was written by scikit-learn 2." in platform.refused(path)
+    nodes = model.tree_.__getstate__()["nodes"].tobytes()
+    for field, value, says in [
+        ("left_child", 0, "leads to one that is not behind it"),
+        ("right_child", 10_000, "leads to one that is not behind it"),
+        ("feature", telling.COLUMNS, "a column that a row does not have"),
+        ("threshold", np.nan, "compares with no number"),
+    ]:
+        changed = model.tree_.__getstate__()["nodes"].copy()
+        changed[field][0] = value
+        assert whole.count(nodes) == 1
+        path.write_bytes(whole.replace(nodes, changed.tobytes()))
+        assert says in platform.refused(path)
+    model.note = subprocess.run  # anything that is no part of a model
+    assert "subprocess.run" in platform.refused(write_pickle(model, path))
+
+
+#: Of all estimators of scikit-learn at least these many answer, alone and behind a scaler.
+ENOUGH = 25
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_no_estimator_of_scikit_learn_is_answered_wrongly(platform: Platform, tmp_path: Path, scaled: bool):
+    """Each is imported and agrees, or is refused with words that name it."""
+    table = load_iris().data
+    asked = np.concatenate([table, telling.numbers(200, 8, np.float64)[:, :4] * 3])
+    path, answered = tmp_path / "model.joblib", []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        models = fitted()
+    for name, model in models.items():
+        whole = Pipeline([("scaler", preprocessing.StandardScaler().fit(table)), ("model", model)]) if scaled else model
+        joblib.dump(whole, path)
+        done = platform.cli("deploy", path, "--name", "sklearn-any", check=False)
+        if done.returncode != 0:
+            assert name in done.stderr
+            continue
+        answered.append(name)
+        function = Function(platform, "sklearn-any", {})
+        rows = asked if takes(function, np.full((1, 4), np.nan)) else np.nan_to_num(asked)
+        wanted = whole.predict(rows)
+        if is_classifier(model):
+            assert telling.labels(function, rows) == wanted.tolist(), name
+        else:
+            np.testing.assert_allclose(telling.answer(function, rows, "prediction"), wanted, rtol=LINEAR_RELATIVE, err_msg=name)
+        platform.cli("delete", "sklearn-any", "--yes")
+    assert len(answered) >= ENOUGH, answered

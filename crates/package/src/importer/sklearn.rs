@@ -85,7 +85,7 @@ pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
     }
     let takes = write(&fitted, &mut graph)?;
     let takes = takes_all(takes, &effects);
-    if takes.is_some_and(|takes| !(takes.largest > 0.0)) {
+    if takes.is_some_and(|takes| takes.largest.is_nan() || takes.largest <= 0.0) {
         return Err("its steps make numbers larger than float64 can hold".to_owned());
     }
     note(&first, takes, &mut graph)?;
