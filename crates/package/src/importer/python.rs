@@ -107,3 +107,6 @@ fn shell_name(path: &Path) -> String {
         format!("FILE.{}", ending.to_string_lossy())
     })
 }
+
+#[cfg(test)]
+mod tests;
