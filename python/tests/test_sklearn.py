@@ -373,3 +373,11 @@ def test_no_estimator_of_scikit_learn_is_answered_wrongly(platform: Platform, tm
             np.testing.assert_allclose(found, wanted, rtol=LINEAR_RELATIVE, atol=LINEAR_RELATIVE, err_msg=name)
         platform.cli("delete", "sklearn-any", "--yes")
     assert len(answered) >= ENOUGH, answered
+
+
+def test_no_engine_that_rounds_otherwise_is_asked(platform: Platform, tmp_path: Path):
+    """Sums in another order could turn a label where two classes are close; who asks for that engine is told."""
+    write_pickle(EXACT["forest"](), tmp_path / "model.joblib")
+    assert platform.deploy(tmp_path, "sklearn-engine").card["engine"] == "tabular"
+    (tmp_path / "modelet.toml").write_text('engine = "onnxruntime"\n')
+    assert "imported for tabular" in platform.refused(tmp_path)

@@ -16,6 +16,9 @@ pub const COLUMNS_KEY: &str = "modelet.columns";
 /// … and which numbers it takes, where not all: [`modelet_core::Numbers`] as JSON.
 pub const NUMBERS_KEY: &str = "modelet.numbers";
 
+/// … and the one engine that may compute it, where its writer counts on each rounding.
+pub const ENGINE_KEY: &str = "modelet.engine";
+
 /// Operators that change neither the meaning nor the number of columns.
 const PASS_COLUMNS: &[&str] =
     &["Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "StringNormalizer"];

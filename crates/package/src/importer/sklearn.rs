@@ -18,9 +18,9 @@ mod parts;
 mod scaling;
 mod tree;
 
-use modelet_core::{DType, Dim, Numbers};
+use modelet_core::{DType, Dim, EngineName, Numbers};
 use modelet_model::onnx::write::GraphWriter;
-use modelet_model::onnx::{COLUMNS_KEY, NUMBERS_KEY};
+use modelet_model::onnx::{COLUMNS_KEY, ENGINE_KEY, NUMBERS_KEY};
 
 use crate::pickle::{Asked, Item};
 use fitted::Fitted;
@@ -135,12 +135,13 @@ fn takes_all(model: Takes, steps: &[Effect]) -> Takes {
     })
 }
 
-/// Notes what the platform has to know of the input.
+/// Notes what the platform has to know: the names and limits of columns, and the engine that rounds as scikit-learn does.
 fn note(first: &Fitted, takes: Takes, graph: &mut GraphWriter) -> Asked<()> {
     // Plain texts and data, which always become JSON.
     if let Some(names) = first.names()? {
         graph.metadata(COLUMNS_KEY, &serde_json::to_string(&names).unwrap_or_default());
     }
+    graph.metadata(ENGINE_KEY, EngineName::Tabular.as_str());
     if let Some(takes) = takes {
         graph.metadata(NUMBERS_KEY, &serde_json::to_string(&takes).unwrap_or_default());
     }
