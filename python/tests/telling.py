@@ -52,3 +52,10 @@ def answer(function: Function, rows: np.ndarray, output: str) -> np.ndarray:
     response = function.post(content=wire.npy_bytes(rows), headers=headers, params={"output": output})
     assert response.status_code == 200, response.text
     return wire.read_npy(response.content)
+
+
+def labels(function: Function, rows: np.ndarray) -> list:
+    """The platform's labels, whatever they are, all rows in one call; missing numbers go as null."""
+    response = function.post(content=wire.npy_bytes(rows), headers=wire.NPY, params={"output": "label"})
+    assert response.status_code == 200, response.text
+    return wire.strict_json(response.content)["outputs"]["label"]

@@ -1,10 +1,12 @@
-"""LightGBM's own text files, deployed as they are: every answer is that of `Booster.predict`."""
+"""LightGBM's own text files and pickled models, deployed as they are: every answer is that of LightGBM itself."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import joblib
 import lightgbm as lgb
 import numpy as np
 import pytest
@@ -131,3 +133,75 @@ def test_what_cannot_be_computed_exactly_or_is_damaged_is_refused_with_the_reaso
     ]:
         path.write_text(whole.replace(old, new, 1))
         assert says in platform.refused(path)
+
+
+def classifier(y: np.ndarray, **settings) -> lgb.LGBMClassifier:
+    """By the wrapper."""
+    return lgb.LGBMClassifier(n_estimators=15, verbose=-1, random_state=0, **settings).fit(TABLE, y)
+
+
+def stopped_early() -> lgb.Booster:
+    """Answers are made with the rounds up to the best one."""
+    model = train("multiclass", FOUR, num_class=4)
+    model.best_iteration = 7
+    assert model.num_trees() == 4 * 20
+    return model
+
+
+NAMES = np.array(["none", "few", "many", "all"])
+PICKLED: dict[str, Callable[[], lgb.LGBMModel | lgb.Booster]] = {
+    "two-classes": lambda: classifier(TWO),
+    "two-names": lambda: classifier(np.where(TWO, "yes", "no")),
+    "two-truths": lambda: classifier(TWO.astype(bool)),
+    "two-numbers": lambda: classifier(2.0 * TWO),
+    "four-names": lambda: classifier(NAMES[FOUR].astype(object)),
+    "four-numbers": lambda: classifier(10 * FOUR, objective="multiclassova"),
+    "random-forest": lambda: classifier(FOUR, boosting_type="rf", subsample_freq=1, subsample=0.6),
+    "stopped-early": stopped_early,
+    "regressor": lambda: lgb.LGBMRegressor(n_estimators=15, verbose=-1, objective="poisson").fit(TABLE, np.abs(SCORE)),
+    "ranker": lambda: lgb.LGBMRanker(n_estimators=15, verbose=-1).fit(TABLE, np.clip(SCORE, 0, 4).astype(int), **GROUPS),
+    "booster": lambda: train("tweedie", np.abs(SCORE)),
+}
+
+
+def write_pickle(model: object, path: Path) -> Path:
+    """By the pickler that goes with the ending."""
+    if path.suffix == ".joblib":
+        joblib.dump(model, path, compress=3)
+    else:
+        path.write_bytes(pickle.dumps(model))
+    return path
+
+
+@pytest.mark.parametrize("name", PICKLED)
+def test_a_pickled_model_answers_as_itself(platform: Platform, tmp_path: Path, name: str):
+    """Labels as they were trained with, and probabilities, numbers of the rest; nothing of the pickle is run."""
+    model = PICKLED[name]()
+    booster = getattr(model, "booster_", model)
+    rows = telling.rows(list(thresholds(booster)), np.float64)
+    expected = {"prediction": model.predict(rows)}
+    if isinstance(model, lgb.LGBMClassifier):
+        expected = {"label": model.predict(rows), "probabilities": model.predict_proba(rows)}
+    for ending in ("pkl", "joblib"):
+        function = platform.deploy(write_pickle(model, tmp_path / f"model.{ending}"), f"lightgbm-{name}-{ending}")
+        for output, wanted in expected.items():
+            if output == "label":
+                assert telling.labels(function, rows) == wanted.tolist()
+            else:
+                found = telling.answer(function, rows, output)
+                assert found.shape == wanted.shape
+                np.testing.assert_allclose(found, wanted, rtol=RELATIVE, atol=RELATIVE)
+        assert f"pickled {type(model).__name__}" in platform.cli("describe", function.name).stdout
+        platform.cli("delete", function.name, "--yes")
+
+
+def test_a_pickle_whose_answers_are_not_known_is_refused_with_the_reason(platform: Platform, tmp_path: Path):
+    """A wrapper that stops early in each answer, one that was never fitted, categories of pandas."""
+    path = tmp_path / "model.pkl"
+    assert "pred_early_stop" in platform.refused(write_pickle(classifier(TWO, pred_early_stop=True), path))
+    assert "was it fitted?" in platform.refused(write_pickle(lgb.LGBMClassifier(), path))
+    model = train("binary", TWO)
+    model.pandas_categorical = [[10, 20, 30]]
+    assert "pandas" in platform.refused(write_pickle(model, path))
+    model.save_model(tmp_path / "model.txt")
+    assert "pandas" in platform.refused(tmp_path / "model.txt")

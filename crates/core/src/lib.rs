@@ -3,6 +3,7 @@
 //! - [`name`]: function names, versions, qualifiers, and the ids of invocations and instances
 //! - [`tensor`]: dtypes, tensors and the values a model answers with
 //! - [`signature`]: what a model takes and gives
+//! - [`numbers`]: which numbers an input takes
 //! - [`manifest`]: what `modelet.toml` may say
 //! - [`settings`]: every limit of a function, with its default
 //! - [`steps`]: what is done before and after a model
@@ -23,6 +24,7 @@ pub mod error;
 pub mod instance;
 pub mod manifest;
 pub mod name;
+pub mod numbers;
 pub mod record;
 pub mod settings;
 pub mod signature;
@@ -35,6 +37,7 @@ pub use end::{EndReason, StartFailure, StartPhase};
 pub use error::{Code, Failure, FunctionError, PlatformError};
 pub use manifest::Manifest;
 pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};
+pub use numbers::Numbers;
 pub use record::{InstanceRecord, InvocationRecord, Outcome, Phases};
 pub use settings::Settings;
 pub use signature::{Dim, InputSpec, OutputKind, OutputSpec, Signature};

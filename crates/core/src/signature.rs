@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tensor::DType;
+use crate::error::FunctionError;
+use crate::numbers::Numbers;
+use crate::tensor::{DType, Tensor};
 
 /// One dimension of a shape. In JSON: a number, a name, or null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -67,6 +69,9 @@ pub struct InputSpec {
     /// The values that the model knows for it, where its graph says so (an encoder's categories), as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Vec<String>>,
+    /// Which numbers it takes, where not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<Numbers>,
 }
 
 impl InputSpec {
@@ -157,6 +162,18 @@ impl Signature {
         self.outputs.iter().find(|o| o.name == name)
     }
 
+    /// Refuses tensors with numbers that their inputs do not take.
+    pub fn check_numbers(&self, inputs: &[(String, Tensor)]) -> Result<(), FunctionError> {
+        for (name, tensor) in inputs {
+            if let Some(spec) = self.input(name)
+                && let Some(numbers) = &spec.numbers
+            {
+                numbers.check(spec, tensor)?;
+            }
+        }
+        Ok(())
+    }
+
     /// True when every input is one column of a table, so that a row is an object with one value for each input.
     pub fn is_table_of_columns(&self) -> bool {
         self.inputs.len() > 1 && self.inputs.iter().all(InputSpec::is_column)
@@ -175,6 +192,7 @@ mod tests {
             optional: false,
             columns: None,
             categories: None,
+            numbers: None,
         }
     }
 

@@ -108,7 +108,15 @@ mod tests {
     use super::*;
 
     fn input(name: &str, dtype: DType, shape: Vec<Dim>, optional: bool) -> InputSpec {
-        InputSpec { name: name.into(), dtype, shape: Some(shape), optional, columns: None, categories: None }
+        InputSpec {
+            name: name.into(),
+            dtype,
+            shape: Some(shape),
+            optional,
+            columns: None,
+            categories: None,
+            numbers: None,
+        }
     }
 
     fn signature() -> Signature {

@@ -130,6 +130,7 @@ mod tests {
             optional: false,
             columns: None,
             categories,
+            numbers: None,
         };
         let named = |name: &str| Dim::Named(name.into());
         let signature = Signature {

@@ -25,14 +25,14 @@ use std::fs::File;
 use std::path::Path;
 
 use modelet_core::artifact::is_safe_path;
-use modelet_core::{Code, FunctionError};
+use modelet_core::{Code, EngineName, FunctionError};
 use prost::Message;
 
 use crate::detect;
 use file::FileBuf;
 use proto::{FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
-pub use labels::{COLUMNS_KEY, describe_onnx};
+pub use labels::{COLUMNS_KEY, ENGINE_KEY, NUMBERS_KEY, describe_onnx};
 
 /// The newest IR version that our engines read, and the ONNX release that brought it.
 pub const NEWEST_IR_VERSION: i64 = 13;
@@ -164,6 +164,17 @@ impl OnnxSummary {
             files.extend(External::of(tensor).and_then(|external| external.path()));
         });
         files.into_iter().collect()
+    }
+
+    /// Refuses an engine where whoever wrote the model counts on each rounding of another one.
+    pub(crate) fn check_engine(&self, engine: EngineName) -> Result<(), FunctionError> {
+        match self.metadata.get(ENGINE_KEY) {
+            Some(exact) if exact != engine.as_str() => Err(refused(format!(
+                "the model was imported for {exact}, whose sums are taken in the framework's order; {engine} takes them in its own"
+            ))
+            .hint(format!("leave out `engine` in modelet.toml, or say engine = \"{exact}\""))),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a model whose files with weights are missing from its folder, or too short.

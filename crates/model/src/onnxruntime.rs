@@ -44,6 +44,7 @@ impl Engine for OnnxRuntime {
     fn load(&self, model: &Path, options: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
         let summary = summarize(model)?;
         summary.check()?;
+        summary.check_engine(self.name())?;
         summary.check_external_files(model.parent().unwrap_or(Path::new(".")))?;
         let signature = summary.signature()?;
         refused::check(&summary)?;

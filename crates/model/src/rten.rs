@@ -40,6 +40,7 @@ impl Engine for Rten {
     fn load(&self, model: &Path, options: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
         let summary = summarize(model)?;
         summary.check()?;
+        summary.check_engine(self.name())?;
         summary.check_external_files(model.parent().unwrap_or(Path::new(".")))?;
         let signature = summary.signature()?;
         supported::check(&summary)?;

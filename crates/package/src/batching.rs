@@ -126,6 +126,7 @@ mod tests {
             optional: false,
             columns: None,
             categories: None,
+            numbers: None,
         };
         let kind = OutputKind::Tensor { dtype: DType::F32, shape };
         let output = OutputSpec { name: "y".into(), kind, classes: None };

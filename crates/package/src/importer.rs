@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
+mod classes;
 mod converted;
 mod ensemble;
 mod lightgbm;
 mod onnx;
 mod python;
+mod sklearn;
 mod xgboost;
 
 /// A model that was recognised.

@@ -6,7 +6,7 @@
 //! - [`wrapper`], [`dtype`]: joblib's arrays amid the pickle
 //! - [`skops`]: the other format, a zip with JSON
 //! - [`known`]: which imports are harmless
-//! - [`mod@booster`]: XGBoost's own bytes, taken out of a pickle
+//! - [`objects`], [`array`], [`layout`]: all that a file holds, as values, for importers
 //! - [`findings`], [`summary`], [`inspection`]: what is told
 //! - [`limits`]: how much of everything
 //!
@@ -20,14 +20,16 @@ use std::path::Path;
 
 use modelet_core::{Code, FunctionError};
 
-mod booster;
+mod array;
 mod container;
 mod dtype;
 mod findings;
 mod inspection;
 mod known;
+mod layout;
 mod limits;
 mod machine;
+mod objects;
 mod opcode;
 mod skops;
 mod stack;
@@ -37,12 +39,13 @@ mod text;
 mod value;
 mod wrapper;
 
-pub use booster::{Booster, booster};
+pub use array::Array;
 pub use findings::{Import, Unresolved};
 pub use inspection::{ClassName, Framework, Inspection, Kind, Step};
+pub use objects::{Asked, Item, Pickled, read};
 
 use container::Container;
-use limits::MAX_PICKLES;
+use limits::{Keep, MAX_PICKLES};
 use machine::Machine;
 use stream::{Damage, Stream};
 use value::Value;
@@ -71,9 +74,9 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, FunctionError> {
 }
 
 fn inspect_pickle(path: &Path, container: Container) -> Result<Option<Inspection>, FunctionError> {
-    let mut machine = Machine::new();
+    let mut machine = Machine::new(Keep::Heads);
     let read = container.read(path, |inner| {
-        let mut stream = Stream::new(inner);
+        let mut stream = Stream::new(inner, Keep::Heads);
         let is_marked = stream.peek() == Ok(Some(0x80));
         (is_marked, read_all(&mut machine, &mut stream))
     });

@@ -181,6 +181,7 @@ mod tests {
             optional: false,
             columns: None,
             categories: None,
+            numbers: None,
         }
     }
 

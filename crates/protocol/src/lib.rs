@@ -68,7 +68,9 @@ pub fn decode(
     ctx: &FunctionContext,
 ) -> Result<Decoded, FunctionError> {
     let body = encoding::unpack(headers, body, ctx.body_limit_bytes)?;
-    protocol(route.protocol).decode(Request { headers, query, body }, ctx)
+    let decoded = protocol(route.protocol).decode(Request { headers, query, body }, ctx)?;
+    ctx.signature.check_numbers(&decoded.inputs)?;
+    Ok(decoded)
 }
 
 /// Writes what the model answered, in the form that the request asked for.

@@ -74,6 +74,7 @@ mod tests {
             optional: false,
             columns: None,
             categories: None,
+            numbers: None,
         }
     }
 

@@ -24,6 +24,7 @@ pub(crate) fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputS
         optional: false,
         columns: None,
         categories: None,
+        numbers: None,
     }
 }
 

@@ -5,13 +5,19 @@
 
 use std::collections::HashMap;
 
-use modelet_core::Signature;
+use modelet_core::{Numbers, Signature};
 
 use super::OnnxSummary;
 use super::proto::NodeProto;
 
 /// Key of a model's metadata: the names of the columns of its one input, as a JSON list.
 pub const COLUMNS_KEY: &str = "modelet.columns";
+
+/// … and which numbers it takes, where not all: [`modelet_core::Numbers`] as JSON.
+pub const NUMBERS_KEY: &str = "modelet.numbers";
+
+/// … and the one engine that may compute it, where its writer counts on each rounding.
+pub const ENGINE_KEY: &str = "modelet.engine";
 
 /// Operators that change neither the meaning nor the number of columns.
 const PASS_COLUMNS: &[&str] =
@@ -62,6 +68,11 @@ impl OnnxSummary {
         serde_json::from_str(self.metadata.get(COLUMNS_KEY)?).ok()
     }
 
+    /// Which numbers its one input takes, where the writer noted it.
+    fn numbers(&self) -> Option<Numbers> {
+        serde_json::from_str(self.metadata.get(NUMBERS_KEY)?).ok()
+    }
+
     /// The class names along the last axis of an output.
     pub(crate) fn classes(&self, output: &str) -> Option<Vec<String>> {
         let makers = self.graph.node.iter().flat_map(|node| {
@@ -90,6 +101,7 @@ pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
     if let [input] = &mut signature.inputs[..] {
         let width = input.shape.as_ref().and_then(|shape| shape.last()?.fixed());
         input.columns = summary.columns().filter(|columns| Some(columns.len()) == width);
+        input.numbers = summary.numbers();
     }
     for (name, values) in summary.categories() {
         if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name && input.is_column())

@@ -84,7 +84,15 @@ fn input(info: &ValueInfoProto, optional: bool) -> Result<InputSpec, FunctionErr
             .hint("export the model with tensor inputs")
     })?;
     let shape = tensor.shape.as_ref().map(dims);
-    Ok(InputSpec { name: name.to_owned(), dtype, shape, optional, columns: None, categories: None })
+    Ok(InputSpec {
+        name: name.to_owned(),
+        dtype,
+        shape,
+        optional,
+        columns: None,
+        categories: None,
+        numbers: None,
+    })
 }
 
 fn output(info: &ValueInfoProto) -> Result<OutputSpec, FunctionError> {

@@ -19,6 +19,7 @@ fn signature(inputs: &[&str], outputs: &[&str]) -> Signature {
         optional: false,
         columns: None,
         categories: None,
+        numbers: None,
     };
     let output = |shape: &&str| OutputSpec {
         name: "y".into(),

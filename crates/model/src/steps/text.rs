@@ -105,6 +105,7 @@ impl TextModel {
             optional: false,
             columns: None,
             categories: None,
+            numbers: None,
         };
         let signature = Signature { inputs: vec![text], outputs };
         Ok(Self { inner, tokenizer, padding, prompt: step.prompt.clone(), feeds, pooled, signature })

@@ -79,6 +79,9 @@ fn print_signature(view: &FunctionView) {
                 text.push_str(&format!("  {word} {}", names.join(", ")));
             }
         }
+        if let Some(numbers) = &input.numbers {
+            text.push_str(&format!("  {numbers}"));
+        }
         output::card_line("input", text);
     }
     for given in &view.card.signature.outputs {

@@ -3,10 +3,12 @@
 //!
 //! - [`text`]: the file as it is
 //! - [`graph`]: the same model as an ONNX graph
+//! - [`pickled`]: the same text within a Python object, and what that adds
 //! - [`objective`]: what becomes of the sum over the trees
 
 mod graph;
 mod objective;
+mod pickled;
 mod text;
 
 use std::path::Path;
@@ -15,6 +17,7 @@ use modelet_core::FunctionError;
 
 use crate::importer::converted::{self, refused, unreadable};
 use crate::importer::{Imported, Importer, has_ending};
+pub(super) use pickled::import_pickled;
 use text::Text;
 
 /// The first line, and the beginning of the second.
@@ -37,6 +40,9 @@ impl Importer for Lightgbm {
             refused(format!("{} starts like a LightGBM model but is damaged or cut: {why}", model.display()))
                 .hint("save it again: booster.save_model(\"model.txt\")")
         })?;
-        converted::write(graph::of(&text)?, graph::origin(&text), work).map(Some)
+        if text.has_pandas_categories {
+            return Err(graph::of_pandas());
+        }
+        converted::write(graph::of(&text, None)?, graph::origin(&text), work).map(Some)
     }
 }

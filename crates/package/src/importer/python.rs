@@ -1,16 +1,19 @@
 //! Python model files (pickle, joblib, skops): recognised by their content and named, without running them. Those of XGBoost
-//! carry its own model and are imported; importing others is not built yet, so that each is refused, with a line that makes
-//! of it what can be deployed.
+//! and LightGBM carry the library's own model, those of scikit-learn are read as data; what no importer knows is refused, with
+//! a line that makes of it what can be deployed.
 
 use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
-use crate::importer::{Imported, Importer, has_ending, xgboost};
+use crate::importer::{Imported, Importer, converted, has_ending, lightgbm, sklearn, xgboost};
 use crate::pickle::{self, Inspection, Kind};
 
 /// Most unknown imports that a message names.
 const MAX_NAMED: usize = 5;
+
+/// What is said of models that no importer reads.
+const NOT_BUILT: &str = "importing it is not built yet";
 
 pub(super) struct Python;
 
@@ -21,23 +24,29 @@ impl Importer for Python {
 
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
         let Some(inspection) = pickle::inspect(model)? else { return Ok(None) };
-        // What XGBoost itself wrote into the file is taken out of it; nothing of the pickle is run.
-        let is_xgboost = inspection.class.as_ref().is_some_and(|class| class.module.starts_with("xgboost."));
-        if is_xgboost
-            && inspection.unknown().is_empty()
-            && let Some(booster) = pickle::booster(model)?
-        {
-            return xgboost::import_pickled(&booster, work).map(Some);
+        if inspection.kind == Kind::Skops || !inspection.unknown().is_empty() {
+            return Err(refusal(model, &inspection, NOT_BUILT));
         }
-        Err(refusal(model, &inspection))
+        // Nothing unknown is in it, and nothing of it is run.
+        let pickled = || pickle::read(model);
+        match inspection.class.as_ref().and_then(|class| class.module.split('.').next()) {
+            Some("xgboost") => xgboost::import_pickled(&pickled()?.root(), work).map(Some),
+            Some("lightgbm") => lightgbm::import_pickled(&pickled()?.root(), work).map(Some),
+            Some("sklearn") => match sklearn::import_pickled(&pickled()?.root()) {
+                Ok(imported) => converted::write(imported.graph, imported.origin, work).map(Some),
+                Err(why) => Err(refusal(model, &inspection, &why)),
+            },
+            _ => Err(refusal(model, &inspection, NOT_BUILT)),
+        }
     }
 }
 
-fn refusal(model: &Path, inspection: &Inspection) -> FunctionError {
+/// Why a file is not imported that has nothing unknown in it, or what it has.
+fn refusal(model: &Path, inspection: &Inspection, why: &str) -> FunctionError {
     let mut message = format!("{} is {}", model.display(), inspection.title());
     let unknown = inspection.unknown();
     let hint = if unknown.is_empty() {
-        message.push_str(": importing it is not built yet");
+        message.push_str(&format!(": {why}"));
         match conversion(model, inspection) {
             Some(line) => format!("convert it: {line}"),
             None => {
@@ -98,3 +107,6 @@ fn shell_name(path: &Path) -> String {
         format!("FILE.{}", ending.to_string_lossy())
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use modelet_core::FunctionError;
 
 use crate::importer::converted::{self, refused, unreadable};
 use crate::importer::{Imported, Importer, has_ending};
-use crate::pickle::Booster;
+use crate::pickle::{Asked, Item};
 use saved::Saved;
 
 /// XGBoost's files name this key near their beginning.
@@ -43,10 +43,11 @@ impl Importer for Xgboost {
     }
 }
 
-/// Imports the booster of a pickle.
-pub(super) fn import_pickled(booster: &Booster, work: &Path) -> Result<Imported, FunctionError> {
-    let class = &booster.class.name;
-    let mut saved = Saved::read_snapshot(&booster.bytes).map_err(|why| {
+/// Imports a pickled model by what XGBoost itself wrote into it; nothing of the pickle is run.
+pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, FunctionError> {
+    let class = &object.class().map_err(refused)?.name;
+    let (bytes, missing) = booster(object).map_err(refused)?;
+    let mut saved = Saved::read_snapshot(bytes).map_err(|why| {
         refused(format!("the booster of the {class} is damaged or of an old version: {why}"))
     })?;
     if class != "Booster" {
@@ -56,7 +57,18 @@ pub(super) fn import_pickled(booster: &Booster, work: &Path) -> Result<Imported,
         saved.learner.attributes.insert(graph::WRAPPER.to_owned(), note);
     }
     let origin = format!("{}, pickled {class}", graph::origin(&saved));
-    converted::write(graph::of(&saved, booster.missing)?, origin, work)
+    converted::write(graph::of(&saved, missing)?, origin, work)
+}
+
+/// XGBoost's own bytes, and the number that stands for a missing one beside NaN.
+fn booster<'a>(object: &Item<'a>) -> Asked<(&'a [u8], f64)> {
+    let inner = object.find("_Booster")?.unwrap_or_else(|| object.clone());
+    let handle = inner.find("handle")?.ok_or_else(|| inner.not("a model with a booster: was it fitted?"))?;
+    let missing = match object.find("missing")? {
+        Some(missing) if !missing.is_none() => missing.number()?,
+        _ => f64::NAN,
+    };
+    Ok((handle.bytes()?, missing))
 }
 
 /// True for what begins as XGBoost's files do.

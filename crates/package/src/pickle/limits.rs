@@ -22,8 +22,8 @@ pub const MAX_IMPORTS: usize = 10_000;
 pub const MAX_UNRESOLVED: usize = 100;
 /// Of a serialized booster so many bytes are kept: its version stands near the beginning.
 pub const MAX_KEPT_HEAD_BYTES: u64 = 16 << 10;
-/// Largest booster that is taken out of a pickle, in bytes.
-pub const MAX_BOOSTER_BYTES: u64 = 192 << 20;
+/// Largest text, array or booster that is taken out of a pickle, in bytes.
+pub const MAX_WHOLE_BYTES: u64 = 192 << 20;
 /// Most pickles behind one another in one file that are looked into; a model file has one.
 pub const MAX_PICKLES: usize = 16;
 /// Most bytes of the schema in a .skops file.
@@ -36,3 +36,30 @@ pub const MAX_SCHEMA_COMMAS: usize = 4_000_000;
 pub const MAX_SHOWN_CHARS: usize = 200;
 /// How deep estimators within estimators are looked into for what is shown.
 pub const MAX_SHOWN_DEPTH: usize = 8;
+
+/// How much is kept of what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// What tells names, versions and shapes.
+    Heads,
+    /// All of it, up to [`MAX_WHOLE_BYTES`] each and [`MAX_HELD_BYTES`] together.
+    Whole,
+}
+
+impl Keep {
+    /// Most items of a list, tuple, set or dict.
+    pub fn items(self) -> usize {
+        match self {
+            Self::Heads => MAX_KEPT_ITEMS,
+            Self::Whole => MAX_STACK,
+        }
+    }
+
+    /// Longest text.
+    pub fn text_bytes(self) -> u64 {
+        match self {
+            Self::Heads => MAX_KEPT_TEXT_BYTES,
+            Self::Whole => MAX_WHOLE_BYTES,
+        }
+    }
+}

@@ -6,7 +6,7 @@
 
 use crate::pickle::dtype;
 use crate::pickle::findings::Findings;
-use crate::pickle::limits::MAX_OPCODES;
+use crate::pickle::limits::{Keep, MAX_OPCODES};
 use crate::pickle::opcode::{self, Literal, Op};
 use crate::pickle::stack::Stack;
 use crate::pickle::stream::{Read, Stream};
@@ -37,14 +37,16 @@ pub struct Machine {
     pub arrays: u64,
     /// In which dialect the stream at hand is read.
     pub dialect: Dialect,
+    keep: Keep,
     stack: Stack,
     opcodes: u64,
 }
 
 impl Machine {
     /// An unpickler with nothing read.
-    pub fn new() -> Self {
+    pub fn new(keep: Keep) -> Self {
         Self {
+            keep,
             heap: Heap::default(),
             findings: Findings::default(),
             protocol: 0,
@@ -205,8 +207,8 @@ impl Machine {
             Literal::Int(number) => Value::Int(number),
             Literal::Float(bits) => Value::Float(bits),
             Literal::Text(text) => self.heap.text(text),
-            Literal::Bytes(head) if !head.is_empty() => self.heap.node(Node::Bytes(head)),
-            Literal::Bytes(_) | Literal::Other => Value::Other,
+            Literal::Bytes(bytes) => self.heap.node(Node::Bytes(bytes)),
+            Literal::Other => Value::Other,
         }
     }
 
@@ -247,7 +249,10 @@ impl Machine {
             }
             _ => self.findings.unresolved(stream.offset(), "a call of something that is not an import"),
         }
-        self.push_node(Node::Object(Object { callee, args, state: Value::None, builds: 0 }), stream)
+        self.push_node(
+            Node::Object(Object { callee, args, state: Value::None, builds: 0, has_items: false }),
+            stream,
+        )
     }
 
     /// copyreg's helpers call the class that they are given first.
@@ -287,9 +292,10 @@ impl Machine {
             self.contained(*value, stream);
         }
         self.heap.hold(values.len() as u64 * 16);
+        let keep = self.keep;
         match self.heap.as_node_mut(target) {
-            Some(Node::Many(items)) => values.iter().for_each(|value| items.push(*value)),
-            Some(Node::Object(_)) => {}
+            Some(Node::Many(items)) => values.iter().for_each(|value| items.push(*value, keep)),
+            Some(Node::Object(object)) => object.has_items = true,
             _ => self.findings.unresolved(stream.offset(), "items for something that this file did not make"),
         }
         Ok(())
@@ -304,11 +310,12 @@ impl Machine {
             self.contained(*value, stream);
         }
         self.heap.hold(values.len() as u64 * 16);
+        let keep = self.keep;
         match self.heap.as_node_mut(target) {
             Some(Node::Dict(pairs)) => {
-                values.chunks_exact(2).for_each(|pair| pairs.push((pair[0], pair[1])));
+                values.chunks_exact(2).for_each(|pair| pairs.push((pair[0], pair[1]), keep));
             }
-            Some(Node::Object(_)) => {}
+            Some(Node::Object(object)) => object.has_items = true,
             _ => self.findings.unresolved(stream.offset(), "items for something that this file did not make"),
         }
         Ok(())
@@ -343,7 +350,7 @@ impl Machine {
         let mut items = Items::default();
         for value in values {
             self.contained(*value, stream);
-            items.push(*value);
+            items.push(*value, self.keep);
         }
         items
     }

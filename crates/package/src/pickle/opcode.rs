@@ -1,6 +1,6 @@
 //! The opcodes of pickle, protocols 0 to 5, with what follows each in the stream.
 
-use crate::pickle::limits::{MAX_KEPT_LINE_BYTES, MAX_KEPT_TEXT_BYTES};
+use crate::pickle::limits::{Keep, MAX_KEPT_HEAD_BYTES, MAX_KEPT_LINE_BYTES};
 use crate::pickle::stream::{Read, Stream};
 use crate::pickle::text;
 
@@ -22,7 +22,7 @@ pub enum Literal {
     Float(u64),
     /// A text that is short and plain enough to be kept.
     Text(String),
-    /// Bytes: of those that look like JSON as many as the stream keeps, else none.
+    /// Bytes; of those that look like JSON the head, where not all is kept.
     Bytes(Vec<u8>),
     /// Something that no import, shape or version is made from: a long text, a large number.
     Other,
@@ -204,14 +204,18 @@ fn long(stream: &mut Stream, len_bytes: usize) -> Read<Literal> {
 /// The bytes of a text; `None` when it is too long to be kept.
 fn text_of<const N: usize>(stream: &mut Stream) -> Read<Option<Vec<u8>>> {
     let len = unsigned::<N>(stream)?;
-    let kept = stream.head(len, MAX_KEPT_TEXT_BYTES)?;
-    Ok((len <= MAX_KEPT_TEXT_BYTES).then_some(kept))
+    let limit = stream.keep.text_bytes();
+    let kept = stream.head(len, limit)?;
+    Ok((len <= limit).then_some(kept))
 }
 
 fn bytes<const N: usize>(stream: &mut Stream) -> Read<Literal> {
     let len = unsigned::<N>(stream)?;
-    let head = stream.head(len, stream.kept_bytes)?;
-    Ok(Literal::Bytes(if head.first() == Some(&b'{') { head } else { Vec::new() }))
+    if stream.keep == Keep::Whole {
+        return Ok(stream.whole(len)?.map_or(Literal::Other, Literal::Bytes));
+    }
+    let head = stream.head(len, MAX_KEPT_HEAD_BYTES)?;
+    Ok(if head.first() == Some(&b'{') { Literal::Bytes(head) } else { Literal::Other })
 }
 
 /// Module and name, a line each.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead};
 
-use crate::pickle::limits::{MAX_KEPT_HEAD_BYTES, MAX_KEPT_LINE_BYTES, MAX_STREAM_BYTES};
+use crate::pickle::limits::{Keep, MAX_KEPT_LINE_BYTES, MAX_STREAM_BYTES, MAX_WHOLE_BYTES};
 
 /// The file ends, or says something that no pickle says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,14 +28,14 @@ pub struct Stream<'a> {
     inner: &'a mut dyn BufRead,
     offset: u64,
     frame_end: u64,
-    /// Of bytes that look like a serialized booster so many are kept.
-    pub kept_bytes: u64,
+    /// How much is kept of what is read.
+    pub keep: Keep,
 }
 
 impl<'a> Stream<'a> {
     /// Begins at offset 0.
-    pub fn new(inner: &'a mut dyn BufRead) -> Self {
-        Self { inner, offset: 0, frame_end: 0, kept_bytes: MAX_KEPT_HEAD_BYTES }
+    pub fn new(inner: &'a mut dyn BufRead, keep: Keep) -> Self {
+        Self { inner, offset: 0, frame_end: 0, keep }
     }
 
     /// Where the next byte lies.
@@ -101,6 +101,13 @@ impl<'a> Stream<'a> {
             left -= taken as u64;
         }
         Ok(head)
+    }
+
+    /// Passes over `len` bytes and returns them where all is kept and they are not too many.
+    pub fn whole(&mut self, len: u64) -> Read<Option<Vec<u8>>> {
+        let is_kept = self.keep == Keep::Whole && len <= MAX_WHOLE_BYTES;
+        let bytes = self.head(len, if is_kept { len } else { 0 })?;
+        Ok(is_kept.then_some(bytes))
     }
 
     /// Passes over `len` bytes that lie outside of any frame, such as an array's.

@@ -125,7 +125,7 @@ pub fn classes_shape(machine: &Machine, value: Value) -> Option<Vec<u64>> {
 fn shape(machine: &Machine, array: Value) -> Option<Vec<u64>> {
     let heap = &machine.heap;
     match heap.as_node(array)? {
-        Node::Array(shape) => Some(shape.clone()),
+        Node::Array(array) => Some(array.shape.clone()),
         Node::Object(object) => {
             let in_state = heap.as_tuple(object.state).and_then(|state| heap.as_shape(*state.get(1)?));
             in_state.or_else(|| heap.as_shape(*heap.as_tuple(object.args)?.get(2)?))

@@ -4,13 +4,9 @@
 use crate::pickle::limits::MAX_KEPT_TEXT_BYTES;
 use crate::pickle::opcode::Literal;
 
-fn kept(text: String) -> Literal {
-    if text.len() as u64 > MAX_KEPT_TEXT_BYTES { Literal::Other } else { Literal::Text(text) }
-}
-
 /// UTF-8. Lone surrogates, which Python allows, stand in no name.
 pub fn utf8(bytes: Option<Vec<u8>>) -> Literal {
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map_or(Literal::Other, kept)
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map_or(Literal::Other, Literal::Text)
 }
 
 /// A text of Python 2, which Python 3 reads as ASCII.
@@ -54,7 +50,7 @@ pub fn escaped_line(line: &[u8]) -> Literal {
         text.push(c);
         rest = &after[digits + 1..];
     }
-    kept(text)
+    if text.len() as u64 > MAX_KEPT_TEXT_BYTES { Literal::Other } else { Literal::Text(text) }
 }
 
 /// A decimal number, with the `L` of Python 2; `00` and `01` are how protocol 0 spells False and True.

@@ -1,6 +1,6 @@
 //! Values as far as they are followed: enough to know names, states and shapes, and nothing of what they would do.
 
-use crate::pickle::limits::{MAX_HELD_BYTES, MAX_KEPT_ITEMS};
+use crate::pickle::limits::{Keep, MAX_HELD_BYTES};
 
 /// A value on the stack or in the memo. Copies of a [`Value::Node`] are the same object, as in Python.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +40,9 @@ impl<T> Default for Items<T> {
 
 impl<T> Items<T> {
     /// Adds one.
-    pub fn push(&mut self, item: T) {
+    pub fn push(&mut self, item: T, keep: Keep) {
         self.count += 1;
-        if self.kept.len() < MAX_KEPT_ITEMS {
+        if self.kept.len() < keep.items() {
             self.kept.push(item);
         }
     }
@@ -64,6 +64,8 @@ pub struct Object {
     pub state: Value,
     /// How often it was told.
     pub builds: u32,
+    /// True when items were put into it beside that.
+    pub has_items: bool,
 }
 
 /// Something with parts.
@@ -79,8 +81,19 @@ pub enum Node {
     Bytes(Vec<u8>),
     /// What a call made.
     Object(Object),
-    /// An array whose bytes stood in the stream, with its shape.
-    Array(Vec<u64>),
+    /// An array whose bytes stood in the stream.
+    Array(RawArray),
+}
+
+/// An array behind its wrapper.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawArray {
+    /// Its shape.
+    pub shape: Vec<u64>,
+    /// joblib's wrapper, which says the rest.
+    pub wrapper: Value,
+    /// Its bytes, where they are kept.
+    pub bytes: Option<Vec<u8>>,
 }
 
 /// Where texts and nodes lie.
@@ -105,7 +118,7 @@ impl Heap {
             Node::Many(items) | Node::Tuple(items) => items.kept.len() * 16,
             Node::Dict(items) => items.kept.len() * 32,
             Node::Bytes(bytes) => bytes.len(),
-            Node::Array(shape) => shape.len() * 8,
+            Node::Array(array) => array.shape.len() * 8 + array.bytes.as_ref().map_or(0, Vec::len),
             Node::Object(_) => 0,
         };
         self.hold(parts as u64 + 80);

@@ -6,7 +6,7 @@
 use crate::pickle::dtype::{self, Content};
 use crate::pickle::machine::{Dialect, Machine};
 use crate::pickle::stream::{Read, Stream};
-use crate::pickle::value::{Node, Value};
+use crate::pickle::value::{Node, RawArray, Value};
 
 /// The wrapper's class.
 pub const CLASS: (&str, &str) = ("joblib.numpy_pickle", "NumpyArrayWrapper");
@@ -43,8 +43,9 @@ pub fn read_array(machine: &mut Machine, wrapper: Value, stream: &mut Stream) ->
     }
     let size_bytes = plan.shape.iter().try_fold(item_bytes, |size, len| size.checked_mul(*len));
     let size_bytes = size_bytes.filter(|size| i64::try_from(*size).is_ok());
-    stream.skip(size_bytes.ok_or_else(|| stream.damage("an array is larger than any memory"))?)?;
-    Ok(machine.heap.node(Node::Array(plan.shape)))
+    let size_bytes = size_bytes.ok_or_else(|| stream.damage("an array is larger than any memory"))?;
+    let bytes = stream.whole(size_bytes)?;
+    Ok(machine.heap.node(Node::Array(RawArray { shape: plan.shape, wrapper, bytes })))
 }
 
 struct Plan {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where something is not as it says")]
 
 mod assemble;
+mod content;
 mod damaged;
 mod hostile;
 mod joblib;

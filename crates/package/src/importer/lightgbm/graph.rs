@@ -6,6 +6,7 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::objective::Link;
 use super::text::{Text, TextTree};
+use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::importer::converted::refused;
 use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
 
@@ -48,8 +49,17 @@ pub(super) fn origin(text: &Text) -> String {
     format!("LightGBM, {objective}, {} trees", text.trees.len())
 }
 
-/// Makes the graph.
-pub(super) fn of(text: &Text) -> Result<GraphWriter, FunctionError> {
+/// Why a model is not imported whose categories are pandas': the trees know only the numbers that pandas gave them, and a client
+/// that sent the categories themselves would get a wrong answer.
+pub(super) fn of_pandas() -> FunctionError {
+    refused(
+        "columns of the model are pandas' categories, of which the trees know only pandas' numbers for them",
+    )
+    .hint("train with the numbers: table[column].cat.codes, and categorical_feature=[column]")
+}
+
+/// Makes the graph: the answer is a number for each row and class, or a choice from the classes.
+pub(super) fn of(text: &Text, classes: Option<Classes>) -> Result<GraphWriter, FunctionError> {
     let link = Link::of(text.objective).ok_or_else(|| {
         let objective = text.objective;
         refused(format!("the objective {objective:?} is not known: what it makes of the sum over the trees is not in the file"))
@@ -70,7 +80,9 @@ pub(super) fn of(text: &Text) -> Result<GraphWriter, FunctionError> {
         graph.node(("", "Div"), &["sum", "rounds"], "mean", vec![]);
         last = "mean";
     }
-    if targets == 1 {
+    if let Some(classes) = classes {
+        classify(&mut graph, link, (last, targets), classes)?;
+    } else if targets == 1 {
         transform(&mut graph, link, last, "predictions");
         graph.constant("last_axis", &Tensor::vector(vec![1_i64]));
         graph.node(("", "Squeeze"), &["predictions", "last_axis"], OUTPUT, vec![]);
@@ -84,6 +96,32 @@ pub(super) fn of(text: &Text) -> Result<GraphWriter, FunctionError> {
         graph.metadata(COLUMNS_KEY, &serde_json::to_string(&text.names).unwrap_or_default());
     }
     Ok(graph)
+}
+
+/// What `LGBMClassifier` answers.
+fn classify(
+    graph: &mut GraphWriter,
+    link: Link,
+    (last, targets): (&str, usize),
+    classes: Classes,
+) -> Result<(), FunctionError> {
+    match (targets, classes.len()) {
+        (1, 2) => {
+            transform(graph, link, last, "second");
+            graph.constant("whole", &scalar(1.0));
+            graph.node(("", "Sub"), &["whole", "second"], "first", vec![]);
+            let axis = vec![("axis", Attribute::Int(1))];
+            graph.node(("", "Concat"), &["first", "second"], PROBABILITIES, axis);
+        }
+        (targets, classes) if targets == classes && targets > 2 => {
+            transform(graph, link, last, PROBABILITIES);
+        }
+        (targets, classes) => {
+            return Err(refused(format!("the model has {targets} sums for {classes} classes")));
+        }
+    }
+    classes.choose(graph);
+    Ok(())
 }
 
 fn transform(graph: &mut GraphWriter, link: Link, from: &str, to: &str) {

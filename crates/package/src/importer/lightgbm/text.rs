@@ -6,6 +6,10 @@ use std::str::FromStr;
 /// The line behind the last tree. A file without it was cut.
 const END: &str = "end of trees";
 
+/// Behind it LightGBM's Python package notes the categories that pandas had, as JSON: nothing, or a list for each such column.
+const PANDAS: &str = "pandas_categorical:";
+const NO_CATEGORIES: &[&str] = &["null", "[]"];
+
 /// A saved model.
 #[derive(Debug)]
 pub(super) struct Text<'a> {
@@ -19,6 +23,8 @@ pub(super) struct Text<'a> {
     pub averages: bool,
     /// The names of the columns.
     pub names: Vec<&'a str>,
+    /// True where columns are categories of pandas.
+    pub has_pandas_categories: bool,
     pub trees: Vec<TextTree>,
 }
 
@@ -71,6 +77,11 @@ impl<'a> Text<'a> {
             trees_per_round: head.one("num_tree_per_iteration")?,
             averages: head.0.contains_key("average_output"),
             names: head.0.get("feature_names").map(|names| names.split(' ').collect()).unwrap_or_default(),
+            has_pandas_categories: text
+                .lines()
+                .rev()
+                .find_map(|line| line.strip_prefix(PANDAS))
+                .is_some_and(|categories| !NO_CATEGORIES.contains(&categories.trim())),
             trees: blocks.map(|block| block.tree()).collect::<Result<_, _>>()?,
         })
     }

@@ -1,0 +1,98 @@
+//! What every fitted model says of itself.
+
+use std::fmt;
+
+use crate::importer::classes::Classes;
+use crate::pickle::{Asked, Item};
+
+/// The minor versions of scikit-learn 1 whose models are known, each by files that it wrote.
+const KNOWN_MINORS: std::ops::RangeInclusive<u32> = 1..=9;
+/// Most columns, and most classes or targets.
+const MAX_WIDTH: usize = 1 << 16;
+
+/// The version of scikit-learn that wrote a model: 1, and this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version {
+    /// The number after the first point.
+    pub minor: u32,
+    text: String,
+}
+
+/// A fitted model.
+pub(super) struct Fitted<'a> {
+    /// Its attributes.
+    pub item: Item<'a>,
+    /// What wrote it.
+    pub version: Version,
+    /// How many numbers a row has.
+    pub features: usize,
+    /// The tensor that has the rows.
+    pub input: String,
+}
+
+impl<'a> Fitted<'a> {
+    /// Reads what all models have.
+    pub(super) fn read(item: &Item<'a>, input: &str) -> Asked<Self> {
+        let version = Version::parse(item.get("_sklearn_version")?.text()?)?;
+        let features = item.find("n_features_in_")?.ok_or_else(|| item.not("fitted"))?.count()?;
+        if !(1..=MAX_WIDTH).contains(&features) {
+            return Err(format!("it has {features} columns, the limit is {MAX_WIDTH}"));
+        }
+        Ok(Self { item: item.clone(), version, features, input: input.to_owned() })
+    }
+
+    /// The names of the columns, where it was fitted with some.
+    pub(super) fn names(&self) -> Asked<Option<Vec<String>>> {
+        let Some(names) = self.item.find("feature_names_in_")? else { return Ok(None) };
+        let names = names.texts()?;
+        if names.len() != self.features {
+            return Err("it has not as many names of columns as columns".to_owned());
+        }
+        Ok(Some(names))
+    }
+
+    /// Its classes: at least two.
+    pub(super) fn classes(&self) -> Asked<Classes> {
+        let classes = Classes::read(&self.item.get("classes_")?)?;
+        match classes.len() {
+            0 | 1 => Err("it was fitted with fewer than two classes".to_owned()),
+            2..=MAX_WIDTH => Ok(classes),
+            many => Err(format!("it has {many} classes, the limit is {MAX_WIDTH}")),
+        }
+    }
+}
+
+impl Version {
+    fn parse(text: &str) -> Asked<Self> {
+        let unknown = || {
+            let (first, last) = (KNOWN_MINORS.start(), KNOWN_MINORS.end());
+            format!("it was written by scikit-learn {text}; those of 1.{first} to 1.{last} are known")
+        };
+        let parts: Option<Vec<u32>> = text.split('.').map(|part| part.parse().ok()).collect();
+        match parts.as_deref() {
+            Some([1, minor, _]) if KNOWN_MINORS.contains(minor) => {
+                Ok(Self { minor: *minor, text: text.to_owned() })
+            }
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_were_not_tried_are_refused_by_name() {
+        assert_eq!(Version::parse("1.5.2").unwrap().minor, 5);
+        for other in ["0.24.2", "1.0.2", "1.10.0", "2.1.0", "1.6.dev0", "1.6.0rc1", "1.6", ""] {
+            assert!(Version::parse(other).unwrap_err().contains(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Trees alone, and forests: sums over the trees in their order, divided by how many they are.
+
+use modelet_core::{DType, Numbers};
+use modelet_model::onnx::write::GraphWriter;
+
+use super::Takes;
+use super::answer::Answer;
+use super::fitted::Fitted;
+use super::tree::{SavedTree, check_size, rounded};
+use crate::importer::classes::PROBABILITIES;
+use crate::importer::ensemble::Ensemble;
+use crate::pickle::{Asked, Item};
+
+/// Since this version leaves hold shares of the classes, before it counts.
+const SHARES_SINCE: u32 = 4;
+/// Since these versions trees answer for missing numbers: all but random ones, forests, random ones, and whatever the criterion.
+const MISSING_SINCE: u32 = 3;
+const MISSING_IN_FORESTS_SINCE: u32 = 4;
+const MISSING_IN_RANDOM_SINCE: u32 = 6;
+const MISSING_FOR_ALL_SINCE: u32 = 9;
+/// The criteria for which they did before.
+const FOR_MISSING: &[&str] = &["gini", "log_loss", "entropy", "squared_error", "friedman_mse", "poisson"];
+/// numpy adds up this many numbers in a row at most, and fewer than [`LANES`] one by one.
+const BLOCK: usize = 128;
+const LANES: usize = 8;
+
+pub(super) fn tree_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    classify(fitted, graph, std::slice::from_ref(&fitted.item))
+}
+
+pub(super) fn tree_regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    regress(fitted, graph, std::slice::from_ref(&fitted.item))
+}
+
+pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    classify(fitted, graph, &estimators(fitted)?)
+}
+
+pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    regress(fitted, graph, &estimators(fitted)?)
+}
+
+fn estimators<'a>(fitted: &Fitted<'a>) -> Asked<Vec<Item<'a>>> {
+    let estimators = fitted.item.get("estimators_")?.items()?;
+    if estimators.is_empty() { Err("it has no trees".to_owned()) } else { Ok(estimators) }
+}
+
+/// What a forest takes is what its first tree takes, since version 1.4 also missing numbers.
+fn takes(fitted: &Fitted, models: &[Item]) -> Asked<Takes> {
+    let minor = fitted.version.minor;
+    let is_tree = fitted.item.find("tree_")?.is_some();
+    let missing = (is_tree || minor >= MISSING_IN_FORESTS_SINCE) && takes_missing(&models[0], minor)?;
+    Ok(Some(Numbers { missing, largest: f32::MAX.into() }))
+}
+
+/// Whether scikit-learn lets a tree answer for missing numbers: it depends on how it was grown.
+fn takes_missing(tree: &Item, minor: u32) -> Asked<bool> {
+    let is_best = match tree.get("splitter")?.text()? {
+        "best" => true,
+        "random" => false,
+        _ => return Err(tree.not("a tree with a splitter that is known")),
+    };
+    let is_extra = tree.class()?.name.starts_with("ExtraTree");
+    let splitter =
+        if is_best { minor >= MISSING_SINCE && !is_extra } else { minor >= MISSING_IN_RANDOM_SINCE };
+    let is_any = minor >= MISSING_FOR_ALL_SINCE;
+    let criterion = is_any || FOR_MISSING.contains(&tree.get("criterion")?.text()?);
+    let is_free = is_any || tree.find("monotonic_cst")?.is_none_or(|constraints| constraints.is_none());
+    Ok(splitter && criterion && is_free)
+}
+
+fn classify(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<Takes> {
+    if fitted.item.get("n_outputs_")?.integer()? != 1 {
+        return Err("it answers with several labels for each row".to_owned());
+    }
+    let classes = fitted.classes()?;
+    let ensemble = read(fitted, models, (1, classes.len()), |tree| {
+        if fitted.version.minor < SHARES_SINCE {
+            tree.leaves_mut().try_for_each(|leaf| to_shares(leaf, models.len() == 1))?;
+        }
+        Ok(())
+    })?;
+    means(fitted, graph, &ensemble, models.len(), PROBABILITIES)?;
+    classes.choose(graph);
+    takes(fitted, models)
+}
+
+fn regress(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<Takes> {
+    let outputs = fitted.item.get("n_outputs_")?.count()?;
+    let ensemble = read(fitted, models, (outputs, 1), |_| Ok(()))?;
+    means(fitted, graph, &ensemble, models.len(), "means")?;
+    graph.predict("means", outputs);
+    takes(fitted, models)
+}
+
+/// All trees, once for each number in their leaves.
+fn read(
+    fitted: &Fitted,
+    models: &[Item],
+    shape: (usize, usize),
+    change: impl Fn(&mut SavedTree) -> Asked<()>,
+) -> Asked<Ensemble> {
+    let targets = shape.0 * shape.1;
+    let mut trees = Vec::new();
+    let mut nodes = 0_usize;
+    for model in models {
+        let mut tree = SavedTree::read(model)?;
+        if tree.shape != shape {
+            return Err(model.not("a tree whose leaves are of the size that the model says"));
+        }
+        nodes += tree.len();
+        check_size(nodes, targets)?;
+        change(&mut tree)?;
+        for target in 0..targets {
+            trees.push(tree.of(target, target, |number| number)?);
+        }
+    }
+    Ok(Ensemble { precision: DType::F64, targets, features: fitted.features, trees })
+}
+
+fn means(fitted: &Fitted, graph: &mut GraphWriter, ensemble: &Ensemble, trees: usize, to: &str) -> Asked<()> {
+    let input = rounded(graph, &fitted.input);
+    graph.trees(ensemble, input, "sums")?;
+    graph.scalar("trees", trees as f64);
+    graph.apply("Div", &["sums", "trees"], to);
+    Ok(())
+}
+
+/// What scikit-learn before version 1.4 makes of the counts in a leaf each time that it answers. A tree alone chooses its label
+/// by the counts: where that would be another one than by the shares, the two cannot be told apart any more.
+fn to_shares(leaf: &mut [f64], is_alone: bool) -> Asked<()> {
+    let chosen = first_largest(leaf);
+    let sum = numpy_sum(leaf);
+    let sum = if sum == 0.0 { 1.0 } else { sum };
+    leaf.iter_mut().for_each(|count| *count /= sum);
+    if is_alone && first_largest(leaf) != chosen {
+        return Err("a leaf has two classes whose counts differ, and whose shares do not".to_owned());
+    }
+    Ok(())
+}
+
+fn first_largest(numbers: &[f64]) -> usize {
+    (1..numbers.len()).fold(0, |best, at| if numbers[at] > numbers[best] { at } else { best })
+}
+
+/// The sum in numpy's order: pairwise, in eight lanes.
+fn numpy_sum(numbers: &[f64]) -> f64 {
+    match numbers.len() {
+        0..LANES => numbers.iter().fold(0.0, |sum, number| sum + number),
+        LANES..=BLOCK => {
+            let whole = numbers.len() - numbers.len() % LANES;
+            let mut lanes = [0.0; LANES];
+            lanes.copy_from_slice(&numbers[..LANES]);
+            for chunk in numbers[LANES..whole].chunks_exact(LANES) {
+                lanes.iter_mut().zip(chunk).for_each(|(lane, number)| *lane += number);
+            }
+            let [a, b, c, d, e, f, g, h] = lanes;
+            let sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
+            numbers[whole..].iter().fold(sum, |sum, number| sum + number)
+        }
+        len => {
+            let half = len / 2 - len / 2 % LANES;
+            numpy_sum(&numbers[..half]) + numpy_sum(&numbers[half..])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many numbers, and `numpy.sum` of them.
+    const SUMS: &[(i32, f64)] = &[
+        (0, 0.0),
+        (1, 0.0),
+        (7, 0.4410000000000001),
+        (8, 0.7840000000000003),
+        (9, 1.2960000000000003),
+        (31, 216.22500000000005),
+        (128, 66064.384),
+        (129, 68161.53600000001),
+        (300, 2011522.5),
+        (1000, 249500250.00000003),
+    ];
+
+    #[test]
+    fn sums_are_those_of_numpy() {
+        for (len, wanted) in SUMS {
+            let tenths = (0..*len).map(|at| f64::from(at) * 0.1);
+            let numbers: Vec<f64> = tenths.map(|number| number * number * number).collect();
+            assert_eq!(numpy_sum(&numbers).to_bits(), wanted.to_bits(), "{len}");
+        }
+    }
+
+    #[test]
+    fn counts_become_shares_and_what_cannot_be_told_apart_is_refused() {
+        let mut leaf = [1.0, 3.0, 0.0];
+        to_shares(&mut leaf, true).unwrap();
+        assert_eq!(leaf, [0.25, 0.75, 0.0]);
+        let mut empty = [0.0, 0.0];
+        to_shares(&mut empty, true).unwrap();
+        assert_eq!(empty, [0.0, 0.0]);
+    }
+}
