@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::Certificate;
 use crate::manifest::Manifest;
 use crate::name::FunctionName;
 use crate::settings::Settings;
@@ -80,6 +81,9 @@ pub struct ArtifactCard {
     /// What the model was made of, where the user gave something else, such as `XGBoost 3.2.0, binary:logistic, 50 trees`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// What shows that it answers as what it was made of; absent where nothing was converted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// What computes it.
     pub engine: EngineName,
     /// The version of the engine that the choice was made with.

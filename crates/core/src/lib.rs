@@ -6,6 +6,7 @@
 //! - [`manifest`]: what `modelet.toml` may say
 //! - [`settings`]: every limit of a function, with its default
 //! - [`artifact`]: the card inside an artifact
+//! - [`certificate`]: what shows that a converted model answers as its original
 //! - [`end`]: why an instance ended
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
@@ -16,6 +17,7 @@
 //! Deliberately absent: files, sockets, clocks, async. Everything here is plain data.
 
 pub mod artifact;
+pub mod certificate;
 pub mod digest;
 pub mod end;
 pub mod error;
@@ -29,6 +31,7 @@ pub mod tensor;
 pub mod usage;
 
 pub use artifact::{ArtifactCard, ArtifactFile, EngineName};
+pub use certificate::Certificate;
 pub use end::{EndReason, StartFailure, StartPhase};
 pub use error::{Code, Failure, FunctionError, PlatformError};
 pub use manifest::Manifest;

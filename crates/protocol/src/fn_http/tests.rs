@@ -399,6 +399,7 @@ fn a_function_describes_itself_with_requests_to_copy() {
         model: "model.onnx".into(),
         format: "onnx".into(),
         origin: None,
+        certificate: None,
         engine: modelet_core::EngineName::Onnxruntime,
         engine_version: "1.28.0".into(),
         signature: ctx.signature.clone(),

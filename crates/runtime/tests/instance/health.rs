@@ -41,6 +41,7 @@ pub fn write_artifact(folder: &Path) {
         model: file.path.clone(),
         format: "onnx".into(),
         origin: None,
+        certificate: None,
         engine: EngineName::Rten,
         engine_version: String::new(),
         signature,
