@@ -47,6 +47,7 @@ pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, Functi
         model: source.model.path.clone(),
         format: source.format.to_owned(),
         origin: source.origin.clone(),
+        certificate: None,
         engine: plan.engine.0,
         engine_version: plan.engine.1,
         signature: plan.signature,

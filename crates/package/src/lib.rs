@@ -13,6 +13,7 @@
 
 pub mod artifact;
 pub mod batching;
+pub mod certificate;
 pub mod evidence;
 pub mod importer;
 pub mod notes;
