@@ -218,7 +218,7 @@ mod tests {
             assert!(found.len() >= ORDINARY_ROWS);
             let narrow = split as f32;
             let mut wanted = vec![f64::from(narrow), narrow.next_down().into(), narrow.next_up().into()];
-            wanted.extend([0.0, f64::from(f32::MAX), 1e-45_f32.into()]);
+            wanted.extend([0.0, f64::from(f32::MAX), if dtype == DType::F32 { 1e-45_f32.into() } else { 1e-45 }]);
             if dtype == DType::F64 {
                 wanted.extend([split, split.next_down(), split.next_up(), f64::MAX, 5e-324]);
             }
