@@ -159,7 +159,8 @@ impl Certificate {
         let largest = self.outputs.iter().map(|output| output.largest_absolute).fold(0.0, f64::max);
         let tolerance = self.tolerance.as_ref().map_or(0.0, |tolerance| tolerance.relative);
         parts.push(format!("largest difference {largest:.0e} (tolerance {tolerance:.0e})"));
-        let against = self.original.first().map(|library| format!("against {} {}", library.name, library.version));
+        let against =
+            self.original.first().map(|library| format!("against {} {}", library.name, library.version));
         parts.extend(against);
         parts.join(", ")
     }

@@ -19,6 +19,8 @@ pub struct Imported {
     pub format: &'static str,
     /// What it was made of, where that is something else.
     pub origin: Option<String>,
+    /// The version of the framework that wrote that, where the file says it.
+    pub version: Option<String>,
     /// Where the files lie: the model's own folder, or one with a rewritten model.
     pub folder: PathBuf,
     /// The model's file, relative to its folder.

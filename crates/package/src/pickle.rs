@@ -39,7 +39,7 @@ mod wrapper;
 
 pub use booster::{Booster, booster};
 pub use findings::{Import, Unresolved};
-pub use inspection::{ClassName, Framework, Inspection, Kind, Step};
+pub use inspection::{ClassName, Framework, Inspection, Kind, Step, package_of};
 
 use container::Container;
 use limits::MAX_PICKLES;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use modelet_core::{Code, FunctionError, FunctionName, Manifest, digest};
 use sha2::{Digest, Sha256};
 
+use crate::certificate::original::Original;
 use crate::importer;
 
 /// The manifest's name in a folder.
@@ -38,6 +39,8 @@ pub struct Source {
     pub format: &'static str,
     /// What it was made of, where that is something else.
     pub origin: Option<String>,
+    /// That itself, to be asked whether the conversion changed anything.
+    pub original: Option<Original>,
     /// The model, one of `files`.
     pub model: SourceFile,
     /// Every file, sorted by path.
@@ -70,6 +73,10 @@ impl Source {
             return Err(FunctionError::new(Code::ModelRefused, message).hint("check the path"));
         }
         let imported = importer::import(&model, work)?;
+        let original = match imported.origin {
+            Some(_) => Some(Original::of(&model, imported.version)?),
+            None => None,
+        };
         let folder = &imported.folder;
         let mut files = Vec::new();
         for file in imported.files {
@@ -79,7 +86,7 @@ impl Source {
         let model = files.iter().find(|file| file.path == imported.model).cloned().ok_or_else(|| {
             FunctionError::new(Code::Internal, format!("{} is not among its own files", imported.model))
         })?;
-        Ok(Self { manifest, name, format: imported.format, origin: imported.origin, model, files })
+        Ok(Self { manifest, name, format: imported.format, origin: imported.origin, original, model, files })
     }
 
     /// What the user gave, in words.

@@ -91,7 +91,9 @@ impl<'a> Trees<'a> {
         let mut sets = self.members.split(|member| member.is_nan());
         for ((feature, mode), split) in self.features.iter().zip(&self.modes).zip(&self.splits) {
             let set = if *mode == MEMBER { sets.next() } else { None };
-            let Some(column) = usize::try_from(*feature).ok().and_then(|at| columns.get(at)) else { continue };
+            let Some(column) = usize::try_from(*feature).ok().and_then(|at| columns.get(at)) else {
+                continue;
+            };
             let of_input = |number: &f64| number * column.scale + column.offset;
             let place = asked.entry((column.input.clone(), column.column)).or_insert_with(|| Asked {
                 input: column.input.clone(),
@@ -122,7 +124,8 @@ impl<'a> Tracer<'a> {
             _ => None,
         };
         let inputs = signature.inputs.iter();
-        let inputs = inputs.filter_map(|input| Some((&*input.name, width(input.shape.as_deref()?)?))).collect();
+        let inputs =
+            inputs.filter_map(|input| Some((&*input.name, width(input.shape.as_deref()?)?))).collect();
         let mut constants = BTreeMap::new();
         for proto in &graph.initializer {
             if let Some(Ok(numbers)) = constant::tensor(proto).ok().map(|tensor| numbers(&tensor)) {
@@ -226,7 +229,8 @@ mod tests {
     #[test]
     fn questions_are_told_by_column_of_the_input() {
         let of_input = asked_by("X");
-        let both: Vec<_> = of_input.iter().map(|asked| (asked.column, &*asked.splits, &*asked.members)).collect();
+        let both: Vec<_> =
+            of_input.iter().map(|asked| (asked.column, &*asked.splits, &*asked.members)).collect();
         assert_eq!(both, [(0, &[-0.5, 0.5][..], &[][..]), (2, &[], &[1.0, 4.0])]);
         let scaled = asked_by("scaled");
         assert_eq!((&*scaled[0].splits, &*scaled[1].members), (&[0.0, 2.0][..], &[5.0, 11.0][..]));

@@ -11,7 +11,8 @@ const UNKNOWN_TEXT: &str = "modelet-unknown";
 /// Ordinary texts, where no categories are known.
 const WORDS: &[&str] = &["the quick brown fox", "a", "Grüße", "42", "yes", "New York", "a lazy dog, a fox"];
 /// Numbers close to zero and at the ends, in either precision …
-const ENDS_F32: &[f64] = &[0.0, -0.0, 1e-45, -1e-45, 1e-35, -1e-35, 1.175_494_4e-38, f32::MAX as f64, f32::MIN as f64];
+const ENDS_F32: &[f64] =
+    &[0.0, -0.0, 1e-45, -1e-45, 1e-35, -1e-35, 1.175_494_4e-38, f32::MAX as f64, f32::MIN as f64];
 /// … and in float64.
 const ENDS_F64: &[f64] = &[5e-324, -5e-324, 2.225_073_858_507_201_4e-308, 1e-300, f64::MAX, f64::MIN];
 
@@ -99,7 +100,9 @@ impl Column {
         match self.dtype {
             DType::F64 => edges.extend(ENDS_F32.iter().chain(ENDS_F64).map(|end| Cell::Number(*end))),
             DType::F32 => edges.extend(ENDS_F32.iter().map(|end| Cell::Number(*end))),
-            DType::I64 | DType::I32 => edges.extend([0, -1, 1 << 24, i32::MAX.into(), i32::MIN.into()].map(Cell::Integer)),
+            DType::I64 | DType::I32 => {
+                edges.extend([0, -1, 1 << 24, i32::MAX.into(), i32::MIN.into()].map(Cell::Integer))
+            }
             DType::Bool => edges.extend([Cell::Flag(true), Cell::Flag(false)]),
             _ => {}
         }
@@ -136,6 +139,7 @@ fn unknown(dtype: DType, categories: &[Cell]) -> Vec<Cell> {
     }
     let most = categories.iter().fold(0.0, largest);
     let numbers = [-1.0, most + 1.0, most + 41.0];
-    let cell = |number: f64| if dtype.is_float() { Cell::Number(number) } else { Cell::Integer(number as i64) };
+    let cell =
+        |number: f64| if dtype.is_float() { Cell::Number(number) } else { Cell::Integer(number as i64) };
     numbers.map(cell).into()
 }

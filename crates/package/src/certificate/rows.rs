@@ -53,7 +53,9 @@ fn tables(signature: &Signature) -> Option<Vec<(&InputSpec, usize)>> {
 fn columns(signature: &Signature, asked: &[Asked]) -> Option<Vec<Column>> {
     let mut columns = Vec::new();
     for (input, width) in tables(signature)? {
-        let is_known = |dtype: DType| matches!(dtype, DType::F32 | DType::F64 | DType::Str | DType::Bool | DType::I64 | DType::I32);
+        let is_known = |dtype: DType| {
+            matches!(dtype, DType::F32 | DType::F64 | DType::Str | DType::Bool | DType::I64 | DType::I32)
+        };
         if !is_known(input.dtype) {
             return None;
         }
@@ -151,7 +153,9 @@ fn tensors(signature: &Signature, rows: Vec<Vec<Cell>>) -> Inputs {
         let cells = rows.iter().flat_map(|row| &row[own.clone()]);
         let has_columns = input.shape.as_ref().is_some_and(|shape: &Vec<Dim>| shape.len() == 2);
         let shape = if has_columns { vec![count, width] } else { vec![count] };
-        inputs.extend(Tensor::new(shape, data(input.dtype, cells)).ok().map(|tensor| (input.name.clone(), tensor)));
+        inputs.extend(
+            Tensor::new(shape, data(input.dtype, cells)).ok().map(|tensor| (input.name.clone(), tensor)),
+        );
         from += width;
     }
     inputs
@@ -172,7 +176,11 @@ fn data<'a>(dtype: DType, cells: impl Iterator<Item = &'a Cell>) -> Data {
         DType::I64 => Data::I64(cells.map(integer).collect()),
         DType::I32 => Data::I32(cells.map(|cell| integer(cell) as i32).collect()),
         DType::Bool => Data::Bool(cells.map(|cell| *cell == Cell::Flag(true)).collect()),
-        DType::Str => Data::Str(cells.map(|cell| if let Cell::Text(text) = cell { text.clone() } else { String::new() }).collect()),
+        DType::Str => Data::Str(
+            cells
+                .map(|cell| if let Cell::Text(text) = cell { text.clone() } else { String::new() })
+                .collect(),
+        ),
         _ => Data::F32(cells.map(|cell| number(cell) as f32).collect()),
     }
 }
@@ -218,14 +226,20 @@ mod tests {
             assert!(found.len() >= ORDINARY_ROWS);
             let narrow = split as f32;
             let mut wanted = vec![f64::from(narrow), narrow.next_down().into(), narrow.next_up().into()];
-            wanted.extend([0.0, f64::from(f32::MAX), if dtype == DType::F32 { 1e-45_f32.into() } else { 1e-45 }]);
+            wanted.extend([
+                0.0,
+                f64::from(f32::MAX),
+                if dtype == DType::F32 { 1e-45_f32.into() } else { 1e-45 },
+            ]);
             if dtype == DType::F64 {
                 wanted.extend([split, split.next_down(), split.next_up(), f64::MAX, 5e-324]);
             }
             for number in wanted {
                 assert!(found.contains(&number), "{dtype}: {number:e}");
             }
-            assert!(found.iter().any(|x| x.is_nan()) && found.iter().any(|x| *x == 0.0 && x.is_sign_negative()));
+            assert!(
+                found.iter().any(|x| x.is_nan()) && found.iter().any(|x| *x == 0.0 && x.is_sign_negative())
+            );
             let below = found[..ORDINARY_ROWS].iter().filter(|x| **x < split).count();
             assert!((100..900).contains(&below), "ordinary rows lie on both sides: {below}");
             assert!(found[..ORDINARY_ROWS].iter().all(|x| x.is_finite()));

@@ -39,7 +39,8 @@ impl Importer for Xgboost {
             refused(format!("{} starts like an XGBoost model but is damaged or cut: {why}", model.display()))
                 .hint("save it again: model.save_model(\"model.ubj\")")
         })?;
-        converted::write(graph::of(&saved, f64::NAN)?, graph::origin(&saved), work).map(Some)
+        let imported = converted::write(graph::of(&saved, f64::NAN)?, graph::origin(&saved), work)?;
+        Ok(Some(Imported { version: Some(graph::version(&saved)), ..imported }))
     }
 }
 
@@ -56,7 +57,8 @@ pub(super) fn import_pickled(booster: &Booster, work: &Path) -> Result<Imported,
         saved.learner.attributes.insert(graph::WRAPPER.to_owned(), note);
     }
     let origin = format!("{}, pickled {class}", graph::origin(&saved));
-    converted::write(graph::of(&saved, booster.missing)?, origin, work)
+    let imported = converted::write(graph::of(&saved, booster.missing)?, origin, work)?;
+    Ok(Imported { version: Some(graph::version(&saved)), ..imported })
 }
 
 /// True for what begins as XGBoost's files do.

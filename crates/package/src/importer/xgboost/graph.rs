@@ -52,14 +52,18 @@ pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionErr
     Ok(graph)
 }
 
+/// The version of XGBoost that wrote the file.
+pub(super) fn version(saved: &Saved) -> String {
+    saved.version.iter().map(u64::to_string).collect::<Vec<_>>().join(".")
+}
+
 /// What the model was, in words.
 pub(super) fn origin(saved: &Saved) -> String {
-    let version: Vec<_> = saved.version.iter().map(u64::to_string).collect();
     let trees = match &saved.learner.gradient_booster {
         Booster::Gbtree { model } | Booster::Dart { gbtree: Inner { model }, .. } => model.trees.len(),
         Booster::Gblinear => 0,
     };
-    format!("XGBoost {}, {}, {trees} trees", version.join("."), saved.learner.objective.name)
+    format!("XGBoost {}, {}, {trees} trees", version(saved), saved.learner.objective.name)
 }
 
 /// The input with NaN for another number.
