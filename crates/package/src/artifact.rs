@@ -6,7 +6,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use modelet_core::{
-    ArtifactCard, ArtifactFile, Certificate, Code, EngineName, FunctionError, FunctionName, Settings, Signature, digest,
+    ArtifactCard, ArtifactFile, Certificate, Code, EngineName, FunctionError, FunctionName, Settings,
+    Signature, digest,
 };
 use sha2::{Digest, Sha256};
 
