@@ -20,6 +20,7 @@ mod invoke;
 mod logs;
 mod ls;
 mod probe;
+mod prove;
 mod secret;
 mod simulate;
 mod up;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Up(up) => on_this_thread(up::run(common, up)),
         Command::Demo(demo) => on_this_thread(demo::run(common, demo)),
         Command::Deploy(deploy) => on_this_thread(async move { deploy::run(&common, &deploy).await }),
+        Command::Prove(prove) => on_this_thread(async move { prove::run(&common, &prove).await }),
         Command::Invoke(invoke) => on_this_thread(async move { invoke::run(&common, &invoke).await }),
         Command::Ls => on_this_thread(async move { ls::run(&common).await }),
         Command::Describe(named) => on_this_thread(async move { describe::run(&common, &named).await }),

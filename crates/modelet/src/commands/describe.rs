@@ -25,6 +25,9 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     if let Some(origin) = &card.origin {
         output::card_line("made of", origin);
     }
+    if let Some(certificate) = &card.certificate {
+        output::card_line(certificate.word(), certificate.line());
+    }
     output::card_line("engine", format!("{} {}", card.engine, card.engine_version));
     if let Some(reason) = view.evidence["reason"].as_str() {
         output::card_line("", reason);
