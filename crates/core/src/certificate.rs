@@ -158,12 +158,17 @@ impl Certificate {
         }
         let largest = self.outputs.iter().map(|output| output.largest_absolute).fold(0.0, f64::max);
         let tolerance = self.tolerance.as_ref().map_or(0.0, |tolerance| tolerance.relative);
-        parts.push(format!("largest difference {largest:.0e} (tolerance {tolerance:.0e})"));
+        parts.push(format!("largest difference {} (tolerance {})", short(largest), short(tolerance)));
         let against =
             self.original.first().map(|library| format!("against {} {}", library.name, library.version));
         parts.extend(against);
         parts.join(", ")
     }
+}
+
+/// A small number in a few characters: `3e-8`.
+pub fn short(number: f64) -> String {
+    if number == 0.0 { "0".to_owned() } else { format!("{number:.0e}") }
 }
 
 /// A number with its thousands apart.

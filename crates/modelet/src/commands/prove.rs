@@ -1,6 +1,6 @@
 //! `modelet prove`: the original and the converted model answer the same rows. It needs no platform.
 
-use modelet_core::certificate::{OutputProof, Verdict};
+use modelet_core::certificate::{Library, OutputProof, Verdict, short};
 use modelet_core::{Code, FunctionName};
 use modelet_package::certificate::{self, Proof};
 use serde_json::json;
@@ -57,13 +57,13 @@ fn print(proof: &Proof, given: &str) {
         "rows",
         format!("{} made, {} given, {} that the original refuses", rows.made, rows.given, rows.refused),
     );
-    let libraries = |libraries: &[modelet_core::certificate::Library]| {
+    let libraries = |libraries: &[Library]| {
         libraries.iter().map(|one| format!("{} {}", one.name, one.version)).collect::<Vec<_>>().join(", ")
     };
     output::card_line("original", libraries(&certificate.original));
     output::card_line("converted", libraries(&certificate.imported));
     if let Some(tolerance) = &certificate.tolerance {
-        output::card_line("tolerance", format!("{:.0e}: {}", tolerance.relative, tolerance.reason));
+        output::card_line("tolerance", format!("{}: {}", short(tolerance.relative), tolerance.reason));
     }
     if let Some(rung) = certificate.rung {
         output::card_line("isolation", u8::from(rung));
@@ -86,12 +86,11 @@ fn print(proof: &Proof, given: &str) {
 }
 
 fn row(output: &OutputProof) -> Vec<String> {
-    let size = |number: f64| format!("{number:.1e}");
     let mut row = vec![
         output.name.clone(),
         output.values.to_string(),
-        size(output.largest_absolute),
-        size(output.largest_relative),
+        short(output.largest_absolute),
+        short(output.largest_relative),
     ];
     let counts = [output.beyond, output.nan, output.infinite, output.labels_differ, output.ties];
     row.extend(counts.map(|count| count.to_string()));
