@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
+mod codes;
 mod converted;
 mod ensemble;
 mod lightgbm;

@@ -138,8 +138,17 @@ fn unknown(dtype: DType, categories: &[Cell]) -> Vec<Cell> {
         return Vec::new();
     }
     let most = categories.iter().fold(0.0, largest);
-    let numbers = [-1.0, most + 1.0, most + 41.0];
+    let mut numbers = vec![-1.0, most + 1.0, most + 41.0];
+    if dtype.is_float() {
+        // Codes that are no whole numbers: each framework cuts them in its way.
+        numbers.extend(
+            categories
+                .iter()
+                .filter_map(|cell| if let Cell::Number(code) = cell { Some(code + 0.5) } else { None }),
+        );
+        numbers.push(-0.5);
+    }
     let cell =
         |number: f64| if dtype.is_float() { Cell::Number(number) } else { Cell::Integer(number as i64) };
-    numbers.map(cell).into()
+    numbers.into_iter().map(cell).collect()
 }

@@ -8,6 +8,7 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::objective::Link;
 use super::saved::{Booster, Forest, Inner, Learner, Parameters, Saved, SavedTree};
+use crate::importer::codes::{self, Cut};
 use crate::importer::converted::refused;
 use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
 
@@ -39,6 +40,7 @@ pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionErr
     let mut graph = GraphWriter::default();
     graph.input(INPUT, DType::F32, &[rows(), Dim::Fixed(ensemble.features)]);
     let input = if missing.is_nan() { INPUT } else { without(&mut graph, missing as f32) };
+    let input = codes::whole(&mut graph, input, &ensemble, Cut::Down);
     ensemble.write(&mut graph, input, MARGIN)?;
     if is_classifier(learner) {
         classify(&mut graph, link, &learner.learner_model_param);
