@@ -91,10 +91,8 @@ async fn made(uv: &Uv, pins: &Pins, what: &str, progress: &Progress) -> Result<P
     let listed =
         [pins.packages.join("\n"), pins.pythons.join("\n"), env::consts::ARCH.to_owned()].join("\n\n");
     let place = cache.join(&digest::hex(&Sha256::digest(listed))[..16]);
-    if let Ok(python) = fs::read_to_string(place.join(PYTHON_FILE))
-        && let Ok(interpreter) = Interpreter::ask(Path::new(python.trim())).await
-    {
-        return Ok(Python { interpreter, packages: vec![place] });
+    if let Some(python) = kept(&place).await {
+        return Ok(python);
     }
     progress.next(format!("making an environment with {what}, once (uv)"));
     let interpreter = Interpreter::ask(&uv.python(pins).await?).await?;
@@ -105,12 +103,25 @@ async fn made(uv: &Uv, pins: &Pins, what: &str, progress: &Progress) -> Result<P
     let draft = work.path().join("packages");
     uv.install(&interpreter.program, &draft, pins).await?;
     fs::write(draft.join(PYTHON_FILE), interpreter.program.as_os_str().as_encoded_bytes()).map_err(failed)?;
-    // One whose Python is gone makes room for the new one.
-    let _ = fs::rename(&place, work.path().join("old"));
-    match fs::rename(&draft, &place) {
-        Err(error) if !place.join(PYTHON_FILE).is_file() => Err(failed(error)),
-        _ => Ok(Python { interpreter, packages: vec![place] }),
+    if let Some(python) = kept(&place).await {
+        // Somebody else was faster.
+        return Ok(python);
     }
+    if place.exists() {
+        // Its Python is gone.
+        fs::rename(&place, work.path().join("old")).map_err(failed)?;
+    }
+    match (fs::rename(&draft, &place), kept(&place).await) {
+        (_, Some(python)) => Ok(python),
+        (moved, None) => Err(moved.err().map_or_else(|| format!("{} is not whole", place.display()), failed)),
+    }
+}
+
+/// The environment that was made before, when its Python is still there.
+async fn kept(place: &Path) -> Option<Python> {
+    let python = fs::read_to_string(place.join(PYTHON_FILE)).ok()?;
+    let interpreter = Interpreter::ask(Path::new(python.trim())).await.ok()?;
+    Some(Python { interpreter, packages: vec![place.to_owned()] })
 }
 
 struct Uv {

@@ -19,7 +19,7 @@ use crate::cli::proof::ProofOptions;
 /// Processes and threads of an original.
 const PROCESSES: u64 = 64;
 /// Its scratch folder, MiB.
-const TMP_MIB: u64 = 256;
+const TMP_MIB: u64 = 64;
 /// Largest answer, in bytes.
 const OUTPUT_BYTES: usize = 1 << 30;
 /// Files that an original may have open: a framework opens many libraries.
