@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 import telling
 import xgboost as xgb
-from harness import Platform
+from harness import ROOT, Platform
 
 PYTHON = sys.executable
 TABLE = telling.numbers(1_000, 0, np.float32)
@@ -144,8 +145,8 @@ def test_rows_that_a_user_gives_are_compared_too(platform: Platform, tmp_path: P
 def test_without_uv_and_python_a_model_is_deployed_and_says_that_it_is_not_proved(platform: Platform, tmp_path: Path):
     """The reason and what to do, in a line; `--require-proof` refuses; a name alone cannot be proved."""
     path = classifier(tmp_path)
-    bare = {key: value for key, value in platform.environment().items() if key not in ("MODELET_UV", "VIRTUAL_ENV")}
-    bare["PATH"] = "/usr/bin:/bin"
+    bare = {key: value for key, value in platform.environment().items() if key not in {"MODELET_UV", "VIRTUAL_ENV"}}
+    bare["PATH"] = str(tmp_path / "empty")
     bare["XDG_CACHE_HOME"] = str(tmp_path / "cache")
 
     def run(*arguments: object) -> subprocess.CompletedProcess:
@@ -256,7 +257,7 @@ def test_a_conversion_that_differs_in_one_number_is_caught(platform: Platform, t
     assert certificate["verdict"] == "differs", done.stderr
     assert 0 < len(certificate["worst"]) <= 3
     assert "the original says" in certificate["worst"][0]
-    deploy = ("deploy", path, "--name", "differing", "--python", python)
+    deploy = ("deploy", path, "--name", "differing", "--engine", "tabular", "--python", python)
     refused = platform.cli(*deploy, check=False)
     assert refused.returncode == 1
     for said in ("conversion-differs", "the original says", "--tolerance", "ONNX"):
@@ -317,7 +318,8 @@ def test_a_pickle_that_may_run_anything_is_never_loaded(platform: Platform, tmp_
 # -- environments ----
 
 
-UV = os.environ.get("MODELET_UV") or "/work/main/.cache/tools/bin/uv"
+#: Where `setup.sh` finds it, or puts it.
+UV = os.environ.get("MODELET_UV") or shutil.which("uv") or ROOT / ".cache" / "tools" / "bin" / "uv"
 
 
 def test_an_environment_is_made_once_with_the_versions_of_the_file(platform: Platform, tmp_path: Path):

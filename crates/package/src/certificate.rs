@@ -19,7 +19,7 @@ pub mod wire;
 
 use std::path::Path;
 
-use modelet_core::certificate::{Library, ProofRows, Tolerance, Verdict};
+use modelet_core::certificate::{Library, OutputProof, ProofRows, Tolerance, Verdict};
 use modelet_core::manifest::Rung;
 use modelet_core::{Certificate, Code, FunctionError, OutputKind, Signature, Tensor};
 use modelet_model::rows::{self as batch, Inputs};
@@ -141,7 +141,7 @@ fn certificate(
     tolerance: Tolerance,
     rows: ProofRows,
 ) -> Certificate {
-    let agrees = compared.outputs.iter().all(|output| output.agrees());
+    let agrees = compared.outputs.iter().all(OutputProof::agrees);
     let mut original: Vec<_> =
         testimony.answers.versions.into_iter().map(|(name, version)| Library { name, version }).collect();
     // The framework of the model first, whatever else was loaded.

@@ -74,7 +74,7 @@ def output(model, name, rows):
         found = model.predict(xgboost.DMatrix(rows, enable_categorical=True, **known))
     else:
         method = {"label": "predict", "prediction": "predict", "probabilities": "predict_proba"}
-        method |= {"scores": "decision_function", "transformed": "transform"}
+        method |= {"decision": "decision_function", "transformed": "transform"}
         if name not in method:
             raise SystemExit(f"the original has nothing that answers the output {name}")
         options = {"validate_features": False} if type(model).__module__.startswith("xgboost") else {}
@@ -118,7 +118,8 @@ class Table:
 
     def __init__(self, inputs, model):
         self.inputs = inputs
-        self.names = getattr(model, "feature_names_in_", None)
+        is_booster = type(model).__module__.startswith(("xgboost", "lightgbm"))
+        self.names = None if is_booster else getattr(model, "feature_names_in_", None)
 
     def __len__(self):
         return len(next(iter(self.inputs.values())))
@@ -130,8 +131,10 @@ class Table:
             (rows,) = parts.values()
             if self.names is None or rows.ndim != 2 or rows.shape[1] != len(self.names):
                 return rows
-            import pandas
-
+            try:
+                import pandas
+            except ImportError:
+                return rows
             return pandas.DataFrame(rows, columns=self.names)
         import pandas
 

@@ -101,7 +101,7 @@ impl Column {
             DType::F64 => edges.extend(ENDS_F32.iter().chain(ENDS_F64).map(|end| Cell::Number(*end))),
             DType::F32 => edges.extend(ENDS_F32.iter().map(|end| Cell::Number(*end))),
             DType::I64 | DType::I32 => {
-                edges.extend([0, -1, 1 << 24, i32::MAX.into(), i32::MIN.into()].map(Cell::Integer))
+                edges.extend([0, -1, 1 << 24, i32::MAX.into(), i32::MIN.into()].map(Cell::Integer));
             }
             DType::Bool => edges.extend([Cell::Flag(true), Cell::Flag(false)]),
             _ => {}

@@ -36,7 +36,7 @@ pub fn made(signature: &Signature, asked: &[Asked]) -> Inputs {
     maker.questions();
     maker.missing();
     maker.edges();
-    tensors(signature, maker.rows)
+    tensors(signature, &maker.rows)
 }
 
 /// Inputs that a call must have, with their widths; `None` when one is no table.
@@ -144,7 +144,7 @@ impl Maker<'_> {
     }
 }
 
-fn tensors(signature: &Signature, rows: Vec<Vec<Cell>>) -> Inputs {
+fn tensors(signature: &Signature, rows: &[Vec<Cell>]) -> Inputs {
     let count = rows.len();
     let mut from = 0;
     let mut inputs = Inputs::new();
