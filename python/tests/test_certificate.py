@@ -55,7 +55,9 @@ def lightgbm_text(folder: Path) -> Path:
     """LightGBM's text file, in float64."""
     path = folder / "lightgbm.txt"
     rows = TABLE.astype(np.float64)
-    lgb.train({"objective": "multiclass", "num_class": 3, "verbose": -1}, lgb.Dataset(rows, np.digitize(SCORE, [0, 2])), 8).save_model(path)
+    lgb.train(
+        {"objective": "multiclass", "num_class": 3, "verbose": -1}, lgb.Dataset(rows, np.digitize(SCORE, [0, 2])), 8
+    ).save_model(path)
     return path
 
 
@@ -65,14 +67,18 @@ def lightgbm_categories(folder: Path) -> Path:
     y = telling.score(rows) + 3 * np.sin(np.nan_to_num(rows[:, 0]))
     path = folder / "lightgbm-categories.txt"
     data = lgb.Dataset(rows, y, categorical_feature=[0], params={"verbose": -1})
-    lgb.train({"objective": "regression", "min_data_per_group": 5, "cat_smooth": 1, "verbose": -1}, data, 8).save_model(path)
+    lgb.train({"objective": "regression", "min_data_per_group": 5, "cat_smooth": 1, "verbose": -1}, data, 8).save_model(
+        path
+    )
     return path
 
 
 MODELS: list[Callable[[Path], Path]] = [classifier, pickled, with_categories, lightgbm_text, lightgbm_categories]
 
 
-def prove(platform: Platform, path: Path, *arguments: object, python: object = PYTHON) -> tuple[dict, subprocess.CompletedProcess]:
+def prove(
+    platform: Platform, path: Path, *arguments: object, python: object = PYTHON
+) -> tuple[dict, subprocess.CompletedProcess]:
     """The certificate, and how the command went."""
     done = platform.cli("prove", path, "--python", python, "--json", *arguments, check=False)
     return json.loads(done.stdout or "{}"), done
@@ -96,7 +102,7 @@ def test_what_a_framework_saved_is_proved_against_it(platform: Platform, tmp_pat
 
 
 def test_a_deploy_carries_its_certificate_and_the_same_again_is_unchanged(platform: Platform, tmp_path: Path):
-    """S03: in the deploy's card, in describe, as JSON; proved twice, the bytes are the same; without a proof it says so."""
+    """S03: in the deploy's card, in describe, as JSON; the same each time; without a proof it says so."""
     path = classifier(tmp_path)
     deploy = ("deploy", path, "--name", "proved", "--engine", "tabular")
     begin = time.monotonic()
@@ -126,7 +132,10 @@ def test_rows_that_a_user_gives_are_compared_too(platform: Platform, tmp_path: P
     path = tmp_path / "named.ubj"
     xgb.train({"objective": "binary:logistic"}, xgb.DMatrix(TABLE, TWO, feature_names=names), 5).save_model(path)
     sample = tmp_path / "rows.csv"
-    lines = [",".join(reversed(names)), *(",".join(map(repr, reversed(row))) for row in np.nan_to_num(TABLE[:20]).tolist())]
+    lines = [
+        ",".join(reversed(names)),
+        *(",".join(map(repr, reversed(row))) for row in np.nan_to_num(TABLE[:20]).tolist()),
+    ]
     sample.write_text("\n".join(lines) + "\n")
     certificate, done = prove(platform, path, "--sample", sample)
     assert done.returncode == 0, done.stderr
@@ -178,7 +187,9 @@ def test_a_python_of_other_versions_is_named_with_both(platform: Platform, tmp_p
 
 def test_plain_onnx_has_no_certificate(platform: Platform, cases):
     """Nothing was converted."""
-    done = platform.cli("deploy", cases["iris-matrix"].folder / cases["iris-matrix"].model, "--name", "plain", "--require-proof")
+    done = platform.cli(
+        "deploy", cases["iris-matrix"].folder / cases["iris-matrix"].model, "--name", "plain", "--require-proof"
+    )
     assert "proved" not in done.stdout
     assert "certificate" not in platform.cli_json("describe", "plain")["card"]
 
@@ -246,8 +257,10 @@ def other_default(tree: dict) -> None:
 
 
 @pytest.mark.parametrize("change", [other_threshold, other_leaf, other_default])
-def test_a_conversion_that_differs_in_one_number_is_caught(platform: Platform, tmp_path: Path, change: Callable[[dict], None]):
-    """S04: the original loads a model that is one threshold, one leaf, one direction apart from the file that is converted."""
+def test_a_conversion_that_differs_in_one_number_is_caught(
+    platform: Platform, tmp_path: Path, change: Callable[[dict], None]
+):
+    """S04: the original loads a model that is one threshold, leaf or direction apart from the file that is converted."""
     path = tmp_path / "model.json"
     data = xgb.DMatrix(TABLE, SCORE)
     xgb.train({"objective": "reg:squarederror"}, data, 5).save_model(path)
@@ -279,7 +292,10 @@ HOSTILE = {
     "writes a file": ("open('TARGET', 'w').write('was here')", "Error"),
     "kills": ("import os\nos.kill(PLATFORM, 9)", "Error"),
     "crashes": ("import os\nos.abort()", "(SIG"),
-    "looks into the environment": ("import os\nassert 'MODELET_SERVER' not in os.environ\nraise SystemExit('clean')", "clean"),
+    "looks into the environment": (
+        "import os\nassert 'MODELET_SERVER' not in os.environ\nraise SystemExit('clean')",
+        "clean",
+    ),
     "fills its scratch folder": ("f = open('/tmp/full', 'wb')\nwhile True: f.write(b'x' * (1 << 20))", "Error"),
 }
 
@@ -329,7 +345,9 @@ def test_an_environment_is_made_once_with_the_versions_of_the_file(platform: Pla
     env = platform.environment() | {"MODELET_UV": str(UV), "XDG_CACHE_HOME": str(cache)}
     env.pop("VIRTUAL_ENV", None)
     command = [platform.binary, "prove", path, "--engine", "tabular", "--json"]
-    both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    both = [
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
     for one in both:
         out, err = one.communicate(timeout=400)
         assert one.returncode == 0, err
@@ -337,6 +355,8 @@ def test_an_environment_is_made_once_with_the_versions_of_the_file(platform: Pla
         assert certificate["original"][0] == {"name": "xgboost", "version": xgb.__version__}
     made = [folder for folder in (cache / "modelet" / "proofs").iterdir() if not folder.name.startswith(".")]
     assert len(made) == 1
-    third = subprocess.run(command, env=env | {"MODELET_UV": "/no/such/uv"}, capture_output=True, text=True, check=False, timeout=180)
+    third = subprocess.run(
+        command, env=env | {"MODELET_UV": "/no/such/uv"}, capture_output=True, text=True, check=False, timeout=180
+    )
     assert third.returncode == 0, third.stderr
     assert "making an environment" not in third.stderr

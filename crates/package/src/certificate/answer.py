@@ -2,8 +2,9 @@
 
     python answer.py LOADER MODEL ROWS PATHS
 
-Runs in a sandbox, with numpy and the framework and nothing else. ROWS is a KServe V2 request: a line of JSON and the raw bytes
-behind it; the answer has the same form, and says which rows the model refuses. PATHS is a JSON list of the folders with packages.
+Runs in a sandbox, with numpy and the framework and nothing else. ROWS is a KServe V2 request: a line of JSON and the raw
+bytes behind it; the answer has the same form, and says which rows the model refuses. PATHS is a JSON list of the folders
+with packages.
 """
 
 import json
@@ -85,7 +86,7 @@ def output(model, name, rows):
 
 
 def answer_all(model, names, table):
-    """All rows at once; where that fails block by block, and then row by row: the outputs, and which rows are refused."""
+    """All rows at once; where that fails block by block, and then row by row: outputs, and which rows are refused."""
     import numpy as np
 
     rows = len(table)
@@ -194,7 +195,13 @@ def versions():
     """What answered."""
     import platform
 
-    modules = {"xgboost": "xgboost", "lightgbm": "lightgbm", "sklearn": "scikit-learn", "numpy": "numpy", "scipy": "scipy"}
+    modules = {
+        "xgboost": "xgboost",
+        "lightgbm": "lightgbm",
+        "sklearn": "scikit-learn",
+        "numpy": "numpy",
+        "scipy": "scipy",
+    }
     loaded = [(name, sys.modules[module].__version__) for module, name in modules.items() if module in sys.modules]
     return [*loaded, ("Python", platform.python_version())]
 
