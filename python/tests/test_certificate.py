@@ -176,6 +176,15 @@ def test_without_uv_and_python_a_model_is_deployed_and_says_that_it_is_not_prove
     assert "keeps no originals" in named.stderr
 
 
+def test_the_active_virtual_environment_is_taken_when_its_versions_are_those_of_the_file(platform: Platform, tmp_path: Path):
+    """S09: nothing is made or downloaded then."""
+    env = platform.environment() | {"VIRTUAL_ENV": sys.prefix, "MODELET_UV": "/no/such/uv"}
+    command = [platform.binary, "prove", classifier(tmp_path), "--engine", "tabular", "--json"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=env, timeout=180)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["original"][0]["version"] == xgb.__version__
+
+
 def test_a_python_of_other_versions_is_named_with_both(platform: Platform, tmp_path: Path):
     """S09: no proof against something else than what wrote the file."""
     fake = fake_python(tmp_path, "", version="1.0.0")

@@ -111,6 +111,9 @@ pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, Func
         let said = testimony.answers.refusal.as_deref().unwrap_or("nothing");
         return Ok(unproved(claim, format!("the original answers none of the rows; it says {said}")));
     }
+    if !testimony.answers.outputs.iter().map(|(name, _)| name).eq(&outputs) {
+        return Ok(unproved(claim, "the original does not answer what it was asked for"));
+    }
     let imported = joined(witnesses.imported(&calls(&kept, answered, &outputs))?)?;
     let tolerance = tolerance::of(&claim.original.framework, claim.tolerance);
     let compared = compare(&testimony.answers.outputs, &imported, &tolerance).map_err(|why| {
@@ -212,6 +215,7 @@ fn in_words(difference: &Difference, rows: &Inputs, signature: &Signature) -> St
                 None if width == 1 => name.clone(),
                 None => format!("{name}[{at}]"),
             };
+            let column = wire::plain(&column);
             columns.push(format!("{column}={}", compare::shown(tensor.data(), difference.row * width + at)));
         }
     }

@@ -5,9 +5,11 @@ use super::original::Loader;
 use super::*;
 
 /// An original that doubles its number, and refuses what is missing; an imported model that may be wrong above 1.
+#[derive(Default)]
 struct Doubling {
     wrong: f32,
     unable: Option<&'static str>,
+    silent: bool,
 }
 
 fn column(message: &Message) -> Vec<f32> {
@@ -32,7 +34,11 @@ impl Witnesses for Doubling {
         let rows = column(request);
         let refused = rows.iter().enumerate().filter(|(_, x)| x.is_nan()).map(|(at, _)| at).collect();
         let numbers = rows.iter().filter(|x| !x.is_nan()).map(|x| 2.0 * x).collect();
-        Ok(Testimony { answers: answers(numbers, refused), rung: Rung::Namespaces })
+        let mut answers = answers(numbers, refused);
+        if self.silent {
+            answers.outputs.clear();
+        }
+        Ok(Testimony { answers, rung: Rung::Namespaces })
     }
 
     fn imported(&self, requests: &[Message]) -> Result<Vec<Answers>, FunctionError> {
@@ -81,25 +87,25 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
 
 #[test]
 fn what_answers_alike_is_proved_and_refused_rows_are_not_compared() {
-    let proof = proved(&Doubling { wrong: 0.0, unable: None }, None, None);
+    let proof = proved(&Doubling::default(), None, None);
     let certificate = &proof.certificate;
     assert_eq!(certificate.verdict, Verdict::Proved);
     assert!(certificate.rows.refused > 0 && certificate.rows_compared() >= 1_000, "{:?}", certificate.rows);
     assert_eq!(certificate.original[0].name, "xgboost", "the framework first");
     assert_eq!(certificate.outputs[0].values, certificate.rows_compared());
-    let again = proved(&Doubling { wrong: 0.0, unable: None }, None, None).certificate;
+    let again = proved(&Doubling::default(), None, None).certificate;
     assert_eq!(*certificate, again, "nothing in it depends on the moment");
 }
 
 #[test]
 fn what_differs_is_shown_with_its_row_and_both_answers() {
-    let proof = proved(&Doubling { wrong: 0.25, unable: None }, None, None);
+    let proof = proved(&Doubling { wrong: 0.25, ..Doubling::default() }, None, None);
     assert_eq!(proof.certificate.verdict, Verdict::Differs);
     let error = refusal(&proof, "XGBoost");
     assert_eq!(error.code, Code::ConversionDiffers);
     assert!(error.message.contains("y is ") && error.message.contains("for age="), "{error}");
     assert!(error.hint.unwrap().contains("--tolerance"));
-    let allowed = proved(&Doubling { wrong: 0.25, unable: None }, None, Some(0.3)).certificate;
+    let allowed = proved(&Doubling { wrong: 0.25, ..Doubling::default() }, None, Some(0.3)).certificate;
     assert_eq!(
         (allowed.verdict, &*allowed.tolerance.unwrap().reason),
         (Verdict::Proved, "chosen by --tolerance")
@@ -110,7 +116,7 @@ fn what_differs_is_shown_with_its_row_and_both_answers() {
 fn given_rows_are_compared_too() {
     let rows = vec![("X".to_owned(), Tensor::new(vec![2, 1], Data::F32(vec![0.25, 1e6])).unwrap())];
     let sample = Sample { inputs: rows, sha256: "abc".into() };
-    let proof = proved(&Doubling { wrong: 1e6, unable: None }, Some(&sample), None);
+    let proof = proved(&Doubling { wrong: 1e6, ..Doubling::default() }, Some(&sample), None);
     assert_eq!(
         (proof.certificate.rows.given, proof.certificate.rows.sample_sha256.as_deref()),
         (2, Some("abc"))
@@ -120,9 +126,16 @@ fn given_rows_are_compared_too() {
 
 #[test]
 fn an_original_that_cannot_be_asked_is_no_proof() {
-    let proof = proved(&Doubling { wrong: 0.0, unable: Some("there is no uv") }, None, None);
+    let proof = proved(&Doubling { unable: Some("there is no uv"), ..Doubling::default() }, None, None);
     assert_eq!(
         (proof.certificate.verdict, proof.certificate.reason.as_deref()),
         (Verdict::NotProved, Some("there is no uv"))
     );
+}
+
+#[test]
+fn an_original_that_answers_nothing_proves_nothing() {
+    let proof = proved(&Doubling { silent: true, ..Doubling::default() }, None, None);
+    assert_eq!(proof.certificate.verdict, Verdict::NotProved);
+    assert!(proof.certificate.reason.unwrap().contains("does not answer what it was asked for"));
 }

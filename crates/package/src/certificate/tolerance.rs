@@ -20,8 +20,8 @@ const TOLERANCES: &[(&str, f64, f64, &str)] = &[
     ),
     (
         "scikit-learn",
-        1e-9,
-        1e-9,
+        1e-10,
+        1e-10,
         "scikit-learn computes in float64; matrix products add up in an order that depends on the library and the processor, \
          so that the error goes with the largest summand",
     ),

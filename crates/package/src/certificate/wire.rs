@@ -28,6 +28,17 @@ pub struct Answers {
     pub versions: Vec<(String, String)>,
 }
 
+/// Programs that an answer may name.
+const MAX_VERSIONS: usize = 16;
+/// Of a text that comes from elsewhere, so much is kept.
+const MAX_TEXT_CHARS: usize = 300;
+
+/// Text that comes from elsewhere, as it may stand in a card and a message: short, and nothing that moves a terminal's cursor.
+pub(super) fn plain(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    plain.take(MAX_TEXT_CHARS).collect()
+}
+
 #[derive(Deserialize)]
 struct Reply {
     outputs: Vec<Output>,
@@ -92,7 +103,16 @@ impl Answers {
             let data = data(&output.datatype, own)?;
             outputs.push((output.name, Tensor::new(output.shape, data).map_err(|error| error.to_string())?));
         }
-        Ok(Self { outputs, refused: reply.refused, refusal: reply.refusal, versions: reply.versions })
+        let mut refused = reply.refused;
+        refused.sort_unstable();
+        refused.dedup();
+        let versions = reply.versions.iter().take(MAX_VERSIONS);
+        Ok(Self {
+            outputs,
+            refused,
+            refusal: reply.refusal.map(|text| plain(&text)),
+            versions: versions.map(|(name, version)| (plain(name), plain(version))).collect(),
+        })
     }
 
     /// Reads what [`Message::into_bytes`] writes.
@@ -238,5 +258,15 @@ mod tests {
             assert!(Answers::read(json.as_bytes(), tail).is_err(), "{json}");
         }
         assert!(Answers::read_whole(b"no end").is_err());
+    }
+
+    #[test]
+    fn what_an_original_says_of_itself_is_kept_within_bounds() {
+        let versions = vec![("a\u{1b}[2J".to_owned(), "1".repeat(10_000)); 100];
+        let json = json!({"outputs": [], "refused": [3, 1, 3], "refusal": "\u{7}", "versions": versions});
+        let found = Answers::read(json.to_string().as_bytes(), b"").unwrap();
+        assert_eq!((found.refused, found.versions.len()), (vec![1, 3], MAX_VERSIONS));
+        assert_eq!(found.versions[0].0, "a\u{fffd}[2J");
+        assert_eq!(found.versions[0].1.len(), MAX_TEXT_CHARS);
     }
 }
