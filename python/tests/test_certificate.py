@@ -201,6 +201,8 @@ def test_plain_onnx_has_no_certificate(platform: Platform, cases):
     )
     assert "proved" not in done.stdout
     assert "certificate" not in platform.cli_json("describe", "plain")["card"]
+    _, done = prove(platform, cases["iris-matrix"].folder / cases["iris-matrix"].model)
+    assert "nothing was converted" in done.stderr
 
 
 # -- originals that differ, or would rather do something else ----

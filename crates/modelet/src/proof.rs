@@ -37,10 +37,7 @@ pub async fn prove(
     options: &ProofOptions,
     progress: &Progress,
 ) -> Result<Proof, Report> {
-    let original = source.original.clone().ok_or_else(|| {
-        Report::new(Code::BadInput, "nothing was converted, so there is nothing to prove")
-            .hint("an ONNX file is served as it is")
-    })?;
+    let original = source.original.clone().ok_or_else(nothing_converted)?;
     let sample = options.sample.as_deref().map(|path| Sample::read(path, &plan.signature)).transpose()?;
     let unproved = |reason: String| Proof {
         certificate: Certificate::not_proved(reason, imported(plan)),
@@ -69,6 +66,12 @@ pub async fn prove(
         compare(&Claim { original, model, signature: &signature, sample, tolerance, imported }, &witnesses)
     });
     Ok(proved.await.map_err(|error| Report::new(Code::Internal, format!("the proof failed: {error}")))??)
+}
+
+/// Refuses to prove a model that is served as it was given.
+pub fn nothing_converted() -> Report {
+    Report::new(Code::BadInput, "nothing was converted, so there is nothing to prove")
+        .hint("an ONNX file is served as it is")
 }
 
 /// What the converted model is answered by.

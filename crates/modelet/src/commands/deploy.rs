@@ -116,7 +116,8 @@ async fn certificate(
     progress: &Progress,
 ) -> Result<Option<Certificate>, Report> {
     if source.original.is_none() {
-        return Ok(None);
+        let nothing = deploy.proof.sample.is_none();
+        return if nothing { Ok(None) } else { Err(proof::nothing_converted()) };
     }
     if deploy.no_proof {
         return Ok(Some(Certificate::not_proved("--no-proof was given", proof::imported(plan))));
