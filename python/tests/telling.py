@@ -42,7 +42,7 @@ def rows(thresholds: list[tuple[int, float]], dtype: type, categories: bool = Fa
     ends = np.array([np.nan, 3e38, -3e38, 0.0, -0.0, 1e-45, 1e-35, -1e-34], dtype=dtype)
     edges = np.repeat(ends[:, None], COLUMNS, axis=1)
     if categories:
-        edges[:, 0] = [np.nan, 0, CATEGORIES - 1, CATEGORIES, CATEGORIES + 40, -1, 1, 2]
+        edges[:, 0] = [np.nan, 0, CATEGORIES - 1, CATEGORIES, CATEGORIES + 40, -1, 1.5, -0.5]
     return np.concatenate([numbers(1_000, 5, dtype, categories), around.reshape(-1, COLUMNS), edges])
 
 

@@ -222,7 +222,7 @@ def test_completions_know_the_commands(home, shell):
 
 def test_every_command_has_help_with_an_example(home):
     """`--help` shows how to use it, not only what it is."""
-    for command in ("up", "deploy", "invoke", "ls", "describe", "logs", "delete", "doctor", "explain"):
+    for command in ("up", "deploy", "prove", "invoke", "ls", "describe", "logs", "delete", "doctor", "explain"):
         text = home.cli(command, "--help").stdout
         assert "xample" in text and f"modelet {command}" in text, command
 

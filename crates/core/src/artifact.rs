@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::Certificate;
 use crate::manifest::Manifest;
 use crate::name::FunctionName;
 use crate::settings::Settings;
@@ -84,6 +85,9 @@ pub struct ArtifactCard {
     /// What is done before and after it.
     #[serde(default, skip_serializing_if = "Steps::is_empty")]
     pub steps: Steps,
+    /// What shows that it answers as what it was made of; absent where nothing was converted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// What computes it.
     pub engine: EngineName,
     /// The version of the engine that the choice was made with.

@@ -72,6 +72,8 @@ codes! {
     ModelRefused, "model-refused", 400;
     EngineMissing, "engine-missing", 503;
     EnginesDisagree, "engines-disagree", 400;
+    ConversionDiffers, "conversion-differs", 400;
+    ConversionNotProved, "conversion-not-proved", 400;
     NoPlatform, "no-platform", 503;
     DataInUse, "data-in-use", 409;
     PortInUse, "port-in-use", 409;

@@ -8,6 +8,7 @@
 //! - [`settings`]: every limit of a function, with its default
 //! - [`steps`]: what is done before and after a model
 //! - [`artifact`]: the card inside an artifact
+//! - [`certificate`]: what shows that a converted model answers as its original
 //! - [`end`]: why an instance ended
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
@@ -18,6 +19,7 @@
 //! Deliberately absent: files, sockets, clocks, async. Everything here is plain data.
 
 pub mod artifact;
+pub mod certificate;
 pub mod digest;
 pub mod end;
 pub mod error;
@@ -33,6 +35,7 @@ pub mod tensor;
 pub mod usage;
 
 pub use artifact::{ArtifactCard, ArtifactFile, EngineName};
+pub use certificate::Certificate;
 pub use end::{EndReason, StartFailure, StartPhase};
 pub use error::{Code, Failure, FunctionError, PlatformError};
 pub use manifest::Manifest;

@@ -35,7 +35,8 @@ impl Numbers {
         Err(FunctionError::bad_input(&spec.name, self.to_string(), found))
     }
 
-    fn takes(&self, number: f64) -> bool {
+    /// True for a number that it takes.
+    pub fn takes(&self, number: f64) -> bool {
         if number.is_nan() { self.missing } else { number.abs() <= self.largest }
     }
 }

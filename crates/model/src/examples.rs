@@ -94,7 +94,8 @@ fn text(categories: Option<&[String]>, random: &mut Random) -> String {
 }
 
 /// SplitMix64: small, and the same everywhere.
-struct Random(u64);
+#[derive(Debug)]
+pub struct Random(pub u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -105,12 +106,13 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn in_range(&mut self, range: std::ops::Range<u64>) -> u64 {
+    /// A whole number of a range that is not empty.
+    pub fn in_range(&mut self, range: std::ops::Range<u64>) -> u64 {
         range.start + self.next() % (range.end - range.start)
     }
 
     /// In [-2, 2).
-    fn float(&mut self) -> f64 {
+    pub fn float(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 51) as f64 - 2.0
     }
 }

@@ -7,6 +7,7 @@
 //! - [`graph`]: a graph made ready to run; [`operators`]: the list of operators; [`site`]: what one of them knows of its node
 //! - [`standard`], [`ml`]: the operators of the two domains
 //! - [`proto`], [`constant`]: a model file read whole
+//! - [`splits`]: what the trees of a file ask, for rows that tell
 //! - [`number`], [`shape`]: arithmetic and shapes
 //!
 //! Deliberately absent: threads (a row takes microseconds), subgraphs, weights in other files.
@@ -19,6 +20,7 @@ mod operators;
 mod proto;
 mod shape;
 mod site;
+pub mod splits;
 mod standard;
 
 use std::path::Path;

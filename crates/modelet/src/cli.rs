@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+pub mod proof;
 pub mod simulate;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -46,9 +47,14 @@ pub enum Command {
     Up(Up),
     /// Publish a model file, or a folder with a model and modelet.toml, as a function
     #[command(
-        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime"
+        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv"
     )]
     Deploy(Deploy),
+    /// Prove that a model answers the same once it is converted: the original and the converted one answer the same rows
+    #[command(
+        after_help = "Examples:\n  modelet prove churn.ubj\n  modelet prove churn.ubj --sample more.csv --json | jq .outputs\n  modelet prove churn.txt --python ./venv/bin/python"
+    )]
+    Prove(proof::Prove),
     /// Show what a Python model file (pickle, joblib, skops) is and what it would import, without running it
     #[command(
         after_help = "Examples:\n  modelet inspect churn.joblib\n  modelet inspect churn.pkl --json | jq .unknown"
@@ -190,6 +196,14 @@ pub struct Deploy {
     /// A limit, such as memory_mib=512; may be given several times
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
     pub settings: Vec<(String, u64)>,
+    /// Do not prove that a converted model answers as the original
+    #[arg(long, conflicts_with = "require_proof")]
+    pub no_proof: bool,
+    /// Refuse a converted model that cannot be proved
+    #[arg(long)]
+    pub require_proof: bool,
+    #[command(flatten)]
+    pub proof: proof::ProofOptions,
 }
 
 /// `modelet invoke`

@@ -20,6 +20,7 @@ mod invoke;
 mod logs;
 mod ls;
 mod probe;
+mod prove;
 mod result;
 mod secret;
 mod simulate;
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Up(up) => on_this_thread(up::run(common, up)),
         Command::Demo(demo) => on_this_thread(demo::run(common, demo)),
         Command::Deploy(deploy) => on_this_thread(async move { deploy::run(&common, &deploy).await }),
+        Command::Prove(prove) => on_this_thread(async move { prove::run(&common, &prove).await }),
         Command::Invoke(invoke) => on_this_thread(async move { invoke::run(&common, &invoke).await }),
         Command::Result(result) => on_this_thread(async move { result::run(&common, &result).await }),
         Command::Ls => on_this_thread(async move { ls::run(&common).await }),

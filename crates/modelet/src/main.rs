@@ -9,7 +9,9 @@ mod client;
 mod commands;
 mod engines;
 mod launch;
+mod making;
 mod output;
+mod proof;
 mod report;
 mod simulate;
 

@@ -30,7 +30,6 @@ impl Report {
     }
 
     /// What happened, to what.
-    #[cfg(test)]
     pub fn message(&self) -> &str {
         &self.message
     }

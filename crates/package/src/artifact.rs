@@ -6,7 +6,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use modelet_core::{
-    ArtifactCard, ArtifactFile, Code, EngineName, FunctionError, FunctionName, Settings, Signature, digest,
+    ArtifactCard, ArtifactFile, Certificate, Code, EngineName, FunctionError, FunctionName, Settings,
+    Signature, digest,
 };
 use sha2::{Digest, Sha256};
 
@@ -23,6 +24,8 @@ pub struct Plan {
     pub engine: (EngineName, String),
     /// What it takes and gives, with what the manifest adds.
     pub signature: Signature,
+    /// What shows that a converted model answers as its original.
+    pub certificate: Option<Certificate>,
 }
 
 /// An artifact that was written.
@@ -36,9 +39,9 @@ pub struct Packed {
     pub card: ArtifactCard,
 }
 
-/// Writes the artifact of a source to a file.
-pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, FunctionError> {
-    let card = ArtifactCard {
+/// The card of a source's artifact.
+pub fn card(source: &Source, plan: Plan) -> ArtifactCard {
+    ArtifactCard {
         format_version: ArtifactCard::FORMAT_VERSION,
         name: plan.name,
         source_sha256: source.sha256(),
@@ -48,6 +51,7 @@ pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, Functi
         format: source.format.to_owned(),
         origin: source.origin.clone(),
         steps: source.steps.clone(),
+        certificate: plan.certificate,
         engine: plan.engine.0,
         engine_version: plan.engine.1,
         signature: plan.signature,
@@ -60,7 +64,12 @@ pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, Functi
                 sha256: f.sha256.clone(),
             })
             .collect(),
-    };
+    }
+}
+
+/// Writes the artifact of a source to a file.
+pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, FunctionError> {
+    let card = card(source, plan);
     let failed = |error: io::Error| {
         FunctionError::new(
             Code::BadArtifact,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use modelet_core::{Code, FunctionError};
 
 mod classes;
+mod codes;
 mod converted;
 mod ensemble;
 mod lightgbm;
@@ -21,6 +22,8 @@ pub struct Imported {
     pub format: &'static str,
     /// What it was made of, where that is something else.
     pub origin: Option<String>,
+    /// The version of the framework that wrote that, where the file says it.
+    pub version: Option<String>,
     /// Where the files lie: the model's own folder, or one with a rewritten model.
     pub folder: PathBuf,
     /// The model's file, relative to its folder.

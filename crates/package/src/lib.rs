@@ -10,13 +10,16 @@
 //! - [`probe`]: loads a model with an engine and measures it, in a process of its own
 //! - [`evidence`]: what the probes found, and the engine that follows from it
 //! - [`batching`]: whether calls may be computed together
+//! - [`certificate`]: the proof that a converted model answers as its original
 //! - [`artifact`]: the tar that travels, the same from the same source
 //!
-//! Deliberately absent: the platform, and the starting of processes: whoever packages passes in how a probe is run.
+//! Deliberately absent: the platform, and the starting of processes: whoever packages passes in how probes and the
+//! witnesses of a proof are run.
 
 pub mod archive;
 pub mod artifact;
 pub mod batching;
+pub mod certificate;
 pub mod evidence;
 pub mod given;
 pub mod importer;

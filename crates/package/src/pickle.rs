@@ -41,7 +41,7 @@ mod wrapper;
 
 pub use array::Array;
 pub use findings::{Import, Unresolved};
-pub use inspection::{ClassName, Framework, Inspection, Kind, Step};
+pub use inspection::{ClassName, Framework, Inspection, Kind, Step, package_of};
 pub use objects::{Asked, Item, Pickled, read};
 
 use container::Container;

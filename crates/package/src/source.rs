@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use modelet_core::{Code, FunctionError, FunctionName, Manifest, Steps, digest};
 use sha2::{Digest, Sha256};
 
+use crate::certificate::original::Original;
 use crate::given::{self, Given, unreadable};
 use crate::{importer, steps};
 
@@ -33,6 +34,8 @@ pub struct Source {
     pub format: &'static str,
     /// What it was made of, where that is something else.
     pub origin: Option<String>,
+    /// That itself, to be asked whether the conversion changed anything.
+    pub original: Option<Original>,
     /// What is done before and after it.
     pub steps: Steps,
     /// Names of its columns, where something beside it says them.
@@ -49,6 +52,10 @@ impl Source {
     pub fn open(path: &Path, work: &Path) -> Result<Self, FunctionError> {
         let Given { manifest, name, model, columns } = given::find(path, work)?;
         let imported = importer::import(&model, work)?;
+        let original = match imported.origin {
+            Some(_) => Some(Original::of(&model, imported.version)?),
+            None => None,
+        };
         let folder = &imported.folder;
         let mut files = Vec::new();
         for file in imported.files {
@@ -70,6 +77,7 @@ impl Source {
             name,
             format: imported.format,
             origin: imported.origin,
+            original,
             steps,
             columns,
             model,

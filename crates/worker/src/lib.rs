@@ -11,7 +11,7 @@
 //! - [`feed`]: HTTP/1.1 to an instance; a connection is a concurrency slot
 //! - [`output`]: what an instance prints, line by line
 //! - [`budget`]: how much memory this process and its children may use
-//! - [`once`]: programs that are run for their answer
+//! - [`once`]: programs that are run for their answer; [`isolated`]: those that nobody trusts
 //! - [`machine`]: what this machine can do, for `modelet doctor`
 //!
 //! Deliberately absent: scaling decisions, client protocols. The only room with `unsafe` and with process spawning; each
@@ -22,6 +22,7 @@ mod cgroup;
 pub mod confinement;
 pub mod control;
 pub mod feed;
+pub mod isolated;
 pub mod ladder;
 pub mod machine;
 pub mod once;

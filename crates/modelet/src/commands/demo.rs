@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use modelet_core::Code;
-use modelet_core::manifest::EngineChoice;
 use modelet_platform::Platform;
 
+use crate::cli::proof::ProofOptions;
 use crate::cli::{Common, Demo, Deploy};
 use crate::client::Client;
 use crate::commands::deploy::{publish, sample};
@@ -40,7 +40,15 @@ pub async fn run(mut common: Common, demo: Demo) -> Result<(), Report> {
     let client = Client::at(&url)?;
     let source = folder.path().join("iris");
     write_sample(&source).map_err(|error| cannot("write the sample", &error))?;
-    let deploy = Deploy { path: source, name: None, engine: None::<EngineChoice>, settings: vec![] };
+    let deploy = Deploy {
+        path: source,
+        name: None,
+        engine: None,
+        settings: vec![],
+        no_proof: false,
+        require_proof: false,
+        proof: ProofOptions::default(),
+    };
     let outcome = publish(&client, &deploy).await?;
     output::say(format!(
         "3/3  the sample function {} is live, and nothing runs until it is called",

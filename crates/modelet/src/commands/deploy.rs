@@ -1,28 +1,20 @@
 //! `modelet deploy`: recognise, choose an engine on evidence, package, publish.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use http::Request;
-use modelet_core::{Code, EngineName, FunctionError, FunctionName, Settings, Steps};
+use modelet_core::certificate::Verdict;
+use modelet_core::{Certificate, Code, EngineName, FunctionName};
 use modelet_package::artifact::Plan;
-use modelet_package::batching::prove;
-use modelet_package::evidence::fit_concurrency;
-use modelet_package::probe::{Finding, Question};
-use modelet_package::{Batching, Evidence, Packed, Prober, Source, annotate, choose, pack};
+use modelet_package::{Batching, Evidence, Packed, Source, certificate, pack};
 use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_SHA256};
 use modelet_platform::admin::views::{Deployed, FunctionView};
-use modelet_worker::once::run_once;
 use serde_json::{Value, json};
 
 use crate::cli::{Common, Deploy};
 use crate::client::Client;
+use crate::making;
 use crate::output::{self, Progress};
+use crate::proof;
 use crate::report::Report;
-
-/// A probe may take this long: loading, and a few calls.
-const PROBE_LIMIT: Duration = Duration::from_secs(300);
 
 /// What a deploy came to.
 pub struct Outcome {
@@ -61,25 +53,20 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
 
 /// Everything from the file to the live version.
 pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report> {
-    let work = tempfile::tempdir().map_err(|error| {
-        Report::new(Code::Internal, format!("could not make a folder for the work: {error}"))
-    })?;
-    let rewritten = work.path().join("rewritten");
-    std::fs::create_dir(&rewritten).map_err(|error| {
-        Report::new(Code::Internal, format!("could not make a folder for the work: {error}"))
-    })?;
+    let work = making::work_folder()?;
     let progress = Progress::start(format!("reading {}", deploy.path.display()));
-    let source = source(deploy, &rewritten)?;
+    let source = making::source(&deploy.path, deploy.engine, &deploy.settings, work.path())?;
     let name = deploy.name.clone().or_else(|| source.name.clone()).ok_or_else(|| {
         Report::new(Code::BadName, format!("no function name can be made of {}", deploy.path.display()))
             .hint("say one: --name NAME")
     })?;
-    if let Some(deployed) = unchanged(client, &name, &source).await? {
+    if let Some(deployed) = unchanged(client, &name, &source, deploy).await? {
         return Ok(Outcome { deployed, made: None, given: source.given() });
     }
     progress.next("trying the engines that can compute it");
-    let evidence = evidence(&source).await?;
-    let plan = plan(&source, name.clone(), &evidence)?;
+    let evidence = making::evidence(&source).await?;
+    let mut plan = making::plan(&source, name.clone(), &evidence)?;
+    plan.certificate = certificate(&source, &plan, deploy, &progress).await?;
     progress.next("packaging");
     let artifact = work.path().join("artifact.tar");
     let packed = pack(&source, plan, &artifact)?;
@@ -93,24 +80,12 @@ pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report
     Ok(Outcome { deployed, made: Some((evidence, packed)), given: source.given() })
 }
 
-/// What the user points at, with what the command line adds to its manifest.
-fn source(deploy: &Deploy, work: &Path) -> Result<Source, Report> {
-    let mut source = Source::open(&deploy.path, work)?;
-    if let Some(engine) = deploy.engine {
-        source.manifest.engine = engine;
-    }
-    for (name, value) in &deploy.settings {
-        source.manifest.settings.set(name, *value).map_err(|why| Report::new(Code::BadManifest, why))?;
-    }
-    source.manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
-    Ok(source)
-}
-
 /// The live version, when it was made of the same source.
 async fn unchanged(
     client: &Client,
     name: &FunctionName,
     source: &Source,
+    deploy: &Deploy,
 ) -> Result<Option<Deployed>, Report> {
     let view: FunctionView = match client.get(&format!("/api/v1/functions/{name}")).await {
         Ok(view) => view,
@@ -118,7 +93,10 @@ async fn unchanged(
         Err(report) => return Err(report),
     };
     let live = view.versions.iter().find(|version| version.version == view.version);
-    let same = view.card.source_sha256 == source.sha256();
+    let proved = view.card.certificate.as_ref().is_some_and(|own| own.verdict == Verdict::Proved);
+    let nothing_new_to_prove = deploy.proof.sample.is_none() && deploy.proof.tolerance.is_none();
+    let as_proved = source.original.is_none() || deploy.no_proof || proved && nothing_new_to_prove;
+    let same = view.card.source_sha256 == source.sha256() && as_proved;
     Ok(live.filter(|_| same).map(|live| Deployed {
         name: name.clone(),
         version: view.version,
@@ -130,78 +108,28 @@ async fn unchanged(
     }))
 }
 
-async fn evidence(source: &Source) -> Result<Evidence, Report> {
-    let prober = ChildProber {
-        program: this_program()?,
-        model: source.model.place.clone(),
-        steps: source.steps_in_place(),
-    };
-    let wanted = source.manifest.engine.named();
-    // Probes wait for child processes: not on the thread that talks to the platform.
-    let max_rows = source.manifest.settings.batch_max_rows;
-    let chosen = tokio::task::spawn_blocking(move || {
-        let mut evidence = choose(&prober, wanted)?;
-        if let Some(measured) = evidence.chosen() {
-            evidence.batching = Some(prove(&prober, evidence.chosen, &measured.signature, max_rows)?);
-        }
-        Ok::<_, FunctionError>(evidence)
-    })
-    .await;
-    Ok(chosen.map_err(|error| Report::new(Code::Internal, format!("the probe failed: {error}")))??)
-}
-
-fn plan(source: &Source, name: FunctionName, evidence: &Evidence) -> Result<Plan, Report> {
-    let measured = evidence.chosen().ok_or_else(|| Report::new(Code::Internal, "no engine was measured"))?;
-    let manifest = &source.manifest;
-    let settings =
-        manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
-    let mut settings = match manifest.settings.concurrency {
-        Some(_) => settings,
-        None => fit_concurrency(settings, measured.warm_ms),
-    };
-    if let Some(batching) = &evidence.batching {
-        settings.batch_max_rows = batching.max_rows;
+/// What shows that a converted model answers as the original; `None` where nothing was converted.
+async fn certificate(
+    source: &Source,
+    plan: &Plan,
+    deploy: &Deploy,
+    progress: &Progress,
+) -> Result<Option<Certificate>, Report> {
+    if source.original.is_none() {
+        let nothing = deploy.proof.sample.is_none();
+        return if nothing { Ok(None) } else { Err(proof::nothing_converted()) };
     }
-    let signature = annotate(measured.signature.clone(), manifest, source.columns.as_deref())?;
-    Ok(Plan { name, settings, engine: (evidence.chosen, measured.version.clone()), signature })
-}
-
-fn this_program() -> Result<PathBuf, Report> {
-    std::env::current_exe().map_err(|error| {
-        Report::new(Code::Internal, format!("could not find this program's own file: {error}"))
-    })
-}
-
-/// Runs each probe as `modelet probe`, in a process of its own.
-struct ChildProber {
-    program: PathBuf,
-    model: PathBuf,
-    steps: Steps,
-}
-
-impl Prober for ChildProber {
-    fn ask(&self, question: &Question) -> Result<Finding, FunctionError> {
-        let failed = |what: String| FunctionError::new(Code::ModelRefused, what);
-        let steps = serde_json::to_string(&self.steps).map_err(|error| failed(error.to_string()))?;
-        let asked = serde_json::to_string(question).map_err(|error| failed(error.to_string()))?;
-        let args: [OsString; 4] = ["probe".into(), self.model.clone().into(), steps.into(), asked.into()];
-        let env = [("ORT_DISABLE_TELEMETRY".into(), "1".into())];
-        let running = run_once(&self.program, &args, &env, PROBE_LIMIT);
-        let finished = tokio::runtime::Handle::current()
-            .block_on(running)
-            .map_err(|error| failed(format!("the model could not be tried: {error}")))?;
-        let answer = finished.stdout.lines().last().and_then(|line| serde_json::from_str(line).ok());
-        // An engine that a model takes down refuses it, in its way.
-        Ok(answer.unwrap_or_else(|| {
-            // What a panic says stands on the line after the one that says where.
-            let mut lines = finished.stderr.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
-            let said = lines.next().or(finished.stderr.lines().last()).unwrap_or("no message").trim();
-            Finding::Refused(
-                Code::ModelRefused,
-                format!("the engine crashed on it ({}): {said}", finished.ending),
-            )
-        }))
+    if deploy.no_proof {
+        return Ok(Some(Certificate::not_proved("--no-proof was given", proof::imported(plan))));
     }
+    let proof = proof::prove(source, plan, &deploy.proof, progress).await?;
+    match proof.certificate.verdict {
+        Verdict::Differs => return Err(certificate::refusal(&proof, &source.given()).into()),
+        Verdict::NotProved if deploy.require_proof => return Err(proof::not_proved(&proof)),
+        Verdict::NotProved => proof::warn(&proof),
+        Verdict::Proved => {}
+    }
+    Ok(Some(proof.certificate))
 }
 
 /// The sample request that the function itself shows.
@@ -214,6 +142,7 @@ fn as_json(outcome: &Outcome) -> Value {
     let mut value = serde_json::to_value(&outcome.deployed).unwrap_or_default();
     if let Some((evidence, packed)) = &outcome.made {
         value["engine"] = json!(packed.card.engine);
+        value["certificate"] = json!(packed.card.certificate);
         value["evidence"] = serde_json::to_value(evidence.clone().without_signatures()).unwrap_or_default();
     }
     value
@@ -241,6 +170,9 @@ fn print_card(outcome: &Outcome) {
     }
     if let Some(batching) = &evidence.batching {
         output::card_line(if batching.warning { "warning" } else { "batching" }, batching_line(batching));
+    }
+    if let Some(certificate) = &card.certificate {
+        output::card_line(certificate.word(), certificate.line());
     }
     let digest = deployed.sha256.get(..12).unwrap_or(&deployed.sha256);
     let size = output::size(packed.size_bytes);

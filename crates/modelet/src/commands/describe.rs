@@ -28,6 +28,9 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     if let Some(text) = &card.steps.text {
         output::card_line("text", text);
     }
+    if let Some(certificate) = &card.certificate {
+        output::card_line(certificate.word(), certificate.line());
+    }
     output::card_line("engine", format!("{} {}", card.engine, card.engine_version));
     if let Some(reason) = view.evidence["reason"].as_str() {
         output::card_line("", reason);

@@ -40,6 +40,7 @@ pub(super) fn write(graph: GraphWriter, origin: String, work: &Path) -> Result<I
     Ok(Imported {
         format: onnx::FORMAT,
         origin: Some(origin),
+        version: None,
         folder: work.to_owned(),
         model: MODEL_FILE.to_owned(),
         files: vec![MODEL_FILE.to_owned()],

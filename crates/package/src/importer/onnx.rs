@@ -35,6 +35,7 @@ impl Importer for Onnx {
         Ok(Some(rewritten.unwrap_or_else(|| Imported {
             format: FORMAT,
             origin: None,
+            version: None,
             folder: own.to_owned(),
             model: name.to_owned(),
             files: files.collect(),
@@ -76,6 +77,7 @@ fn rewrite(model: &Path, name: &str, summary: &OnnxSummary, work: &Path) -> io::
     Ok(Some(Imported {
         format: FORMAT,
         origin: None,
+        version: None,
         folder: work.to_owned(),
         model: name.to_owned(),
         files,

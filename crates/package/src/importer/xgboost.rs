@@ -39,7 +39,8 @@ impl Importer for Xgboost {
             refused(format!("{} starts like an XGBoost model but is damaged or cut: {why}", model.display()))
                 .hint("save it again: model.save_model(\"model.ubj\")")
         })?;
-        converted::write(graph::of(&saved, f64::NAN)?, graph::origin(&saved), work).map(Some)
+        let imported = converted::write(graph::of(&saved, f64::NAN)?, graph::origin(&saved), work)?;
+        Ok(Some(Imported { version: Some(graph::version(&saved)), ..imported }))
     }
 }
 
@@ -57,7 +58,8 @@ pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, Fun
         saved.learner.attributes.insert(graph::WRAPPER.to_owned(), note);
     }
     let origin = format!("{}, pickled {class}", graph::origin(&saved));
-    converted::write(graph::of(&saved, missing)?, origin, work)
+    let imported = converted::write(graph::of(&saved, missing)?, origin, work)?;
+    Ok(Imported { version: Some(graph::version(&saved)), ..imported })
 }
 
 /// XGBoost's own bytes, and the number that stands for a missing one beside NaN.

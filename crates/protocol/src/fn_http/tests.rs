@@ -400,6 +400,7 @@ fn a_function_describes_itself_with_requests_to_copy() {
         format: "onnx".into(),
         origin: None,
         steps: modelet_core::Steps::default(),
+        certificate: None,
         engine: modelet_core::EngineName::Onnxruntime,
         engine_version: "1.28.0".into(),
         signature: ctx.signature.clone(),

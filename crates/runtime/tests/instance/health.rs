@@ -42,6 +42,7 @@ pub fn write_artifact(folder: &Path) {
         format: "onnx".into(),
         origin: None,
         steps: modelet_core::Steps::default(),
+        certificate: None,
         engine: EngineName::Rten,
         engine_version: String::new(),
         signature,

@@ -8,6 +8,7 @@
     reason = "the whole program is a test"
 )]
 
+mod answers;
 mod escapes;
 mod limits;
 mod lives;

@@ -7,6 +7,7 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 use super::objective::Link;
 use super::text::{Text, TextTree};
 use crate::importer::classes::{Classes, PROBABILITIES};
+use crate::importer::codes::{self, Cut};
 use crate::importer::converted::refused;
 use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
 
@@ -73,7 +74,9 @@ pub(super) fn of(text: &Text, classes: Option<Classes>) -> Result<GraphWriter, F
     let rows = || Dim::Named("rows".to_owned());
     graph.input(INPUT, DType::F64, &[rows(), Dim::Fixed(text.features)]);
     let input = zeros(text)?.map_or(INPUT, |zero| with_zeros(&mut graph, zero));
-    ensemble(text)?.write(&mut graph, input, "sum")?;
+    let ensemble = ensemble(text)?;
+    let input = codes::whole(&mut graph, input, &ensemble, Cut::TowardsZero);
+    ensemble.write(&mut graph, input, "sum")?;
     let mut last = "sum";
     if text.averages {
         graph.constant("rounds", &scalar((text.trees.len() / targets) as f64));

@@ -8,6 +8,7 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::objective::Link;
 use super::saved::{Booster, Forest, Inner, Learner, Parameters, Saved, SavedTree};
+use crate::importer::codes::{self, Cut};
 use crate::importer::converted::refused;
 use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
 
@@ -39,6 +40,7 @@ pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionErr
     let mut graph = GraphWriter::default();
     graph.input(INPUT, DType::F32, &[rows(), Dim::Fixed(ensemble.features)]);
     let input = if missing.is_nan() { INPUT } else { without(&mut graph, missing as f32) };
+    let input = codes::whole(&mut graph, input, &ensemble, Cut::Down);
     ensemble.write(&mut graph, input, MARGIN)?;
     if is_classifier(learner) {
         classify(&mut graph, link, &learner.learner_model_param);
@@ -52,14 +54,18 @@ pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionErr
     Ok(graph)
 }
 
+/// The version of XGBoost that wrote the file.
+pub(super) fn version(saved: &Saved) -> String {
+    saved.version.iter().map(u64::to_string).collect::<Vec<_>>().join(".")
+}
+
 /// What the model was, in words.
 pub(super) fn origin(saved: &Saved) -> String {
-    let version: Vec<_> = saved.version.iter().map(u64::to_string).collect();
     let trees = match &saved.learner.gradient_booster {
         Booster::Gbtree { model } | Booster::Dart { gbtree: Inner { model }, .. } => model.trees.len(),
         Booster::Gblinear => 0,
     };
-    format!("XGBoost {}, {}, {trees} trees", version.join("."), saved.learner.objective.name)
+    format!("XGBoost {}, {}, {trees} trees", version(saved), saved.learner.objective.name)
 }
 
 /// The input with NaN for another number.

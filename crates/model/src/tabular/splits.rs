@@ -1,0 +1,243 @@
+//! What the trees of a graph ask: the numbers that columns of its inputs are compared with. For rows that tell whether two
+//! models are the same.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use modelet_core::{Data, FunctionError, Signature, Tensor};
+
+use super::constant;
+use super::proto::{FullGraph, FullNode};
+use crate::onnx::{refused, summarize};
+
+/// Longest way from a tree to an input of the graph, in nodes.
+const MAX_DEPTH: usize = 32;
+/// `nodes_modes` of a question whether a number is one of a set.
+const MEMBER: u8 = 6;
+
+/// What is asked of one column of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The input.
+    pub input: String,
+    /// The column along its last axis.
+    pub column: usize,
+    /// The numbers that it is compared with, ascending, each once.
+    pub splits: Vec<f64>,
+    /// The numbers of the sets that it is looked for in, ascending, each once.
+    pub members: Vec<f64>,
+}
+
+/// What the trees of a model ask, by input and column. Trees behind what cannot be traced back are left out.
+///
+/// # Errors
+/// `model-refused` when the file cannot be read, or its trees are damaged.
+pub fn splits(model: &Path) -> Result<Vec<Asked>, FunctionError> {
+    let signature = summarize(model)?.signature()?;
+    let graph = super::read(model)?.graph.unwrap_or_default();
+    let tracer = Tracer::new(&graph, &signature)?;
+    let mut asked = BTreeMap::new();
+    for node in graph.node.iter().filter(|node| node.op() == "TreeEnsemble") {
+        let columns = node.input.first().and_then(|input| tracer.columns(input, 0));
+        let trees = Trees::of(node).map_err(|why| refused(format!("{}: {why}", node.label())))?;
+        trees.collect(columns.as_deref().unwrap_or_default(), &mut asked);
+    }
+    Ok(asked.into_values().map(sorted).collect())
+}
+
+fn sorted(mut asked: Asked) -> Asked {
+    for numbers in [&mut asked.splits, &mut asked.members] {
+        numbers.sort_by(f64::total_cmp);
+        numbers.dedup();
+    }
+    asked
+}
+
+/// A column that trees see: `number = (value of the input - offset) / scale`.
+#[derive(Debug, Clone)]
+struct Column {
+    input: String,
+    column: usize,
+    scale: f64,
+    offset: f64,
+}
+
+/// The questions of one node, one of each list for each question.
+struct Trees<'a> {
+    features: &'a [i64],
+    modes: Vec<u8>,
+    splits: Vec<f64>,
+    members: Vec<f64>,
+}
+
+impl<'a> Trees<'a> {
+    fn of(node: &'a FullNode) -> Result<Self, String> {
+        let attribute = |name: &str| node.attribute.iter().find(|one| one.name.as_deref() == Some(name));
+        let list = |name: &str| match attribute(name).and_then(|one| one.t.as_ref()) {
+            Some(proto) => numbers(&constant::tensor(proto)?),
+            None => Ok(Vec::new()),
+        };
+        let modes = attribute("nodes_modes").and_then(|one| one.t.as_ref());
+        Ok(Self {
+            features: attribute("nodes_featureids").map_or(&[], |one| &one.ints),
+            modes: modes.map_or(Ok(Vec::new()), constant::bytes)?,
+            splits: list("nodes_splits")?,
+            members: list("membership_values")?,
+        })
+    }
+
+    fn collect(&self, columns: &[Column], asked: &mut BTreeMap<(String, usize), Asked>) {
+        // Sets stand one after the other, in the order of their questions, each ended by NaN.
+        let mut sets = self.members.split(|member| member.is_nan());
+        for ((feature, mode), split) in self.features.iter().zip(&self.modes).zip(&self.splits) {
+            let set = if *mode == MEMBER { sets.next() } else { None };
+            let Some(column) = usize::try_from(*feature).ok().and_then(|at| columns.get(at)) else {
+                continue;
+            };
+            let of_input = |number: &f64| number * column.scale + column.offset;
+            let place = asked.entry((column.input.clone(), column.column)).or_insert_with(|| Asked {
+                input: column.input.clone(),
+                column: column.column,
+                splits: Vec::new(),
+                members: Vec::new(),
+            });
+            match set {
+                Some(set) => place.members.extend(set.iter().map(of_input)),
+                None => place.splits.push(of_input(split)),
+            }
+        }
+    }
+}
+
+/// Finds the columns of the inputs behind a value of the graph.
+struct Tracer<'a> {
+    graph: &'a FullGraph,
+    inputs: Vec<(&'a str, usize)>,
+    constants: BTreeMap<&'a str, Vec<f64>>,
+}
+
+impl<'a> Tracer<'a> {
+    fn new(graph: &'a FullGraph, signature: &'a Signature) -> Result<Self, FunctionError> {
+        let width = |shape: &[modelet_core::Dim]| match shape {
+            [_, columns] => columns.fixed(),
+            [_] => Some(1),
+            _ => None,
+        };
+        let inputs = signature.inputs.iter();
+        let inputs =
+            inputs.filter_map(|input| Some((&*input.name, width(input.shape.as_deref()?)?))).collect();
+        let mut constants = BTreeMap::new();
+        for proto in &graph.initializer {
+            if let Some(Ok(numbers)) = constant::tensor(proto).ok().map(|tensor| numbers(&tensor)) {
+                constants.insert(proto.name.as_deref().unwrap_or_default(), numbers);
+            }
+        }
+        Ok(Self { graph, inputs, constants })
+    }
+
+    fn columns(&self, value: &str, depth: usize) -> Option<Vec<Column>> {
+        if let Some((name, width)) = self.inputs.iter().find(|(name, _)| *name == value) {
+            let column = |column| Column { input: (*name).to_owned(), column, scale: 1.0, offset: 0.0 };
+            return Some((0..*width).map(column).collect());
+        }
+        let node = self.graph.node.iter().find(|node| node.output.iter().any(|output| output == value))?;
+        if depth == MAX_DEPTH {
+            return None;
+        }
+        let behind = |input: &String| self.columns(input, depth + 1);
+        match node.op() {
+            "Concat" => Some(node.input.iter().map(behind).collect::<Option<Vec<_>>>()?.concat()),
+            "Identity" | "Cast" | "Reshape" | "Imputer" => behind(node.input.first()?),
+            // The other branch is a constant that takes the place of some numbers.
+            "Where" => node.input.iter().skip(1).find_map(behind),
+            "Sub" | "Add" | "Div" | "Mul" => {
+                let columns = behind(node.input.first()?)?;
+                self.undone(node.op(), columns, self.constants.get(node.input.get(1)?.as_str())?)
+            }
+            "Scaler" => scaled(node, behind(node.input.first()?)?),
+            _ => None,
+        }
+    }
+
+    /// The columns behind an operation with a constant, which is one number, or one for each column.
+    fn undone(&self, op: &str, columns: Vec<Column>, by: &[f64]) -> Option<Vec<Column>> {
+        let number = |at: usize| if by.len() == 1 { by.first() } else { by.get(at) }.copied();
+        let undo = |(at, column): (usize, Column)| {
+            let by = number(at)?;
+            Some(match op {
+                "Sub" => Column { offset: column.offset + by * column.scale, ..column },
+                "Add" => Column { offset: column.offset - by * column.scale, ..column },
+                "Div" => Column { scale: column.scale * by, ..column },
+                _ => Column { scale: column.scale / by, ..column },
+            })
+        };
+        columns.into_iter().enumerate().map(undo).collect()
+    }
+}
+
+/// `ai.onnx.ml.Scaler`: `(x - offset) × scale`.
+fn scaled(node: &FullNode, columns: Vec<Column>) -> Option<Vec<Column>> {
+    let list = |name: &str| node.attribute.iter().find(|one| one.name.as_deref() == Some(name));
+    let (offsets, scales) = (&list("offset")?.floats, &list("scale")?.floats);
+    let number = |list: &[f32], at: usize| if list.len() == 1 { list.first() } else { list.get(at) }.copied();
+    let undo = |(at, column): (usize, Column)| {
+        let (offset, scale) = (f64::from(number(offsets, at)?), f64::from(number(scales, at)?));
+        let (offset, scale) = (column.offset + offset * column.scale, column.scale / scale);
+        Some(Column { scale, offset, ..column })
+    };
+    columns.into_iter().enumerate().map(undo).collect()
+}
+
+fn numbers(tensor: &Tensor) -> Result<Vec<f64>, String> {
+    match tensor.data() {
+        Data::F32(numbers) => Ok(numbers.iter().map(|number| f64::from(*number)).collect()),
+        Data::F64(numbers) => Ok(numbers.clone()),
+        other => Err(format!("numbers of type {}", other.dtype())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use modelet_core::{DType, Dim};
+
+    use super::*;
+    use crate::onnx::write::{Attribute, GraphWriter, ML};
+
+    /// Two questions, one of a set, behind `(x - [1, 2, 3]) / 2`.
+    fn asked_by(behind: &str) -> Vec<Asked> {
+        let mut graph = GraphWriter::default();
+        graph.input("X", DType::F64, &[Dim::Dynamic, Dim::Fixed(3)]);
+        graph.constant("mean", &Tensor::vector(vec![1.0, 2.0, 3.0]));
+        graph.constant("deviation", &Tensor::vector(vec![2.0]));
+        graph.node(("", "Sub"), &["X", "mean"], "centred", vec![]);
+        graph.node(("", "Div"), &["centred", "deviation"], "scaled", vec![]);
+        let list = |numbers: Vec<f64>| Attribute::Tensor(Tensor::vector(numbers));
+        let attributes = vec![
+            ("nodes_featureids", Attribute::Ints(vec![0, 2, 0])),
+            ("nodes_modes", Attribute::Tensor(Tensor::vector(vec![0_u8, MEMBER, 1]))),
+            ("nodes_splits", list(vec![0.5, 0.0, -0.5])),
+            ("membership_values", list(vec![4.0, 1.0, f64::NAN])),
+        ];
+        graph.node((ML, "TreeEnsemble"), &[behind], "y", attributes);
+        graph.output("y", DType::F64, &[Dim::Dynamic, Dim::Fixed(1)]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, graph.into_file()).unwrap();
+        splits(&path).unwrap()
+    }
+
+    #[test]
+    fn questions_are_told_by_column_of_the_input() {
+        let of_input = asked_by("X");
+        let both: Vec<_> =
+            of_input.iter().map(|asked| (asked.column, &*asked.splits, &*asked.members)).collect();
+        assert_eq!(both, [(0, &[-0.5, 0.5][..], &[][..]), (2, &[], &[1.0, 4.0])]);
+        let scaled = asked_by("scaled");
+        assert_eq!((&*scaled[0].splits, &*scaled[1].members), (&[0.0, 2.0][..], &[5.0, 11.0][..]));
+    }
+
+    #[test]
+    fn trees_behind_what_cannot_be_traced_are_left_out() {
+        assert_eq!(asked_by("nowhere"), []);
+    }
+}

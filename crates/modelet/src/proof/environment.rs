@@ -1,0 +1,172 @@
+//! The Python in which an original answers: the user's own, or one with pinned packages that `uv` makes once and that is kept in
+//! the cache folder under the hash of its pins.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use modelet_core::certificate::Library;
+use modelet_core::digest;
+use modelet_package::certificate::original::Original;
+use modelet_package::certificate::pins::{Pins, pins};
+use modelet_worker::once::run_once;
+use sha2::{Digest, Sha256};
+
+use super::interpreter::Interpreter;
+use crate::cli::proof::ProofOptions;
+use crate::engines::find_program;
+use crate::launch::cache_folder;
+use crate::output::Progress;
+
+/// Names the `uv` to use.
+const ENV_UV: &str = "MODELET_UV";
+/// Where environments are kept, in the cache folder.
+const FOLDER: &str = "proofs";
+/// In an environment: the Python that it was made for.
+const PYTHON_FILE: &str = "python.txt";
+/// Bringing packages, and a Python where there is none, may take this long.
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+/// Looking for a Python may take this long.
+const FIND_LIMIT: Duration = Duration::from_secs(60);
+
+/// A Python with the packages of an original.
+#[derive(Debug)]
+pub struct Python {
+    /// The interpreter.
+    pub interpreter: Interpreter,
+    /// Folders with packages, before its own.
+    pub packages: Vec<PathBuf>,
+}
+
+impl Python {
+    fn of(interpreter: Interpreter) -> Self {
+        Self { packages: interpreter.paths.clone(), interpreter }
+    }
+}
+
+/// Finds the Python for an original, or makes it. The error is the reason why there is none.
+pub async fn find(
+    original: &Original,
+    options: &ProofOptions,
+    progress: &Progress,
+) -> Result<Python, String> {
+    if let Some(path) = &options.python {
+        let interpreter = Interpreter::ask(&named(path)).await?;
+        return match original.mismatch(&interpreter.libraries) {
+            None => Ok(Python::of(interpreter)),
+            Some(why) => Err(format!("the Python of --python does not do: {why}")),
+        };
+    }
+    if let Some(active) = active().await.filter(|active| fits(original, &active.libraries)) {
+        return Ok(Python::of(active));
+    }
+    let pins = pins(original)?;
+    let uv = env::var_os(ENV_UV).map(PathBuf::from).or_else(|| find_program("uv"));
+    let what = pins.packages.first().cloned().unwrap_or_default().replace("==", " ");
+    let uv = uv.ok_or_else(|| format!("there is neither uv nor a Python with {what} to ask the original"))?;
+    made(&Uv { program: uv }, &pins, &what, progress).await
+}
+
+/// The path as the user means it: a program, or the folder of a virtual environment.
+fn named(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("bin/python") } else { path.to_owned() }
+}
+
+/// The active virtual environment.
+async fn active() -> Option<Interpreter> {
+    let folder = PathBuf::from(env::var_os("VIRTUAL_ENV")?);
+    Interpreter::ask(&named(&folder)).await.ok()
+}
+
+/// True when the file says a version and it is this one: of a file that says none, the active environment may be any.
+fn fits(original: &Original, libraries: &[Library]) -> bool {
+    original.version.is_some() && original.mismatch(libraries).is_none()
+}
+
+/// The environment of some pins, made when it is not there yet. All of it or nothing: whoever comes second takes the first one's.
+async fn made(uv: &Uv, pins: &Pins, what: &str, progress: &Progress) -> Result<Python, String> {
+    let cache = cache_folder().ok_or("there is no cache folder: HOME is not set")?.join(FOLDER);
+    let listed =
+        [pins.packages.join("\n"), pins.pythons.join("\n"), env::consts::ARCH.to_owned()].join("\n\n");
+    let place = cache.join(&digest::hex(&Sha256::digest(listed))[..16]);
+    if let Some(python) = kept(&place).await {
+        return Ok(python);
+    }
+    progress.next(format!("making an environment with {what}, once (uv)"));
+    let interpreter = Interpreter::ask(&uv.python(pins).await?).await?;
+    let failed =
+        |error: std::io::Error| format!("could not make the environment in {}: {error}", cache.display());
+    fs::create_dir_all(&cache).map_err(failed)?;
+    let work = tempfile::tempdir_in(&cache).map_err(failed)?;
+    let draft = work.path().join("packages");
+    uv.install(&interpreter.program, &draft, pins).await?;
+    fs::write(draft.join(PYTHON_FILE), interpreter.program.as_os_str().as_encoded_bytes()).map_err(failed)?;
+    if let Some(python) = kept(&place).await {
+        // Somebody else was faster.
+        return Ok(python);
+    }
+    if place.exists() {
+        // Its Python is gone.
+        fs::rename(&place, work.path().join("old")).map_err(failed)?;
+    }
+    match (fs::rename(&draft, &place), kept(&place).await) {
+        (_, Some(python)) => Ok(python),
+        (moved, None) => Err(moved.err().map_or_else(|| format!("{} is not whole", place.display()), failed)),
+    }
+}
+
+/// The environment that was made before, when its Python is still there.
+async fn kept(place: &Path) -> Option<Python> {
+    let python = fs::read_to_string(place.join(PYTHON_FILE)).ok()?;
+    let interpreter = Interpreter::ask(Path::new(python.trim())).await.ok()?;
+    Some(Python { interpreter, packages: vec![place.to_owned()] })
+}
+
+struct Uv {
+    program: PathBuf,
+}
+
+impl Uv {
+    async fn run(&self, args: Vec<OsString>, limit: Duration) -> Result<String, String> {
+        let finished = run_once(&self.program, &args, &[], limit).await;
+        let finished = finished.map_err(|error| format!("uv cannot be run: {error}"))?;
+        if finished.code == Some(0) {
+            return Ok(finished.stdout.trim().to_owned());
+        }
+        let mut lines = finished.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+        Err(format!("uv {}: {}", finished.ending, lines.next().unwrap_or("it said nothing")))
+    }
+
+    /// A Python of this machine, or else one that `uv` brings.
+    async fn python(&self, pins: &Pins) -> Result<PathBuf, String> {
+        let args = |words: &[&str]| words.iter().map(OsString::from).collect();
+        for version in pins.pythons {
+            let found = self.run(args(&["python", "find", "--no-project", version]), FIND_LIMIT).await;
+            if let Ok(path) = found {
+                return Ok(path.into());
+            }
+        }
+        let version = pins.pythons.first().copied().unwrap_or_default();
+        self.run(args(&["python", "install", "--quiet", version]), INSTALL_LIMIT).await?;
+        self.run(args(&["python", "find", "--no-project", version]), FIND_LIMIT).await.map(PathBuf::from)
+    }
+
+    async fn install(&self, python: &Path, target: &Path, pins: &Pins) -> Result<(), String> {
+        let words = [
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--compile-bytecode",
+            "--python",
+        ];
+        let mut args: Vec<OsString> = words.map(Into::into).into();
+        args.extend([python.into(), "--target".into(), target.into()]);
+        args.extend(pins.packages.iter().map(OsString::from));
+        self.run(args, INSTALL_LIMIT).await.map(drop)
+    }
+}

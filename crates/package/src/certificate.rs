@@ -1,0 +1,244 @@
+//! The proof that a converted model answers as its original: both answer the same rows, and the answers are compared.
+//!
+//! - [`original`]: what a model was made of; [`pins`]: the environment in which it answers
+//! - [`rows`], [`column`]: rows that tell; [`sample`], [`npy`]: rows that the user gives
+//! - [`wire`]: rows and answers as they travel
+//! - [`mod@compare`], [`tolerance`]: whether two answers are the same
+//!
+//! Deliberately absent: how either side is run. Whoever packages passes in the [`Witnesses`].
+
+mod column;
+pub mod compare;
+mod npy;
+pub mod original;
+pub mod pins;
+pub mod rows;
+pub mod sample;
+pub mod tolerance;
+pub mod wire;
+
+use std::path::Path;
+
+use modelet_core::certificate::{Library, OutputProof, ProofRows, Tolerance, Verdict};
+use modelet_core::manifest::Rung;
+use modelet_core::{Certificate, Code, FunctionError, OutputKind, Signature, Tensor};
+use modelet_model::rows::{self as batch, Inputs};
+use modelet_model::tabular::splits::splits;
+
+use compare::{Compared, Difference, compare};
+use original::Original;
+use sample::Sample;
+use wire::{Answers, Message};
+
+/// The script that an original answers by: Python, with nothing but the framework.
+pub const SCRIPT: &str = include_str!("certificate/answer.py");
+/// Rows of the imported model go out in calls of about this size, in bytes.
+const CALL_BYTES: usize = 1 << 20;
+/// Columns of a row that a message shows.
+const MAX_COLUMNS: usize = 12;
+
+/// What an original said.
+#[derive(Debug)]
+pub struct Testimony {
+    /// Its answers.
+    pub answers: Answers,
+    /// How it was isolated.
+    pub rung: Rung,
+}
+
+/// Those who answer. How they are run is the business of whoever packages: each in a process of its own.
+pub trait Witnesses {
+    /// The original answers. The error is the reason, in a sentence, why it cannot.
+    fn original(&self, original: &Original, request: &Message) -> Result<Testimony, String>;
+    /// The imported model answers calls, by the runtime itself.
+    ///
+    /// # Errors
+    /// When it cannot be started, or fails on a call.
+    fn imported(&self, requests: &[Message]) -> Result<Vec<Answers>, FunctionError>;
+}
+
+/// What is to be proved.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    /// The original.
+    pub original: &'a Original,
+    /// The imported model's file.
+    pub model: &'a Path,
+    /// What the imported model takes and gives.
+    pub signature: &'a Signature,
+    /// Rows of the user's.
+    pub sample: Option<&'a Sample>,
+    /// The user's own tolerance.
+    pub tolerance: Option<f64>,
+    /// What the imported model is answered by.
+    pub imported: Vec<Library>,
+}
+
+/// What a proof found.
+#[derive(Debug)]
+pub struct Proof {
+    /// For the card.
+    pub certificate: Certificate,
+    /// The rows that are furthest apart, each in words.
+    pub worst: Vec<String>,
+}
+
+/// Lets both answer the same rows, and compares.
+///
+/// # Errors
+/// `conversion-differs` when answers cannot even be compared; anything that keeps the imported model from answering.
+pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, FunctionError> {
+    let made = rows::made(claim.signature, &splits(claim.model)?);
+    let all = match claim.sample {
+        Some(sample) => batch::merge(&[&made, &sample.inputs]).ok_or_else(|| {
+            FunctionError::new(Code::BadInput, "the sample does not have the columns of the model")
+        })?,
+        None => made.clone(),
+    };
+    let Some(outputs) = tensors(claim.signature).filter(|_| batch::count(&all).is_some()) else {
+        return Ok(unproved(
+            claim,
+            "no rows can be made for what the model takes, or not compared for what it gives",
+        ));
+    };
+    let testimony = match witnesses.original(claim.original, &Message::request(&all, &outputs)) {
+        Ok(testimony) => testimony,
+        Err(reason) => return Ok(unproved(claim, reason)),
+    };
+    let kept = without(&all, &testimony.answers.refused);
+    let answered = batch::count(&kept).unwrap_or_default();
+    if answered == 0 {
+        let said = testimony.answers.refusal.as_deref().unwrap_or("nothing");
+        return Ok(unproved(claim, format!("the original answers none of the rows; it says {said}")));
+    }
+    if !testimony.answers.outputs.iter().map(|(name, _)| name).eq(&outputs) {
+        return Ok(unproved(claim, "the original does not answer what it was asked for"));
+    }
+    let imported = joined(witnesses.imported(&calls(&kept, answered, &outputs))?)?;
+    let tolerance = tolerance::of(&claim.original.framework, claim.tolerance);
+    let compared = compare(&testimony.answers.outputs, &imported, &tolerance).map_err(|why| {
+        FunctionError::new(
+            Code::ConversionDiffers,
+            format!("the converted model cannot be compared with the original: {why}"),
+        )
+    })?;
+    let worst = compared.worst.iter().map(|one| in_words(one, &kept, claim.signature)).collect();
+    let counts = ProofRows {
+        made: batch::count(&made).unwrap_or_default() as u64,
+        given: claim.sample.and_then(|sample| batch::count(&sample.inputs)).unwrap_or_default() as u64,
+        refused: testimony.answers.refused.len() as u64,
+        seed: rows::SEED,
+        sample_sha256: claim.sample.map(|sample| sample.sha256.clone()),
+    };
+    Ok(Proof { certificate: certificate(claim, testimony, compared, tolerance, counts), worst })
+}
+
+fn unproved(claim: &Claim<'_>, reason: impl Into<String>) -> Proof {
+    Proof { certificate: Certificate::not_proved(reason, claim.imported.clone()), worst: Vec::new() }
+}
+
+fn certificate(
+    claim: &Claim<'_>,
+    testimony: Testimony,
+    compared: Compared,
+    tolerance: Tolerance,
+    rows: ProofRows,
+) -> Certificate {
+    let agrees = compared.outputs.iter().all(OutputProof::agrees);
+    let mut original: Vec<_> =
+        testimony.answers.versions.into_iter().map(|(name, version)| Library { name, version }).collect();
+    // The framework of the model first, whatever else was loaded.
+    original.sort_by_key(|library| library.name != claim.original.framework);
+    Certificate {
+        verdict: if agrees { Verdict::Proved } else { Verdict::Differs },
+        reason: None,
+        original,
+        imported: claim.imported.clone(),
+        rows,
+        outputs: compared.outputs,
+        tolerance: Some(tolerance),
+        rung: Some(testimony.rung),
+    }
+}
+
+/// The names of all outputs, when all are tensors.
+fn tensors(signature: &Signature) -> Option<Vec<String>> {
+    let outputs = signature.outputs.iter();
+    outputs
+        .map(|output| matches!(output.kind, OutputKind::Tensor { .. }).then(|| output.name.clone()))
+        .collect()
+}
+
+/// All rows but those that were refused.
+fn without(inputs: &Inputs, refused: &[usize]) -> Inputs {
+    let rows = batch::count(inputs).unwrap_or_default();
+    let mut bounds: Vec<_> = refused.iter().copied().filter(|row| *row < rows).collect();
+    bounds.push(rows);
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for bound in bounds {
+        if from < bound {
+            parts.push(part(inputs, from, bound));
+        }
+        from = bound + 1;
+    }
+    batch::merge(&parts.iter().collect::<Vec<_>>()).unwrap_or_default()
+}
+
+fn part(inputs: &Inputs, from: usize, to: usize) -> Inputs {
+    inputs.iter().map(|(name, tensor)| (name.clone(), batch::slice(tensor, from..to))).collect()
+}
+
+fn calls(inputs: &Inputs, rows: usize, outputs: &[String]) -> Vec<Message> {
+    let of_one_call = (CALL_BYTES / (batch::size_bytes(inputs) / rows).max(1)).max(1);
+    let starts = (0..rows).step_by(of_one_call);
+    starts.map(|from| Message::request(&part(inputs, from, rows.min(from + of_one_call)), outputs)).collect()
+}
+
+/// The answers to several calls as one.
+fn joined(answers: Vec<Answers>) -> Result<Vec<(String, Tensor)>, FunctionError> {
+    let nonsense =
+        || FunctionError::new(Code::Internal, "the calls of a proof were answered with different outputs");
+    let calls: Vec<Inputs> = answers.into_iter().map(|answer| answer.outputs).collect();
+    batch::merge(&calls.iter().collect::<Vec<_>>()).ok_or_else(nonsense)
+}
+
+/// `probabilities[1] is 0.25, the original says 0.5, for age=41.0, income=nan`.
+fn in_words(difference: &Difference, rows: &Inputs, signature: &Signature) -> String {
+    let mut columns = Vec::new();
+    for (name, tensor) in rows {
+        let width = tensor.shape().get(1..).unwrap_or_default().iter().product::<usize>();
+        let names = signature.input(name).and_then(|input| input.columns.as_ref());
+        for at in 0..width {
+            let column = match names.and_then(|names| names.get(at)) {
+                Some(column) => column.clone(),
+                None if width == 1 => name.clone(),
+                None => format!("{name}[{at}]"),
+            };
+            let column = wire::plain(&column);
+            columns.push(format!("{column}={}", compare::shown(tensor.data(), difference.row * width + at)));
+        }
+    }
+    let more = columns.len().saturating_sub(MAX_COLUMNS);
+    columns.truncate(MAX_COLUMNS);
+    if more > 0 {
+        columns.push(format!("and {more} more columns"));
+    }
+    let Difference { output, original, imported, .. } = difference;
+    format!("{output} is {imported}, the original says {original}, for {}", columns.join(", "))
+}
+
+/// What a deploy says when answers differ.
+pub fn refusal(proof: &Proof, given: &str) -> FunctionError {
+    let rows: Vec<_> = proof.worst.iter().map(|row| format!("\n  {row}")).collect();
+    let message = format!(
+        "{given} was converted, and does not answer as the original: {}{}",
+        proof.certificate.line(),
+        rows.concat()
+    );
+    FunctionError::new(Code::ConversionDiffers, message)
+        .hint("say how much may differ: --tolerance X; or export the model to ONNX yourself and deploy that")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+"""Loads a model with its own framework, answers rows, and writes the answers to standard output.
+
+    python answer.py LOADER MODEL ROWS PATHS
+
+Runs in a sandbox, with numpy and the framework and nothing else. ROWS is a KServe V2 request: a line of JSON and the raw
+bytes behind it; the answer has the same form, and says which rows the model refuses. PATHS is a JSON list of the folders
+with packages.
+"""
+
+import json
+import os
+import sys
+
+#: Rows that are tried together, once all together are refused.
+BLOCK = 64
+#: When so many rows in a row are refused one by one, the model refuses them all.
+HOPELESS = 100
+TYPES = {"BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1", "UINT16": "<u2"}
+TYPES |= {"UINT32": "<u4", "UINT64": "<u8", "FP32": "<f4", "FP64": "<f8"}
+
+
+def load(loader, path):
+    """The model, as the user's own program has it."""
+    if loader == "xgboost":
+        return load_xgboost(path)
+    if loader == "lightgbm":
+        import lightgbm
+
+        return lightgbm.Booster(model_file=path)
+    if loader == "joblib":
+        import joblib
+
+        return joblib.load(path)
+    if loader == "skops":
+        import skops.io
+
+        return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    import pickle
+
+    with open(path, "rb") as file:
+        return pickle.load(file)
+
+
+def load_xgboost(path):
+    """A booster, or the wrapper that saved it."""
+    import xgboost
+
+    with open(path, "rb") as file:
+        content = bytearray(file.read())
+    booster = xgboost.Booster()
+    booster.load_model(content)
+    note = json.loads(booster.attributes().get("scikit_learn") or "{}")
+    wrappers = {"classifier": "XGBClassifier", "regressor": "XGBRegressor", "ranker": "XGBRanker"}
+    name = wrappers.get(note.get("_estimator_type"))
+    if name is None:
+        return booster
+    model = getattr(xgboost, name)()
+    model.load_model(content)
+    return model
+
+
+def answer(model, names, rows):
+    """The outputs of some rows."""
+    return {name: output(model, name, rows) for name in names}
+
+
+def output(model, name, rows):
+    """One output, by the method that gives it."""
+    import numpy as np
+
+    if type(model).__module__.startswith("xgboost") and type(model).__name__ == "Booster":
+        import xgboost
+
+        known = {"feature_names": model.feature_names, "feature_types": model.feature_types}
+        found = model.predict(xgboost.DMatrix(rows, enable_categorical=True, **known))
+    else:
+        method = {"label": "predict", "prediction": "predict", "probabilities": "predict_proba"}
+        method |= {"decision": "decision_function", "transformed": "transform"}
+        if name not in method:
+            raise SystemExit(f"the original has nothing that answers the output {name}")
+        options = {"validate_features": False} if type(model).__module__.startswith("xgboost") else {}
+        found = getattr(model, method[name])(rows, **options)
+    if hasattr(found, "toarray"):
+        found = found.toarray()
+    return np.asarray(found)
+
+
+def answer_all(model, names, table):
+    """All rows at once; where that fails block by block, and then row by row: outputs, and which rows are refused."""
+    import numpy as np
+
+    rows = len(table)
+    try:
+        return answer(model, names, table.part(0, rows)), [], None
+    except Exception:
+        parts, refused, refusal = [], [], None
+    for start in range(0, rows, BLOCK):
+        end = min(start + BLOCK, rows)
+        try:
+            parts.append(answer(model, names, table.part(start, end)))
+            continue
+        except Exception:
+            pass
+        for row in range(start, end):
+            try:
+                parts.append(answer(model, names, table.part(row, row + 1)))
+            except Exception as error:
+                refused.append(row)
+                refusal = refusal or f"{type(error).__name__}: {error}"[:300]
+        if not parts and len(refused) >= HOPELESS:
+            return {}, list(range(rows)), refusal
+    if not parts:
+        return {}, refused, refusal
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}, refused, refusal
+
+
+class Table:
+    """The rows, in the form that the model takes."""
+
+    def __init__(self, inputs, model):
+        self.inputs = inputs
+        is_booster = type(model).__module__.startswith(("xgboost", "lightgbm"))
+        self.names = None if is_booster else getattr(model, "feature_names_in_", None)
+
+    def __len__(self):
+        return len(next(iter(self.inputs.values())))
+
+    def part(self, start, end):
+        """Some rows: a matrix, or a frame where columns have names or types of their own."""
+        parts = {name: rows[start:end] for name, rows in self.inputs.items()}
+        if len(parts) == 1:
+            (rows,) = parts.values()
+            if self.names is None or rows.ndim != 2 or rows.shape[1] != len(self.names):
+                return rows
+            try:
+                import pandas
+            except ImportError:
+                return rows
+            return pandas.DataFrame(rows, columns=self.names)
+        import pandas
+
+        return pandas.DataFrame({name: rows.reshape(len(rows)) for name, rows in parts.items()})
+
+
+def read(path):
+    """Inputs by name, and the names of the outputs."""
+    import numpy as np
+
+    with open(path, "rb") as file:
+        head = json.loads(file.readline())
+        inputs = {}
+        for one in head["inputs"]:
+            raw = file.read(one["parameters"]["binary_data_size"])
+            flat = texts(raw) if one["datatype"] == "BYTES" else np.frombuffer(raw, TYPES[one["datatype"]])
+            inputs[one["name"]] = flat.reshape(one["shape"])
+    return inputs, [one["name"] for one in head["outputs"]]
+
+
+def texts(raw):
+    """Texts, each behind its length."""
+    import numpy as np
+
+    found, at = [], 0
+    while at < len(raw):
+        size = int.from_bytes(raw[at : at + 4], "little")
+        found.append(raw[at + 4 : at + 4 + size].decode())
+        at += 4 + size
+    return np.array(found, dtype=object)
+
+
+def packed(array):
+    """The type of an array, and its bytes."""
+    if array.dtype.kind in "OUS":
+        encoded = [str(one).encode() for one in array.ravel()]
+        return "BYTES", b"".join(len(one).to_bytes(4, "little") + one for one in encoded)
+    names = {code.lstrip("<"): name for name, code in TYPES.items()}
+    code = "?" if array.dtype.kind == "b" else f"{array.dtype.kind}{array.dtype.itemsize}"
+    return names[code], array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def write(file, outputs, refused, refusal):
+    """The answer."""
+    listed, tails = [], []
+    for name, array in outputs.items():
+        datatype, raw = packed(array)
+        size = {"binary_data_size": len(raw)}
+        listed.append({"name": name, "datatype": datatype, "shape": array.shape, "parameters": size})
+        tails.append(raw)
+    head = {"outputs": listed, "refused": refused, "refusal": refusal, "versions": versions()}
+    file.write(json.dumps(head).encode() + b"\n" + b"".join(tails))
+    file.flush()
+
+
+def versions():
+    """What answered."""
+    import platform
+
+    modules = {
+        "xgboost": "xgboost",
+        "lightgbm": "lightgbm",
+        "sklearn": "scikit-learn",
+        "numpy": "numpy",
+        "scipy": "scipy",
+    }
+    loaded = [(name, sys.modules[module].__version__) for module, name in modules.items() if module in sys.modules]
+    return [*loaded, ("Python", platform.python_version())]
+
+
+def main():
+    """The command line."""
+    loader, path, rows, paths = sys.argv[1:]
+    sys.path[:0] = json.loads(paths)
+    # What a library prints must not stand amid the answer.
+    file = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    model = load(loader, path)
+    inputs, names = read(rows)
+    write(file, *answer_all(model, names, Table(inputs, model)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+//! What may stand in one column of an input: ordinary values, and those at which models of the same data come apart.
+
+use modelet_core::numbers::Numbers;
+use modelet_core::{DType, InputSpec};
+use modelet_model::examples::Random;
+use modelet_model::tabular::splits::Asked;
+
+/// Categories of a column that are tried, at most.
+const MAX_CATEGORIES: usize = 200;
+/// A text that no model knows.
+const UNKNOWN_TEXT: &str = "modelet-unknown";
+/// Ordinary texts, where no categories are known.
+const WORDS: &[&str] = &["the quick brown fox", "a", "Grüße", "42", "yes", "New York", "a lazy dog, a fox"];
+/// Numbers close to zero and at the ends, in either precision …
+const ENDS_F32: &[f64] =
+    &[0.0, -0.0, 1e-45, -1e-45, 1e-35, -1e-35, 1.175_494_4e-38, f32::MAX as f64, f32::MIN as f64];
+/// … and in float64.
+const ENDS_F64: &[f64] = &[5e-324, -5e-324, 2.225_073_858_507_201_4e-308, 1e-300, f64::MAX, f64::MIN];
+
+/// A value of a cell. A float32 is held exactly.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cell {
+    Number(f64),
+    Integer(i64),
+    Flag(bool),
+    Text(String),
+}
+
+/// A column, and what the model knows of it.
+pub(super) struct Column {
+    dtype: DType,
+    splits: Vec<f64>,
+    categories: Vec<Cell>,
+    /// Neighbours of its categories that are none.
+    unknown: Vec<Cell>,
+    /// Which numbers are answered at all.
+    numbers: Option<Numbers>,
+}
+
+impl Column {
+    pub(super) fn new(input: &InputSpec, asked: Option<&Asked>) -> Self {
+        let texts = input.categories.as_deref().unwrap_or_default();
+        let mut categories: Vec<Cell> = texts.iter().filter_map(|text| category(input.dtype, text)).collect();
+        if let Some(asked) = asked.filter(|_| input.dtype.is_float()) {
+            categories.extend(asked.members.iter().map(|member| Cell::Number(*member)));
+        }
+        categories.truncate(MAX_CATEGORIES);
+        let splits = asked.map_or_else(Vec::new, |asked| asked.splits.clone());
+        let unknown = unknown(input.dtype, &categories);
+        Self { dtype: input.dtype, splits, categories, unknown, numbers: input.numbers }
+    }
+
+    /// True for what the original answers too.
+    pub(super) fn takes(&self, cell: &Cell) -> bool {
+        match (self.numbers, cell) {
+            (Some(numbers), Cell::Number(number)) => numbers.takes(*number),
+            _ => true,
+        }
+    }
+
+    /// An ordinary value: a category, or a number from between those that the model asks about.
+    pub(super) fn ordinary(&self, random: &mut Random) -> Cell {
+        if !self.categories.is_empty() {
+            return self.categories[random.in_range(0..self.categories.len() as u64) as usize].clone();
+        }
+        match self.dtype {
+            DType::Str => Cell::Text(WORDS[random.in_range(0..WORDS.len() as u64) as usize].to_owned()),
+            DType::Bool => Cell::Flag(random.in_range(0..2) == 1),
+            dtype if dtype.is_integer() => Cell::Integer(random.in_range(0..100) as i64),
+            _ => Cell::Number(self.rounded(self.between(random))),
+        }
+    }
+
+    fn between(&self, random: &mut Random) -> f64 {
+        let splits = &self.splits;
+        let (Some(first), Some(last)) = (splits.first(), splits.last()) else { return random.float() };
+        let margin = ((last - first) / 8.0).max(1.0);
+        let place = random.in_range(0..splits.len() as u64 + 1) as usize;
+        let low = if place == 0 { first - margin } else { splits[place - 1] };
+        let high = splits.get(place).copied().unwrap_or(last + margin);
+        let within = low + (high - low) * (random.float() + 2.0) / 4.0;
+        if within.is_finite() { within } else { 0.0 }
+    }
+
+    fn rounded(&self, number: f64) -> f64 {
+        if self.dtype == DType::F64 { number } else { f64::from(number as f32) }
+    }
+
+    /// The numbers that the model asks about.
+    pub(super) fn splits(&self) -> &[f64] {
+        &self.splits
+    }
+
+    /// A number and its neighbours: a step of float32 below and above and, in a column of float64, a step of that too.
+    pub(super) fn around(&self, split: f64) -> Vec<Cell> {
+        let narrow = split as f32;
+        let mut numbers = vec![narrow.next_down().into(), f64::from(narrow), narrow.next_up().into()];
+        if self.dtype == DType::F64 {
+            numbers.extend([split.next_down(), split, split.next_up()]);
+        }
+        numbers.into_iter().filter(|number: &f64| number.is_finite()).map(Cell::Number).collect()
+    }
+
+    /// Every value at which models may come apart whatever they ask: ends, zeros, each category, unknown ones.
+    pub(super) fn edges(&self) -> Vec<Cell> {
+        let mut edges = self.categories.clone();
+        edges.extend(self.unknown.iter().cloned());
+        if !self.categories.is_empty() {
+            return edges;
+        }
+        match self.dtype {
+            DType::F64 => edges.extend(ENDS_F32.iter().chain(ENDS_F64).map(|end| Cell::Number(*end))),
+            DType::F32 => edges.extend(ENDS_F32.iter().map(|end| Cell::Number(*end))),
+            DType::I64 | DType::I32 => {
+                edges.extend([0, -1, 1 << 24, i32::MAX.into(), i32::MIN.into()].map(Cell::Integer));
+            }
+            DType::Bool => edges.extend([Cell::Flag(true), Cell::Flag(false)]),
+            _ => {}
+        }
+        edges
+    }
+
+    /// What stands for a missing value; `None` where there is none.
+    pub(super) fn missing(&self) -> Option<Cell> {
+        self.dtype.is_float().then_some(Cell::Number(f64::NAN))
+    }
+}
+
+fn category(dtype: DType, text: &str) -> Option<Cell> {
+    match dtype {
+        DType::Str => Some(Cell::Text(text.to_owned())),
+        dtype if dtype.is_integer() => text.parse().ok().map(Cell::Integer),
+        dtype if dtype.is_float() => text.parse().ok().map(Cell::Number),
+        _ => None,
+    }
+}
+
+/// What is no category, where categories are known.
+fn unknown(dtype: DType, categories: &[Cell]) -> Vec<Cell> {
+    if dtype == DType::Str {
+        return ["", UNKNOWN_TEXT].map(|text| Cell::Text(text.to_owned())).into();
+    }
+    let largest = |most: f64, cell: &Cell| match cell {
+        Cell::Number(number) => most.max(*number),
+        Cell::Integer(number) => most.max(*number as f64),
+        _ => most,
+    };
+    if categories.is_empty() {
+        return Vec::new();
+    }
+    let most = categories.iter().fold(0.0, largest);
+    let mut numbers = vec![-1.0, most + 1.0, most + 41.0];
+    if dtype.is_float() {
+        // Codes that are no whole numbers: each framework cuts them in its way.
+        numbers.extend(
+            categories
+                .iter()
+                .filter_map(|cell| if let Cell::Number(code) = cell { Some(code + 0.5) } else { None }),
+        );
+        numbers.push(-0.5);
+    }
+    let cell =
+        |number: f64| if dtype.is_float() { Cell::Number(number) } else { Cell::Integer(number as i64) };
+    numbers.into_iter().map(cell).collect()
+}

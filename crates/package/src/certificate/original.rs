@@ -1,0 +1,131 @@
+//! What a converted model was made of, and how its framework loads it.
+
+use std::path::{Path, PathBuf};
+
+use modelet_core::certificate::Library;
+use modelet_core::{Code, FunctionError};
+
+use crate::pickle::{self, Kind};
+
+/// How the original is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loader {
+    /// XGBoost's own file.
+    Xgboost,
+    /// LightGBM's text file.
+    Lightgbm,
+    /// `pickle.load`
+    Pickle,
+    /// `joblib.load`
+    Joblib,
+    /// `skops.io.load`
+    Skops,
+}
+
+impl Loader {
+    /// Its name to the script that loads it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Xgboost => "xgboost",
+            Self::Lightgbm => "lightgbm",
+            Self::Pickle => "pickle",
+            Self::Joblib => "joblib",
+            Self::Skops => "skops",
+        }
+    }
+
+    /// The package that it needs beside the framework.
+    pub const fn package(self) -> Option<&'static str> {
+        match self {
+            Self::Joblib => Some("joblib"),
+            Self::Skops => Some("skops"),
+            Self::Xgboost | Self::Lightgbm | Self::Pickle => None,
+        }
+    }
+}
+
+/// What a model was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// The file.
+    pub file: PathBuf,
+    /// How it is loaded.
+    pub loader: Loader,
+    /// The framework that answers for it, as its package is called.
+    pub framework: String,
+    /// The version that wrote it, where the file says it.
+    pub version: Option<String>,
+}
+
+impl Original {
+    /// What lies at `file`, from which a model was imported; `version` is what the importer read.
+    ///
+    /// # Errors
+    /// `model-refused` for a file that names what is not known to be harmless: it is never loaded.
+    pub fn of(file: &Path, version: Option<String>) -> Result<Self, FunctionError> {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let Some(inspection) = pickle::inspect(&file)? else {
+            let is_lightgbm = version.is_none();
+            let (loader, framework) =
+                if is_lightgbm { (Loader::Lightgbm, "lightgbm") } else { (Loader::Xgboost, "xgboost") };
+            return Ok(Self { file, loader, framework: framework.to_owned(), version });
+        };
+        let unknown = inspection.unknown();
+        if !unknown.is_empty() {
+            let message =
+                format!("{} is not loaded, for it may run anything: {}", file.display(), unknown.join(", "));
+            return Err(FunctionError::new(Code::ModelRefused, message));
+        }
+        let loader = match inspection.kind {
+            Kind::Pickle { .. } => Loader::Pickle,
+            Kind::Joblib { .. } => Loader::Joblib,
+            Kind::Skops => Loader::Skops,
+        };
+        let module = inspection.class.as_ref().map_or("", |class| class.module.as_str());
+        let framework = pickle::package_of(module).to_owned();
+        let said = inspection.frameworks.iter().find(|one| one.name == framework);
+        let version = said.and_then(|one| one.version.clone()).or(version);
+        Ok(Self { file, loader, framework, version })
+    }
+
+    /// Why libraries are not those of the file; `None` when they are.
+    pub fn mismatch(&self, found: &[Library]) -> Option<String> {
+        let framework = &self.framework;
+        let Some(library) = found.iter().find(|library| library.name == *framework) else {
+            return Some(format!("it has no {framework}"));
+        };
+        let wanted = self.version.as_ref().filter(|wanted| **wanted != library.version)?;
+        Some(format!("it has {framework} {}, the file was written by {framework} {wanted}", library.version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mismatch_names_both_versions() {
+        let original = |version: Option<&str>| Original {
+            file: "model.ubj".into(),
+            loader: Loader::Xgboost,
+            framework: "xgboost".into(),
+            version: version.map(str::to_owned),
+        };
+        let has = |version: &str| vec![Library { name: "xgboost".into(), version: version.into() }];
+        assert_eq!(original(Some("3.2.0")).mismatch(&has("3.2.0")), None);
+        assert_eq!(original(None).mismatch(&has("2.1.4")), None);
+        let both = original(Some("3.2.0")).mismatch(&has("2.1.4")).unwrap();
+        assert_eq!(both, "it has xgboost 2.1.4, the file was written by xgboost 3.2.0");
+        assert_eq!(original(Some("3.2.0")).mismatch(&[]).unwrap(), "it has no xgboost");
+    }
+
+    #[test]
+    fn a_pickle_that_may_run_anything_is_never_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.pkl");
+        // os.system("id"), as pickle writes it in protocol 0.
+        std::fs::write(&path, b"cos\nsystem\n(S'id'\ntR.").unwrap();
+        let error = Original::of(&path, None).unwrap_err();
+        assert!(error.message.contains("os.system"), "{error}");
+    }
+}

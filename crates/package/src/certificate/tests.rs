@@ -1,0 +1,142 @@
+use modelet_core::{DType, Data, Dim, InputSpec, OutputSpec};
+use modelet_model::onnx::write::GraphWriter;
+
+use super::original::Loader;
+use super::*;
+
+/// An original that doubles its number, and refuses what is missing; an imported model that may be wrong above 1.
+#[derive(Default)]
+struct Doubling {
+    wrong: f32,
+    unable: Option<&'static str>,
+    silent: bool,
+}
+
+fn column(message: &Message) -> Vec<f32> {
+    message.tail.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+fn answers(numbers: Vec<f32>, refused: Vec<usize>) -> Answers {
+    let outputs = vec![("y".to_owned(), Tensor::new(vec![numbers.len()], numbers).unwrap())];
+    Answers {
+        outputs,
+        refused,
+        refusal: None,
+        versions: vec![("numpy".into(), "2".into()), ("xgboost".into(), "3.2.0".into())],
+    }
+}
+
+impl Witnesses for Doubling {
+    fn original(&self, _: &Original, request: &Message) -> Result<Testimony, String> {
+        if let Some(reason) = self.unable {
+            return Err(reason.to_owned());
+        }
+        let rows = column(request);
+        let refused = rows.iter().enumerate().filter(|(_, x)| x.is_nan()).map(|(at, _)| at).collect();
+        let numbers = rows.iter().filter(|x| !x.is_nan()).map(|x| 2.0 * x).collect();
+        let mut answers = answers(numbers, refused);
+        if self.silent {
+            answers.outputs.clear();
+        }
+        Ok(Testimony { answers, rung: Rung::Namespaces })
+    }
+
+    fn imported(&self, requests: &[Message]) -> Result<Vec<Answers>, FunctionError> {
+        let wrong = |x: f32| 2.0 * x + if x > 1.0 { self.wrong } else { 0.0 };
+        Ok(requests
+            .iter()
+            .map(|request| answers(column(request).into_iter().map(wrong).collect(), vec![]))
+            .collect())
+    }
+}
+
+fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>) -> Proof {
+    let input = InputSpec {
+        name: "X".into(),
+        dtype: DType::F32,
+        shape: Some(vec![Dim::Dynamic, Dim::Fixed(1)]),
+        optional: false,
+        columns: Some(vec!["age".into()]),
+        categories: None,
+        numbers: None,
+    };
+    let output = OutputSpec {
+        name: "y".into(),
+        kind: OutputKind::Tensor { dtype: DType::F32, shape: None },
+        classes: None,
+    };
+    let signature = Signature { inputs: vec![input], outputs: vec![output] };
+    let mut graph = GraphWriter::default();
+    graph.input("X", DType::F32, &[Dim::Dynamic, Dim::Fixed(1)]);
+    graph.node(("", "Add"), &["X", "X"], "y", vec![]);
+    graph.output("y", DType::F32, &[Dim::Dynamic, Dim::Fixed(1)]);
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.onnx");
+    std::fs::write(&model, graph.into_file()).unwrap();
+    let original =
+        Original { file: "m".into(), loader: Loader::Xgboost, framework: "xgboost".into(), version: None };
+    let claim = Claim {
+        original: &original,
+        model: &model,
+        signature: &signature,
+        sample,
+        tolerance,
+        imported: vec![],
+    };
+    prove(&claim, witnesses).unwrap()
+}
+
+#[test]
+fn what_answers_alike_is_proved_and_refused_rows_are_not_compared() {
+    let proof = proved(&Doubling::default(), None, None);
+    let certificate = &proof.certificate;
+    assert_eq!(certificate.verdict, Verdict::Proved);
+    assert!(certificate.rows.refused > 0 && certificate.rows_compared() >= 1_000, "{:?}", certificate.rows);
+    assert_eq!(certificate.original[0].name, "xgboost", "the framework first");
+    assert_eq!(certificate.outputs[0].values, certificate.rows_compared());
+    let again = proved(&Doubling::default(), None, None).certificate;
+    assert_eq!(*certificate, again, "nothing in it depends on the moment");
+}
+
+#[test]
+fn what_differs_is_shown_with_its_row_and_both_answers() {
+    let proof = proved(&Doubling { wrong: 0.25, ..Doubling::default() }, None, None);
+    assert_eq!(proof.certificate.verdict, Verdict::Differs);
+    let error = refusal(&proof, "XGBoost");
+    assert_eq!(error.code, Code::ConversionDiffers);
+    assert!(error.message.contains("y is ") && error.message.contains("for age="), "{error}");
+    assert!(error.hint.unwrap().contains("--tolerance"));
+    let allowed = proved(&Doubling { wrong: 0.25, ..Doubling::default() }, None, Some(0.3)).certificate;
+    assert_eq!(
+        (allowed.verdict, &*allowed.tolerance.unwrap().reason),
+        (Verdict::Proved, "chosen by --tolerance")
+    );
+}
+
+#[test]
+fn given_rows_are_compared_too() {
+    let rows = vec![("X".to_owned(), Tensor::new(vec![2, 1], Data::F32(vec![0.25, 1e6])).unwrap())];
+    let sample = Sample { inputs: rows, sha256: "abc".into() };
+    let proof = proved(&Doubling { wrong: 1e6, ..Doubling::default() }, Some(&sample), None);
+    assert_eq!(
+        (proof.certificate.rows.given, proof.certificate.rows.sample_sha256.as_deref()),
+        (2, Some("abc"))
+    );
+    assert!(proof.worst.iter().any(|row| row.contains("age=")), "{:?}", proof.worst);
+}
+
+#[test]
+fn an_original_that_cannot_be_asked_is_no_proof() {
+    let proof = proved(&Doubling { unable: Some("there is no uv"), ..Doubling::default() }, None, None);
+    assert_eq!(
+        (proof.certificate.verdict, proof.certificate.reason.as_deref()),
+        (Verdict::NotProved, Some("there is no uv"))
+    );
+}
+
+#[test]
+fn an_original_that_answers_nothing_proves_nothing() {
+    let proof = proved(&Doubling { silent: true, ..Doubling::default() }, None, None);
+    assert_eq!(proof.certificate.verdict, Verdict::NotProved);
+    assert!(proof.certificate.reason.unwrap().contains("does not answer what it was asked for"));
+}

@@ -1,0 +1,41 @@
+//! How far the answers of an imported model may be from the original's, by framework, and why.
+
+use modelet_core::certificate::Tolerance;
+
+/// Framework, relative and absolute tolerance, the reason.
+const TOLERANCES: &[(&str, f64, f64, &str)] = &[
+    (
+        "xgboost",
+        1e-6,
+        1e-6,
+        "XGBoost computes in float32, of which one step is 1.2e-7 of a number; sums over trees are equal, exp and softmax \
+         differ by a few steps between libraries",
+    ),
+    (
+        "lightgbm",
+        1e-12,
+        1e-12,
+        "LightGBM computes in float64, of which one step is 2.2e-16 of a number; sums over trees are equal, exp and softmax \
+         differ by a few steps between libraries",
+    ),
+    (
+        "scikit-learn",
+        1e-10,
+        1e-10,
+        "scikit-learn computes in float64; matrix products add up in an order that depends on the library and the processor, \
+         so that the error goes with the largest summand",
+    ),
+];
+/// For a framework that is not listed.
+const OTHER: (f64, f64, &str) = (1e-6, 1e-6, "one step of float32 is 1.2e-7 of a number");
+
+/// The tolerance of a framework; `chosen` is the user's own.
+pub fn of(framework: &str, chosen: Option<f64>) -> Tolerance {
+    if let Some(chosen) = chosen {
+        return Tolerance { relative: chosen, absolute: chosen, reason: "chosen by --tolerance".to_owned() };
+    }
+    let listed = TOLERANCES.iter().find(|(name, ..)| *name == framework);
+    let (relative, absolute, reason) =
+        listed.map_or(OTHER, |(_, relative, absolute, reason)| (*relative, *absolute, *reason));
+    Tolerance { relative, absolute, reason: reason.to_owned() }
+}

@@ -1,0 +1,272 @@
+//! Rows and answers as they travel to either side: the binary form of the KServe V2 protocol, in which every number keeps its
+//! bits. The runtime speaks it to clients; the script that asks an original reads and writes the same.
+
+use modelet_core::{DType, Data, Tensor};
+use modelet_model::rows::Inputs;
+use serde::Deserialize;
+use serde_json::json;
+
+/// JSON, and behind it the raw bytes of the tensors that it lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The JSON, on one line.
+    pub json: Vec<u8>,
+    /// The bytes.
+    pub tail: Vec<u8>,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Answers {
+    /// By output.
+    pub outputs: Vec<(String, Tensor)>,
+    /// Numbers of the rows that were refused; the outputs have no rows for them.
+    pub refused: Vec<usize>,
+    /// What was said about one of them.
+    pub refusal: Option<String>,
+    /// What answered, with its version.
+    pub versions: Vec<(String, String)>,
+}
+
+/// Programs that an answer may name.
+const MAX_VERSIONS: usize = 16;
+/// Of a text that comes from elsewhere, so much is kept.
+const MAX_TEXT_CHARS: usize = 300;
+
+/// Text that comes from elsewhere, as it may stand in a card and a message: short, and nothing that moves a terminal's cursor.
+pub(super) fn plain(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    plain.take(MAX_TEXT_CHARS).collect()
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    outputs: Vec<Output>,
+    #[serde(default)]
+    refused: Vec<usize>,
+    #[serde(default)]
+    refusal: Option<String>,
+    #[serde(default)]
+    versions: Vec<(String, String)>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    name: String,
+    datatype: String,
+    shape: Vec<usize>,
+    parameters: Parameters,
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    binary_data_size: usize,
+}
+
+impl Message {
+    /// A request for outputs.
+    pub fn request(inputs: &Inputs, outputs: &[String]) -> Self {
+        let mut tail = Vec::new();
+        let mut listed = Vec::new();
+        for (name, tensor) in inputs {
+            let start = tail.len();
+            append(tensor.data(), &mut tail);
+            listed.push(json!({
+                "name": name, "datatype": datatype(tensor.dtype()), "shape": tensor.shape(),
+                "parameters": {"binary_data_size": tail.len() - start},
+            }));
+        }
+        let asked: Vec<_> =
+            outputs.iter().map(|name| json!({"name": name, "parameters": {"binary_data": true}})).collect();
+        Self { json: json!({"inputs": listed, "outputs": asked}).to_string().into_bytes(), tail }
+    }
+
+    /// As one text: the JSON, a line end, the bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        [self.json, b"\n".to_vec(), self.tail].concat()
+    }
+}
+
+impl Answers {
+    /// Reads the JSON and the bytes behind it.
+    ///
+    /// # Errors
+    /// What makes no sense in them.
+    pub fn read(json: &[u8], tail: &[u8]) -> Result<Self, String> {
+        let reply: Reply = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let mut rest = tail;
+        let mut outputs = Vec::new();
+        for output in reply.outputs {
+            let size = output.parameters.binary_data_size;
+            let (own, behind) = rest.split_at_checked(size).ok_or("fewer bytes than it says")?;
+            rest = behind;
+            let data = data(&output.datatype, own)?;
+            outputs.push((output.name, Tensor::new(output.shape, data).map_err(|error| error.to_string())?));
+        }
+        let mut refused = reply.refused;
+        refused.sort_unstable();
+        refused.dedup();
+        let versions = reply.versions.iter().take(MAX_VERSIONS);
+        Ok(Self {
+            outputs,
+            refused,
+            refusal: reply.refusal.map(|text| plain(&text)),
+            versions: versions.map(|(name, version)| (plain(name), plain(version))).collect(),
+        })
+    }
+
+    /// Reads what [`Message::into_bytes`] writes.
+    ///
+    /// # Errors
+    /// What makes no sense in it.
+    pub fn read_whole(bytes: &[u8]) -> Result<Self, String> {
+        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("no line of JSON")?;
+        Self::read(&bytes[..end], &bytes[end + 1..])
+    }
+}
+
+const DATATYPES: &[(DType, &str)] = &[
+    (DType::Bool, "BOOL"),
+    (DType::I8, "INT8"),
+    (DType::I16, "INT16"),
+    (DType::I32, "INT32"),
+    (DType::I64, "INT64"),
+    (DType::U8, "UINT8"),
+    (DType::U16, "UINT16"),
+    (DType::U32, "UINT32"),
+    (DType::U64, "UINT64"),
+    (DType::F16, "FP16"),
+    (DType::BF16, "BF16"),
+    (DType::F32, "FP32"),
+    (DType::F64, "FP64"),
+    (DType::Str, "BYTES"),
+];
+
+fn datatype(dtype: DType) -> &'static str {
+    DATATYPES.iter().find(|(own, _)| *own == dtype).map_or("", |(_, name)| name)
+}
+
+fn append(data: &Data, to: &mut Vec<u8>) {
+    macro_rules! bytes {
+        ($numbers:expr) => {
+            to.extend($numbers.iter().flat_map(|number| number.to_le_bytes()))
+        };
+    }
+    match data {
+        Data::Bool(v) => to.extend(v.iter().map(|flag| u8::from(*flag))),
+        Data::I8(v) => bytes!(v),
+        Data::I16(v) => bytes!(v),
+        Data::I32(v) => bytes!(v),
+        Data::I64(v) => bytes!(v),
+        Data::U8(v) => bytes!(v),
+        Data::U16(v) => bytes!(v),
+        Data::U32(v) => bytes!(v),
+        Data::U64(v) => bytes!(v),
+        Data::F16(v) => bytes!(v),
+        Data::BF16(v) => bytes!(v),
+        Data::F32(v) => bytes!(v),
+        Data::F64(v) => bytes!(v),
+        Data::Str(texts) => {
+            for text in texts {
+                // A text of 4 GiB is far beyond what a body may have.
+                to.extend((text.len() as u32).to_le_bytes());
+                to.extend(text.as_bytes());
+            }
+        }
+    }
+}
+
+fn data(datatype: &str, bytes: &[u8]) -> Result<Data, String> {
+    macro_rules! numbers {
+        ($ty:ty) => {{
+            let (numbers, rest) = bytes.as_chunks::<{ size_of::<$ty>() }>();
+            if !rest.is_empty() {
+                return Err("bytes that end within a number".to_owned());
+            }
+            numbers.iter().map(|number| <$ty>::from_le_bytes(*number)).collect::<Vec<_>>().into()
+        }};
+    }
+    Ok(match datatype {
+        "BOOL" => Data::Bool(bytes.iter().map(|byte| *byte != 0).collect()),
+        "INT8" => numbers!(i8),
+        "INT16" => numbers!(i16),
+        "INT32" => numbers!(i32),
+        "INT64" => numbers!(i64),
+        "UINT8" => numbers!(u8),
+        "UINT16" => numbers!(u16),
+        "UINT32" => numbers!(u32),
+        "UINT64" => numbers!(u64),
+        "FP32" => numbers!(f32),
+        "FP64" => numbers!(f64),
+        "BYTES" => Data::Str(texts(bytes)?),
+        other => return Err(format!("numbers of the type {other:?}")),
+    })
+}
+
+fn texts(mut bytes: &[u8]) -> Result<Vec<String>, String> {
+    let mut texts = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
+        let length = u32::from_le_bytes(*length) as usize;
+        let (own, behind) = rest.split_at_checked(length).ok_or("a text that is cut")?;
+        texts.push(String::from_utf8_lossy(own).into_owned());
+        bytes = behind;
+    }
+    if bytes.is_empty() { Ok(texts) } else { Err("a text that is cut".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_keeps_its_bits() {
+        for data in [
+            Data::from(vec![1.5_f32, f32::NAN, -0.0]),
+            vec![f64::MAX, 5e-324].into(),
+            vec![i64::MIN, i64::MAX].into(),
+            vec![u64::MAX].into(),
+            vec![-1_i8].into(),
+            vec![true, false].into(),
+            vec!["Grüße".to_owned(), String::new()].into(),
+        ] {
+            let tensor = Tensor::vector(data);
+            let sent = Message::request(&vec![("x".into(), tensor.clone())], &[]);
+            let json = String::from_utf8(sent.json)
+                .unwrap()
+                .replacen("outputs", "asked", 1)
+                .replacen("inputs", "outputs", 1);
+            let found = Answers::read(json.as_bytes(), &sent.tail).unwrap();
+            assert_eq!(format!("{:?}", found.outputs), format!("{:?}", [("x", tensor)]));
+        }
+    }
+
+    #[test]
+    fn nonsense_is_an_error() {
+        let one = |datatype: &str, size: usize| {
+            format!(
+                r#"{{"outputs": [{{"name": "y", "datatype": "{datatype}", "shape": [1], "parameters": {{"binary_data_size": {size}}}}}]}}"#
+            )
+        };
+        for (json, tail) in [
+            (one("FP32", 4), &b"abc"[..]),
+            (one("FP32", 3), b"abc"),
+            (one("BYTES", 5), b"\x09\0\0\0a"),
+            (one("FP32", 8), b"12345678"),
+            (one("FP99", 4), b"1234"),
+            ("[]".to_owned(), b""),
+        ] {
+            assert!(Answers::read(json.as_bytes(), tail).is_err(), "{json}");
+        }
+        assert!(Answers::read_whole(b"no end").is_err());
+    }
+
+    #[test]
+    fn what_an_original_says_of_itself_is_kept_within_bounds() {
+        let versions = vec![("a\u{1b}[2J".to_owned(), "1".repeat(10_000)); 100];
+        let json = json!({"outputs": [], "refused": [3, 1, 3], "refusal": "\u{7}", "versions": versions});
+        let found = Answers::read(json.to_string().as_bytes(), b"").unwrap();
+        assert_eq!((found.refused, found.versions.len()), (vec![1, 3], MAX_VERSIONS));
+        assert_eq!(found.versions[0].0, "a\u{fffd}[2J");
+        assert_eq!(found.versions[0].1.len(), MAX_TEXT_CHARS);
+    }
+}
