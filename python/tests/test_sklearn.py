@@ -296,7 +296,7 @@ OLD = sorted(path.name.removesuffix("-answers.npz") for path in (Path(__file__).
 
 @pytest.mark.parametrize("version", OLD)
 def test_models_of_older_versions_answer_as_those_versions_did(platform: Platform, version: str):
-    """What changed between them: counts or shares in leaves, losses, what a label follows from, how arrays are written."""
+    """What changed between them: shares in leaves, losses, what a label follows from, how arrays are written."""
     folder = Path(__file__).parent / "sklearn_files"
     answers = np.load(folder / f"{version}-answers.npz")
     rows = np.random.RandomState(0).normal(size=(200, 3))[:60]
