@@ -159,7 +159,9 @@ PICKLED: dict[str, Callable[[], lgb.LGBMModel | lgb.Booster]] = {
     "random-forest": lambda: classifier(FOUR, boosting_type="rf", subsample_freq=1, subsample=0.6),
     "stopped-early": stopped_early,
     "regressor": lambda: lgb.LGBMRegressor(n_estimators=15, verbose=-1, objective="poisson").fit(TABLE, np.abs(SCORE)),
-    "ranker": lambda: lgb.LGBMRanker(n_estimators=15, verbose=-1).fit(TABLE, np.clip(SCORE, 0, 4).astype(int), **GROUPS),
+    "ranker": lambda: lgb.LGBMRanker(n_estimators=15, verbose=-1).fit(
+        TABLE, np.clip(SCORE, 0, 4).astype(int), **GROUPS
+    ),
     "booster": lambda: train("tweedie", np.abs(SCORE)),
 }
 

@@ -1,4 +1,4 @@
-"""scikit-learn's models, deployed as joblib and pickle wrote them: read as data, and every answer is scikit-learn's own."""
+"""scikit-learn's models, deployed as joblib and pickle wrote them: every answer is scikit-learn's own."""
 
 from __future__ import annotations
 
@@ -55,10 +55,16 @@ EXACT: dict[str, Callable[[], BaseEstimator]] = {
     "random-tree": lambda: fit(tree.ExtraTreeClassifier(random_state=0), TWO.astype(bool)),
     "random-tree-of-numbers": lambda: fit(tree.ExtraTreeRegressor(random_state=0), SCORE),
     "nothing-missing": lambda: fit(tree.DecisionTreeClassifier(random_state=0), FOUR, WHOLE),
-    "tree-of-absolute-errors": lambda: fit(tree.DecisionTreeRegressor(criterion="absolute_error", max_depth=4), SCORE, WHOLE),
-    "tree-that-only-rises": lambda: fit(tree.DecisionTreeRegressor(monotonic_cst=[1, 0, 0, 0, 0, 0], max_depth=5), SCORE, WHOLE),
+    "tree-of-absolute-errors": lambda: fit(
+        tree.DecisionTreeRegressor(criterion="absolute_error", max_depth=4), SCORE, WHOLE
+    ),
+    "tree-that-only-rises": lambda: fit(
+        tree.DecisionTreeRegressor(monotonic_cst=[1, 0, 0, 0, 0, 0], max_depth=5), SCORE, WHOLE
+    ),
     "forest": lambda: fit(ensemble.RandomForestClassifier(**FOREST), FOUR),
-    "forest-of-two": lambda: fit(ensemble.RandomForestClassifier(max_depth=6, **FOREST), np.where(TWO, "yes", "no").astype(object)),
+    "forest-of-two": lambda: fit(
+        ensemble.RandomForestClassifier(max_depth=6, **FOREST), np.where(TWO, "yes", "no").astype(object)
+    ),
     "forest-of-numbers": lambda: fit(ensemble.RandomForestRegressor(**FOREST), SCORE),
     "forest-of-several-numbers": lambda: fit(ensemble.RandomForestRegressor(**FOREST), np.stack([SCORE, -SCORE], 1)),
     "forest-with-weights": lambda: fit(ensemble.RandomForestClassifier(class_weight="balanced", **FOREST), 10 * FOUR),
@@ -67,21 +73,35 @@ EXACT: dict[str, Callable[[], BaseEstimator]] = {
 }
 BOOSTED: dict[str, Callable[[], BaseEstimator]] = {
     "boosted-two": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=20), TWO, WHOLE),
-    "boosted-exponential": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=20, loss="exponential"), TWO, WHOLE),
+    "boosted-exponential": lambda: fit(
+        ensemble.GradientBoostingClassifier(n_estimators=20, loss="exponential"), TWO, WHOLE
+    ),
     "boosted-four": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=10), NAMES[FOUR], WHOLE),
     "boosted-from-zero": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=10, init="zero"), FOUR, WHOLE),
-    "boosted-part": lambda: fit(ensemble.GradientBoostingClassifier(n_estimators=200, n_iter_no_change=2, subsample=0.5), TWO, WHOLE),
+    "boosted-part": lambda: fit(
+        ensemble.GradientBoostingClassifier(n_estimators=200, n_iter_no_change=2, subsample=0.5), TWO, WHOLE
+    ),
     "boosted-numbers": lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=20), SCORE, WHOLE),
     "boosted-huber": lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=10, loss="huber"), SCORE, WHOLE),
     "boosted-quantile": lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=10, loss="quantile"), SCORE, WHOLE),
-    "boosted-absolute": lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=10, loss="absolute_error"), SCORE, WHOLE),
+    "boosted-absolute": lambda: fit(
+        ensemble.GradientBoostingRegressor(n_estimators=10, loss="absolute_error"), SCORE, WHOLE
+    ),
     "histogram-two": lambda: fit(ensemble.HistGradientBoostingClassifier(max_iter=15), TWO),
     "histogram-four": lambda: fit(ensemble.HistGradientBoostingClassifier(max_iter=10), NAMES[FOUR]),
     "histogram-numbers": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15), SCORE),
-    "histogram-absolute": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15, loss="absolute_error"), SCORE),
-    "histogram-poisson": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15, loss="poisson"), np.abs(SCORE)),
-    "histogram-gamma": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15, loss="gamma"), np.abs(SCORE) + 0.1),
-    "histogram-quantile": lambda: fit(ensemble.HistGradientBoostingRegressor(max_iter=15, loss="quantile", quantile=0.8), SCORE),
+    "histogram-absolute": lambda: fit(
+        ensemble.HistGradientBoostingRegressor(max_iter=15, loss="absolute_error"), SCORE
+    ),
+    "histogram-poisson": lambda: fit(
+        ensemble.HistGradientBoostingRegressor(max_iter=15, loss="poisson"), np.abs(SCORE)
+    ),
+    "histogram-gamma": lambda: fit(
+        ensemble.HistGradientBoostingRegressor(max_iter=15, loss="gamma"), np.abs(SCORE) + 0.1
+    ),
+    "histogram-quantile": lambda: fit(
+        ensemble.HistGradientBoostingRegressor(max_iter=15, loss="quantile", quantile=0.8), SCORE
+    ),
     "histogram-nothing-missing": lambda: fit(ensemble.HistGradientBoostingClassifier(max_iter=10), TWO, WHOLE),
 }
 LOGISTIC = linear_model.LogisticRegression
@@ -108,8 +128,12 @@ LINEAR: dict[str, Callable[[], BaseEstimator]] = {
     "linear-vector-classes": lambda: fit(svm.LinearSVC(), FOUR, WHOLE),
     "linear-ridge-classes": lambda: fit(linear_model.RidgeClassifier(), FOUR, WHOLE),
     "linear-ridge-two": lambda: fit(linear_model.RidgeClassifier(), np.where(TWO, "yes", "no"), WHOLE),
-    "linear-in-steps": lambda: fit(make_pipeline(impute.SimpleImputer(), preprocessing.StandardScaler(), LOGISTIC()), FOUR),
-    "linear-found": lambda: fit(GridSearchCV(make_pipeline(preprocessing.MinMaxScaler(), LOGISTIC()), GRID, cv=2), TWO, WHOLE),
+    "linear-in-steps": lambda: fit(
+        make_pipeline(impute.SimpleImputer(), preprocessing.StandardScaler(), LOGISTIC()), FOUR
+    ),
+    "linear-found": lambda: fit(
+        GridSearchCV(make_pipeline(preprocessing.MinMaxScaler(), LOGISTIC()), GRID, cv=2), TWO, WHOLE
+    ),
 }
 GRID = {"logisticregression__C": [0.1, 1.0]}
 
@@ -120,15 +144,27 @@ def close() -> np.ndarray:
 
 
 IN_STEPS: dict[str, Callable[[], BaseEstimator]] = {
-    "steps-close": lambda: fit(make_pipeline(preprocessing.StandardScaler(), tree.DecisionTreeRegressor()), SCORE, close()),
-    "steps-forest": lambda: fit(make_pipeline(preprocessing.RobustScaler(), ensemble.RandomForestClassifier(**FOREST)), FOUR, WHOLE),
-    "steps-boosted": lambda: fit(make_pipeline(preprocessing.MinMaxScaler(), ensemble.GradientBoostingRegressor(n_estimators=9)), SCORE, WHOLE),
-    "steps-histogram": lambda: fit(make_pipeline(preprocessing.MaxAbsScaler(), ensemble.HistGradientBoostingRegressor(max_iter=9)), SCORE),
+    "steps-close": lambda: fit(
+        make_pipeline(preprocessing.StandardScaler(), tree.DecisionTreeRegressor()), SCORE, close()
+    ),
+    "steps-forest": lambda: fit(
+        make_pipeline(preprocessing.RobustScaler(), ensemble.RandomForestClassifier(**FOREST)), FOUR, WHOLE
+    ),
+    "steps-boosted": lambda: fit(
+        make_pipeline(preprocessing.MinMaxScaler(), ensemble.GradientBoostingRegressor(n_estimators=9)), SCORE, WHOLE
+    ),
+    "steps-histogram": lambda: fit(
+        make_pipeline(preprocessing.MaxAbsScaler(), ensemble.HistGradientBoostingRegressor(max_iter=9)), SCORE
+    ),
     "steps-filled": lambda: fit(
-        make_pipeline(impute.SimpleImputer(strategy="median"), "passthrough", tree.ExtraTreeClassifier(random_state=0)), TWO
+        make_pipeline(impute.SimpleImputer(strategy="median"), "passthrough", tree.ExtraTreeClassifier(random_state=0)),
+        TWO,
     ),
     "steps-filled-with-one": lambda: fit(
-        make_pipeline(impute.SimpleImputer(strategy="constant", fill_value=1), tree.DecisionTreeClassifier(random_state=0)), TWO
+        make_pipeline(
+            impute.SimpleImputer(strategy="constant", fill_value=1), tree.DecisionTreeClassifier(random_state=0)
+        ),
+        TWO,
     ),
 }
 
@@ -202,7 +238,11 @@ def check(platform: Platform, path: Path, model: BaseEstimator, rows: np.ndarray
     if is_classifier(model):
         assert telling.labels(function, rows) == model.predict(rows).tolist()
         has_probabilities = hasattr(model, "predict_proba")
-        expected = {"probabilities": model.predict_proba(rows)} if has_probabilities else {"decision": model.decision_function(rows)}
+        expected = (
+            {"probabilities": model.predict_proba(rows)}
+            if has_probabilities
+            else {"decision": model.decision_function(rows)}
+        )
     for output, wanted in expected.items():
         found = telling.answer(function, rows, output)
         assert found.dtype == np.float64
@@ -211,7 +251,9 @@ def check(platform: Platform, path: Path, model: BaseEstimator, rows: np.ndarray
     for odd in (np.nan, 1e39, -np.inf):
         row = np.where(np.arange(telling.COLUMNS) == 1, odd, rows[:1])
         taken = takes(function, row)
-        assert taken == takes_itself(model, row) or not taken and isinstance(model, Pipeline), f"{odd} is taken by one of the two"
+        assert taken == takes_itself(model, row) or (not taken and isinstance(model, Pipeline)), (
+            f"{odd} is taken by one of the two"
+        )
     assert f"scikit-learn {sklearn.__version__}, {type(model).__name__}" in platform.cli("describe", "sklearn").stdout
     platform.cli("delete", "sklearn", "--yes")
 
@@ -254,7 +296,7 @@ OLD = sorted(path.name.removesuffix("-answers.npz") for path in (Path(__file__).
 
 @pytest.mark.parametrize("version", OLD)
 def test_models_of_older_versions_answer_as_those_versions_did(platform: Platform, version: str):
-    """What changed between versions: counts or shares in leaves, losses, what a label follows from, how arrays are written."""
+    """What changed between them: shares in leaves, losses, what a label follows from, how arrays are written."""
     folder = Path(__file__).parent / "sklearn_files"
     answers = np.load(folder / f"{version}-answers.npz")
     rows = np.random.RandomState(0).normal(size=(200, 3))[:60]
@@ -295,7 +337,9 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
     "several-labels": (lambda: fit(tree.DecisionTreeClassifier(), np.stack([TWO, FOUR], 1)), "several labels"),
     "one-class": (lambda: fit(tree.DecisionTreeClassifier(), 0 * TWO), "fewer than two classes"),
     "start-of-its-own": (
-        lambda: fit(ensemble.GradientBoostingRegressor(n_estimators=2, init=tree.DecisionTreeRegressor()), SCORE, WHOLE),
+        lambda: fit(
+            ensemble.GradientBoostingRegressor(n_estimators=2, init=tree.DecisionTreeRegressor()), SCORE, WHOLE
+        ),
         "init_ is not scikit-learn's default",
     ),
     "categories": (with_categories, "check_array"),
@@ -304,7 +348,10 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
         "columns that say what was missing",
     ),
     "clips": (lambda: fit(make_pipeline(preprocessing.MinMaxScaler(clip=True), LOGISTIC()), TWO, WHOLE), "it clips"),
-    "unknown-step": (lambda: fit(make_pipeline(preprocessing.Normalizer(), LOGISTIC()), TWO, WHOLE), "Normalizer: importing"),
+    "unknown-step": (
+        lambda: fit(make_pipeline(preprocessing.Normalizer(), LOGISTIC()), TWO, WHOLE),
+        "Normalizer: importing",
+    ),
     "huber": (lambda: fit(linear_model.SGDClassifier(loss="modified_huber"), TWO, WHOLE), "modified_huber"),
 }
 

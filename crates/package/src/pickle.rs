@@ -6,7 +6,7 @@
 //! - [`wrapper`], [`dtype`]: joblib's arrays amid the pickle
 //! - [`skops`]: the other format, a zip with JSON
 //! - [`known`]: which imports are harmless
-//! - [`objects`], [`array`], [`layout`]: all that a file holds, as values, for importers
+//! - [`objects`], [`mod@array`], [`layout`]: all that a file holds, as values, for importers
 //! - [`findings`], [`summary`], [`inspection`]: what is told
 //! - [`limits`]: how much of everything
 //!

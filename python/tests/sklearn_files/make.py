@@ -1,8 +1,9 @@
 """Writes models of one version of scikit-learn, and what they answer: the files beside this one.
 
-    for v in 1.1.3 1.2.2 1.3.2; do uv run --no-project --with scikit-learn==$v --with 'numpy<2' --with 'joblib<1.5' make.py; done
-    uv run --no-project --with scikit-learn==1.4.2 --with 'numpy<2' make.py
-    for v in 1.5.2 1.6.1 1.7.2 1.8.0; do uv run --no-project --with scikit-learn==$v make.py; done
+RUN="uv run --no-project --with"; OLD="--with numpy<2 --with joblib<1.5"
+for v in 1.1.3 1.2.2 1.3.2; do $RUN scikit-learn==$v $OLD make.py; done
+$RUN scikit-learn==1.4.2 --with "numpy<2" make.py
+for v in 1.5.2 1.6.1 1.7.2 1.8.0; do $RUN scikit-learn==$v make.py; done
 """
 
 from __future__ import annotations

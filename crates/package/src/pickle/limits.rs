@@ -16,6 +16,8 @@ pub const MAX_MEMO: usize = 10_000_000;
 pub const MAX_KEPT_ITEMS: usize = 1024;
 /// About how many bytes may be held for everything that was read.
 pub const MAX_HELD_BYTES: u64 = 256 << 20;
+/// … where all of it is kept, to be imported.
+pub const MAX_HELD_WHOLE_BYTES: u64 = 768 << 20;
 /// Most different imports.
 pub const MAX_IMPORTS: usize = 10_000;
 /// Most notes on what could not be resolved; more say no more.
@@ -42,7 +44,7 @@ pub const MAX_SHOWN_DEPTH: usize = 8;
 pub enum Keep {
     /// What tells names, versions and shapes.
     Heads,
-    /// All of it, up to [`MAX_WHOLE_BYTES`] each and [`MAX_HELD_BYTES`] together.
+    /// All of it, up to [`MAX_WHOLE_BYTES`] each and [`MAX_HELD_WHOLE_BYTES`] together.
     Whole,
 }
 
@@ -52,6 +54,14 @@ impl Keep {
         match self {
             Self::Heads => MAX_KEPT_ITEMS,
             Self::Whole => MAX_STACK,
+        }
+    }
+
+    /// Most bytes that are held.
+    pub fn held_bytes(self) -> u64 {
+        match self {
+            Self::Heads => MAX_HELD_BYTES,
+            Self::Whole => MAX_HELD_WHOLE_BYTES,
         }
     }
 

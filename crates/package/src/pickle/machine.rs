@@ -62,7 +62,7 @@ impl Machine {
         let outer = std::mem::take(&mut self.stack);
         let value = loop {
             self.opcodes += 1;
-            if self.opcodes > MAX_OPCODES || self.heap.is_full() {
+            if self.opcodes > MAX_OPCODES || self.heap.is_full(self.keep) {
                 return Err(stream.damage("it takes more than any model file should"));
             }
             if stream.peek()?.is_some_and(opcode::is_binary) {

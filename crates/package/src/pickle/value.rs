@@ -1,6 +1,6 @@
 //! Values as far as they are followed: enough to know names, states and shapes, and nothing of what they would do.
 
-use crate::pickle::limits::{Keep, MAX_HELD_BYTES};
+use crate::pickle::limits::Keep;
 
 /// A value on the stack or in the memo. Copies of a [`Value::Node`] are the same object, as in Python.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,8 +132,8 @@ impl Heap {
     }
 
     /// True when more is held than a file may take.
-    pub fn is_full(&self) -> bool {
-        self.held_bytes > MAX_HELD_BYTES
+    pub fn is_full(&self, keep: Keep) -> bool {
+        self.held_bytes > keep.held_bytes()
     }
 
     /// The text.
