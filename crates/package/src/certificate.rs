@@ -1,7 +1,7 @@
 //! The proof that a converted model answers as its original: both answer the same rows, and the answers are compared.
 //!
 //! - [`original`]: what a model was made of; [`pins`]: the environment in which it answers
-//! - [`rows`], [`column`]: rows that tell; [`sample`], [`npy`]: rows that the user gives
+//! - [`mod@rows`], [`mod@column`]: rows that tell; [`mod@sample`], [`mod@npy`]: rows that the user gives
 //! - [`wire`]: rows and answers as they travel
 //! - [`mod@compare`], [`tolerance`]: whether two answers are the same
 //!
