@@ -191,6 +191,21 @@ def test_an_answer_is_waited_for_as_long_as_the_client_prefers(tenant):
     assert result(tenant, invocation).json() == {"escaped": "2500"}
 
 
+def test_clients_who_wait_are_not_crowded_out_and_a_long_line_fails_nothing(tmp_path, cases):
+    """One slot, twenty invocations of 0.2 s, and a request timeout that no twenty of them fit into."""
+    own = Tenants(rung=4).start()
+    limits = {"concurrency": 1, "max_instances": 1, "request_timeout_ms": 1_500}
+    tenant = own.deploy(cases["iris-matrix"], "tenant", **limits)
+    ids = [accept(tenant, {"hostile": "sleep", "target": "200"}) for _ in range(20)]
+    eventually(tenant.busy_instance, what="they are worked on")
+    begin = time.monotonic()
+    assert tenant.post({"hostile": "sleep", "target": "0"}).status_code == 200
+    assert time.monotonic() - begin < 1.5, "at most one is worked on and one is in line before it"
+    assert {result(tenant, invocation).status_code for invocation in ids} == {200}
+    assert all(len(attempts(tenant, invocation)) == 1 for invocation in ids)
+    own.stop()
+
+
 def test_what_would_fail_again_is_not_tried_again(function):
     """A wrong input: one attempt, and the answer says what is wrong with it."""
     iris = function("iris-matrix")

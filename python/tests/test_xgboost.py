@@ -214,6 +214,21 @@ def test_what_cannot_be_computed_exactly_is_refused_with_the_reason(platform: Pl
     assert "is not known" in said
 
 
+def test_a_pickled_booster_answers_as_a_booster_whoever_saved_it_before(platform: Platform, tmp_path: Path):
+    """Loaded from a classifier's file, it keeps the classifier's note, and stops at no best round."""
+    table = np.nan_to_num(TABLE)
+    wrapper = xgb.XGBClassifier(n_estimators=30, max_depth=2, early_stopping_rounds=2, learning_rate=2.0)
+    wrapper.fit(table, SCORE > 0, eval_set=[(table[::-1], SCORE > 0)], verbose=False)
+    wrapper.save_model(tmp_path / "wrapper.ubj")
+    plain = xgb.Booster()
+    plain.load_model(tmp_path / "wrapper.ubj")
+    (tmp_path / "booster.pkl").write_bytes(pickle.dumps(plain))
+    function = platform.deploy(tmp_path / "booster.pkl", "plain-booster")
+    rows = telling.numbers(500, 9, np.float32)
+    expected = plain.predict(xgb.DMatrix(rows))
+    np.testing.assert_allclose(telling.answer(function, rows, "prediction"), expected, rtol=0, atol=4e-7)
+
+
 def test_damaged_files_are_refused_and_harm_nobody(platform: Platform, tmp_path: Path):
     """Cut, and with trees that are none: a node that leads to itself, to nowhere, to a column that is not there."""
     whole = booster("binary:logistic", TWO).model

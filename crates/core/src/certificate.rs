@@ -110,6 +110,11 @@ impl OutputProof {
     pub const fn agrees(&self) -> bool {
         self.beyond == 0 && self.labels_differ == 0
     }
+
+    /// False when nothing was compared, or nothing but what is no number on both sides.
+    pub const fn tells(&self) -> bool {
+        self.nan + self.infinite < self.values
+    }
 }
 
 impl Certificate {

@@ -235,7 +235,7 @@ pub struct ResultOf {
     /// Id of the invocation
     pub invocation: String,
     /// How long to wait for an answer that is not there yet
-    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = value_parser!(u64).range(..=604_800))]
     pub wait: u64,
 }
 

@@ -40,7 +40,7 @@ pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
 
 /// A line of a card: a word, and what there is to say about it.
 pub fn card_line(word: &str, text: impl std::fmt::Display) {
-    let padded = format!("{word:<10}");
+    let padded = format!("{word:<9} ");
     let text = plain(&text.to_string());
     line(format!("  {}{text}", padded.if_supports_color(Stream::Stdout, |word| word.bold())));
 }

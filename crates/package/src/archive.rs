@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use modelet_core::artifact::is_safe_path;
 use modelet_core::{Code, FunctionError};
 use zip::ZipArchive;
@@ -23,6 +23,8 @@ const ZIP_MARK: &[u8] = b"PK\x03\x04";
 const GZIP_MARK: &[u8] = b"\x1f\x8b";
 /// Files that make a zip the model itself: of skops, Keras, PyTorch (below a folder of any name) and numpy.
 const OWN_FORMATS: [&str; 4] = ["schema.json", "model.weights.h5", "/data.pkl", ".npy"];
+/// Files that make a zip a folder of a model's, whatever else is in it.
+const OF_FOLDERS: [&str; 3] = [".onnx", "modelet.toml", "MLmodel"];
 /// What machines put beside the files of their users.
 const LITTER: [&str; 3] = ["__MACOSX", ".DS_Store", "Thumbs.db"];
 
@@ -36,7 +38,7 @@ pub fn unpack(path: &Path, into: &Path) -> Result<Option<PathBuf>, FunctionError
         None => return Ok(None),
         Some(Kind::Zip) => unzip(path, into),
         Some(Kind::Tar) => untar(File::open(path), into),
-        Some(Kind::TarGz) => untar(File::open(path).map(GzDecoder::new), into),
+        Some(Kind::TarGz) => untar(File::open(path).map(MultiGzDecoder::new), into),
     };
     unpacked.map_err(|error| {
         FunctionError::new(Code::ModelRefused, format!("{} cannot be unpacked: {error}", path.display()))
@@ -71,7 +73,7 @@ impl Kind {
             file.seek(SeekFrom::Start(0))?;
             let mut inner = Vec::new();
             // What does not unpack is for somebody else to say something about.
-            let _ = GzDecoder::new(file).take(512).read_to_end(&mut inner);
+            let _ = MultiGzDecoder::new(file).take(512).read_to_end(&mut inner);
             return Ok(is_tar(&inner).then_some(Self::TarGz));
         }
         Ok(is_tar(&head).then_some(Self::Tar))
@@ -86,10 +88,12 @@ fn is_tar(head: &[u8]) -> bool {
 /// True for a zip that is no format of its own.
 fn is_plain_zip(path: &Path) -> io::Result<bool> {
     let Ok(archive) = ZipArchive::new(BufReader::new(File::open(path)?)) else { return Ok(false) };
+    let names: Vec<_> = archive.file_names().flatten().collect();
     let is_own = |name: &str| {
         OWN_FORMATS.iter().any(|own| name == *own || (own.starts_with(['/', '.']) && name.ends_with(own)))
     };
-    Ok(!archive.file_names().flatten().any(|name| is_own(&name)))
+    let is_folder = |name: &str| OF_FOLDERS.iter().any(|ending| name.ends_with(ending));
+    Ok(names.iter().any(|name| is_folder(name)) || !names.iter().any(|name| is_own(name)))
 }
 
 fn unzip(path: &Path, into: &Path) -> io::Result<()> {
@@ -120,7 +124,7 @@ fn untar(archive: io::Result<impl Read>, into: &Path) -> io::Result<()> {
             tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
                 room.add(&name, &mut entry)?;
             }
-            tar::EntryType::Directory => {}
+            tar::EntryType::Directory | tar::EntryType::XGlobalHeader => {}
             _ => return Err(no_file(&name)),
         }
     }

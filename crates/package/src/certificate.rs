@@ -145,13 +145,24 @@ fn certificate(
     rows: ProofRows,
 ) -> Certificate {
     let agrees = compared.outputs.iter().all(OutputProof::agrees);
+    let silent = compared.outputs.iter().find(|output| !output.tells());
+    let reason = silent.filter(|_| agrees).map(|output| {
+        format!(
+            "every answer of {} is NaN or infinite, or there is none: nothing follows from them",
+            output.name
+        )
+    });
     let mut original: Vec<_> =
         testimony.answers.versions.into_iter().map(|(name, version)| Library { name, version }).collect();
     // The framework of the model first, whatever else was loaded.
     original.sort_by_key(|library| library.name != claim.original.framework);
     Certificate {
-        verdict: if agrees { Verdict::Proved } else { Verdict::Differs },
-        reason: None,
+        verdict: match (agrees, &reason) {
+            (false, _) => Verdict::Differs,
+            (true, Some(_)) => Verdict::NotProved,
+            (true, None) => Verdict::Proved,
+        },
+        reason,
         original,
         imported: claim.imported.clone(),
         rows,

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use modelet_core::artifact::is_safe_path;
 use modelet_core::{Code, FunctionError, FunctionName, Manifest};
 
 use crate::{archive, importer, mlflow, steps};
@@ -34,8 +35,11 @@ pub fn find(path: &Path, work: &Path) -> Result<Given, FunctionError> {
     } else if path.file_name().is_some_and(|name| name == MANIFEST_FILE) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         return find(folder.unwrap_or(Path::new(".")), work);
+    } else if !path.is_file() {
+        let message = format!("{} is not a plain file", path.display());
+        return Err(FunctionError::new(Code::ModelRefused, message).hint("check the path"));
     } else if let Some(folder) = archive::unpack(path, &work.join("unpacked"))? {
-        in_folder(&folder).map_err(|mut error| {
+        in_folder(&folder).and_then(within_itself).map_err(|mut error| {
             error.message = error.message.replace(&folder.display().to_string(), &path.display().to_string());
             error
         })?
@@ -50,6 +54,19 @@ pub fn find(path: &Path, work: &Path) -> Result<Given, FunctionError> {
         return Err(FunctionError::new(Code::ModelRefused, message).hint("check the path"));
     }
     Ok(given)
+}
+
+/// Refuses what came in an archive and points at files outside of it.
+fn within_itself(given: Given) -> Result<Given, FunctionError> {
+    let tokenizer = given.manifest.text.as_ref().and_then(|text| text.tokenizer.as_ref());
+    let outside = given.manifest.model.iter().chain(tokenizer).find(|path| !is_safe_path(path));
+    match outside {
+        None => Ok(given),
+        Some(path) => Err(FunctionError::new(
+            Code::BadManifest,
+            format!("the manifest in the archive names {path:?}, which leads elsewhere"),
+        )),
+    }
 }
 
 fn in_folder(folder: &Path) -> Result<Given, FunctionError> {

@@ -71,12 +71,19 @@ fn text(
     if sentence["do_lower_case"] == true {
         return Err(unsupported("sentence_bert_config.json asks for lower case before the tokenizer"));
     }
+    let prompt = notes.prompt.clone().unwrap_or_else(|| said.prompt());
+    if !prompt.is_empty()
+        && pooling != Pooling::None
+        && said.json("1_Pooling/config.json")["include_prompt"] == false
+    {
+        return Err(unsupported("1_Pooling/config.json leaves the prompt out of the pooling"));
+    }
     let name = tokenizer.file_name().and_then(|name| name.to_str()).unwrap_or(TOKENIZER);
     Ok(TextStep {
         tokenizer: name.to_owned(),
         max_tokens: notes.max_tokens.unwrap_or_else(|| said.max_tokens(&sentence, tokenizer)),
         pad_token: said.pad_token(),
-        prompt: notes.prompt.clone().unwrap_or_else(|| said.prompt()),
+        prompt,
         pooling,
         normalize: notes.normalize.unwrap_or(normalize),
     })

@@ -150,6 +150,11 @@ impl Dispatch {
         standings
     }
 
+    /// How many calls of a function wait for an instance.
+    pub fn waiting(&self, name: &FunctionName) -> usize {
+        self.of(name).iter().map(|version| version.counts().waiting).sum()
+    }
+
     /// Memory that all instances are charged with, and how much there is for them, MiB.
     pub fn memory_mib(&self) -> (u64, u64) {
         self.control.memory_mib()

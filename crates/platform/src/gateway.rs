@@ -64,11 +64,13 @@ impl Gateway {
             Operation::Predict if preference.is_async => return Ok(self.accept(route, request).await),
             Operation::Predict => return Ok(self.clone().call(route, request).await),
             Operation::Result => self.result(&route, preference).await,
-            _ => self.answer_itself(&route, &request.into_parts().0).map_err(Failure::from),
+            _ => {
+                let answer = self.answer_itself(&route, &request.into_parts().0);
+                answer.map(|response| response.map(Body::from)).map_err(Failure::from)
+            }
         };
-        let response =
-            answer.unwrap_or_else(|failure| modelet_protocol::error(route.protocol, &failure, None));
-        Ok(response.map(Body::from))
+        let error = |failure| modelet_protocol::error(route.protocol, &failure, None).map(Body::from);
+        Ok(answer.unwrap_or_else(error))
     }
 
     /// What is answered without an instance: docs, metadata, health.

@@ -87,7 +87,8 @@ impl Platform {
         let dispatch = Arc::new(Dispatch::new(shared, machine));
         let buffer_kib =
             usize::try_from(config.buffer_mib << 10).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let asynchronous = Arc::new(Asynchronous::open(catalog.accepted()?, config.async_mib << 20)?);
+        let asynchronous =
+            Arc::new(Asynchronous::open(catalog.accepted()?, config.async_mib << 20, clock.unix_ms())?);
         let gateway = Arc::new(Gateway {
             catalog: catalog.clone(),
             dispatch: dispatch.clone(),

@@ -7,7 +7,8 @@ use modelet_core::{
     Code, DType, Data, Dim, FunctionError, InputSpec, OutputKind, OutputSpec, Signature, Tensor, Value,
 };
 use tokenizers::{
-    Encoding, PaddingDirection, PaddingParams, Tokenizer, TruncationDirection, TruncationParams,
+    Encoding, PaddingDirection, PaddingParams, PostProcessor, Tokenizer, TruncationDirection,
+    TruncationParams,
 };
 
 use crate::binding::{bind_inputs, bind_outputs};
@@ -83,6 +84,13 @@ impl TextModel {
         let padding = padding(&tokenizer, step)?;
         let direction =
             tokenizer.get_truncation().map_or(TruncationDirection::Right, |truncation| truncation.direction);
+        let special = tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
+        if step.max_tokens as usize <= special {
+            let max_tokens = step.max_tokens;
+            return Err(refused(format!(
+                "max_tokens = {max_tokens} leaves no room beside the {special} special tokens of the tokenizer"
+            )));
+        }
         let truncation = TruncationParams {
             max_length: step.max_tokens as usize,
             direction,
@@ -120,8 +128,9 @@ impl TextModel {
     }
 
     /// What the model is given for some texts: all as long as the longest.
-    fn feed(&self, texts: &[&Encoding]) -> Vec<(String, Tensor)> {
-        let length = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+    fn feed(&self, texts: &[&Encoding]) -> Result<Vec<(String, Tensor)>, FunctionError> {
+        // A text may have no token at all; a model is given at least one place.
+        let length = texts.iter().map(|text| text.len()).max().unwrap_or(0).max(1);
         let tensor = |dtype: &DType, feed: Feed| {
             let fill = feed.padding(&self.padding);
             let tokens = texts.iter().flat_map(|text| {
@@ -134,10 +143,9 @@ impl TextModel {
                 DType::I32 => Data::I32(tokens.map(|token| token as i32).collect()),
                 _ => Data::I64(tokens.map(i64::from).collect()),
             };
-            // As many as were counted.
-            Tensor::new(vec![texts.len(), length], data).unwrap_or_else(|_| Tensor::vector(Vec::<i64>::new()))
+            Tensor::new(vec![texts.len(), length], data).map_err(|error| failed(error.to_string()))
         };
-        self.feeds.iter().map(|(name, dtype, feed)| (name.clone(), tensor(dtype, *feed))).collect()
+        self.feeds.iter().map(|(name, dtype, feed)| Ok((name.clone(), tensor(dtype, *feed)?))).collect()
     }
 
     /// How much of the padding comes before a text, and how much after it.
@@ -156,7 +164,7 @@ impl TextModel {
         let wanted = [pooled.output.clone()];
         for places in order.chunks(TEXTS_AT_ONCE) {
             let together: Vec<&Encoding> = places.iter().map(|place| &texts[*place]).collect();
-            let outputs = self.inner.predict(self.feed(&together), Some(&wanted))?;
+            let outputs = self.inner.predict(self.feed(&together)?, Some(&wanted))?;
             let (values, length, width) = token_vectors(&outputs)?;
             for ((place, text), tokens) in places.iter().zip(together).zip(values.chunks(length * width)) {
                 let (before, after) = self.around_padding(length.saturating_sub(text.len()));
@@ -193,7 +201,7 @@ impl Model for TextModel {
         let encodings = texts.iter().map(|text| self.encode(text)).collect::<Result<Vec<_>, _>>()?;
         let Some(pooled) = self.pooled.clone() else {
             let texts: Vec<&Encoding> = encodings.iter().collect();
-            let feed = self.feed(&texts);
+            let feed = self.feed(&texts)?;
             return self.inner.predict(feed, outputs);
         };
         let wanted = bind_outputs(&self.signature, outputs)?;
@@ -209,6 +217,13 @@ fn feeds(signature: &Signature) -> Result<Vec<(String, DType, Feed)>, FunctionEr
     for input in &signature.inputs {
         let is_tokens = matches!(input.dtype, DType::I32 | DType::I64)
             && input.shape.as_ref().is_none_or(|shape| shape.len() == 2);
+        if is_tokens && input.shape.iter().flatten().any(|dim| dim.fixed().is_some()) {
+            let (name, shape) = (&input.name, input.shape_text());
+            return Err(refused(format!(
+                "the model takes {name} of the shape {shape} only, and texts are of any length"
+            ))
+            .hint("export it again with dynamic axes for batch and sequence"));
+        }
         match Feed::of(&input.name).filter(|_| is_tokens) {
             Some(feed) => feeds.push((input.name.clone(), input.dtype, feed)),
             None if input.optional => {}

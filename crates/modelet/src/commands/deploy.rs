@@ -4,6 +4,7 @@ use http::Request;
 use modelet_core::certificate::Verdict;
 use modelet_core::{Certificate, Code, EngineName, FunctionName};
 use modelet_package::artifact::Plan;
+use modelet_package::certificate::tolerance;
 use modelet_package::{Batching, Evidence, Packed, Source, certificate, pack};
 use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_SHA256};
 use modelet_platform::admin::views::{Deployed, FunctionView};
@@ -93,7 +94,9 @@ async fn unchanged(
         Err(report) => return Err(report),
     };
     let live = view.versions.iter().find(|version| version.version == view.version);
-    let proved = view.card.certificate.as_ref().is_some_and(|own| own.verdict == Verdict::Proved);
+    let usual = source.original.as_ref().map(|original| tolerance::of(&original.framework, None));
+    let is_usual = |own: &Certificate| own.verdict == Verdict::Proved && own.tolerance == usual;
+    let proved = view.card.certificate.as_ref().is_some_and(is_usual);
     let nothing_new_to_prove = deploy.proof.sample.is_none() && deploy.proof.tolerance.is_none();
     let as_proved = source.original.is_none() || deploy.no_proof || proved && nothing_new_to_prove;
     let same = view.card.source_sha256 == source.sha256() && as_proved;

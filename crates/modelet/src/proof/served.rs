@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full, Limited};
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_VERSION};
-use modelet_core::{ArtifactCard, Code, FunctionError};
+use modelet_core::{ArtifactCard, Code, EngineName, FunctionError};
 use modelet_package::Source;
 use modelet_package::certificate::wire::{Answers, Message};
 use modelet_worker::{Bind, Feed, Launch, Sandbox, SocketFolder, Spawner, Stream, output};
@@ -87,7 +87,10 @@ impl Served {
                 .into();
         env.push((ENV_ARTIFACT.into(), artifact.into()));
         let mut binds = vec![Bind::same(artifact)];
-        if let Ok(library) = engines::locate() {
+        // Others do without, and the library may lie where a sandbox cannot reach.
+        if self.card.engine == EngineName::Onnxruntime
+            && let Ok(library) = engines::locate()
+        {
             env.push((ENV_ONNXRUNTIME.into(), library.path.clone().into()));
             binds.push(Bind::same(library.path));
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use modelet_core::{Code, FunctionError};
 
 use crate::importer::{Imported, Importer, converted, has_ending, lightgbm, sklearn, xgboost};
-use crate::pickle::{self, Inspection, Kind};
+use crate::pickle::{self, Inspection, Kind, Step};
 
 /// Most unknown imports that a message names.
 const MAX_NAMED: usize = 5;
@@ -70,7 +70,10 @@ fn conversion(model: &Path, inspection: &Inspection) -> Option<String> {
     let name = |ending| shell_name(&model.with_extension(ending));
     let load = load(&shell_name(model), inspection);
     let class = inspection.class.as_ref()?;
-    if inspection.steps.first().is_some_and(|step| step.class.name == "ColumnTransformer") {
+    let is_plain =
+        |step: &Step| step.class.module.starts_with("sklearn.") && step.class.name != "ColumnTransformer";
+    // The converter leaves thresholds that were chosen out, and knows no other library's steps.
+    if class.name.contains("Threshold") || !inspection.steps.iter().all(is_plain) {
         return None;
     }
     let convert = match class.module.split('.').next().unwrap_or_default() {

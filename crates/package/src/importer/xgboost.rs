@@ -56,6 +56,9 @@ pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, Fun
         let kind = if class.ends_with("Classifier") { "classifier" } else { "regressor" };
         let note = format!("{{\"_estimator_type\": \"{kind}\"}}");
         saved.learner.attributes.insert(graph::WRAPPER.to_owned(), note);
+    } else {
+        // Left by a wrapper that once saved it: a booster answers as a booster.
+        saved.learner.attributes.remove(graph::WRAPPER);
     }
     let origin = format!("{}, pickled {class}", graph::origin(&saved));
     let imported = converted::write(graph::of(&saved, missing)?, origin, work)?;
@@ -90,7 +93,7 @@ mod tests {
         "feature_names": ["a", "b"], "objective": {"name": "binary:logistic"},
         "learner_model_param": {"base_score": "[2.5E-1]", "num_class": "0", "num_feature": "2", "num_target": "1"},
         "gradient_booster": {"name": "gbtree", "model": {"tree_info": [0, 0], "iteration_indptr": [0, 1, 2],
-            "gbtree_model_param": {"num_parallel_tree": "1"}, "trees": [
+            "gbtree_model_param": {"num_parallel_tree": "1"}, "cats": {"enc": []}, "trees": [
             {"left_children": [1, -1, 3, -1, -1], "right_children": [2, -1, 4, -1, -1], "split_indices": [0, 0, 1, 0, 0],
              "split_conditions": [0.5, -1, NaN, 2, 3], "default_left": [1, 0, 0, 0, 0], "categories": [1, 4],
              "categories_nodes": [2], "categories_segments": [0], "categories_sizes": [2], "tree_param": {"size_leaf_vector": "1"}},
@@ -125,6 +128,18 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert_eq!(Xgboost.import(&path, folder.path()).unwrap(), None, "{text}");
             assert!(!Xgboost.stands_out(&path));
+        }
+    }
+
+    #[test]
+    fn what_xgboost_knows_and_the_file_or_its_clients_do_not_is_refused() {
+        for (from, to, why) in [
+            (r#""cats": {"enc": []}, "#, "", "does not say whether its categories"),
+            (r#"{"enc": []}"#, r#"{"enc": [{"values": [1, 2]}]}"#, "trained with a data frame"),
+            ("[2.5E-1]", "[0E0]", "base_score is 0e0"),
+        ] {
+            let error = imported(SMALL.replace(from, to).as_bytes()).unwrap_err();
+            assert!(error.contains(why), "{error}");
         }
     }
 

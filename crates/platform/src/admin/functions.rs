@@ -148,7 +148,7 @@ pub(crate) async fn delete(
     let name = name(&text)?;
     let deleted = to_its_end(async move {
         let function = admin.catalog.delete(&name).await?;
-        admin.asynchronous.forget(&name);
+        admin.asynchronous.forget(&name).await;
         admin.dispatch.drain_function(&name).await;
         admin.dispatch.shared().logs.forget(&name).await;
         admin.catalog.sweep().await?;

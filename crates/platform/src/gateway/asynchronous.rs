@@ -23,6 +23,7 @@ use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, FunctionName, PlatformError, Settings};
 use tokio::sync::{Notify, broadcast};
 
+use crate::gateway::call::NotBegun;
 use crate::store::accepted::{Accepted, Asked, Ended};
 use queue::{Due, Queue};
 use retry::{Attempt, Next, Progress};
@@ -31,6 +32,8 @@ use retry::{Attempt, Next, Progress};
 const ENDS_HELD: usize = 1_024;
 /// A client that finds no room is told to come back after this.
 const FULL_RETRY_S: u64 = 60;
+/// What an earlier run left is tried within this time.
+const LONGEST_LEFT_MS: i64 = 3_600_000;
 /// When an answer cannot be kept (a full disk), the invocation is tried again after this.
 const KEEP_RETRY_MS: i64 = 60_000;
 
@@ -48,12 +51,14 @@ pub struct Asynchronous {
 
 impl Asynchronous {
     /// With what an earlier run has left. `limit_bytes`: of everything that is kept, when no more is accepted.
-    pub fn open(accepted: Accepted, limit_bytes: u64) -> Result<Self, PlatformError> {
+    pub fn open(accepted: Accepted, limit_bytes: u64, now_ms: i64) -> Result<Self, PlatformError> {
         let mut queue = Queue::default();
         for left in accepted.waiting()? {
             let (accepted_at_ms, attempts) = (left.accepted_at_ms, left.attempts);
-            let progress = Progress { accepted_at_ms, attempts };
-            queue.wait(Due { function: left.function, seq: left.seq, progress }, left.due_at_ms);
+            let progress = Progress { accepted_at_ms, attempts, refusals: 0 };
+            // Not later than it could have been put off to: the clock may have been set back.
+            let due_at_ms = left.due_at_ms.min(now_ms.saturating_add(LONGEST_LEFT_MS));
+            queue.wait(Due { function: left.function, seq: left.seq, progress }, due_at_ms);
         }
         Ok(Self {
             accepted,
@@ -71,8 +76,15 @@ impl Asynchronous {
     }
 
     /// A function was deleted, and with it what waited.
-    pub fn forget(&self, function: &FunctionName) {
+    pub async fn forget(&self, function: &FunctionName) {
         self.queue().forget(function);
+        self.accepted.recount().await.unwrap_or_else(|error| eprintln!("{error}"));
+    }
+
+    /// An attempt has its place in an instance: the next one of its function may come.
+    fn begun(&self, function: &FunctionName) {
+        self.queue().begun(function);
+        self.changed.notify_one();
     }
 
     /// No attempt is begun any more. What is accepted from now on waits for the next start of the platform.
@@ -99,7 +111,7 @@ impl Asynchronous {
         }
         match self.accepted.insert(asked, now_ms).await {
             Ok(seq) => {
-                let progress = Progress { accepted_at_ms: now_ms, attempts: 0 };
+                let progress = Progress { accepted_at_ms: now_ms, attempts: 0, refusals: 0 };
                 self.queue().arrived(Due { function, seq, progress }, now_ms);
                 self.changed.notify_one();
                 Ok(())
@@ -119,8 +131,14 @@ impl Asynchronous {
         limits: &Settings,
         now_ms: i64,
     ) -> Option<i64> {
-        let code = answer.headers().get(HEADER_ERROR).and_then(|code| code.to_str().ok()?.parse().ok());
-        let attempt = Attempt::of(answer.status().as_u16(), code);
+        let status = answer.status().as_u16();
+        // A handler may write what it likes beside an answer that is none of our errors.
+        let code = answer.headers().get(HEADER_ERROR).filter(|_| status >= 400);
+        let code = code.and_then(|code| code.to_str().ok()?.parse().ok());
+        let attempt = match answer.extensions().get::<NotBegun>() {
+            Some(NotBegun) => Attempt::Refused,
+            None => Attempt::of(status, code),
+        };
         let pace = self.queue().note(&due.function, attempt, now_ms);
         let attempts = due.progress.attempts;
         let written = match due.progress.after(attempt, &pace, limits, now_ms) {
@@ -143,6 +161,7 @@ impl Asynchronous {
             Ok(()) => {
                 // Nobody may wait.
                 let _ = self.ends.send(due.seq);
+                self.accepted.trim(self.limit_bytes).await.unwrap_or_else(|error| eprintln!("{error}"));
                 None
             }
             Err(error) => {

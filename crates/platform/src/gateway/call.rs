@@ -24,6 +24,10 @@ use crate::gateway::record::CallRecord;
 use crate::gateway::timing::{self, Inner, SERVER_TIMING};
 use crate::store::catalog::VersionEntry;
 
+/// Marks the answer to a call that no instance had.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NotBegun;
+
 /// A connection to an instance that breaks is followed by the end of its process; how long to wait for the reason.
 const REASON_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -47,14 +51,15 @@ impl Gateway {
         let response = match self.receive(&entry, request, &mut record).await {
             Ok(request) => {
                 let limit_bytes = entry.card.settings.response_limit_bytes();
-                self.walk(protocol, &entry, request, record, limit_bytes).await
+                self.walk(protocol, &entry, request, record, limit_bytes, || {}).await
             }
             Err(failure) => ended(failure, protocol, &entry, record),
         };
         response.map(Body::new)
     }
 
-    /// The walk of a call whose body is there, until its answer is.
+    /// The walk of a call whose body is there, until its answer is. `begun` is told when an instance has it; an answer without
+    /// that is marked as [`NotBegun`].
     pub(super) async fn walk(
         self: Arc<Self>,
         protocol: ProtocolName,
@@ -62,13 +67,19 @@ impl Gateway {
         mut request: Request<Held>,
         mut record: CallRecord,
         limit_bytes: u64,
+        begun: impl FnOnce(),
     ) -> Answer {
         let id = record.id().clone();
         set_header(request.headers_mut(), HEADER_INVOCATION, &id.0);
         let (seat, place) = match self.take_place(entry, &mut record).await {
             Ok(taken) => taken,
-            Err(failure) => return ended(failure, protocol, entry, record),
+            Err(failure) => {
+                let mut answer = ended(failure, protocol, entry, record);
+                answer.extensions_mut().insert(NotBegun);
+                return answer;
+            }
         };
+        begun();
         let sent = Sent { gateway: self, protocol, limit_bytes };
         // The task ends by itself: by the answer, the death of the instance, or the request's deadline.
         let answer = tokio::spawn(sent.finish(request, seat, place, record));

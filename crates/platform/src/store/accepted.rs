@@ -76,7 +76,14 @@ pub struct Accepted {
 }
 
 /// Sizes of what is kept of rows.
-const SIZE: &str = "length(request) + length(body) + coalesce(length(answer), 0)";
+const SIZE: &str =
+    "200 + length(request) + length(body) + coalesce(length(answer_headers) + length(answer), 0)";
+/// What a row takes beside that, bytes: counted in [`SIZE`].
+const ROW_BYTES: usize = 200;
+/// Rows that are removed in one change: others' changes come in between.
+const REMOVED_AT_ONCE: u32 = 500;
+/// … and when there is only to be some room.
+const TRIMMED_AT_ONCE: u32 = 8;
 
 impl Accepted {
     /// Over the writer of `state.db`, which lies at `path`.
@@ -109,7 +116,7 @@ impl Accepted {
     pub async fn insert(&self, asked: Asked, now_ms: i64) -> Result<i64, PlatformError> {
         let request = format!("{} {}\n", asked.method, asked.uri).into_bytes();
         let request = [request, lines(&asked.headers)].concat();
-        let size = request.len() + asked.body.len();
+        let size = ROW_BYTES + request.len() + asked.body.len();
         let insert = move |connection: &Connection| {
             connection.execute(
                 "INSERT INTO accepted (id, function, request, body, accepted_at_ms, attempts, due_at_ms)
@@ -181,16 +188,39 @@ impl Accepted {
         Ok(())
     }
 
-    /// Removes answers that were kept for long enough, and counts anew what there is.
+    /// Removes answers that were kept for long enough.
     pub async fn sweep(&self, now_ms: i64) -> Result<(), PlatformError> {
-        let delete = move |connection: &Connection| {
-            connection.execute("DELETE FROM accepted WHERE expires_at_ms <= ?1", [now_ms])?;
-            let sum = format!("SELECT coalesce(sum({SIZE}), 0) FROM accepted");
-            connection.query_row(&sum, [], |row| row.get(0))
-        };
-        let kept = self.change("remove old answers", delete).await?;
+        while self.remove(now_ms, REMOVED_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    /// Removes the answers that would be the first to go, until everything takes no more than `limit_bytes`, or none is left.
+    pub async fn trim(&self, limit_bytes: u64) -> Result<(), PlatformError> {
+        while self.kept_bytes() > limit_bytes && self.remove(i64::MAX, TRIMMED_AT_ONCE).await? > 0 {}
+        Ok(())
+    }
+
+    /// Counts anew what there is: rows go with their functions.
+    pub async fn recount(&self) -> Result<(), PlatformError> {
+        let sum = format!("SELECT coalesce(sum({SIZE}), 0) FROM accepted");
+        let kept = self.change("count", move |c| c.query_row(&sum, [], |row| row.get(0))).await?;
         self.kept_bytes.store(kept, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Removes some of the answers that are kept until `until_ms` at most, the first to go first; how many.
+    async fn remove(&self, until_ms: i64, rows: u32) -> Result<usize, PlatformError> {
+        let delete = move |connection: &Connection| {
+            let mut statement = connection.prepare(&format!(
+                "DELETE FROM accepted WHERE seq IN (SELECT seq FROM accepted WHERE expires_at_ms <= ?1
+                 ORDER BY expires_at_ms LIMIT {rows}) RETURNING {SIZE}"
+            ))?;
+            let sizes = statement.query_map([until_ms], |row| row.get::<_, i64>(0))?;
+            sizes.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let sizes = self.change("remove old answers", delete).await?;
+        self.kept_bytes.fetch_sub(sizes.iter().sum::<i64>(), Ordering::Relaxed);
+        Ok(sizes.len())
     }
 
     async fn change<T: Send + 'static>(

@@ -139,6 +139,7 @@ impl Catalog {
         let known = self.get(&name);
         if let Some(live) = known.as_ref().and_then(|f| f.resolve(Qualifier::Live))
             && live.card.source_sha256 == prepared.card.source_sha256
+            && live.card.certificate == prepared.card.certificate
         {
             return Ok((live.clone(), false));
         }

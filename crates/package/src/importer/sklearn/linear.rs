@@ -53,6 +53,9 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
 }
 
 pub(super) fn ridge_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    if fitted.item.find("classes_")?.is_some() {
+        return Err("its classes_ were set after it was fitted".to_owned());
+    }
     let binarizer = fitted.item.get("_label_binarizer")?;
     if binarizer.get("y_type_")?.text()?.starts_with("multilabel") {
         return Err("it answers with several labels for each row".to_owned());

@@ -36,6 +36,7 @@ pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionErr
             .hint("train with one of XGBoost's own objectives")
     })?;
     let ensemble = ensemble(learner, link)?;
+    check_codes(saved, &ensemble)?;
     let rows = || Dim::Named("rows".to_owned());
     let mut graph = GraphWriter::default();
     graph.input(INPUT, DType::F32, &[rows(), Dim::Fixed(ensemble.features)]);
@@ -43,6 +44,10 @@ pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionErr
     let input = codes::whole(&mut graph, input, &ensemble, Cut::Down);
     ensemble.write(&mut graph, input, MARGIN)?;
     if is_classifier(learner) {
+        if learner.learner_model_param.num_class == 2 {
+            return Err(refused("a classifier of two classes was trained as one of several (num_class=2)")
+                .hint("train with binary:logistic"));
+        }
         classify(&mut graph, link, &learner.learner_model_param);
     } else {
         predict(&mut graph, link, ensemble.targets);
@@ -52,6 +57,29 @@ pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionErr
         graph.metadata(COLUMNS_KEY, &serde_json::to_string(&learner.feature_names).unwrap_or_default());
     }
     Ok(graph)
+}
+
+/// Refuses categories that clients would have to give by codes that only the data frame of the training knew. Since version 3.1
+/// the file says whether there was one; before, it cannot be told from codes of the user's own.
+fn check_codes(saved: &Saved, ensemble: &Ensemble) -> Result<(), FunctionError> {
+    let asks = |node: &Node| matches!(node, Node::Split { test: Test::Among(_), .. });
+    if !ensemble.trees.iter().flat_map(|tree| &tree.nodes).any(asks) {
+        return Ok(());
+    }
+    let (Booster::Gbtree { model } | Booster::Dart { gbtree: Inner { model }, .. }) =
+        &saved.learner.gradient_booster
+    else {
+        return Ok(());
+    };
+    let why = match &model.cats {
+        Some(cats) if cats.enc.is_empty() => return Ok(()),
+        Some(_) => "it was trained with a data frame whose categories the file holds",
+        None => "the file does not say whether its categories were codes or those of a data frame",
+    };
+    Err(refused(format!("the model asks about categories, and {why}: clients' own would be taken for codes"))
+        .hint(
+            "train with XGBoost 3.1 or later on numbers that are the codes, from 0: feature_types with \"c\"",
+        ))
 }
 
 /// The version of XGBoost that wrote the file.
@@ -202,7 +230,14 @@ fn ensemble(learner: &Learner, link: Link) -> Result<Ensemble, FunctionError> {
     }
     let mut ensemble =
         Ensemble { precision: DType::F32, targets, features: parameters.num_feature, trees: Vec::new() };
+    if forest.trees.is_empty() {
+        return Err(refused("the model has no trees: was it fitted?"));
+    }
     for (target, score) in base_scores(&parameters.base_score, targets)?.into_iter().enumerate() {
+        if !link.takes(score) {
+            return Err(refused(format!("base_score is {score:e}, which XGBoost cuts in ways of its own"))
+                .hint("train with a base_score between 0.00001 and 0.99999"));
+        }
         ensemble.add_constant(target, link.margin(score).into());
     }
     for (number, saved) in forest.trees.iter().take(used(learner, forest, targets)).enumerate() {

@@ -44,6 +44,11 @@ impl Link {
         })
     }
 
+    /// False for a base score that XGBoost moves away from the ends before its logarithm is taken.
+    pub(super) fn takes(self, base_score: f32) -> bool {
+        self != Self::Logistic || (1e-5..=1.0 - 1e-5).contains(&base_score)
+    }
+
     /// What the sum starts from: the base score, which is said as a prediction. Computed in float32, as there.
     pub(super) fn margin(self, base_score: f32) -> f32 {
         match self {

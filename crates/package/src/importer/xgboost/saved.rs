@@ -69,6 +69,17 @@ pub(super) struct Forest {
     #[serde(default)]
     pub iteration_indptr: Vec<usize>,
     pub gbtree_model_param: ForestParameters,
+    /// The categories of the data frame; since version 3.1.
+    #[serde(default)]
+    pub cats: Option<Categories>,
+}
+
+/// What the categories of a data frame were.
+#[derive(Debug, Deserialize)]
+pub(super) struct Categories {
+    /// Those of each column; nothing when codes were given.
+    #[serde(default)]
+    pub enc: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::gateway::Gateway;
 use crate::gateway::asynchronous::prefer::{PREFER, PREFERENCE_APPLIED, Preference};
-use crate::gateway::body::{self, BodyLimit};
+use crate::gateway::body::{self, BodyLimit, Held};
 use crate::gateway::call::{make_end_to_end, new_id, set_header};
 use crate::store::accepted::{Asked, Found};
 
@@ -49,6 +49,8 @@ impl Gateway {
         let limit = BodyLimit::asynchronous(&entry.card.settings);
         let expects_continue = head.headers.contains_key(EXPECT);
         let held = body::read(incoming, limit, &self.buffer, self.body_timeout, expects_continue).await?;
+        // A body may take its time: the function may be gone by now.
+        self.catalog.resolve(&name, route.qualifier)?;
         make_end_to_end(&mut head.headers);
         // What says who the client is is not for the disk.
         for header in [PREFER, AUTHORIZATION, COOKIE] {
@@ -78,7 +80,7 @@ impl Gateway {
         &self,
         route: &Route,
         preference: Preference,
-    ) -> Result<Response<Bytes>, Failure> {
+    ) -> Result<Response<Body>, Failure> {
         let (name, id) = (named(route)?, route.invocation.as_ref());
         self.catalog.resolve(name, Qualifier::Live)?;
         let id = id.ok_or_else(|| PlatformError::new(Code::RouteNotFound, "the path names no invocation"))?;
@@ -87,7 +89,11 @@ impl Gateway {
             // Before the look, so that no end comes between.
             let mut ends = self.asynchronous.ends.subscribe();
             let waiting = match self.asynchronous.accepted.find(name, id, self.now_ms()).await? {
-                Some(Found::Ended(answer)) => return Ok(answer),
+                Some(Found::Ended(answer)) => {
+                    let (head, bytes) = answer.into_parts();
+                    let held = Held::within(bytes, &self.buffer)?;
+                    return Ok(Response::from_parts(head, Body::new(held)));
+                }
                 Some(Found::Waiting(waiting)) => waiting,
                 None => return Err(unknown(name, id).into()),
             };
@@ -96,7 +102,7 @@ impl Gateway {
                 let (attempts, accepted_at_ms) = (waiting.attempts, waiting.accepted_at_ms);
                 let state =
                     json!({ "invocation": id, "attempts": attempts, "accepted_at_ms": accepted_at_ms });
-                return Ok(pending(&state));
+                return Ok(pending(&state).map(Body::from));
             }
         }
     }

@@ -24,6 +24,8 @@ struct Line {
     arriving: usize,
     /// Worked on.
     in_flight: usize,
+    /// One of those waits for its place in an instance: no other joins it, so that clients who wait are not crowded out.
+    is_beginning: bool,
     pace: Pace,
 }
 
@@ -35,7 +37,8 @@ impl Line {
     /// When there is something to take, unless all places are taken.
     fn due_ms(&self, limit: usize) -> Option<i64> {
         let ((due_ms, _), _) = self.waiting.first_key_value()?;
-        (self.in_flight < self.pace.allows(limit)).then_some((*due_ms).max(self.pace.until_ms()))
+        let has_room = !self.is_beginning && self.in_flight < self.pace.allows(limit);
+        has_room.then_some((*due_ms).max(self.pace.until_ms()))
     }
 }
 
@@ -89,8 +92,16 @@ impl Queue {
         let line = self.lines.get_mut(&function)?;
         let ((_, seq), progress) = line.waiting.pop_first()?;
         line.in_flight += 1;
+        line.is_beginning = true;
         self.last = Some(function.clone());
         Some(Due { function, seq, progress })
+    }
+
+    /// The one that waited for its place has it, or never will.
+    pub fn begun(&mut self, function: &FunctionName) {
+        if let Some(line) = self.lines.get_mut(function) {
+            line.is_beginning = false;
+        }
     }
 
     /// The line takes note of how an attempt ended; gives how it goes on.
@@ -147,12 +158,17 @@ mod tests {
     use super::*;
 
     fn due(function: &str, seq: i64) -> Due {
-        let progress = Progress { accepted_at_ms: 0, attempts: 0 };
+        let progress = Progress { accepted_at_ms: 0, attempts: 0, refusals: 0 };
         Due { function: function.parse().unwrap(), seq, progress }
     }
 
     fn taken(queue: &mut Queue, now_ms: i64, limit: usize) -> Vec<i64> {
-        std::iter::from_fn(|| queue.take(now_ms, |_| limit)).map(|due| due.seq).collect()
+        let next = || {
+            let due = queue.take(now_ms, |_| limit)?;
+            queue.begun(&due.function);
+            Some(due.seq)
+        };
+        std::iter::from_fn(next).collect()
     }
 
     #[test]
@@ -211,6 +227,18 @@ mod tests {
         queue.note(&a, Attempt::Answered, 1_101);
         queue.over(due("a", 2), None);
         assert_eq!(taken(&mut queue, 1_101, 2), [3, 0]);
+    }
+
+    #[test]
+    fn one_at_a_time_waits_for_its_place() {
+        let mut queue = Queue::default();
+        for seq in 0..3 {
+            queue.wait(due("a", seq), 0);
+        }
+        assert_eq!(queue.take(0, |_| 9).unwrap().seq, 0);
+        assert_eq!((queue.take(0, |_| 9), queue.next_due_ms(|_| 9)), (None, None));
+        queue.begun(&"a".parse().unwrap());
+        assert_eq!(queue.take(0, |_| 9).unwrap().seq, 1);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Progress {
     pub accepted_at_ms: i64,
     /// Attempts that were begun.
     pub attempts: u32,
+    /// Attempts since then that were not.
+    pub refusals: u32,
 }
 
 /// What is to be done.
@@ -85,12 +87,18 @@ impl Progress {
             }
             Attempt::Failed => {
                 self.attempts += 1;
+                self.refusals = 0;
                 if u64::from(self.attempts) > limits.async_retries {
                     return Next::End;
                 }
                 now_ms.saturating_add(doubled(milliseconds(limits.async_retry_ms), self.attempts - 1))
             }
-            Attempt::Refused => line.until_ms,
+            // Its own pause, too: what others of the line can do it perhaps cannot.
+            Attempt::Refused => {
+                self.refusals += 1;
+                let own_ms = doubled(FIRST_PAUSE_MS, self.refusals - 1).min(LAST_PAUSE_MS);
+                line.until_ms.max(now_ms.saturating_add(own_ms))
+            }
         };
         let last_ms = self.accepted_at_ms.saturating_add(milliseconds(limits.async_max_age_ms));
         if due_at_ms > last_ms { Next::End } else { Next::Again { due_at_ms } }
@@ -140,7 +148,7 @@ mod tests {
     use super::*;
 
     fn accepted() -> Progress {
-        Progress { accepted_at_ms: 1_000, attempts: 0 }
+        Progress { accepted_at_ms: 1_000, attempts: 0, refusals: 0 }
     }
 
     fn after(progress: &mut Progress, attempt: Attempt, limits: &Settings, now_ms: i64) -> Next {

@@ -1,7 +1,7 @@
 //! Works on what was accepted: begins attempts as they are due, and settles what comes of them.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,8 @@ use crate::gateway::call::refused;
 use crate::gateway::record::CallRecord;
 use crate::store::accepted::Asked;
 
+/// How soon it is looked again whether a function still has calls in line.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Old answers are removed this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -24,7 +26,7 @@ impl Gateway {
     /// Works on what was accepted, until [`Asynchronous::close`](super::Asynchronous::close); returns when every attempt is over.
     pub async fn work_off(self: Arc<Self>) {
         let mut attempts = JoinSet::new();
-        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        tokio::spawn(sweep(Arc::downgrade(&self)));
         while !self.asynchronous.closed.load(Ordering::Relaxed) {
             while let Some(due) = self.take() {
                 attempts.spawn(self.clone().attempt(due));
@@ -33,23 +35,25 @@ impl Gateway {
                 () = self.asynchronous.changed.notified() => {}
                 Some(_) = attempts.join_next() => {}
                 () = self.until_due() => {}
-                _ = sweep.tick() => {
-                    let swept = self.asynchronous.accepted.sweep(self.now_ms()).await;
-                    swept.unwrap_or_else(|error| eprintln!("{error}"));
-                }
             }
         }
         while attempts.join_next().await.is_some() {}
     }
 
+    /// The next one; none of a function that has calls in line, whose clients wait.
     fn take(&self) -> Option<Due> {
-        self.asynchronous.queue().take(self.now_ms(), |function| self.async_concurrency(function))
+        let limit = |function: &FunctionName| match self.dispatch.waiting(function) {
+            0 => self.async_concurrency(function),
+            _ => 0,
+        };
+        self.asynchronous.queue().take(self.now_ms(), limit)
     }
 
     async fn until_due(&self) {
         let due_ms = self.asynchronous.queue().next_due_ms(|function| self.async_concurrency(function));
         match due_ms.map(|due_ms| u64::try_from(due_ms - self.now_ms()).unwrap_or(0)) {
-            Some(wait_ms) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+            // One that is due and was not taken waits for others' calls to leave their line.
+            Some(wait_ms) => tokio::time::sleep(Duration::from_millis(wait_ms).max(LOOK_AGAIN)).await,
             None => std::future::pending().await,
         }
     }
@@ -62,11 +66,16 @@ impl Gateway {
                 answer.map_err(|error| PlatformError::new(Code::Internal, error.to_string()))
             }
             // Its function was deleted.
-            Ok(None) => return self.asynchronous.queue().over(due, None),
+            Ok(None) => {
+                self.asynchronous.begun(&due.function);
+                return self.asynchronous.queue().over(due, None);
+            }
             Err(error) => Err(error),
         };
         let answer =
             answer.unwrap_or_else(|error| modelet_protocol::error(ProtocolName::Fn, &error.into(), None));
+        // Also of one that did not come so far.
+        self.asynchronous.begun(&due.function);
         let limits = self.settings(&due.function);
         let again_at_ms = self.asynchronous.settle(&mut due, answer, &limits, self.now_ms()).await;
         self.asynchronous.queue().over(due, again_at_ms);
@@ -94,7 +103,9 @@ impl Gateway {
         (*request.method_mut(), *request.uri_mut()) = (asked.method, asked.uri);
         *request.headers_mut() = asked.headers;
         let limit_bytes = entry.card.settings.async_response_limit_bytes();
-        let answer = self.walk(route.protocol, &entry, request, record, limit_bytes).await;
+        let asynchronous = self.asynchronous.clone();
+        let begun = || asynchronous.begun(&entry.card.name);
+        let answer = self.walk(route.protocol, &entry, request, record, limit_bytes, begun).await;
         answer.map(|held| held.bytes)
     }
 
@@ -109,5 +120,16 @@ impl Gateway {
 
     pub(super) fn now_ms(&self) -> i64 {
         self.dispatch.shared().clock.unix_ms()
+    }
+}
+
+/// Removes old answers, until the platform ends.
+async fn sweep(gateway: Weak<Gateway>) {
+    let mut every = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        every.tick().await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        let swept = gateway.asynchronous.accepted.sweep(gateway.now_ms()).await;
+        swept.unwrap_or_else(|error| eprintln!("{error}"));
     }
 }

@@ -53,7 +53,7 @@ async fn what_was_accepted_comes_back_whole_after_a_start() {
     drop(first);
 
     let store = open(folder.path());
-    assert_eq!((store.kept_bytes(), kept_bytes > 20), (kept_bytes, true));
+    assert_eq!((store.kept_bytes(), kept_bytes > 220), (kept_bytes, true));
     let waiting = Waiting { seq, function: iris(), accepted_at_ms: 5, attempts: 0, due_at_ms: 5 };
     assert_eq!(store.waiting().unwrap(), [waiting]);
     let (again, first) = (store.asked(seq).await.unwrap().unwrap(), asked("01A"));
@@ -75,7 +75,7 @@ async fn an_end_gives_the_answer_and_frees_what_was_asked() {
     assert_eq!((answer.status().as_u16(), &answer.body()[..]), (502, &b"[1]"[..]));
     assert_eq!(answer.headers()["x-modelet-error"], "instance-died");
     assert!(store.waiting().unwrap().is_empty() && store.asked(seq).await.unwrap().is_none());
-    assert_eq!(store.kept_bytes(), 3);
+    assert_eq!(store.kept_bytes() as usize, 200 + "x-modelet-error: instance-died\n".len() + 3);
 
     assert!(find(&store, "01A", 1_000).await.is_none(), "also before it is removed");
     store.sweep(999).await.unwrap();
@@ -99,6 +99,22 @@ async fn invocations_are_their_functions_own_and_go_with_it() {
     // An attempt may end after the delete.
     store.end(ended(seq, 9)).await.unwrap();
     assert!(find(&store, "01A", 6).await.is_none());
-    store.sweep(0).await.unwrap();
+    store.recount().await.unwrap();
     assert_eq!(store.kept_bytes(), 0);
+}
+
+#[tokio::test]
+async fn when_room_is_short_the_answers_that_expire_first_go_and_nothing_that_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for (id, expires_at_ms) in [("01A", 3_000), ("01B", 2_000)] {
+        let seq = store.insert(asked(id), 5).await.unwrap();
+        store.end(ended(seq, expires_at_ms)).await.unwrap();
+    }
+    store.insert(asked("01C"), 5).await.unwrap();
+    store.trim(u64::MAX).await.unwrap();
+    assert!(find(&store, "01B", 6).await.is_some());
+    store.trim(1).await.unwrap();
+    assert!(find(&store, "01A", 6).await.is_none() && find(&store, "01B", 6).await.is_none());
+    assert!(matches!(find(&store, "01C", 6).await, Some(Found::Waiting(_))));
 }
