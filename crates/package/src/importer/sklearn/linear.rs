@@ -53,14 +53,14 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
 }
 
 pub(super) fn ridge_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
-    if fitted.item.find("classes_")?.is_some() {
-        return Err("its classes_ were set after it was fitted".to_owned());
-    }
     let binarizer = fitted.item.get("_label_binarizer")?;
     if binarizer.get("y_type_")?.text()?.starts_with("multilabel") {
         return Err("it answers with several labels for each row".to_owned());
     }
-    classify(fitted, graph, Classes::read(&binarizer.get("classes_")?)?, Link::Scores)
+    // Since version 1.9 the model has classes of its own, and answers with those.
+    let own = fitted.item.find("classes_")?;
+    let classes = own.map_or_else(|| binarizer.get("classes_"), Ok)?;
+    classify(fitted, graph, Classes::read(&classes)?, Link::Scores)
 }
 
 pub(super) fn logistic(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
