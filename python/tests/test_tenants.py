@@ -21,8 +21,6 @@ from tenants import SECRET, Neighbour, Tenants, outcome, tell
 LIMITS = {"memory_mib": 256, "tmp_mib": 16, "open_files_limit": 256, "request_timeout_ms": 2_000}
 #: How one that aborts dies. Process 1 of a namespace does not hear SIGABRT; the C library then runs what cannot be run.
 DIED = "SIGABRT|SIGSEGV|SIGILL|SIGTRAP"
-#: How long a processor is kept from one who wakes up, at worst: a tick of a kernel with 250 Hz.
-TICK_MS = 4
 #: Rungs on which an act is contained.
 ALL, NOT_4 = {1, 2, 3, 4}, {1, 2, 3}
 
@@ -287,9 +285,8 @@ def test_an_instance_that_leaks_is_replaced_between_calls_and_loses_none(tenants
 def test_a_tenant_that_spins_on_all_processors_leaves_the_neighbour_its_speed(
     tenants: Tenants, cases, neighbour: Neighbour
 ):
-    """The neighbour's median is at most twice what it is alone, over 300 calls, and so is its p99, or it waited for no more
-    than a tick of the kernel at each of its three wake-ups. Up to four rounds, alone and beside in turn: on a machine on
-    which others compute too, the worst that it had alone is what it may be measured by."""
+    """The neighbour's median is at most twice what it is alone, over 300 calls, and so is its p99. Up to four rounds, alone and
+    beside in turn: on a machine on which others compute too, the worst that it had alone is what it may be measured by."""
     cpus = os.cpu_count()
     spinner = tenants.deploy(cases["iris-matrix"], "spinner", cpu_millis=1_000 * cpus, max_instances=1)
     assert spinner.post(neighbour.body).status_code == 200
@@ -301,9 +298,19 @@ def test_a_tenant_that_spins_on_all_processors_leaves_the_neighbour_its_speed(
             assert spinning.thread.is_alive()
         median, p99 = map(max, zip(*alone, strict=True))
         median_beside, p99_beside = map(min, zip(*beside, strict=True))
-        if median_beside <= 2 * median and p99_beside <= max(2 * p99, p99 + 3 * TICK_MS):
+        if median_beside <= 2 * median and p99_beside <= 2 * p99:
             return
     pytest.fail(f"rung {tenants.rung}, {cpus} processors, median and p99, ms: alone {alone}, beside {beside}")
+
+
+def test_a_call_that_computes_long_goes_on_while_short_ones_fill_the_machine(tenants: Tenants, cases):
+    """300 ms of computing, beside three functions whose calls of 4 ms want all processors all the time and come first."""
+    short = [tenants.deploy(cases["iris-matrix"], f"short{n}", cpu_millis=1_000 * os.cpu_count()) for n in range(3)]
+    long = tenants.deploy(cases["iris-matrix"], "long", cpu_millis=1_000)
+    with Spinning(short[0], 4), Spinning(short[1], 4), Spinning(short[2], 4):
+        word, took_ms = outcome(long, "burn")
+    assert word == "escaped"
+    assert int(took_ms) < 5_000
 
 
 def middle_and_p99(times: list[float]) -> tuple[float, float]:
@@ -314,13 +321,13 @@ def middle_and_p99(times: list[float]) -> tuple[float, float]:
 class Spinning:
     """A call that spins, again and again, while this is entered."""
 
-    def __init__(self, function: Function):
-        self.function, self.ended = function, threading.Event()
+    def __init__(self, function: Function, for_ms: int = 300):
+        self.function, self.for_ms, self.ended = function, for_ms, threading.Event()
         self.thread = threading.Thread(target=self._spin, daemon=True)
 
     def _spin(self) -> None:
         while not self.ended.is_set():
-            outcome(self.function, "spin", 300)
+            outcome(self.function, "spin", self.for_ms)
 
     def __enter__(self) -> Spinning:
         self.thread.start()

@@ -8,6 +8,7 @@
 //! - [`keep_alive`], [`autoscale`], [`rate`]: how long instances are kept, how many a steady load wants, how many calls
 //!   are let in
 //! - [`pool`], [`calls`]: the books of a version
+//! - [`turns`]: who computes first when processors are short
 //! - [`simulate`]: a trace, in virtual time
 //!
 //! Deliberately absent: I/O, async, clocks, randomness. `now` is the time since an arbitrary start and never goes back; the
@@ -28,10 +29,12 @@ mod rate;
 pub mod simulate;
 #[cfg(test)]
 mod story;
+pub mod turns;
 pub mod version;
 
 pub use cells::CellDemand;
 pub use event::{Action, CallFailure, CallNo, Event, InstanceNo, Rejection, StopReason, VersionNo, Wear};
 pub use fleet::{Fleet, Overcommitted};
 pub use limits::{Limits, Machine};
+pub use turns::Turns;
 pub use version::Counts;

@@ -3,7 +3,7 @@
 //! - [`layout`]: which version, and where we may make groups
 //! - [`table`]: which file of which version holds what
 //! - [`group`]: the group of one instance
-//! - [`home`]: the group of one platform, which holds those of its instances
+//! - [`home`]: where the groups of one platform are
 
 pub(crate) mod group;
 pub(crate) mod home;

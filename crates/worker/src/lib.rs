@@ -4,7 +4,7 @@
 //! - [`sandbox`]: what an instance may do, and how it is held to it
 //! - [`ladder`]: which rungs of isolation work here, and which one an instance gets
 //! - [`confinement`]: the walls of a running instance, and what it uses within them
-//! - [`cgroup`]: control groups; [`usage`]: what processes use, where there are none
+//! - [`cgroup`]: control groups; [`usage`]: what processes use, where there are none, and [`processor`]: who computes first
 //! - [`process`]: a running process group: its end, and how to bring it about
 //! - [`socket`]: the Unix sockets that instances inherit as fd 3
 //! - [`control`]: the way to a stem cell, which gets its artifact as open descriptors
@@ -28,6 +28,7 @@ pub mod machine;
 pub mod once;
 pub mod output;
 pub mod process;
+mod processor;
 pub mod sandbox;
 pub mod socket;
 pub mod spawn;

@@ -26,12 +26,14 @@
 //! | memory | the kernel, at once | a look every now and then | as 2 | as 2 |
 //! | no more than its processor share, though nobody else computes | yes | no | no | no |
 //! | however many threads it has, others that compute get theirs | yes | if the kernel groups by session | as 2 | as 2 |
+//! | one that computes long gives way to those that compute for a moment | yes, with its children | as the row above, its first process | as 2 | as 2 |
 //! | processes | yes | yes | with those of the same user | as 3 |
 //! | open files, file size, no core dumps | yes | yes | yes | yes |
 //! | its whole process tree ends with it and with the platform | yes | yes | ends when told; after a `kill -9` of the platform only the leader | as 3 |
 //!
 //! Processors are shared out by session where `kernel.sched_autogroup_enabled` is 1, as it is by default on most systems: each
-//! instance leads one. Elsewhere, without control groups, one with many threads gets more.
+//! instance leads one. Elsewhere, without control groups, one with many threads gets more. How soon one gives way depends on the
+//! kernel: from 6.12 on within a tenth of a millisecond, before that within a tick (1 to 10 ms).
 //!
 //! With `network` an instance has the network of the host, its loopback included.
 //!

@@ -3,12 +3,13 @@
 //! - [`meter`]: what it costs, told to the journal
 //! - [`health`]: its memory, its wear, and whether it is stuck
 //! - [`output`]: what it prints, on its way to the log
-//! - [`rest`]: when it begins to work, and when it rests
+//! - [`rest`]: when it begins to work, and when it rests; [`turns`]: who goes first when processors are short
 
 mod health;
 mod meter;
 mod output;
 mod rest;
+mod turns;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -32,6 +33,7 @@ use crate::dispatch::place::Places;
 use crate::dispatch::redact::Redactor;
 
 use rest::Rest;
+use turns::Turn;
 
 pub use meter::Startup;
 
@@ -94,6 +96,7 @@ pub struct Instance {
     diary: Mutex<Diary>,
     account: Mutex<Account>,
     rest: Rest,
+    turn: Turn,
 }
 
 /// What is noted while it lives.
@@ -137,6 +140,7 @@ impl Instance {
             redactor: OnceLock::new(),
             diary: Mutex::default(),
             rest: Rest::default(),
+            turn: Turn::default(),
             account: Mutex::new(Account::open(version.shared.clock.now())),
         });
         instance.tell(&version, None);
@@ -157,6 +161,7 @@ impl Instance {
             calls.len() == 1
         };
         if rested {
+            self.turn.books().begin(now);
             self.rest.end();
         }
         self.account().entered(now)
@@ -171,6 +176,7 @@ impl Instance {
         };
         self.account().left(now);
         if rests {
+            self.end_turn();
             self.rest.come(|| self.confinement().map_or(0, |walls| walls.memory_kib()));
         }
     }
@@ -398,7 +404,14 @@ async fn watch(instance: &Instance, version: &VersionDispatch, process: &Process
 
 async fn await_readiness(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
     let Some(feed) = instance.feed.get() else { return };
-    let readiness = match feed.readiness().await {
+    let clock = version.shared.clock;
+    instance.turn.books().begin(clock.now());
+    let readiness = tokio::select! {
+        readiness = feed.readiness() => readiness,
+        never = instance.take_turns(clock) => match never {},
+    };
+    instance.end_turn();
+    let readiness = match readiness {
         Ok(readiness) => readiness,
         // The end of the process follows, and tells more.
         Err(FeedError::Broken(_) | FeedError::Connect(_) | FeedError::NotTaken(_)) => return,

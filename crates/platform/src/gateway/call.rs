@@ -222,6 +222,7 @@ impl Sent {
             biased;
             failure = seat.failure() => return Err(failure.into()),
             sent = feed.send(copy(request)) => sent,
+            never = place.take_turns(self.gateway.dispatch.shared().clock) => match never {},
         };
         let (response, connection) = match sent {
             Ok(sent) => sent,

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::home::Leftovers;
 use super::table::{self, Controller, Reading, Setting, Version};
@@ -15,19 +16,21 @@ use crate::sandbox::order::JoinGroup;
 pub(crate) struct Group {
     version: Version,
     folders: BTreeMap<Controller, PathBuf>,
+    /// What it is weighed by outside of the background.
+    cpu_millis: AtomicU64,
     leftovers: Arc<Leftovers>,
 }
 
 impl Group {
-    /// Makes it below its home's folders.
+    /// Makes it below these folders.
     pub fn create(
         version: Version,
-        home: &BTreeMap<Controller, PathBuf>,
+        parents: &BTreeMap<Controller, PathBuf>,
         name: &str,
         leftovers: Arc<Leftovers>,
     ) -> io::Result<Self> {
-        let folders = home.iter().map(|(controller, folder)| (*controller, folder.join(name))).collect();
-        let group = Self { version, folders, leftovers };
+        let folders = parents.iter().map(|(controller, folder)| (*controller, folder.join(name))).collect();
+        let group = Self { version, folders, cpu_millis: AtomicU64::new(0), leftovers };
         for folder in unique(&group.folders) {
             fs::create_dir(folder).map_err(|error| at(folder, &error))?;
         }
@@ -47,7 +50,15 @@ impl Group {
     /// Limits memory, MiB, and processor time, thousandths of a processor.
     pub fn limit(&self, memory_mib: u64, cpu_millis: u64) -> io::Result<()> {
         self.set(&table::memory(self.version, memory_mib))?;
-        self.set(&table::cpu(self.version, cpu_millis))
+        self.set(&table::cpu(self.version, cpu_millis))?;
+        self.cpu_millis.store(cpu_millis, Ordering::Relaxed);
+        self.set_background(false)
+    }
+
+    /// Whether its processes get what others leave.
+    pub fn set_background(&self, background: bool) -> io::Result<()> {
+        let millis = if background { 0 } else { self.cpu_millis.load(Ordering::Relaxed) };
+        self.set(&table::weight(self.version, millis))
     }
 
     /// Limits processes and threads.
@@ -109,7 +120,7 @@ mod tests {
             fs::write(folder.join(name), text).unwrap();
         }
         let folders = Controller::ALL.into_iter().map(|controller| (controller, folder.clone())).collect();
-        Group { version: Version::V2, folders, leftovers: Arc::default() }
+        Group { version: Version::V2, folders, cpu_millis: AtomicU64::new(0), leftovers: Arc::default() }
     }
 
     #[test]
@@ -136,6 +147,12 @@ mod tests {
         assert_eq!((text("memory.swap.max"), text("memory.oom.group")), ("0".into(), "1".into()));
         assert_eq!((text("cpu.max"), text("cpu.weight")), ("150000 100000".into(), "150".into()));
         assert_eq!(text("pids.max"), "32");
+        for (background, weight) in [(true, "1"), (false, "150")] {
+            // A file of the kernel's holds the last number only.
+            fs::write(root.path().join("instance/cpu.weight"), "").unwrap();
+            group.set_background(background).unwrap();
+            assert_eq!(text("cpu.weight"), weight);
+        }
         assert_eq!(group.read(Reading::MemoryKib), Some(3 << 10));
         assert_eq!(group.read(Reading::PeakKib), Some(4 << 10));
         assert_eq!(group.read(Reading::CpuMs), Some(1_500));

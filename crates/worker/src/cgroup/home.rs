@@ -1,4 +1,4 @@
-//! The group of one platform, below the group that it was started in, where the groups of its instances are.
+//! Where the groups of the instances of one platform are: in the group that it was started in.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,66 +9,51 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::group::{Group, at, unique};
 use super::layout::{self, Layout};
-use super::table::{self, Controller, Version};
+use super::table::{Controller, Version};
 use crate::sandbox::Sandbox;
 
-/// How the groups of platforms are named: this and the process id, and a number for each in one process.
+/// How groups are named: this and the process id of the platform; then the number of the home in it, and that of the instance.
 const PREFIX: &str = "modelet-";
 /// Folders that wait to be removed; beyond that they are left to the next platform's sweep.
 const MAX_LEFTOVERS: usize = 4_096;
 
-/// Makes groups. Removed when it is dropped.
+/// Makes the groups of one platform, beside the one that it is in itself: so each is weighed against the platform and all else
+/// that runs here, and one in the background gives way to all of it.
 #[derive(Debug)]
 pub(crate) struct Home {
     version: Version,
-    folders: BTreeMap<Controller, PathBuf>,
+    parents: BTreeMap<Controller, PathBuf>,
+    prefix: String,
     next: AtomicU64,
     leftovers: Arc<Leftovers>,
 }
 
 impl Home {
-    /// Makes it, and sweeps away what dead platforms left. The error says why there can be none.
+    /// Finds the place for them, and sweeps away what dead platforms left. The error says why there can be none.
     pub fn create() -> io::Result<Self> {
         let text = |path| fs::read_to_string(path).map_err(|error| at(Path::new(path), &error));
         let layout = layout::find(&text("/proc/self/mountinfo")?, &text("/proc/self/cgroup")?)
             .ok_or_else(|| io::Error::other("the control groups memory, cpu and pids are not mounted"))?;
         static HOMES: AtomicU64 = AtomicU64::new(0);
         let number = HOMES.fetch_add(1, Ordering::Relaxed);
-        Self::create_in(&layout, &format!("{PREFIX}{}-{number}", std::process::id()))
+        Self::create_in(&layout, format!("{PREFIX}{}-{number}-", std::process::id()))
     }
 
-    fn create_in(layout: &Layout, name: &str) -> io::Result<Self> {
+    fn create_in(layout: &Layout, prefix: String) -> io::Result<Self> {
         let parents = match layout.version {
             Version::V1 => layout.folders.clone(),
             Version::V2 => delegated(layout)?,
         };
         unique(&parents).into_iter().for_each(|folder| sweep(folder, is_alive));
-        let folders =
-            parents.into_iter().map(|(controller, folder)| (controller, folder.join(name))).collect();
-        let home =
-            Self { version: layout.version, folders, next: AtomicU64::new(0), leftovers: Arc::default() };
-        for folder in unique(&home.folders) {
-            fs::create_dir(folder).map_err(|error| at(folder, &error))?;
-            if home.version == Version::V2 {
-                pass_on(folder)?;
-            }
-        }
-        home.weigh();
-        Ok(home)
-    }
-
-    /// Gives all instances together their weight; without it they are slower on a busy machine, and no less safe.
-    fn weigh(&self) {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-        let setting = table::weight_of_all(self.version, processors);
-        let _ = fs::write(self.folders[&setting.controller].join(setting.file), setting.value);
+        let next = AtomicU64::new(0);
+        Ok(Self { version: layout.version, parents, prefix, next, leftovers: Arc::default() })
     }
 
     /// A group with the limits of a sandbox.
     pub fn group(&self, sandbox: &Sandbox) -> io::Result<Group> {
         self.leftovers.retry();
-        let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
-        let group = Group::create(self.version, &self.folders, &name, self.leftovers.clone())?;
+        let name = format!("{}{}", self.prefix, self.next.fetch_add(1, Ordering::Relaxed));
+        let group = Group::create(self.version, &self.parents, &name, self.leftovers.clone())?;
         group.limit(sandbox.memory_mib, sandbox.cpu_millis)?;
         group.limit_processes(sandbox.processes)?;
         Ok(group)
@@ -78,7 +63,6 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         self.leftovers.retry();
-        self.leftovers.remove(unique(&self.folders).into_iter().cloned());
     }
 }
 
@@ -115,9 +99,6 @@ fn sweep(folder: &Path, is_alive: impl Fn(u32) -> bool) {
         let name = entry.file_name();
         let Some(platform) = name.to_str().and_then(platform_of) else { continue };
         if !is_alive(platform) {
-            for group in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
-                let _ = fs::remove_dir(group.path());
-            }
             let _ = fs::remove_dir(entry.path());
         }
     }
@@ -177,7 +158,7 @@ mod tests {
     #[test]
     fn groups_of_dead_platforms_are_swept_and_others_are_not() {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["modelet-7-0/1", "modelet-7-0/2", "modelet-8-0/1", "modelet-8", "other-7", "modelet-x"]
+        for folder in ["modelet-7-0-1", "modelet-7-0-2", "modelet-8-0-1", "modelet-8", "other-7", "modelet-x"]
         {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
@@ -185,11 +166,11 @@ mod tests {
         let mut left: Vec<_> =
             fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, ["modelet-8", "modelet-8-0", "modelet-x", "other-7"]);
+        assert_eq!(left, ["modelet-8", "modelet-8-0-1", "modelet-x", "other-7"]);
     }
 
     #[test]
-    fn a_home_of_version_2_passes_the_controllers_on_and_is_removed() {
+    fn version_2_is_asked_to_pass_the_controllers_on() {
         let root = tempfile::tempdir().unwrap();
         let own = root.path().join("app.service");
         fs::create_dir(&own).unwrap();
@@ -199,20 +180,8 @@ mod tests {
             folders: Controller::ALL.into_iter().map(|controller| (controller, own.clone())).collect(),
             mount: None,
         };
-        let home = Home::create_in(&layout, "modelet-1-0").unwrap();
-        let passed = |folder: &Path| fs::read_to_string(folder.join("cgroup.subtree_control")).unwrap();
-        assert_eq!(passed(&own), "+memory +cpu +pids");
-        let folder = own.join("modelet-1-0");
-        assert_eq!(passed(&folder), "+memory +cpu +pids");
-        let weight: u64 = fs::read_to_string(folder.join("cpu.weight")).unwrap().parse().unwrap();
-        assert!(
-            weight >= 100 && weight.is_multiple_of(100),
-            "{weight}: that of one process for each processor"
-        );
-        // A real one has files that go with the folder.
-        fs::remove_file(folder.join("cgroup.subtree_control")).unwrap();
-        fs::remove_file(folder.join("cpu.weight")).unwrap();
-        drop(home);
-        assert!(!folder.exists());
+        let home = Home::create_in(&layout, "modelet-1-0-".to_owned()).unwrap();
+        assert_eq!(fs::read_to_string(own.join("cgroup.subtree_control")).unwrap(), "+memory +cpu +pids");
+        assert_eq!(home.parents[&Controller::Cpu], own);
     }
 }

@@ -74,31 +74,24 @@ pub(crate) fn memory(version: Version, mib: u64) -> Vec<Setting> {
     }
 }
 
-/// What limits processor time, in thousandths of a processor; and its weight, where 1,000 is the kernel's default.
+/// What limits processor time, in thousandths of a processor.
 pub(crate) fn cpu(version: Version, millis: u64) -> Vec<Setting> {
     let quota_us = millis * PERIOD_US / 1_000;
-    let set = |file, value: String, needed| Setting { controller: Controller::Cpu, file, value, needed };
-    match version {
-        Version::V1 => vec![
-            set("cpu.cfs_quota_us", quota_us.to_string(), true),
-            set("cpu.shares", (millis * 1_024 / 1_000).clamp(2, 262_144).to_string(), false),
-        ],
-        Version::V2 => vec![
-            set("cpu.max", format!("{quota_us} {PERIOD_US}"), true),
-            set("cpu.weight", (millis / 10).clamp(1, 10_000).to_string(), false),
-        ],
-    }
+    let (file, value) = match version {
+        Version::V1 => ("cpu.cfs_quota_us", quota_us.to_string()),
+        Version::V2 => ("cpu.max", format!("{quota_us} {PERIOD_US}")),
+    };
+    vec![Setting { controller: Controller::Cpu, file, value, needed: true }]
 }
 
-/// The weight of all instances together, where they compete with what else runs on the machine: that of one process for each
-/// processor. With the kernel's default they would weigh as much as a single process, and one instance that computes without
-/// end would use that up for its neighbours.
-pub(crate) fn weight_of_all(version: Version, processors: u64) -> Setting {
+/// What says how much of the processors is whose where there are too few, by thousandths of a processor, of which 1,000 are what
+/// the kernel gives to a process without a group. 0 is the least there is: next to nothing.
+pub(crate) fn weight(version: Version, millis: u64) -> Vec<Setting> {
     let (file, value) = match version {
-        Version::V1 => ("cpu.shares", (processors * 1_024).min(262_144)),
-        Version::V2 => ("cpu.weight", (processors * 100).min(10_000)),
+        Version::V1 => ("cpu.shares", (millis * 1_024 / 1_000).clamp(2, 262_144)),
+        Version::V2 => ("cpu.weight", (millis / 10).clamp(1, 10_000)),
     };
-    Setting { controller: Controller::Cpu, file, value: value.to_string(), needed: false }
+    vec![Setting { controller: Controller::Cpu, file, value: value.to_string(), needed: false }]
 }
 
 /// What limits processes and threads.

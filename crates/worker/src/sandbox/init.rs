@@ -18,6 +18,7 @@ use super::namespaces::{self, Identity, New, Side};
 use super::order::{JoinGroup, Order};
 use super::status::{Doing, Message, Status, Step};
 use super::{fence, limits, privileges, root};
+use crate::processor;
 
 /// The name of the machine in an instance's eyes.
 const HOST_NAME: &[u8] = b"modelet";
@@ -51,6 +52,8 @@ fn begin(status: &Status) -> Step<()> {
     null_input().doing("open /dev/null")?;
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let group = join(order.group.as_ref())?;
+    // Where the kernel knows no short turns they are long.
+    let _ = processor::take_short_turns();
     let never = match order.rung {
         Rung::NamespacesAndCgroups | Rung::Namespaces => {
             let who = Identity::current();
