@@ -175,6 +175,7 @@ impl Instance {
             calls.is_empty()
         };
         self.account().left(now);
+        self.turn.books().ended();
         if rests {
             self.end_turn();
             self.rest.come(|| self.confinement().map_or(0, |walls| walls.memory_kib()));
