@@ -36,9 +36,9 @@ def rows(thresholds: list[tuple[int, float]], dtype: type, categories: bool = Fa
     around = numbers(3 * len(asked), 4, dtype, categories).reshape(len(asked), 3, COLUMNS)
     with np.errstate(over="ignore"):  # a threshold beyond float32 is its infinity
         columns, splits = asked[:, 0].astype(int), asked[:, 1].astype(dtype)
-    for place, towards in enumerate((-np.inf, None, np.inf)):
-        values = splits if towards is None else np.nextafter(splits, dtype(towards))
-        around[np.arange(len(asked)), place, columns] = values
+        for place, towards in enumerate((-np.inf, None, np.inf)):
+            values = splits if towards is None else np.nextafter(splits, dtype(towards))
+            around[np.arange(len(asked)), place, columns] = values
     ends = np.array([np.nan, 3e38, -3e38, 0.0, -0.0, 1e-45, 1e-35, -1e-34], dtype=dtype)
     edges = np.repeat(ends[:, None], COLUMNS, axis=1)
     if categories:

@@ -9,7 +9,8 @@ pub struct Format {
     pub hint: &'static str,
 }
 
-const EXPORT: &str = "export the model to ONNX; what XGBoost and LightGBM save themselves is taken as it is";
+const EXPORT: &str =
+    "export the model to ONNX; what XGBoost, LightGBM and CatBoost save themselves is taken as it is";
 const AGAIN: &str = "the file did not arrive whole: copy or download it again";
 
 /// Where a mark is, the mark, and what it means; from most to least reliable.
@@ -49,7 +50,6 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
     (0, b"\x80\x03", PICKLE),
     (0, b"\x80\x02", PICKLE),
     (0, b"binf", Format { looks_like: "an old XGBoost model", hint: "convert it with onnxmltools" }),
-    (0, b"CBM1", Format { looks_like: "a CatBoost model", hint: "save it with save_model(format=\"onnx\")" }),
     (0, b"<!DOCTYPE", HTML),
     (0, b"<!doctype", HTML),
     (0, b"<html", HTML),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
+mod catboost;
 mod classes;
 mod codes;
 mod converted;
@@ -42,8 +43,9 @@ trait Importer: Sync {
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError>;
 }
 
-/// Tried in this order; the last one gives the error for what none recognises.
-const IMPORTERS: &[&dyn Importer] = &[&python::Python, &xgboost::Xgboost, &lightgbm::Lightgbm, &onnx::Onnx];
+/// Tried in this order (CatBoost's files begin like a pickle of bytes); the last one gives the error for what none recognises.
+const IMPORTERS: &[&dyn Importer] =
+    &[&catboost::Catboost, &python::Python, &xgboost::Xgboost, &lightgbm::Lightgbm, &onnx::Onnx];
 
 /// How much speaks for a file as the model of its folder: the more, the higher; `None` when nothing does. An ONNX file beside a
 /// pickle is what was made of it to be served.
@@ -53,6 +55,17 @@ pub fn rank(path: &Path) -> Option<usize> {
 
 fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found == ending)
+}
+
+/// The framework of a file that is not Python's own, as its package is called.
+pub fn framework_of(file: &Path) -> Option<&'static str> {
+    let head = converted::head(file).ok()?;
+    let known = [
+        ("catboost", catboost::is_catboost(&head)),
+        ("xgboost", xgboost::is_xgboost(&head)),
+        ("lightgbm", lightgbm::is_lightgbm(&head)),
+    ];
+    known.into_iter().find(|(_, is)| *is).map(|(name, _)| name)
 }
 
 /// Recognises a model. Files that have to be rewritten are put into `work`.

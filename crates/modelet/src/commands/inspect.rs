@@ -1,6 +1,7 @@
 //! `modelet inspect`: what a Python model file is, without running any of it. It needs no platform.
 
 use modelet_core::Code;
+use modelet_package::importer;
 use modelet_package::pickle::{self, Framework, Inspection};
 use serde_json::json;
 
@@ -13,7 +14,10 @@ const MAX_NAMES: usize = 12;
 
 pub fn run(common: &Common, inspect: &Inspect) -> Result<(), Report> {
     let path = inspect.file.display();
-    let inspection = pickle::inspect(&inspect.file)?.ok_or_else(|| {
+    // Theirs may begin as a pickle does.
+    let is_frameworks_own = importer::framework_of(&inspect.file).is_some();
+    let found = if is_frameworks_own { None } else { pickle::inspect(&inspect.file)? };
+    let inspection = found.ok_or_else(|| {
         let message = format!("{path} is not a Python model file");
         Report::new(Code::ModelRefused, message).hint("inspect reads pickle, joblib and skops files")
     })?;

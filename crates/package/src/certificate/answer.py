@@ -27,6 +27,8 @@ def load(loader, path):
         import lightgbm
 
         return lightgbm.Booster(model_file=path)
+    if loader == "catboost":
+        return load_catboost(path)
     if loader == "joblib":
         import joblib
 
@@ -57,6 +59,21 @@ def load_xgboost(path):
     model = getattr(xgboost, name)()
     model.load_model(content)
     return model
+
+
+def load_catboost(path):
+    """The class that goes with the loss: a saved model does not say which it was."""
+    import catboost
+
+    form = "cbm"
+    with open(path, "rb") as file:
+        if file.read(4) != b"CBM1":
+            form = "json"
+    model = catboost.CatBoost().load_model(path, format=form)
+    loss = json.loads(model.get_metadata()["params"])["loss_function"]["type"]
+    of_classes = ("Logloss", "CrossEntropy", "Focal", "MultiClass", "MultiClassOneVsAll", "MultiLogloss", "MultiCrossEntropy")
+    kind = catboost.CatBoostClassifier if loss in of_classes else catboost.CatBoostRegressor
+    return kind().load_model(path, format=form)
 
 
 def answer(model, names, rows):
@@ -197,6 +214,7 @@ def versions():
 
     modules = {
         "xgboost": "xgboost",
+        "catboost": "catboost",
         "lightgbm": "lightgbm",
         "sklearn": "scikit-learn",
         "numpy": "numpy",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError};
 
+use crate::importer;
 use crate::pickle::{self, Kind};
 
 /// How the original is loaded.
@@ -14,6 +15,8 @@ pub enum Loader {
     Xgboost,
     /// LightGBM's text file.
     Lightgbm,
+    /// CatBoost's own file.
+    Catboost,
     /// `pickle.load`
     Pickle,
     /// `joblib.load`
@@ -28,6 +31,7 @@ impl Loader {
         match self {
             Self::Xgboost => "xgboost",
             Self::Lightgbm => "lightgbm",
+            Self::Catboost => "catboost",
             Self::Pickle => "pickle",
             Self::Joblib => "joblib",
             Self::Skops => "skops",
@@ -39,7 +43,7 @@ impl Loader {
         match self {
             Self::Joblib => Some("joblib"),
             Self::Skops => Some("skops"),
-            Self::Xgboost | Self::Lightgbm | Self::Pickle => None,
+            Self::Xgboost | Self::Lightgbm | Self::Catboost | Self::Pickle => None,
         }
     }
 }
@@ -64,11 +68,18 @@ impl Original {
     /// `model-refused` for a file that names what is not known to be harmless: it is never loaded.
     pub fn of(file: &Path, version: Option<String>) -> Result<Self, FunctionError> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        let Some(inspection) = pickle::inspect(&file)? else {
-            let is_lightgbm = version.is_none();
-            let (loader, framework) =
-                if is_lightgbm { (Loader::Lightgbm, "lightgbm") } else { (Loader::Xgboost, "xgboost") };
+        let own = match importer::framework_of(&file) {
+            Some("catboost") => Some((Loader::Catboost, "catboost")),
+            Some("lightgbm") => Some((Loader::Lightgbm, "lightgbm")),
+            Some(_) => Some((Loader::Xgboost, "xgboost")),
+            None => None,
+        };
+        if let Some((loader, framework)) = own {
             return Ok(Self { file, loader, framework: framework.to_owned(), version });
+        }
+        let Some(inspection) = pickle::inspect(&file)? else {
+            let message = format!("{} is of no framework that can be asked", file.display());
+            return Err(FunctionError::new(Code::ModelRefused, message));
         };
         let unknown = inspection.unknown();
         if !unknown.is_empty() {

@@ -91,6 +91,7 @@ pub fn pins(original: &Original) -> Result<Pins, String> {
         "scikit-learn" => era(number, [1, 2, 0], [1, 5, 0]),
         "xgboost" => era(number, [1, 6, 0], [2, 1, 0]),
         "lightgbm" => era(number, [3, 3, 0], [4, 5, 0]),
+        "catboost" => era(number, [1, 2, 0], [1, 2, 7]),
         other => return Err(format!("no environment is known for {other}")),
     };
     let name = if framework == "xgboost" && number >= XGBOOST_CPU_SINCE { "xgboost-cpu" } else { framework };
@@ -144,6 +145,7 @@ mod tests {
             ("xgboost", Some("3.2.0"), ["xgboost-cpu==3.2.0", "numpy==2.2.6"]),
             ("xgboost", Some("1.7.6"), ["xgboost==1.7.6", "numpy==1.26.4"]),
             ("lightgbm", None, ["lightgbm==4.7.0", "numpy==2.2.6"]),
+            ("catboost", Some("1.2.10"), ["catboost==1.2.10", "numpy==2.2.6"]),
             ("scikit-learn", Some("1.0.2"), ["scikit-learn==1.0.2", "numpy==1.23.5"]),
             ("scikit-learn", Some("1.4.2"), ["scikit-learn==1.4.2", "numpy==1.26.4"]),
         ] {
@@ -161,7 +163,7 @@ mod tests {
         for version in ["1.5.dev0", "3.2.0 --index-url=http://x", "", "../1", "1"] {
             assert!(of("xgboost", Some(version), Loader::Xgboost).is_err(), "{version}");
         }
-        assert!(of("catboost", Some("1.2.0"), Loader::Pickle).unwrap_err().contains("catboost"));
+        assert!(of("torch", Some("2.2.0"), Loader::Pickle).unwrap_err().contains("torch"));
         assert!(of("scikit-learn", None, Loader::Pickle).unwrap_err().contains("which version"));
     }
 }

@@ -19,6 +19,13 @@ const TOLERANCES: &[(&str, f64, f64, &str)] = &[
          differ by a few steps between libraries",
     ),
     (
+        "catboost",
+        1e-12,
+        1e-12,
+        "CatBoost compares in float32 and computes in float64, of which one step is 2.2e-16 of a number; sums over trees differ by a \
+         few steps, exp and softmax too",
+    ),
+    (
         "scikit-learn",
         1e-10,
         1e-10,

@@ -29,6 +29,11 @@ impl Classes {
         }
     }
 
+    /// Those of another kind of file, in their order.
+    pub(super) const fn of(data: Data) -> Self {
+        Self(data)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -23,15 +23,20 @@ use text::Text;
 /// The first line, and the beginning of the second.
 const MARK: &[u8] = b"tree\nversion=";
 
+/// True for the beginning of such a file.
+pub(super) fn is_lightgbm(head: &[u8]) -> bool {
+    head.starts_with(MARK)
+}
+
 pub(super) struct Lightgbm;
 
 impl Importer for Lightgbm {
     fn stands_out(&self, path: &Path) -> bool {
-        has_ending(path, "txt") && converted::head(path).is_ok_and(|head| head.starts_with(MARK))
+        has_ending(path, "txt") && converted::head(path).is_ok_and(|head| is_lightgbm(&head))
     }
 
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
-        if !converted::head(model).map_err(|error| unreadable(model, &error))?.starts_with(MARK) {
+        if !is_lightgbm(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
             return Ok(None);
         }
         let bytes = converted::read(model)?;

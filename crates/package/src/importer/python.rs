@@ -1,12 +1,12 @@
-//! Python model files (pickle, joblib, skops): recognised by their content and named, without running them. Those of XGBoost
-//! and LightGBM carry the library's own model, those of scikit-learn are read as data; what no importer knows is refused, with
+//! Python model files (pickle, joblib, skops): recognised by their content and named, without running them. Those of XGBoost,
+//! CatBoost and LightGBM carry the library's own model, those of scikit-learn are read as data; what no importer knows is refused, with
 //! a line that makes of it what can be deployed.
 
 use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
-use crate::importer::{Imported, Importer, converted, has_ending, lightgbm, sklearn, xgboost};
+use crate::importer::{Imported, Importer, catboost, converted, has_ending, lightgbm, sklearn, xgboost};
 use crate::pickle::{self, Inspection, Kind, Step};
 
 /// Most unknown imports that a message names.
@@ -31,6 +31,7 @@ impl Importer for Python {
         let pickled = || pickle::read(model);
         match inspection.class.as_ref().and_then(|class| class.module.split('.').next()) {
             Some("xgboost") => xgboost::import_pickled(&pickled()?.root(), work).map(Some),
+            Some("catboost") => catboost::import_pickled(&pickled()?.root(), work).map(Some),
             Some("lightgbm") => lightgbm::import_pickled(&pickled()?.root(), work).map(Some),
             Some("sklearn") => match sklearn::import_pickled(&pickled()?.root()) {
                 Ok(imported) => converted::write(imported.graph, imported.origin, work).map(Some),
@@ -84,7 +85,6 @@ fn conversion(model: &Path, inspection: &Inspection) -> Option<String> {
             name("onnx")
         ),
         "lightgbm" => format!("getattr(m, 'booster_', m).save_model('{}')", name("txt")),
-        "catboost" => format!("m.save_model('{}', format='onnx')", name("onnx")),
         _ => return None,
     };
     Some(format!("python -c \"{load}; {convert}\""))

@@ -28,11 +28,11 @@ pub(super) struct Xgboost;
 impl Importer for Xgboost {
     fn stands_out(&self, path: &Path) -> bool {
         has_ending(path, "ubj")
-            || (has_ending(path, "json") && converted::head(path).is_ok_and(|head| has_mark(&head)))
+            || (has_ending(path, "json") && converted::head(path).is_ok_and(|head| is_xgboost(&head)))
     }
 
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
-        if !has_mark(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
+        if !is_xgboost(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
             return Ok(None);
         }
         let saved = Saved::read(&converted::read(model)?).map_err(|why| {
@@ -77,7 +77,7 @@ fn booster<'a>(object: &Item<'a>) -> Asked<(&'a [u8], f64)> {
 }
 
 /// True for what begins as XGBoost's files do.
-fn has_mark(head: &[u8]) -> bool {
+pub(super) fn is_xgboost(head: &[u8]) -> bool {
     let starts_as_object = head.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     starts_as_object && head.windows(MARK.len()).any(|window| window == MARK)
 }

@@ -1,0 +1,90 @@
+//! CatBoost's own files, `.cbm` and JSON, as `save_model` writes them, and pickled models, which carry the first (versions 1.0
+//! to 1.2). Layout: CatBoost's documentation, "JSON model tutorial", and its flatbuffers schemas `model.fbs` and `features.fbs`.
+//!
+//! - [`saved`]: the model, whichever way it was written
+//! - [`json`], [`binary`]: the two ways; [`flat`]: flatbuffers
+//! - [`graph`]: the same model as an ONNX graph
+//! - [`objective`]: what becomes of the sum over the trees
+
+mod binary;
+mod flat;
+mod graph;
+mod json;
+mod objective;
+mod saved;
+
+use std::path::Path;
+
+use modelet_core::FunctionError;
+
+use crate::importer::converted::{self, refused, unreadable};
+use crate::importer::{Imported, Importer, has_ending};
+use crate::pickle::Item;
+use objective::Answers;
+use saved::{Fault, Saved};
+
+/// CatBoost's JSON begins with this key.
+const MARK: &[u8] = b"\"features_info\"";
+
+pub(super) struct Catboost;
+
+impl Importer for Catboost {
+    fn stands_out(&self, path: &Path) -> bool {
+        has_ending(path, "cbm")
+            || (has_ending(path, "json") && converted::head(path).is_ok_and(|head| is_catboost(&head)))
+    }
+
+    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+        if !is_catboost(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
+            return Ok(None);
+        }
+        let bytes = converted::read(model)?;
+        let read = if binary::is_binary(&bytes) { binary::read(&bytes) } else { json::read(&bytes) };
+        let saved = read.map_err(|fault| refusal(&model.display().to_string(), fault))?;
+        write(&saved, Answers::OfObjective, "", work).map(Some)
+    }
+}
+
+/// Imports a pickled model by what CatBoost itself wrote into it; nothing of the pickle is run.
+pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, FunctionError> {
+    let class = object.class().map_err(refused)?.name;
+    let model = object.find("__model").map_err(refused)?;
+    let model = model.ok_or_else(|| refused(object.not("a model with trees: was it fitted?")))?;
+    let saved = binary::read(model.bytes().map_err(refused)?)
+        .map_err(|fault| refusal(&format!("the model of the {class}"), fault))?;
+    let answers = match &*class {
+        // Its `predict` gives the sum.
+        "CatBoost" => Answers::Sum,
+        _ => Answers::OfObjective,
+    };
+    write(&saved, answers, &format!(", pickled {class}"), work)
+}
+
+fn refusal(what: &str, fault: Fault) -> FunctionError {
+    match fault {
+        Fault::Damaged(why) => {
+            refused(format!("{what} starts like a CatBoost model but is damaged or cut: {why}"))
+                .hint("save it again: model.save_model(\"model.cbm\")")
+        }
+        Fault::NotBuilt(has) => {
+            refused(format!("{what} is a CatBoost model that {has}: importing that is not built yet"))
+                .hint("train with numbers only, and without a threshold of its own")
+        }
+    }
+}
+
+fn write(saved: &Saved, answers: Answers, how: &str, work: &Path) -> Result<Imported, FunctionError> {
+    let origin = format!(
+        "CatBoost {}, {}, {} trees{how}",
+        saved.version.as_deref().unwrap_or("of an unknown version"),
+        saved.objective,
+        saved.trees.len()
+    );
+    let imported = converted::write(graph::of(saved, answers)?, origin, work)?;
+    Ok(Imported { version: saved.version.clone(), ..imported })
+}
+
+/// True for the beginning of either form.
+pub(crate) fn is_catboost(head: &[u8]) -> bool {
+    binary::is_binary(head) || head.windows(MARK.len()).any(|window| window == MARK)
+}

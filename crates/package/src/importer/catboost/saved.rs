@@ -1,0 +1,183 @@
+//! A saved model, whichever way it was written.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The only probability of two classes at which CatBoost changes from one to the other, unless it is told another.
+const EVEN: f64 = 0.5;
+
+/// What of a model its answers depend on.
+#[derive(Debug)]
+pub(super) struct Saved {
+    /// The release that wrote it, where the file says it.
+    pub version: Option<String>,
+    /// The loss that it was trained for.
+    pub objective: String,
+    /// Its columns of numbers.
+    pub floats: Vec<FloatFeature>,
+    /// Its trees, in the order in which they are added.
+    pub trees: Vec<SavedTree>,
+    /// How many numbers one row gives.
+    pub targets: usize,
+    /// What the sum is multiplied by.
+    pub scale: f64,
+    /// What is added to that, for each target.
+    pub bias: Vec<f64>,
+    /// The names of classes, as the file has them; empty where there are none.
+    pub classes: Vec<Value>,
+    /// `Integer`, `Float`, `String` or `Boolean`: what they were.
+    pub class_kind: String,
+}
+
+/// A column of numbers.
+#[derive(Debug)]
+pub(super) struct FloatFeature {
+    /// Its place in a row.
+    pub place: usize,
+    /// Its name; empty where it has none.
+    pub name: String,
+    /// A missing number is larger than every border; else it is smaller.
+    pub missing_is_large: bool,
+}
+
+/// A tree; leaves have a number for each target.
+#[derive(Debug)]
+pub(super) enum SavedTree {
+    /// The same question at all nodes of a depth. The answers are the bits of a leaf's number, the first question's the lowest.
+    Symmetric {
+        /// What is asked.
+        splits: Vec<Split>,
+        /// The leaves, one after the other.
+        leaves: Vec<f64>,
+    },
+    /// Any questions; the first node is the root.
+    Free(Vec<Node>),
+}
+
+/// The question whether a number is larger than another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Split {
+    /// Which of the columns of numbers.
+    pub float: usize,
+    /// What it is compared with, in float32.
+    pub border: f32,
+}
+
+/// A node of a tree that is not symmetric.
+#[derive(Debug)]
+pub(super) enum Node {
+    /// A number for each target.
+    Leaf(Vec<f64>),
+    /// Nodes are indices within the tree.
+    Split { split: Split, no: usize, yes: usize },
+}
+
+/// What is said of the training, beside the trees.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Notes {
+    #[serde(default)]
+    pub params: Params,
+    #[serde(default)]
+    pub class_params: ClassParams,
+    #[serde(default)]
+    pub catboost_version_info: String,
+    /// Of a classifier of two classes, where it was set.
+    #[serde(default)]
+    pub binclass_probability_threshold: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Params {
+    #[serde(default)]
+    loss_function: Loss,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Loss {
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ClassParams {
+    #[serde(default)]
+    class_label_type: String,
+    #[serde(default)]
+    class_names: Vec<Value>,
+}
+
+impl Notes {
+    /// The release: `CatBoost release 1.2.10.` of the text that says where it was built, or `tags/v1.2.10`.
+    fn version(&self) -> Option<String> {
+        let text = &self.catboost_version_info;
+        let after = |mark: &str| text.split_once(mark).map(|(_, rest)| rest);
+        let rest = after("CatBoost release ").or_else(|| after("Branch: tags/v"))?;
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        Some(rest[..end].trim_end_matches('.').to_owned()).filter(|version| !version.is_empty())
+    }
+
+    /// The model that these are the notes of.
+    pub(super) fn of(self, trees: Trees) -> Result<Saved, Fault> {
+        let threshold = self.binclass_probability_threshold.as_ref();
+        let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
+        if threshold.is_some_and(|value| number(value) != Some(EVEN)) {
+            return Err(Fault::NotBuilt("has a threshold of its own between two classes".to_owned()));
+        }
+        Ok(Saved {
+            version: self.version(),
+            objective: self.params.loss_function.kind,
+            floats: trees.floats,
+            trees: trees.trees,
+            targets: trees.targets,
+            scale: trees.scale,
+            bias: trees.bias,
+            classes: self.class_params.class_names,
+            class_kind: self.class_params.class_label_type,
+        })
+    }
+}
+
+/// The trees and what belongs to them.
+#[derive(Debug)]
+pub(super) struct Trees {
+    pub floats: Vec<FloatFeature>,
+    pub trees: Vec<SavedTree>,
+    pub targets: usize,
+    pub scale: f64,
+    pub bias: Vec<f64>,
+}
+
+/// Why a model is not read.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It is not as CatBoost writes it; the end of a sentence.
+    Damaged(String),
+    /// It has something that is not imported; what of it, after "it".
+    NotBuilt(String),
+}
+
+impl From<String> for Fault {
+    fn from(why: String) -> Self {
+        Self::Damaged(why)
+    }
+}
+
+/// A model that asks about something else than numbers; `kind` in the plural.
+pub(super) fn asks_about(kind: &str) -> Fault {
+    Fault::NotBuilt(format!("asks about {kind}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_is_found_in_what_is_said_of_the_build() {
+        let notes = |text: &str| Notes { catboost_version_info: text.to_owned(), ..Notes::default() };
+        let built =
+            "Git info:\n    Branch: tags/v1.2.9\n    Summary: CatBoost release 1.2.10. commit_hash:f8";
+        assert_eq!(notes(built).version().as_deref(), Some("1.2.10"));
+        assert_eq!(notes("Branch: tags/v1.1.1\n").version().as_deref(), Some("1.1.1"));
+        assert_eq!(notes("Summary: fix").version(), None);
+    }
+}
