@@ -11,4 +11,4 @@ pub(crate) mod layout;
 pub(crate) mod table;
 
 pub(crate) use group::Group;
-pub(crate) use home::Home;
+pub(crate) use home::{Home, put_first};

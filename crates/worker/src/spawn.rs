@@ -14,7 +14,7 @@ use std::thread;
 use modelet_core::manifest::Rung;
 use tokio::sync::oneshot;
 
-use crate::cgroup::Home;
+use crate::cgroup::{self, Home};
 use crate::confinement::Confinement;
 use crate::ladder::{Ladder, RungState};
 use crate::process::Process;
@@ -137,6 +137,12 @@ impl Spawner {
             spawner.ladder.choose(Some(forced)).map_err(SpawnError::Isolation)?;
         }
         Ok(spawner)
+    }
+
+    /// Has this process come before the instances where processors are short, when these get groups of their own: otherwise they
+    /// would have its. False where that cannot be had.
+    pub fn put_platform_first(&self) -> bool {
+        self.ladder.best() == Some(Rung::NamespacesAndCgroups) && cgroup::put_first().is_ok()
     }
 
     /// The rungs that work on this machine.

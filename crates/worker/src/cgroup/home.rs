@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::group::{Group, at, unique};
 use super::layout::{self, Layout};
-use super::table::{Controller, Version};
+use super::table::{self, Controller, Version};
 use crate::sandbox::Sandbox;
 
 /// How groups are named: this and the process id of the platform; then the number of the home in it, and that of the instance.
 const PREFIX: &str = "modelet-";
+/// What the platform itself is weighed by, in thousandths of a process without a group: the most that version 2 knows.
+const PLATFORM_MILLIS: u64 = 100_000;
 /// Folders that wait to be removed; beyond that they are left to the next platform's sweep.
 const MAX_LEFTOVERS: usize = 4_096;
 
@@ -31,9 +33,11 @@ pub(crate) struct Home {
 impl Home {
     /// Finds the place for them, and sweeps away what dead platforms left. The error says why there can be none.
     pub fn create() -> io::Result<Self> {
-        let text = |path| fs::read_to_string(path).map_err(|error| at(Path::new(path), &error));
-        let layout = layout::find(&text("/proc/self/mountinfo")?, &text("/proc/self/cgroup")?)
-            .ok_or_else(|| io::Error::other("the control groups memory, cpu and pids are not mounted"))?;
+        let mut layout = own_layout()?;
+        let platform = platform_group();
+        for folder in layout.folders.values_mut().filter(|folder| folder.ends_with(&platform)) {
+            folder.pop();
+        }
         static HOMES: AtomicU64 = AtomicU64::new(0);
         let number = HOMES.fetch_add(1, Ordering::Relaxed);
         Self::create_in(&layout, format!("{PREFIX}{}-{number}-", std::process::id()))
@@ -64,6 +68,35 @@ impl Drop for Home {
     fn drop(&mut self) {
         self.leftovers.retry();
     }
+}
+
+/// Has this process come before what it starts where processors are short: it hardly computes, and all wait for it. It gets a
+/// group of its own, beside theirs, that weighs a hundred times what others do.
+pub(crate) fn put_first() -> io::Result<()> {
+    let layout = own_layout()?;
+    let mut folder = layout.folders[&Controller::Cpu].clone();
+    let platform = platform_group();
+    if !folder.ends_with(&platform) {
+        folder.push(&platform);
+        fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
+        fs::write(folder.join("cgroup.procs"), "0").map_err(|error| at(&folder, &error))?;
+    }
+    for setting in table::weight(layout.version, PLATFORM_MILLIS) {
+        fs::write(folder.join(setting.file), &setting.value).map_err(|error| at(&folder, &error))?;
+    }
+    Ok(())
+}
+
+/// Where this process is.
+fn own_layout() -> io::Result<Layout> {
+    let text = |path| fs::read_to_string(path).map_err(|error| at(Path::new(path), &error));
+    layout::find(&text("/proc/self/mountinfo")?, &text("/proc/self/cgroup")?)
+        .ok_or_else(|| io::Error::other("the control groups memory, cpu and pids are not mounted"))
+}
+
+/// The name of the group that this process itself is in, where it has one of its own.
+fn platform_group() -> String {
+    format!("{PREFIX}{}", std::process::id())
 }
 
 /// Folders of groups whose processes were not quite gone.
@@ -135,10 +168,9 @@ fn delegated(layout: &Layout) -> io::Result<BTreeMap<Controller, PathBuf>> {
 
 /// Moves this process out of a group that holds nobody else.
 fn move_into_leaf(parent: &Path) -> io::Result<()> {
-    let me = std::process::id();
     let members = fs::read_to_string(parent.join("cgroup.procs"))?;
-    if members.lines().eq([me.to_string()]) {
-        let leaf = parent.join(format!("{PREFIX}{me}"));
+    if members.lines().eq([std::process::id().to_string()]) {
+        let leaf = parent.join(platform_group());
         fs::create_dir_all(&leaf).map_err(|error| at(&leaf, &error))?;
         fs::write(leaf.join("cgroup.procs"), "0").map_err(|error| at(&leaf, &error))?;
     }
