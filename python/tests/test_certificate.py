@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import catboost as cb
 import joblib
 import lightgbm as lgb
 import numpy as np
@@ -73,7 +74,24 @@ def lightgbm_categories(folder: Path) -> Path:
     return path
 
 
+def catboost_json(folder: Path) -> Path:
+    """CatBoost's JSON, of a classifier."""
+    path = folder / "catboost.json"
+    cb.CatBoostClassifier(**CATBOOST).fit(TABLE, np.digitize(SCORE, [0, 2])).save_model(path, format="json")
+    return path
+
+
+def catboost_pickled(folder: Path) -> Path:
+    """A regressor, pickled, with the form that CatBoost saves otherwise in it."""
+    path = folder / "catboost.pkl"
+    joblib.dump(cb.CatBoostRegressor(loss_function="Poisson", **CATBOOST).fit(TABLE, np.abs(SCORE)), path)
+    return path
+
+
+CATBOOST = {"iterations": 10, "verbose": 0, "allow_writing_files": False, "random_seed": 0}
 MODELS: list[Callable[[Path], Path]] = [classifier, pickled, with_categories, lightgbm_text, lightgbm_categories]
+MODELS += [catboost_json, catboost_pickled]
+VERSIONS = {"xgboost": xgb.__version__, "lightgbm": lgb.__version__, "catboost": cb.__version__}
 
 
 def prove(
@@ -93,8 +111,7 @@ def test_what_a_framework_saved_is_proved_against_it(platform: Platform, tmp_pat
     assert certificate["rows"]["made"] >= 1_000
     assert certificate["rows"]["refused"] == 0
     assert certificate["rung"] in (1, 2, 3)
-    framework = {"xgboost": xgb.__version__, "lightgbm": lgb.__version__}[certificate["original"][0]["name"]]
-    assert certificate["original"][0]["version"] == framework
+    assert certificate["original"][0]["version"] == VERSIONS[certificate["original"][0]["name"]]
     assert {library["name"] for library in certificate["original"]} >= {"numpy", "Python"}
     for output in certificate["outputs"]:
         assert output["values"] >= certificate["rows"]["made"]
