@@ -1,5 +1,7 @@
 //! Writes ONNX files: what importers make of other formats. Field numbers are those of `onnx.proto`.
 
+mod parts;
+
 use modelet_core::{DType, Data, Dim, Tensor};
 use prost::Message;
 
@@ -16,6 +18,8 @@ pub const ML: &str = "ai.onnx.ml";
 pub struct GraphWriter {
     graph: GraphProto,
     metadata: Vec<EntryProto>,
+    /// What was put in of other graphs, in bytes.
+    held_bytes: usize,
 }
 
 /// The value of an attribute.
@@ -50,15 +54,27 @@ impl GraphWriter {
     /// Adds a node of a domain; the standard one is the empty text.
     pub fn node(
         &mut self,
-        (domain, op): (&str, &str),
+        op: (&str, &str),
         inputs: &[&str],
         output: &str,
         attributes: Vec<(&str, Attribute)>,
     ) {
+        self.node_of(op, inputs, &[output], attributes);
+    }
+
+    /// Adds a node with several outputs; its name is that of the first.
+    pub fn node_of(
+        &mut self,
+        (domain, op): (&str, &str),
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: Vec<(&str, Attribute)>,
+    ) {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         self.graph.node.push(NodeProto {
-            input: inputs.iter().map(|&name| name.to_owned()).collect(),
-            output: vec![output.to_owned()],
-            name: Some(output.to_owned()),
+            input: names(inputs),
+            output: names(outputs),
+            name: outputs.first().map(|&name| name.to_owned()),
             op_type: Some(op.to_owned()),
             attribute: attributes.into_iter().map(|(name, value)| attribute(name, value)).collect(),
             domain: (!domain.is_empty()).then(|| domain.to_owned()),

@@ -8,15 +8,28 @@
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
 //! - [`answer`]: from sums to probabilities, labels and numbers
 
+mod adaboost;
 mod answer;
+mod bayes;
 mod boosting;
+mod calibrated;
+mod centres;
+mod compose;
+mod discriminant;
+mod dummy;
 mod fitted;
 mod forest;
 mod histogram;
+mod isotonic;
 mod linear;
+mod outputs;
 mod parts;
 mod scaling;
+mod several;
+mod stacking;
+mod sums;
 mod tree;
+mod voting;
 
 use modelet_core::{DType, Dim, EngineName, Numbers};
 use modelet_model::onnx::write::GraphWriter;
@@ -34,6 +47,11 @@ type Takes = Option<Numbers>;
 /// Writes the nodes that answer for a fitted model.
 type Write = fn(&Fitted, &mut GraphWriter) -> Asked<Takes>;
 
+const DESCENT: &str = "sklearn.linear_model._coordinate_descent";
+const ANGLE: &str = "sklearn.linear_model._least_angle";
+const THRESHOLD: &str = "sklearn.model_selection._classification_threshold";
+const STEPS: &str = "sklearn.linear_model._stochastic_gradient";
+
 /// Module, classes, and who writes them.
 const ESTIMATORS: &[(&str, &[&str], Write)] = &[
     ("sklearn.tree._classes", &["DecisionTreeClassifier", "ExtraTreeClassifier"], forest::tree_classifier),
@@ -45,21 +63,66 @@ const ESTIMATORS: &[(&str, &[&str], Write)] = &[
     (histogram::MODULE, &["HistGradientBoostingClassifier"], histogram::classifier),
     (histogram::MODULE, &["HistGradientBoostingRegressor"], histogram::regressor),
     ("sklearn.linear_model._base", &["LinearRegression"], linear::regressor),
+    ("sklearn.linear_model._bayes", &["ARDRegression", "BayesianRidge"], linear::regressor),
     ("sklearn.linear_model._ridge", &["Ridge", "RidgeCV"], linear::regressor),
     ("sklearn.linear_model._ridge", &["RidgeClassifier", "RidgeClassifierCV"], linear::ridge_classifier),
+    (DESCENT, &["Lasso", "ElasticNet", "LassoCV", "ElasticNetCV"], linear::regressor),
     (
-        "sklearn.linear_model._coordinate_descent",
-        &["Lasso", "ElasticNet", "LassoCV", "ElasticNetCV"],
+        DESCENT,
+        &["MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV"],
+        linear::regressor,
+    ),
+    (ANGLE, &["Lars", "LarsCV", "LassoLars", "LassoLarsCV", "LassoLarsIC"], linear::regressor),
+    (
+        "sklearn.linear_model._omp",
+        &["OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV"],
         linear::regressor,
     ),
     ("sklearn.linear_model._huber", &["HuberRegressor"], linear::regressor),
+    ("sklearn.linear_model._theil_sen", &["TheilSenRegressor"], linear::regressor),
+    ("sklearn.linear_model._quantile", &["QuantileRegressor"], linear::regressor),
     ("sklearn.linear_model._glm.glm", &["PoissonRegressor", "GammaRegressor"], linear::exponential),
+    ("sklearn.linear_model._glm.glm", &["TweedieRegressor"], linear::by_link),
     ("sklearn.linear_model._logistic", &["LogisticRegression", "LogisticRegressionCV"], linear::logistic),
-    ("sklearn.linear_model._stochastic_gradient", &["SGDRegressor"], linear::regressor),
-    ("sklearn.linear_model._stochastic_gradient", &["SGDClassifier"], linear::sgd_classifier),
+    (STEPS, &["SGDRegressor"], linear::regressor),
+    (STEPS, &["SGDClassifier"], linear::sgd_classifier),
+    (STEPS, &["SGDOneClassSVM"], linear::one_class),
+    ("sklearn.linear_model._passive_aggressive", &["PassiveAggressiveRegressor"], linear::regressor),
+    ("sklearn.linear_model._passive_aggressive", &["PassiveAggressiveClassifier"], linear::classifier),
     ("sklearn.linear_model._perceptron", &["Perceptron"], linear::classifier),
     ("sklearn.svm._classes", &["LinearSVC"], linear::classifier),
     ("sklearn.svm._classes", &["LinearSVR"], linear::regressor),
+    ("sklearn.discriminant_analysis", &["LinearDiscriminantAnalysis"], linear::discriminant),
+    ("sklearn.discriminant_analysis", &["QuadraticDiscriminantAnalysis"], discriminant::quadratic),
+    ("sklearn.naive_bayes", &["GaussianNB"], bayes::gaussian),
+    ("sklearn.naive_bayes", &["MultinomialNB"], bayes::multinomial),
+    ("sklearn.naive_bayes", &["ComplementNB"], bayes::complement),
+    ("sklearn.naive_bayes", &["BernoulliNB"], bayes::bernoulli),
+    ("sklearn.dummy", &["DummyClassifier"], dummy::classifier),
+    ("sklearn.dummy", &["DummyRegressor"], dummy::regressor),
+    ("sklearn.ensemble._voting", &["VotingClassifier"], voting::classifier),
+    ("sklearn.ensemble._voting", &["VotingRegressor"], voting::regressor),
+    ("sklearn.ensemble._bagging", &["BaggingClassifier"], voting::bagging_classifier),
+    ("sklearn.ensemble._bagging", &["BaggingRegressor"], voting::bagging_regressor),
+    ("sklearn.ensemble._stacking", &["StackingClassifier"], stacking::classifier),
+    ("sklearn.ensemble._stacking", &["StackingRegressor"], stacking::regressor),
+    ("sklearn.ensemble._weight_boosting", &["AdaBoostClassifier"], adaboost::classifier),
+    ("sklearn.ensemble._weight_boosting", &["AdaBoostRegressor"], adaboost::regressor),
+    ("sklearn.multiclass", &["OneVsRestClassifier"], several::one_against_rest),
+    ("sklearn.multiclass", &["OneVsOneClassifier"], several::one_against_one),
+    ("sklearn.multiclass", &["OutputCodeClassifier"], several::output_code),
+    ("sklearn.multioutput", &["MultiOutputRegressor"], outputs::regressors),
+    ("sklearn.multioutput", &["MultiOutputClassifier"], outputs::classifiers),
+    ("sklearn.multioutput", &["RegressorChain"], outputs::regressor_chain),
+    ("sklearn.multioutput", &["ClassifierChain"], outputs::classifier_chain),
+    ("sklearn.isotonic", &["IsotonicRegression"], isotonic::regressor),
+    ("sklearn.calibration", &["CalibratedClassifierCV"], calibrated::classifier),
+    (THRESHOLD, &["FixedThresholdClassifier"], calibrated::fixed),
+    (THRESHOLD, &["TunedThresholdClassifierCV"], calibrated::tuned),
+    ("sklearn.cluster._kmeans", &["KMeans", "MiniBatchKMeans"], centres::means),
+    ("sklearn.cluster._mean_shift", &["MeanShift"], centres::centres),
+    ("sklearn.cluster._affinity_propagation", &["AffinityPropagation"], centres::centres),
+    ("sklearn.cluster._birch", &["Birch"], centres::parts),
 ];
 
 /// A model that can be written.
@@ -72,25 +135,39 @@ pub(super) struct Imported {
 
 /// Makes a graph of a fitted model; the error says what of it is not known.
 pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
+    let mut graph = GraphWriter::default();
+    let whole = write_whole(object, 0, &mut graph)?;
+    note(&whole.first, whole.takes, &mut graph)?;
+    graph.keep_needed();
+    let origin = format!("scikit-learn {}, {}", whole.first.version, parts::words(object, &whole.parts)?);
+    Ok(Imported { origin, graph })
+}
+
+/// What was written of a model and the steps before it.
+struct Whole<'a> {
+    first: Fitted<'a>,
+    parts: Vec<Item<'a>>,
+    takes: Takes,
+}
+
+/// Writes a model and the steps before it into a graph of their own; `depth` says within how many others it is.
+fn write_whole<'a>(object: &Item<'a>, depth: usize, graph: &mut GraphWriter) -> Asked<Whole<'a>> {
     let parts = parts::of(object)?;
     let (last, steps) = parts.split_last().ok_or("it has no steps")?;
     let write = find(last, ESTIMATORS.iter().map(|(module, names, write)| (*module, *names, *write)))?;
     let first = Fitted::read(&parts[0], INPUT)?;
-    let mut graph = GraphWriter::default();
     graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(first.features)]);
-    let (input, effects) = transform(steps, first.features, &mut graph)?;
-    let fitted = Fitted::read(last, &input)?;
+    let (input, effects) = transform(steps, first.features, graph)?;
+    let fitted = Fitted { depth, ..Fitted::read(last, &input)? };
     if fitted.features != first.features {
         return Err(last.not("a model of as many columns as the step before it makes"));
     }
-    let takes = write(&fitted, &mut graph)?;
+    let takes = write(&fitted, graph)?;
     let takes = takes_all(takes, &effects);
     if takes.is_some_and(|takes| takes.largest.is_nan() || takes.largest <= 0.0) {
         return Err("its steps make numbers larger than float64 can hold".to_owned());
     }
-    note(&first, takes, &mut graph)?;
-    let origin = format!("scikit-learn {}, {}", fitted.version, parts::words(object, &parts)?);
-    Ok(Imported { origin, graph })
+    Ok(Whole { first, parts, takes })
 }
 
 /// What is listed for the class of a part.

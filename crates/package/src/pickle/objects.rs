@@ -81,6 +81,17 @@ impl<'a> Item<'a> {
         self.or_not(class, "an object of a class")
     }
 
+    /// What an import names: a class or a function.
+    pub fn global(&self) -> Asked<ClassName> {
+        let import = match self.value {
+            Value::Global(place) => self.machine.findings.at(place),
+            _ => None,
+        };
+        let name = import
+            .map(|import| ClassName { module: import.module.to_string(), name: import.name.to_string() });
+        self.or_not(name, "the name of a class or a function")
+    }
+
     /// An attribute, or a value of a dict under a text; `None` where there is none of this name.
     pub fn find(&self, name: &str) -> Asked<Option<Self>> {
         let heap = &self.machine.heap;
