@@ -1,5 +1,7 @@
 //! Writes ONNX files: what importers make of other formats. Field numbers are those of `onnx.proto`.
 
+use std::collections::HashMap;
+
 use modelet_core::{DType, Data, Dim, Tensor};
 use prost::Message;
 
@@ -16,6 +18,8 @@ pub const ML: &str = "ai.onnx.ml";
 pub struct GraphWriter {
     graph: GraphProto,
     metadata: Vec<EntryProto>,
+    /// What inputs are called within the graph, and by clients.
+    columns: Vec<(String, String)>,
 }
 
 /// The value of an attribute.
@@ -27,6 +31,8 @@ pub enum Attribute {
     Text(&'static str),
     /// A list of numbers.
     Ints(Vec<i64>),
+    /// A list of texts.
+    Texts(Vec<String>),
     /// A tensor.
     Tensor(Tensor),
 }
@@ -35,6 +41,12 @@ impl GraphWriter {
     /// Adds an input of the graph.
     pub fn input(&mut self, name: &str, dtype: DType, shape: &[Dim]) {
         self.graph.input.push(value_info(name, dtype, shape));
+    }
+
+    /// Adds an input that clients call by a name of their own, which may be any: within the graph it is `reference`.
+    pub fn column(&mut self, reference: &str, name: &str, dtype: DType) {
+        self.input(reference, dtype, &[Dim::Named("rows".to_owned()), Dim::Fixed(1)]);
+        self.columns.push((reference.to_owned(), name.to_owned()));
     }
 
     /// Adds an output of the graph.
@@ -71,7 +83,8 @@ impl GraphWriter {
     }
 
     /// The file. The same graph gives the same bytes.
-    pub fn into_file(self) -> Vec<u8> {
+    pub fn into_file(mut self) -> Vec<u8> {
+        self.graph.call_columns(&self.columns);
         let opset = |(domain, version): &(&str, i64)| OpsetProto {
             domain: Some((*domain).to_owned()),
             version: Some(*version),
@@ -87,6 +100,26 @@ impl GraphWriter {
     }
 }
 
+impl GraphProto {
+    /// Gives inputs the names that clients use; what within the graph is called so gets another one.
+    fn call_columns(&mut self, columns: &[(String, String)]) {
+        let mut renamed: HashMap<&str, String> = HashMap::new();
+        for (reference, name) in columns {
+            renamed.insert(name, format!("{name} of the graph"));
+            renamed.insert(reference, name.clone());
+        }
+        let rename = |name: &mut String| {
+            if let Some(new) = renamed.get(name.as_str()) {
+                name.clone_from(new);
+            }
+        };
+        let nodes = self.node.iter_mut();
+        nodes.flat_map(|node| node.input.iter_mut().chain(&mut node.output)).for_each(rename);
+        self.initializer.iter_mut().filter_map(|tensor| tensor.name.as_mut()).for_each(rename);
+        self.input.iter_mut().filter_map(|input| input.name.as_mut()).for_each(rename);
+    }
+}
+
 fn attribute(name: &str, value: Attribute) -> AttributeProto {
     let named = AttributeProto { name: Some(name.to_owned()), ..AttributeProto::default() };
     // The numbers are those of `AttributeProto.AttributeType`.
@@ -97,6 +130,11 @@ fn attribute(name: &str, value: Attribute) -> AttributeProto {
             AttributeProto { t: Some(tensor_proto(None, &tensor)), r#type: Some(4), ..named }
         }
         Attribute::Ints(ints) => AttributeProto { ints, r#type: Some(7), ..named },
+        Attribute::Texts(texts) => AttributeProto {
+            strings: texts.into_iter().map(String::into_bytes).collect(),
+            r#type: Some(8),
+            ..named
+        },
     }
 }
 
@@ -210,6 +248,8 @@ struct AttributeProto {
     t: Option<TensorProto>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    strings: Vec<Vec<u8>>,
     #[prost(int32, optional, tag = "20")]
     r#type: Option<i32>,
 }

@@ -3,31 +3,37 @@
 //! is refused with its name.
 //!
 //! - [`fitted`]: what all have in common: version, columns, classes
-//! - [`parts`]: the steps of a pipeline; [`scaling`]: those that change columns
+//! - [`parts`]: the steps of a pipeline; [`mod@steps`]: the list of those that change columns
+//! - [`frame`]: the columns that come in; [`table`]: those that flow from step to step
+//! - [`scaling`], [`imputer`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
+//! - [`compose`]: steps side by side
 //! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
 //! - [`answer`]: from sums to probabilities, labels and numbers
 
 mod answer;
 mod boosting;
+mod categories;
+mod compose;
+mod encoders;
 mod fitted;
 mod forest;
+mod frame;
 mod histogram;
+mod imputer;
 mod linear;
 mod parts;
 mod scaling;
+mod steps;
+mod table;
 mod tree;
 
-use modelet_core::{DType, Dim, EngineName, Numbers};
+use modelet_core::Numbers;
 use modelet_model::onnx::write::GraphWriter;
-use modelet_model::onnx::{COLUMNS_KEY, ENGINE_KEY, NUMBERS_KEY};
 
 use crate::pickle::{Asked, Item};
 use fitted::Fitted;
-use scaling::Effect;
-
-/// The input: one row of numbers for each prediction, float64, as scikit-learn sees what a client sends.
-const INPUT: &str = "X";
+use frame::Frame;
 
 /// Which numbers scikit-learn takes, where not all: it refuses to answer for others.
 type Takes = Option<Numbers>;
@@ -74,76 +80,34 @@ pub(super) struct Imported {
 pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
     let parts = parts::of(object)?;
     let (last, steps) = parts.split_last().ok_or("it has no steps")?;
-    let write = find(last, ESTIMATORS.iter().map(|(module, names, write)| (*module, *names, *write)))?;
-    let first = Fitted::read(&parts[0], INPUT)?;
-    let mut graph = GraphWriter::default();
-    graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(first.features)]);
-    let (input, effects) = transform(steps, first.features, &mut graph)?;
+    let write = find(last, ESTIMATORS)?;
+    let first = Fitted::read(&parts[0], "")?;
+    // Once to see what its columns are of, and once to write it.
+    let mut sketch = Frame::new(first.features, first.names()?);
+    let table = sketch.table()?;
+    steps::all(steps, &table, &mut sketch)?.numbers(&mut sketch)?;
+    let mut frame = sketch.again();
+    let table = frame.table()?;
+    let table = steps::all(steps, &table, &mut frame)?;
+    let input = table.numbers(&mut frame)?;
     let fitted = Fitted::read(last, &input)?;
-    if fitted.features != first.features {
+    if fitted.features != table.width() {
         return Err(last.not("a model of as many columns as the step before it makes"));
     }
-    let takes = write(&fitted, &mut graph)?;
-    let takes = takes_all(takes, &effects);
-    if takes.is_some_and(|takes| takes.largest.is_nan() || takes.largest <= 0.0) {
-        return Err("its steps make numbers larger than float64 can hold".to_owned());
+    if let Some(takes) = write(&fitted, &mut frame.graph)? {
+        table.takes(takes.missing, takes.largest, &mut frame)?;
     }
-    note(&first, takes, &mut graph)?;
     let origin = format!("scikit-learn {}, {}", fitted.version, parts::words(object, &parts)?);
-    Ok(Imported { origin, graph })
+    Ok(Imported { origin, graph: frame.finish()? })
 }
 
 /// What is listed for the class of a part.
-fn find<'a, T>(part: &Item, mut list: impl Iterator<Item = (&'a str, &'a [&'a str], T)>) -> Asked<T> {
+fn find<T: Copy>(part: &Item, list: &[(&str, &[&str], T)]) -> Asked<T> {
     let class = part.class()?;
-    let found = list.find(|(module, names, _)| *module == class.module && names.contains(&&*class.name));
+    let found =
+        list.iter().find(|(module, names, _)| *module == class.module && names.contains(&&*class.name));
     match found {
-        Some((.., known)) => Ok(known),
+        Some((.., known)) => Ok(*known),
         None => Err(format!("{}: importing it is not built yet", class.name)),
     }
-}
-
-/// Writes the steps before the model; returns the tensor that they make, and what they do to numbers.
-fn transform(steps: &[Item], features: usize, graph: &mut GraphWriter) -> Asked<(String, Vec<Effect>)> {
-    let (mut last, mut effects) = (INPUT.to_owned(), Vec::new());
-    for (number, step) in steps.iter().enumerate() {
-        let known =
-            scaling::STEPS.iter().map(|(module, name, write)| (*module, std::slice::from_ref(name), *write));
-        let write = find(step, known)?;
-        let fitted = Fitted::read(step, &last)?;
-        if fitted.features != features {
-            return Err(step.not("a step of as many columns as the one before it makes"));
-        }
-        let next = format!("step{number}");
-        effects.push(write(&fitted, graph, &last, &next)?);
-        last = next;
-    }
-    Ok((last, effects))
-}
-
-/// What the whole takes: steps before the model refuse what is not finite, and let what is missing pass or fill it in. Numbers
-/// are kept so small that no step makes one of them that the model refuses.
-fn takes_all(model: Takes, steps: &[Effect]) -> Takes {
-    if steps.is_empty() {
-        return model;
-    }
-    let model = model.unwrap_or(Numbers { missing: true, largest: f64::MAX });
-    let before = |largest: f64, step: &Effect| ((largest - step.shift) / step.stretch).min(f64::MAX);
-    Some(Numbers {
-        missing: model.missing || steps.iter().any(|step| step.fills),
-        largest: steps.iter().rev().fold(model.largest, before),
-    })
-}
-
-/// Notes what the platform has to know: the names and limits of columns, and the engine that rounds as scikit-learn does.
-fn note(first: &Fitted, takes: Takes, graph: &mut GraphWriter) -> Asked<()> {
-    // Plain texts and data, which always become JSON.
-    if let Some(names) = first.names()? {
-        graph.metadata(COLUMNS_KEY, &serde_json::to_string(&names).unwrap_or_default());
-    }
-    graph.metadata(ENGINE_KEY, EngineName::Tabular.as_str());
-    if let Some(takes) = takes {
-        graph.metadata(NUMBERS_KEY, &serde_json::to_string(&takes).unwrap_or_default());
-    }
-    Ok(())
 }
