@@ -65,6 +65,18 @@ OTHERS = {
     "OneVsOneClassifier": [{"estimator": svm.LinearSVC()}, {"estimator": TREE}],
     "OneVsRestClassifier": [{"estimator": svm.LinearSVC()}, {"estimator": TREE}],
     "OutputCodeClassifier": [{"estimator": TREE}, {"estimator": svm.LinearSVC(), "code_size": 4}],
+    "KernelRidge": [{"kernel": "rbf"}, {"kernel": "poly", "gamma": 0.1}, {"kernel": "sigmoid", "gamma": 0.01}],
+    "MLPClassifier": [{"activation": "tanh"}, {"activation": "logistic", "hidden_layer_sizes": (8, 5)}],
+    "MLPRegressor": [{"activation": "identity", "hidden_layer_sizes": ()}],
+    "NuSVR": [{"kernel": "linear"}],
+    "OneClassSVM": [{"nu": 0.2, "kernel": "poly"}],
+    "SVC": [
+        {"kernel": "poly"},
+        {"kernel": "poly", "degree": 5, "coef0": 0.5, "decision_function_shape": "ovo"},
+        {"kernel": "sigmoid", "gamma": 0.01},
+        {"kernel": "linear", "break_ties": True},
+    ],
+    "SVR": [{"kernel": "poly", "degree": 2}, {"kernel": "sigmoid", "gamma": 0.01}],
     "SGDClassifier": [{"loss": "modified_huber"}, {"loss": "log_loss"}],
     "StackingClassifier": [
         {"passthrough": True},

@@ -2,6 +2,8 @@
 
 mod parts;
 
+use std::collections::HashMap;
+
 use modelet_core::{DType, Data, Dim, Tensor};
 use prost::Message;
 
@@ -13,6 +15,10 @@ const OPSETS: &[(&str, i64)] = &[("", 18), (ML, 5)];
 /// The domain of classical models.
 pub const ML: &str = "ai.onnx.ml";
 
+/// The domain of operators that ONNX Runtime has beside the standard, and the version of them.
+pub const MORE: &str = "com.microsoft";
+const MORE_VERSION: i64 = 1;
+
 /// A graph that is being written. Names are the caller's; nothing is checked but that types can be written.
 #[derive(Debug, Default)]
 pub struct GraphWriter {
@@ -20,6 +26,8 @@ pub struct GraphWriter {
     metadata: Vec<EntryProto>,
     /// What was put in of other graphs, in bytes.
     held_bytes: usize,
+    /// What inputs are called within the graph, and by clients.
+    columns: Vec<(String, String)>,
 }
 
 /// The value of an attribute.
@@ -31,6 +39,8 @@ pub enum Attribute {
     Text(&'static str),
     /// A list of numbers.
     Ints(Vec<i64>),
+    /// A list of texts.
+    Texts(Vec<String>),
     /// A tensor.
     Tensor(Tensor),
 }
@@ -39,6 +49,12 @@ impl GraphWriter {
     /// Adds an input of the graph.
     pub fn input(&mut self, name: &str, dtype: DType, shape: &[Dim]) {
         self.graph.input.push(value_info(name, dtype, shape));
+    }
+
+    /// Adds an input that clients call by a name of their own, which may be any: within the graph it is `reference`.
+    pub fn column(&mut self, reference: &str, name: &str, dtype: DType) {
+        self.input(reference, dtype, &[Dim::Named("rows".to_owned()), Dim::Fixed(1)]);
+        self.columns.push((reference.to_owned(), name.to_owned()));
     }
 
     /// Adds an output of the graph.
@@ -87,7 +103,11 @@ impl GraphWriter {
     }
 
     /// The file. The same graph gives the same bytes.
-    pub fn into_file(self) -> Vec<u8> {
+    pub fn into_file(mut self) -> Vec<u8> {
+        self.graph.call_columns(&self.columns);
+        let nodes = &self.graph.node;
+        let has_more = nodes.iter().any(|node| node.domain.as_deref() == Some(MORE));
+        let more = has_more.then_some((MORE, MORE_VERSION));
         let opset = |(domain, version): &(&str, i64)| OpsetProto {
             domain: Some((*domain).to_owned()),
             version: Some(*version),
@@ -96,10 +116,30 @@ impl GraphWriter {
             ir_version: Some(IR_VERSION),
             producer_name: Some("modelet".to_owned()),
             graph: Some(GraphProto { name: Some("model".to_owned()), ..self.graph }),
-            opset_import: OPSETS.iter().map(opset).collect(),
+            opset_import: OPSETS.iter().chain(&more).map(opset).collect(),
             metadata_props: self.metadata,
         };
         model.encode_to_vec()
+    }
+}
+
+impl GraphProto {
+    /// Gives inputs the names that clients use; what within the graph is called so gets another one.
+    fn call_columns(&mut self, columns: &[(String, String)]) {
+        let mut renamed: HashMap<&str, String> = HashMap::new();
+        for (reference, name) in columns {
+            renamed.insert(name, format!("{name} of the graph"));
+            renamed.insert(reference, name.clone());
+        }
+        let rename = |name: &mut String| {
+            if let Some(new) = renamed.get(name.as_str()) {
+                name.clone_from(new);
+            }
+        };
+        let nodes = self.node.iter_mut();
+        nodes.flat_map(|node| node.input.iter_mut().chain(&mut node.output)).for_each(rename);
+        self.initializer.iter_mut().filter_map(|tensor| tensor.name.as_mut()).for_each(rename);
+        self.input.iter_mut().filter_map(|input| input.name.as_mut()).for_each(rename);
     }
 }
 
@@ -113,6 +153,11 @@ fn attribute(name: &str, value: Attribute) -> AttributeProto {
             AttributeProto { t: Some(tensor_proto(None, &tensor)), r#type: Some(4), ..named }
         }
         Attribute::Ints(ints) => AttributeProto { ints, r#type: Some(7), ..named },
+        Attribute::Texts(texts) => AttributeProto {
+            strings: texts.into_iter().map(String::into_bytes).collect(),
+            r#type: Some(8),
+            ..named
+        },
     }
 }
 
@@ -226,6 +271,8 @@ struct AttributeProto {
     t: Option<TensorProto>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    strings: Vec<Vec<u8>>,
     #[prost(int32, optional, tag = "20")]
     r#type: Option<i32>,
 }

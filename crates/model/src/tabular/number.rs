@@ -85,6 +85,7 @@ pub(super) trait Float: Number {
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
     fn tanh(self) -> Self;
+    fn pow(self, exponent: Self) -> Self;
     fn floor(self) -> Self;
     fn ceil(self) -> Self;
     /// The next smaller number; NaN below the smallest.
@@ -142,6 +143,9 @@ macro_rules! float {
             }
             fn tanh(self) -> Self {
                 $ty::tanh(self)
+            }
+            fn pow(self, exponent: Self) -> Self {
+                $ty::powf(self, exponent)
             }
             fn floor(self) -> Self {
                 $ty::floor(self)

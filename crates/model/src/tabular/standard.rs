@@ -25,6 +25,7 @@ pub(super) const OPERATORS: &[Entry] = &[
     ("Max", 8, arithmetic::max),
     ("Min", 8, arithmetic::min),
     ("Sum", 8, arithmetic::sum),
+    ("Pow", 7, arithmetic::pow),
     ("Cast", 6, cast::compile),
     ("Constant", 1, constants::constant),
     ("ConstantOfShape", 9, constants::constant_of_shape),

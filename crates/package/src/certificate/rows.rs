@@ -199,6 +199,7 @@ mod tests {
             columns: None,
             categories: categories.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect()),
             numbers: None,
+            rules: vec![],
         }
     }
 

@@ -3,7 +3,10 @@
 //! is refused with its name.
 //!
 //! - [`fitted`]: what all have in common: version, columns, classes
-//! - [`parts`]: the steps of a pipeline; [`scaling`]: those that change columns
+//! - [`parts`]: the steps of a pipeline; [`mod@steps`]: the list of those that change columns
+//! - [`frame`]: the columns that come in; [`table`]: those that flow from step to step
+//! - [`scaling`], [`imputer`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
+//! - [`compose`]: steps side by side
 //! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
 //! - [`answer`]: from sums to probabilities, labels and numbers
@@ -13,34 +16,42 @@ mod answer;
 mod bayes;
 mod boosting;
 mod calibrated;
+mod categories;
 mod centres;
 mod compose;
 mod discriminant;
 mod dummy;
+mod encoders;
 mod fitted;
 mod forest;
+mod frame;
 mod histogram;
+mod imputer;
+mod inner;
+mod isolation;
 mod isotonic;
+mod kernels;
 mod linear;
+mod mixture;
+mod neural;
 mod outputs;
 mod parts;
 mod scaling;
 mod several;
 mod stacking;
+mod steps;
 mod sums;
+mod table;
 mod tree;
+mod vectors;
 mod voting;
 
-use modelet_core::{DType, Dim, EngineName, Numbers};
+use modelet_core::Numbers;
 use modelet_model::onnx::write::GraphWriter;
-use modelet_model::onnx::{COLUMNS_KEY, ENGINE_KEY, NUMBERS_KEY};
 
 use crate::pickle::{Asked, Item};
 use fitted::Fitted;
-use scaling::Effect;
-
-/// The input: one row of numbers for each prediction, float64, as scikit-learn sees what a client sends.
-const INPUT: &str = "X";
+use frame::Frame;
 
 /// Which numbers scikit-learn takes, where not all: it refuses to answer for others.
 type Takes = Option<Numbers>;
@@ -119,6 +130,17 @@ const ESTIMATORS: &[(&str, &[&str], Write)] = &[
     ("sklearn.calibration", &["CalibratedClassifierCV"], calibrated::classifier),
     (THRESHOLD, &["FixedThresholdClassifier"], calibrated::fixed),
     (THRESHOLD, &["TunedThresholdClassifierCV"], calibrated::tuned),
+    ("sklearn.cross_decomposition._pls", &["PLSRegression", "PLSCanonical", "CCA"], linear::partial),
+    ("sklearn.neural_network._multilayer_perceptron", &["MLPClassifier"], neural::classifier),
+    ("sklearn.neural_network._multilayer_perceptron", &["MLPRegressor"], neural::regressor),
+    ("sklearn.svm._classes", &["SVC", "NuSVC"], vectors::classifier),
+    ("sklearn.svm._classes", &["SVR", "NuSVR"], vectors::regressor),
+    ("sklearn.svm._classes", &["OneClassSVM"], vectors::one_class),
+    ("sklearn.kernel_ridge", &["KernelRidge"], vectors::ridge),
+    ("sklearn.mixture._gaussian_mixture", &["GaussianMixture"], mixture::gaussian),
+    ("sklearn.mixture._bayesian_mixture", &["BayesianGaussianMixture"], mixture::bayesian),
+    ("sklearn.ensemble._iforest", &["IsolationForest"], isolation::forest),
+    ("sklearn.covariance._elliptic_envelope", &["EllipticEnvelope"], isolation::envelope),
     ("sklearn.cluster._kmeans", &["KMeans", "MiniBatchKMeans"], centres::means),
     ("sklearn.cluster._mean_shift", &["MeanShift"], centres::centres),
     ("sklearn.cluster._affinity_propagation", &["AffinityPropagation"], centres::centres),
@@ -135,11 +157,10 @@ pub(super) struct Imported {
 
 /// Makes a graph of a fitted model; the error says what of it is not known.
 pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
-    let mut graph = GraphWriter::default();
-    let whole = write_whole(object, 0, &mut graph)?;
-    note(&whole.first, whole.takes, &mut graph)?;
-    graph.keep_needed();
+    let whole = write(object, 0)?;
     let origin = format!("scikit-learn {}, {}", whole.first.version, parts::words(object, &whole.parts)?);
+    let mut graph = whole.frame.finish()?;
+    graph.keep_needed();
     Ok(Imported { origin, graph })
 }
 
@@ -147,80 +168,40 @@ pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
 struct Whole<'a> {
     first: Fitted<'a>,
     parts: Vec<Item<'a>>,
-    takes: Takes,
+    frame: Frame,
 }
 
-/// Writes a model and the steps before it into a graph of their own; `depth` says within how many others it is.
-fn write_whole<'a>(object: &Item<'a>, depth: usize, graph: &mut GraphWriter) -> Asked<Whole<'a>> {
+/// Writes a model and the steps before it; `depth` says within how many others it is.
+fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
     let parts = parts::of(object)?;
     let (last, steps) = parts.split_last().ok_or("it has no steps")?;
-    let write = find(last, ESTIMATORS.iter().map(|(module, names, write)| (*module, *names, *write)))?;
-    let first = Fitted::read(&parts[0], INPUT)?;
-    graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(first.features)]);
-    let (input, effects) = transform(steps, first.features, graph)?;
+    let write = find(last, ESTIMATORS)?;
+    let first = Fitted::read(&parts[0], "")?;
+    // Once to see what its columns are of, and once to write it.
+    let mut sketch = Frame::new(first.features, first.names()?);
+    let table = sketch.table()?;
+    steps::all(steps, &table, &mut sketch)?.numbers(&mut sketch)?;
+    let mut frame = sketch.again();
+    let table = frame.table()?;
+    let table = steps::all(steps, &table, &mut frame)?;
+    let input = table.numbers(&mut frame)?;
     let fitted = Fitted { depth, ..Fitted::read(last, &input)? };
-    if fitted.features != first.features {
+    if fitted.features != table.width() {
         return Err(last.not("a model of as many columns as the step before it makes"));
     }
-    let takes = write(&fitted, graph)?;
-    let takes = takes_all(takes, &effects);
-    if takes.is_some_and(|takes| takes.largest.is_nan() || takes.largest <= 0.0) {
-        return Err("its steps make numbers larger than float64 can hold".to_owned());
+    if let Some(takes) = write(&fitted, &mut frame.graph)? {
+        table.takes(takes.missing, takes.largest, &mut frame)?;
     }
-    Ok(Whole { first, parts, takes })
+    Ok(Whole { first, parts, frame })
 }
 
 /// What is listed for the class of a part.
-fn find<'a, T>(part: &Item, mut list: impl Iterator<Item = (&'a str, &'a [&'a str], T)>) -> Asked<T> {
+fn find<T: Copy>(part: &Item, list: &[(&str, &[&str], T)]) -> Asked<T> {
     let class = part.class()?;
-    let found = list.find(|(module, names, _)| *module == class.module && names.contains(&&*class.name));
+    let found =
+        list.iter().find(|(module, names, _)| *module == class.module && names.contains(&&*class.name));
     match found {
-        Some((.., known)) => Ok(known),
+        Some((.., known)) => Ok(*known),
         None => Err(format!("{}: importing it is not built yet", class.name)),
     }
-}
-
-/// Writes the steps before the model; returns the tensor that they make, and what they do to numbers.
-fn transform(steps: &[Item], features: usize, graph: &mut GraphWriter) -> Asked<(String, Vec<Effect>)> {
-    let (mut last, mut effects) = (INPUT.to_owned(), Vec::new());
-    for (number, step) in steps.iter().enumerate() {
-        let known =
-            scaling::STEPS.iter().map(|(module, name, write)| (*module, std::slice::from_ref(name), *write));
-        let write = find(step, known)?;
-        let fitted = Fitted::read(step, &last)?;
-        if fitted.features != features {
-            return Err(step.not("a step of as many columns as the one before it makes"));
-        }
-        let next = format!("step{number}");
-        effects.push(write(&fitted, graph, &last, &next)?);
-        last = next;
-    }
-    Ok((last, effects))
-}
-
-/// What the whole takes: steps before the model refuse what is not finite, and let what is missing pass or fill it in. Numbers
-/// are kept so small that no step makes one of them that the model refuses.
-fn takes_all(model: Takes, steps: &[Effect]) -> Takes {
-    if steps.is_empty() {
-        return model;
-    }
-    let model = model.unwrap_or(Numbers { missing: true, largest: f64::MAX });
-    let before = |largest: f64, step: &Effect| ((largest - step.shift) / step.stretch).min(f64::MAX);
-    Some(Numbers {
-        missing: model.missing || steps.iter().any(|step| step.fills),
-        largest: steps.iter().rev().fold(model.largest, before),
-    })
-}
-
-/// Notes what the platform has to know: the names and limits of columns, and the engine that rounds as scikit-learn does.
-fn note(first: &Fitted, takes: Takes, graph: &mut GraphWriter) -> Asked<()> {
-    // Plain texts and data, which always become JSON.
-    if let Some(names) = first.names()? {
-        graph.metadata(COLUMNS_KEY, &serde_json::to_string(&names).unwrap_or_default());
-    }
-    graph.metadata(ENGINE_KEY, EngineName::Tabular.as_str());
-    if let Some(takes) = takes {
-        graph.metadata(NUMBERS_KEY, &serde_json::to_string(&takes).unwrap_or_default());
-    }
-    Ok(())
 }

@@ -221,7 +221,7 @@ impl<'a> Array<'a> {
     }
 
     /// Its texts in C order, where the array itself has them.
-    pub(super) fn texts(&self) -> Option<Vec<String>> {
+    pub fn texts(&self) -> Option<Vec<String>> {
         let Content::Raw { layout, bytes, places } = &self.content else { return None };
         if layout.kind != Kind::Text {
             return None;

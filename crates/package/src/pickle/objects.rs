@@ -81,17 +81,6 @@ impl<'a> Item<'a> {
         self.or_not(class, "an object of a class")
     }
 
-    /// What an import names: a class or a function.
-    pub fn global(&self) -> Asked<ClassName> {
-        let import = match self.value {
-            Value::Global(place) => self.machine.findings.at(place),
-            _ => None,
-        };
-        let name = import
-            .map(|import| ClassName { module: import.module.to_string(), name: import.name.to_string() });
-        self.or_not(name, "the name of a class or a function")
-    }
-
     /// An attribute, or a value of a dict under a text; `None` where there is none of this name.
     pub fn find(&self, name: &str) -> Asked<Option<Self>> {
         let heap = &self.machine.heap;
@@ -183,6 +172,16 @@ impl<'a> Item<'a> {
     /// A text.
     pub fn text(&self) -> Asked<&'a str> {
         self.or_not(self.machine.heap.as_text(self.value), "a text")
+    }
+
+    /// The name of a class or a function that stands there itself: `numpy.float64`.
+    pub fn named(&self) -> Asked<String> {
+        let import = match self.value {
+            Value::Global(place) => self.machine.findings.at(place),
+            _ => None,
+        };
+        let name = import.map(|import| format!("{}.{}", import.module, import.name));
+        self.or_not(name, "a class or a function by its name")
     }
 
     /// An array.

@@ -5,8 +5,8 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::Takes;
 use super::answer::Answer;
-use super::compose::{Inner, finite, takes_of, write_all};
 use super::fitted::Fitted;
+use super::inner::{Inner, finite, takes_of, write_all};
 use super::sums::numpy_sum;
 use crate::importer::classes::PROBABILITIES;
 use crate::pickle::Asked;
@@ -56,7 +56,7 @@ fn answer(graph: &mut GraphWriter, count: usize) {
         graph.apply("Sub", &["second_score", "first_score"], "decision");
         graph.is_above("decision", 0.0, "index");
         graph.apply("Neg", &["decision"], "opposite");
-        let (one, other) = (graph.column("opposite"), graph.column("decision"));
+        let (one, other) = (graph.as_column("opposite"), graph.as_column("decision"));
         graph.beside(&[&one, &other], "both");
         graph.scalar("two", 2.0);
         graph.apply("Div", &["both", "two"], "halves");
@@ -73,7 +73,7 @@ fn answer(graph: &mut GraphWriter, count: usize) {
 /// One number for the class that is chosen, another one for the others.
 fn by_choice(graph: &mut GraphWriter, index: &str, (chosen, other): (f64, f64), classes: usize, to: &str) {
     let name = |what: &str| format!("{to}_{what}");
-    let column = graph.column(index);
+    let column = graph.as_column(index);
     graph.constant(&name("all"), &Tensor::vector((0..classes as i64).collect::<Vec<_>>()));
     graph.scalar(&name("chosen"), chosen);
     graph.scalar(&name("other"), other);

@@ -49,6 +49,8 @@ pub(super) trait Answer {
     fn decision_of_scores(&mut self, from: &str, classes: usize);
     /// `label`, which is 1 where a number is at least 0 and else -1, and the numbers as `decision`: of a column of a table.
     fn inside(&mut self, from: &str);
+    /// … which is 1 only where it is above 0.
+    fn outside_at_zero(&mut self, from: &str);
     /// The answer of a classifier of which the index is there: its label, and its probabilities where it has some, or else what
     /// `decision_function` says, so many numbers.
     fn classify(&mut self, classes: Classes, decisions: usize);
@@ -63,7 +65,7 @@ pub(super) trait Answer {
     /// A constant with one row as often as there are rows.
     fn repeated(&mut self, constant: &str, width: usize, input: &str, to: &str);
     /// A vector as a table of one column; returns its name.
-    fn column(&mut self, from: &str) -> String;
+    fn as_column(&mut self, from: &str) -> String;
     /// Tables side by side.
     fn beside(&mut self, tables: &[&str], to: &str);
     /// Some columns of a table.
@@ -190,15 +192,11 @@ impl Answer for GraphWriter {
     }
 
     fn inside(&mut self, from: &str) {
-        self.pick(from, 0, "decision");
-        self.scalar("border", 0.0);
-        self.constant("is_inside", &Tensor::vector(vec![1_i64]));
-        self.constant("is_outside", &Tensor::vector(vec![-1_i64]));
-        self.apply("GreaterOrEqual", &["decision", "border"], "are_inside");
-        self.apply("Where", &["are_inside", "is_inside", "is_outside"], LABEL);
-        let rows = [Dim::Named("rows".to_owned())];
-        self.output(LABEL, DType::I64, &rows);
-        self.output("decision", DType::F64, &rows);
+        tell(self, from, "GreaterOrEqual");
+    }
+
+    fn outside_at_zero(&mut self, from: &str) {
+        tell(self, from, "Greater");
     }
 
     fn classify(&mut self, classes: Classes, decisions: usize) {
@@ -215,7 +213,7 @@ impl Answer for GraphWriter {
     }
 
     fn one_hot(&mut self, index: &str, width: usize, to: &str) {
-        let (column, all, are) = (self.column(index), format!("{to}_all"), format!("{to}_are"));
+        let (column, all, are) = (self.as_column(index), format!("{to}_all"), format!("{to}_are"));
         self.constant(&all, &Tensor::vector((0..width as i64).collect::<Vec<_>>()));
         self.apply("Equal", &[&column, &all], &are);
         self.as_numbers(&are, to);
@@ -253,7 +251,7 @@ impl Answer for GraphWriter {
         self.apply("Expand", &[constant, "table_shape"], to);
     }
 
-    fn column(&mut self, from: &str) -> String {
+    fn as_column(&mut self, from: &str) -> String {
         let (to, axis) = (format!("{from}_column"), format!("{from}_columns_axis"));
         self.constant(&axis, &Tensor::vector(vec![1_i64]));
         self.apply("Unsqueeze", &[from, &axis], &to);
@@ -287,6 +285,19 @@ impl Answer for GraphWriter {
     fn apply(&mut self, op: &str, inputs: &[&str], to: &str) {
         self.node(("", op), inputs, to, vec![]);
     }
+}
+
+/// Writes what is inside and what is not, by a comparison with 0.
+fn tell(graph: &mut GraphWriter, from: &str, comparison: &str) {
+    graph.pick(from, 0, "decision");
+    graph.scalar("border", 0.0);
+    graph.constant("is_inside", &Tensor::vector(vec![1_i64]));
+    graph.constant("is_outside", &Tensor::vector(vec![-1_i64]));
+    graph.apply(comparison, &["decision", "border"], "are_inside");
+    graph.apply("Where", &["are_inside", "is_inside", "is_outside"], LABEL);
+    let rows = [Dim::Named("rows".to_owned())];
+    graph.output(LABEL, DType::I64, &rows);
+    graph.output("decision", DType::F64, &rows);
 }
 
 /// A matrix, row by row, with rows and columns exchanged; `columns` is how many it had.

@@ -5,8 +5,8 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::Takes;
 use super::answer::{Answer, DOUBLE, turned};
-use super::compose::LIMITED;
 use super::fitted::Fitted;
+use super::inner::LIMITED;
 use super::linear::FINITE;
 use super::sums::numpy_sum;
 use crate::pickle::Asked;

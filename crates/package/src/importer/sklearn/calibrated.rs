@@ -5,8 +5,8 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::Takes;
 use super::answer::{Answer, INT64};
-use super::compose::{Inner, takes_of};
 use super::fitted::Fitted;
+use super::inner::{Inner, takes_of};
 use super::isotonic::interpolated;
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::{Asked, Item};
@@ -54,7 +54,7 @@ fn calibrated(item: &Item, model: &Inner, classes: &Classes, graph: &mut GraphWr
     }
     let name = |what: &str| format!("{to}_{what}");
     let table = match (model.find("decision"), count) {
-        (Some(decision), 2) => graph.column(&decision),
+        (Some(decision), 2) => graph.as_column(&decision),
         (Some(decision), _) => decision,
         (None, 2) => {
             graph.columns(&model.get(PROBABILITIES)?, &[1], &name("said"));
@@ -130,12 +130,12 @@ pub(super) fn fixed(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
 /// … whose threshold was chosen so that a score was best.
 pub(super) fn tuned(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let scorer = fitted.item.get("_curve_scorer")?;
-    let score = scorer.get("_score_func")?.global()?;
+    let score = scorer.get("_score_func")?.named()?;
     // Others have a class that they count as positive.
-    if !matches!(&*score.name, "balanced_accuracy_score" | "accuracy_score")
+    if !score.ends_with(".balanced_accuracy_score") && !score.ends_with(".accuracy_score")
         || !scorer.get("_kwargs")?.keys()?.is_empty()
     {
-        return Err(format!("its scoring {}: importing it is not built yet", score.name));
+        return Err(format!("its scoring {}: importing it is not built yet", score));
     }
     let threshold = fitted.item.get("best_threshold_")?.number()?;
     thresholded(fitted, graph, Some(threshold))

@@ -5,8 +5,8 @@ use modelet_model::onnx::write::GraphWriter;
 
 use super::Takes;
 use super::answer::{Answer, turned};
-use super::compose::LIMITED;
 use super::fitted::Fitted;
+use super::inner::LIMITED;
 use crate::pickle::{Asked, Item};
 
 /// KMeans and its like: `argmin(|c|² - 2 x·c)`, the first of equal ones.

@@ -5,8 +5,8 @@ use modelet_model::onnx::write::GraphWriter;
 
 use super::Takes;
 use super::answer::Answer;
-use super::compose::LIMITED;
 use super::fitted::Fitted;
+use super::inner::LIMITED;
 use super::sums::numpy_sum;
 use crate::importer::classes::PROBABILITIES;
 use crate::pickle::Asked;

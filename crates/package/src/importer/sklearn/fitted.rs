@@ -49,6 +49,17 @@ impl<'a> Fitted<'a> {
         Ok(Self { item: item.clone(), version, features, input: input.to_owned(), depth: 0 })
     }
 
+    /// Reads a step, which may not say of itself how many columns it takes.
+    pub(super) fn read_step(item: &Item<'a>, width: usize) -> Asked<Self> {
+        match item.find("n_features_in_")? {
+            Some(_) => Self::read(item, ""),
+            None => {
+                let version = Version::parse(item.get("_sklearn_version")?.text()?)?;
+                Ok(Self { item: item.clone(), version, features: width, input: String::new(), depth: 0 })
+            }
+        }
+    }
+
     /// The names of the columns, where it was fitted with some.
     pub(super) fn names(&self) -> Asked<Option<Vec<String>>> {
         let Some(names) = self.item.find("feature_names_in_")? else { return Ok(None) };

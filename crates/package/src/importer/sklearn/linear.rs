@@ -14,6 +14,10 @@ use crate::pickle::Asked;
 const NO_CHOICE_SINCE: u32 = 8;
 /// Since this version the solver newton-cholesky, which came with version 1.2, makes one model of several classes.
 const CHOLESKY_JOINT_SINCE: u32 = 6;
+/// Since this version partial least squares have their coefficients under their own name …
+const OWN_COEFFICIENTS_SINCE: u32 = 3;
+/// … and since this one they are those of rows that are not divided by their widths.
+const UNSCALED_SINCE: u32 = 5;
 const SCORES: &str = "scores";
 
 /// How scores become probabilities.
@@ -57,6 +61,32 @@ pub(super) fn by_link(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> 
         "LogLink" => exponential(fitted, graph),
         _ => Err(link.not("a link that is known")),
     }
+}
+
+/// What partial least squares predict: `(x - mean) @ coef + intercept`. Before version 1.5 rows are also divided by their widths.
+pub(super) fn partial(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    let minor = fitted.version.minor;
+    let item = fitted.item.get(if minor < OWN_COEFFICIENTS_SINCE { "_coef_" } else { "coef_" })?;
+    let &[targets, features] = &item.array()?.shape[..] else { return Err(item.not("a matrix")) };
+    if features != fitted.features || targets == 0 {
+        return Err(item.not("a matrix of a number for each column"));
+    }
+    graph.constant("mean", &Tensor::vector(fitted.item.get("_x_mean")?.numbers()?));
+    graph.constant("width", &Tensor::vector(fitted.item.get("_x_std")?.numbers()?));
+    graph.matrix("coefficients", [features, targets], turned(&item.numbers()?, features))?;
+    graph.constant("intercepts", &Tensor::vector(intercepts(fitted, targets)?));
+    graph.apply("Sub", &[&fitted.input, "mean"], "centred");
+    let is_scaled = minor < UNSCALED_SINCE;
+    graph.apply("Div", &["centred", "width"], "scaled");
+    graph.apply("MatMul", &[if is_scaled { "scaled" } else { "centred" }, "coefficients"], "products");
+    graph.apply("Add", &["products", "intercepts"], SCORES);
+    let is_vector = fitted.item.find("_predict_1d")?.map_or(Ok(false), |flag| flag.flag())?;
+    if is_vector && targets == 1 {
+        graph.predict(SCORES, 1);
+    } else {
+        graph.predict_table(SCORES, targets);
+    }
+    Ok(FINITE)
 }
 
 /// Inside (1) or outside (-1) of what was seen, and how far.

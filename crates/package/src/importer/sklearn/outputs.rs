@@ -5,8 +5,8 @@ use modelet_model::onnx::write::GraphWriter;
 
 use super::Takes;
 use super::answer::Answer;
-use super::compose::{Inner, MAX_MODELS, finite, takes_of, write_all};
 use super::fitted::Fitted;
+use super::inner::{Inner, MAX_MODELS, finite, takes_of, write_all};
 use super::voting::indices;
 use crate::importer::classes::{LABEL, PROBABILITIES};
 use crate::pickle::Asked;
@@ -100,7 +100,7 @@ fn column(model: &Inner, graph: &mut GraphWriter) -> Asked<String> {
     };
     let numbers =
         model.classes()?.numbers().ok_or_else(|| model.item.not("a model whose classes are numbers"))?;
-    let column = graph.column(&index);
+    let column = graph.as_column(&index);
     let (classes, to) = (format!("{column}_classes"), format!("{column}_labels"));
     graph.constant(&classes, &Tensor::vector(numbers));
     graph.apply("Gather", &[&classes, &column], &to);
@@ -117,7 +117,7 @@ pub(super) fn classifiers(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Tak
         if *dtype.get_or_insert(classes.dtype()) != classes.dtype() {
             return Err("its labels are of several types".to_owned());
         }
-        let column = graph.column(&model.get("index")?);
+        let column = graph.as_column(&model.get("index")?);
         let (names, to) = (format!("{column}_classes"), format!("{column}_labels"));
         classes.constant(graph, &names);
         graph.apply("Gather", &[&names, &column], &to);

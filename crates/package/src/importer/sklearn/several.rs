@@ -6,8 +6,8 @@ use modelet_model::onnx::write::GraphWriter;
 use super::Takes;
 use super::answer::Answer;
 use super::centres::nearest;
-use super::compose::{Inner, takes_of, write_all};
 use super::fitted::Fitted;
+use super::inner::{Inner, takes_of, write_all};
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::Asked;
 
@@ -95,7 +95,7 @@ pub(super) fn one_against_one(fitted: &Fitted, graph: &mut GraphWriter) -> Asked
         if !model.classes()?.are_indices() {
             return Err(model.item.not("a classifier of 0 and 1"));
         }
-        let (column, to) = (graph.column(&model.get("index")?), format!("chosen{number}"));
+        let (column, to) = (graph.as_column(&model.get("index")?), format!("chosen{number}"));
         graph.as_numbers(&column, &to);
         chosen.push(to);
     }
@@ -165,7 +165,7 @@ fn scores(models: &[Inner], graph: &mut GraphWriter) -> Asked<f64> {
     let mut threshold = None;
     for model in models {
         let (column, from) = match (model.find("decision"), model.find(PROBABILITIES)) {
-            (Some(decision), _) => (graph.column(&decision), 0.0),
+            (Some(decision), _) => (graph.as_column(&decision), 0.0),
             (None, Some(table)) => {
                 let column = format!("{table}_of_second");
                 graph.columns(&table, &[1], &column);

@@ -4,8 +4,8 @@ use modelet_model::onnx::write::GraphWriter;
 
 use super::Takes;
 use super::answer::Answer;
-use super::compose::{Inner, takes_of, write_all};
 use super::fitted::Fitted;
+use super::inner::{Inner, takes_of, write_all};
 use crate::importer::classes::PROBABILITIES;
 use crate::pickle::Asked;
 
@@ -73,12 +73,12 @@ fn seen(model: &Inner, method: &str, graph: &mut GraphWriter) -> Asked<(String, 
         }
         "decision_function" => {
             let (name, classes) = (model.get("decision")?, model.classes()?.len());
-            if classes == 2 { Ok((graph.column(&name), 1)) } else { Ok((name, classes)) }
+            if classes == 2 { Ok((graph.as_column(&name), 1)) } else { Ok((name, classes)) }
         }
         "predict" => match model.find("index") {
             None => model.table(graph),
             Some(index) if model.classes()?.are_indices() => {
-                let column = graph.column(&index);
+                let column = graph.as_column(&index);
                 let numbers = format!("{column}_numbers");
                 graph.as_numbers(&column, &numbers);
                 Ok((numbers, 1))

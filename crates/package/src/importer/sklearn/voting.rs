@@ -5,8 +5,8 @@ use modelet_model::onnx::write::GraphWriter;
 
 use super::Takes;
 use super::answer::Answer;
-use super::compose::{Inner, MAX_MODELS, takes_of, write_all};
 use super::fitted::Fitted;
+use super::inner::{Inner, MAX_MODELS, takes_of, write_all};
 use super::sums::numpy_sum;
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::{Asked, Item};
@@ -53,7 +53,7 @@ pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes
         all.push(model.get("prediction")?);
     }
     average(graph, &all, weights.as_deref(), "mean");
-    let column = graph.column("mean");
+    let column = graph.as_column("mean");
     graph.predict(&column, 1);
     Ok(takes_of(&models))
 }

@@ -1,0 +1,55 @@
+//! The steps before a model, and those within a step: each makes columns of columns.
+
+use modelet_core::Numbers;
+
+use super::fitted::Fitted;
+use super::frame::Frame;
+use super::table::Table;
+use super::{compose, encoders, find, imputer, parts, scaling};
+use crate::pickle::{Asked, Item};
+
+/// Writes a step: what it makes of columns.
+pub(super) type Step = fn(&Fitted, &Table, &mut Frame) -> Asked<Table>;
+
+/// Module, classes, and who writes them.
+const STEPS: &[(&str, &[&str], Step)] = &[
+    ("sklearn.compose._column_transformer", &["ColumnTransformer"], compose::columns),
+    ("sklearn.pipeline", &["FeatureUnion"], compose::union),
+    ("sklearn.preprocessing._function_transformer", &["FunctionTransformer"], compose::function),
+    ("sklearn.impute._base", &["SimpleImputer"], imputer::simple),
+    ("sklearn.impute._base", &["MissingIndicator"], imputer::indicator),
+    ("sklearn.preprocessing._data", &["StandardScaler"], scaling::standard),
+    ("sklearn.preprocessing._data", &["RobustScaler"], scaling::robust),
+    ("sklearn.preprocessing._data", &["MinMaxScaler"], scaling::min_max),
+    ("sklearn.preprocessing._data", &["MaxAbsScaler"], scaling::max_abs),
+    ("sklearn.preprocessing._encoders", &["OneHotEncoder"], encoders::one_hot),
+    ("sklearn.preprocessing._encoders", &["OrdinalEncoder"], encoders::ordinal),
+];
+
+/// What all steps on numbers take.
+pub(super) const FINITE: Numbers = Numbers { missing: true, largest: f64::MAX };
+
+/// Writes an estimator within a step, which may be several steps itself.
+pub(super) fn estimator(item: &Item, table: &Table, frame: &mut Frame) -> Asked<Table> {
+    all(&parts::of(item)?, table, frame)
+}
+
+/// Writes steps, one after the other.
+pub(super) fn all(steps: &[Item], table: &Table, frame: &mut Frame) -> Asked<Table> {
+    steps.iter().try_fold(table.clone(), |table, step| one(step, &table, frame))
+}
+
+fn one(step: &Item, table: &Table, frame: &mut Frame) -> Asked<Table> {
+    let write = find(step, STEPS)?;
+    let fitted = Fitted::read_step(step, table.width())?;
+    if fitted.features != table.width() {
+        return Err(step.not("a step of as many columns as the one before it makes"));
+    }
+    write(&fitted, table, frame)
+}
+
+/// The columns as one matrix for a step that takes finite numbers, and perhaps missing ones.
+pub(super) fn matrix(table: &Table, takes: Numbers, frame: &mut Frame) -> Asked<String> {
+    table.takes(takes.missing, takes.largest, frame)?;
+    table.numbers(frame)
+}
