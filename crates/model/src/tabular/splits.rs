@@ -1,6 +1,7 @@
 //! What the trees of a graph ask: the numbers that columns of its inputs are compared with. For rows that tell whether two
 //! models are the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -41,6 +42,7 @@ pub fn splits(model: &Path) -> Result<Vec<Asked>, FunctionError> {
         let questions = match node.op() {
             "TreeEnsemble" => Trees::of(node),
             "LabelEncoder" => Trees::of_keys(node),
+            "Greater" | "GreaterOrEqual" => Ok(Trees::of_comparison(tracer.constant(node.input.get(1)))),
             _ => continue,
         };
         let columns = node.input.first().and_then(|input| tracer.columns(input, 0));
@@ -69,7 +71,7 @@ struct Column {
 
 /// The questions of one node, one of each list for each question.
 struct Trees<'a> {
-    features: &'a [i64],
+    features: Cow<'a, [i64]>,
     modes: Vec<u8>,
     splits: Vec<f64>,
     members: Vec<f64>,
@@ -84,7 +86,7 @@ impl<'a> Trees<'a> {
         };
         let modes = attribute("nodes_modes").and_then(|one| one.t.as_ref());
         Ok(Self {
-            features: attribute("nodes_featureids").map_or(&[], |one| &one.ints),
+            features: attribute("nodes_featureids").map_or(&[][..], |one| &one.ints).into(),
             modes: modes.map_or(Ok(Vec::new()), constant::bytes)?,
             splits: list("nodes_splits")?,
             members: list("membership_values")?,
@@ -96,7 +98,18 @@ impl<'a> Trees<'a> {
         let keys = node.attribute.iter().find(|one| one.name.as_deref() == Some("keys_tensor"));
         let keys = keys.and_then(|one| one.t.as_ref()).map(|proto| numbers(&constant::tensor(proto)?));
         let members = keys.transpose()?.unwrap_or_default().into_iter().filter(|key| !key.is_nan());
-        Ok(Self { features: &[0], modes: vec![MEMBER], splits: vec![0.0], members: members.collect() })
+        Ok(Self {
+            features: vec![0].into(),
+            modes: vec![MEMBER],
+            splits: vec![0.0],
+            members: members.collect(),
+        })
+    }
+
+    /// The numbers that a column is compared with.
+    fn of_comparison(numbers: &[f64]) -> Self {
+        let (modes, splits) = (vec![0; numbers.len()], numbers.to_vec());
+        Self { features: vec![0; numbers.len()].into(), modes, splits, members: Vec::new() }
     }
 
     fn collect(&self, columns: &[Option<Column>], asked: &mut BTreeMap<(String, usize), Asked>) {
@@ -150,6 +163,11 @@ impl<'a> Tracer<'a> {
             }
         }
         Ok(tracer)
+    }
+
+    /// The numbers of a constant; none of anything else.
+    fn constant(&self, name: Option<&String>) -> &[f64] {
+        name.and_then(|name| self.constants.get(name.as_str())).map_or(&[], Vec::as_slice)
     }
 
     /// The columns of a value; `None` among them stands for one that is computed in another way.

@@ -5,7 +5,7 @@
 //! - [`fitted`]: what all have in common: version, columns, classes
 //! - [`parts`]: the steps of a pipeline; [`mod@steps`]: the list of those that change columns
 //! - [`frame`]: the columns that come in; [`table`]: those that flow from step to step
-//! - [`scaling`], [`imputer`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
+//! - [`scaling`], [`imputer`], [`numeric`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
 //! - [`compose`]: steps side by side
 //! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
@@ -22,6 +22,7 @@ mod frame;
 mod histogram;
 mod imputer;
 mod linear;
+mod numeric;
 mod parts;
 mod scaling;
 mod steps;
@@ -94,8 +95,14 @@ pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
     if fitted.features != table.width() {
         return Err(last.not("a model of as many columns as the step before it makes"));
     }
+    let coded = histogram::columns_of_codes(last)?;
     if let Some(takes) = write(&fitted, &mut frame.graph)? {
         table.takes(takes.missing, takes.largest, &mut frame)?;
+    }
+    for (at, column) in table.columns().enumerate() {
+        if coded.contains(&at) {
+            column.takes(true, histogram::LARGEST_CODE, &mut frame)?;
+        }
     }
     let origin = format!("scikit-learn {}, {}", fitted.version, parts::words(object, &parts)?);
     Ok(Imported { origin, graph: frame.finish()? })

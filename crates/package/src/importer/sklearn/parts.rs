@@ -8,6 +8,8 @@ const MAX_DEPTH: usize = 8;
 const MAX_STEPS: usize = 100;
 /// What stands for a step that does nothing.
 const PASS: &str = "passthrough";
+/// The step in front of `HistGradientBoosting*`, since version 1.4.
+const PREPROCESSOR: &str = "_preprocessor";
 const SEARCH: &str = "sklearn.model_selection._search";
 
 /// The parts of a model in the order in which a row passes them; the last one answers.
@@ -22,7 +24,13 @@ fn add<'a>(model: &Item<'a>, depth: usize, parts: &mut Vec<Item<'a>>) -> Asked<(
         return Err(format!("it has more than {MAX_STEPS} steps, or {MAX_DEPTH} models within each other"));
     }
     match inner(&model.class()?) {
-        Inner::Nothing => parts.push(model.clone()),
+        Inner::Nothing => {
+            // Boosted trees over categories have a step of their own in front.
+            if let Some(own) = model.find(PREPROCESSOR)?.filter(|own| !own.is_none()) {
+                add(&own, depth + 1, parts)?;
+            }
+            parts.push(model.clone());
+        }
         Inner::Best => {
             let best = model.find("best_estimator_")?.ok_or_else(|| model.not("fitted with refit=True"))?;
             add(&best, depth + 1, parts)?;

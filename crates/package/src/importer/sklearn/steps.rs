@@ -5,7 +5,7 @@ use modelet_core::Numbers;
 use super::fitted::Fitted;
 use super::frame::Frame;
 use super::table::Table;
-use super::{compose, encoders, find, imputer, parts, scaling};
+use super::{compose, encoders, find, imputer, numeric, parts, scaling};
 use crate::pickle::{Asked, Item};
 
 /// Writes a step: what it makes of columns.
@@ -22,8 +22,16 @@ const STEPS: &[(&str, &[&str], Step)] = &[
     ("sklearn.preprocessing._data", &["RobustScaler"], scaling::robust),
     ("sklearn.preprocessing._data", &["MinMaxScaler"], scaling::min_max),
     ("sklearn.preprocessing._data", &["MaxAbsScaler"], scaling::max_abs),
+    ("sklearn.preprocessing._data", &["Binarizer"], numeric::binary),
+    ("sklearn.preprocessing._data", &["Normalizer"], numeric::normal),
+    ("sklearn.preprocessing._discretization", &["KBinsDiscretizer"], numeric::bins),
+    ("sklearn.preprocessing._polynomial", &["PolynomialFeatures"], numeric::products),
     ("sklearn.preprocessing._encoders", &["OneHotEncoder"], encoders::one_hot),
     ("sklearn.preprocessing._encoders", &["OrdinalEncoder"], encoders::ordinal),
+    ("sklearn.preprocessing._target_encoder", &["TargetEncoder"], encoders::target),
+    ("sklearn.feature_selection._variance_threshold", &["VarianceThreshold"], numeric::varied),
+    ("sklearn.feature_selection._univariate_selection", &["SelectKBest"], numeric::best),
+    ("sklearn.feature_selection._rfe", &["RFE", "RFECV"], numeric::eliminated),
 ];
 
 /// What all steps on numbers take.
