@@ -36,6 +36,7 @@ pub(super) const OPERATORS: &[Entry] = &[
     ("Log", 6, functions::log),
     ("Sqrt", 6, functions::sqrt),
     ("Tanh", 6, functions::tanh),
+    ("Cos", 7, functions::cos),
     ("Sigmoid", 6, functions::sigmoid),
     ("Relu", 6, functions::relu),
     ("Floor", 6, functions::floor),

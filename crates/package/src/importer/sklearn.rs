@@ -5,7 +5,7 @@
 //! - [`fitted`]: what all have in common: version, columns, classes
 //! - [`parts`]: the steps of a pipeline; [`mod@steps`]: the list of those that change columns
 //! - [`frame`]: the columns that come in; [`table`]: those that flow from step to step
-//! - [`scaling`], [`imputer`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
+//! - [`scaling`], [`imputer`], [`numeric`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
 //! - [`compose`]: steps side by side
 //! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
@@ -34,8 +34,10 @@ mod kernels;
 mod linear;
 mod mixture;
 mod neural;
+mod numeric;
 mod outputs;
 mod parts;
+mod projection;
 mod scaling;
 mod several;
 mod stacking;
@@ -46,12 +48,17 @@ mod tree;
 mod vectors;
 mod voting;
 
-use modelet_core::Numbers;
+use modelet_core::{DType, Dim, Numbers};
 use modelet_model::onnx::write::GraphWriter;
 
 use crate::pickle::{Asked, Item};
+use answer::Answer;
 use fitted::Fitted;
 use frame::Frame;
+use table::Table;
+
+/// The answer of what only changes columns.
+const TRANSFORMED: &str = "transformed";
 
 /// Which numbers scikit-learn takes, where not all: it refuses to answer for others.
 type Takes = Option<Numbers>;
@@ -174,8 +181,13 @@ struct Whole<'a> {
 /// Writes a model and the steps before it; `depth` says within how many others it is.
 fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
     let parts = parts::of(object)?;
-    let (last, steps) = parts.split_last().ok_or("it has no steps")?;
-    let write = find(last, ESTIMATORS)?;
+    let (last, before) = parts.split_last().ok_or("it has no steps")?;
+    // What only changes columns answers with those that it makes.
+    let (steps, write) = match find(last, ESTIMATORS) {
+        Ok(write) => (before, Some(write)),
+        Err(_) if steps::is_known(last) => (&parts[..], None),
+        Err(unknown) => return Err(unknown),
+    };
     let first = Fitted::read(&parts[0], "")?;
     // Once to see what its columns are of, and once to write it.
     let mut sketch = Frame::new(first.features, first.names()?);
@@ -185,14 +197,38 @@ fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
     let table = frame.table()?;
     let table = steps::all(steps, &table, &mut frame)?;
     let input = table.numbers(&mut frame)?;
-    let fitted = Fitted { depth, ..Fitted::read(last, &input)? };
-    if fitted.features != table.width() {
-        return Err(last.not("a model of as many columns as the step before it makes"));
-    }
-    if let Some(takes) = write(&fitted, &mut frame.graph)? {
-        table.takes(takes.missing, takes.largest, &mut frame)?;
+    match write {
+        Some(write) => {
+            let fitted = Fitted { depth, ..Fitted::read(last, &input)? };
+            write_last(&fitted, write, &table, &mut frame)?;
+        }
+        None if last.class()?.name == "MissingIndicator" => {
+            return Err("it answers with truths, which cannot be imported yet".to_owned());
+        }
+        None => {
+            frame.graph.apply("Identity", &[&input], TRANSFORMED);
+            let shape = [Dim::Named("rows".to_owned()), Dim::Fixed(table.width())];
+            frame.graph.output(TRANSFORMED, DType::F64, &shape);
+        }
     }
     Ok(Whole { first, parts, frame })
+}
+
+/// Writes the model behind the steps, and notes what it takes of the columns that they make.
+fn write_last(fitted: &Fitted, write: Write, table: &Table, frame: &mut Frame) -> Asked<()> {
+    if fitted.features != table.width() {
+        return Err(fitted.item.not("a model of as many columns as the step before it makes"));
+    }
+    let coded = histogram::columns_of_codes(&fitted.item)?;
+    if let Some(takes) = write(fitted, &mut frame.graph)? {
+        table.takes(takes.missing, takes.largest, frame)?;
+    }
+    for (at, column) in table.columns().enumerate() {
+        if coded.contains(&at) {
+            column.takes(true, histogram::LARGEST_CODE, frame)?;
+        }
+    }
+    Ok(())
 }
 
 /// What is listed for the class of a part.

@@ -9,6 +9,8 @@ use crate::pickle::{Asked, Item};
 /// What stands for a step that takes columns away, or lets them through.
 const DROP: &str = "drop";
 const PASS: &str = "passthrough";
+/// What only checks numbers.
+const CHECK: &str = "sklearn.utils.validation.check_array";
 
 /// `ColumnTransformer`
 pub(super) fn columns(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
@@ -43,13 +45,16 @@ pub(super) fn union(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<
     Ok(made)
 }
 
-/// `FunctionTransformer` without a function, which is how scikit-learn writes what it lets through.
+/// `FunctionTransformer` without a function, or with one that only checks: so scikit-learn writes what it lets through.
 pub(super) fn function(fitted: &Fitted, table: &Table, _: &mut Frame) -> Asked<Table> {
     let function = fitted.item.get("func")?;
-    if function.is_none() {
+    // A partial call is made of what is called.
+    let called = function.arguments().ok().and_then(|arguments| arguments.into_iter().next());
+    let name = called.unwrap_or_else(|| function.clone()).named();
+    if function.is_none() || name.as_deref() == Ok(CHECK) {
         return Ok(table.clone());
     }
-    let name = function.named().unwrap_or_else(|_| "a function".to_owned());
+    let name = name.unwrap_or_else(|_| "a function".to_owned());
     Err(format!(
         "its FunctionTransformer calls {name}, which cannot be imported: compute that before you send rows"
     ))

@@ -102,6 +102,40 @@ pub(super) fn ordinal(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Aske
     Ok(made)
 }
 
+/// `TargetEncoder`: what the target was, about, in each category; for several classes a column for each.
+pub(super) fn target(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
+    let item = &fitted.item;
+    let mean = item.get("target_mean_")?;
+    let means = if mean.array().is_ok_and(|array| !array.shape.is_empty()) {
+        mean.numbers()?
+    } else {
+        vec![mean.number()?]
+    };
+    let encodings = item.get("encodings_")?;
+    let encodings = encodings.items()?.iter().map(Item::numbers).collect::<Asked<Vec<_>>>()?;
+    let all = categories(fitted)?;
+    if encodings.len() != all.len() * means.len() {
+        return Err(item.get("encodings_")?.not("numbers for each column and class"));
+    }
+    let mut made = Table::default();
+    for (place, categories) in all.iter().enumerate() {
+        let (tensor, column) = table.column(place, frame)?;
+        categories.note(&column, frame)?;
+        for (mean, encoding) in means.iter().zip(&encodings[place * means.len()..]) {
+            if encoding.len() != categories.values.len() {
+                return Err(item.get("encodings_")?.not("a number for each category"));
+            }
+            let mut becomes = encoding.clone();
+            // Of what is unknown, the mean of all.
+            becomes.push(*mean);
+            let largest = becomes.iter().fold(0.0, |most: f64, number| most.max(number.abs()));
+            let code = categories.look_up((&tensor, &column), &Data::F64(becomes), frame)?;
+            made.append(Table::of(code, vec![Column::within(largest)]));
+        }
+    }
+    Ok(made)
+}
+
 fn check_type(fitted: &Fitted) -> Asked<()> {
     let item = fitted.item.get("dtype")?;
     let name = item.named()?;

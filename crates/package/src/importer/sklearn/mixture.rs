@@ -21,7 +21,10 @@ pub(super) fn gaussian(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes>
 pub(super) fn bayesian(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let weights = log_weights(fitted)?;
     let numbers = |name: &str| fitted.item.get(name)?.numbers();
-    let (degrees, precisions) = (numbers("degrees_of_freedom_")?, numbers("mean_precision_")?);
+    let degrees = fitted.item.get("degrees_of_freedom_")?;
+    // Components that share their widths have one number for all.
+    let degrees = degrees.number().map(|all| vec![all; weights.len()]).or_else(|_| degrees.numbers())?;
+    let precisions = numbers("mean_precision_")?;
     if degrees.len() != weights.len() || precisions.len() != weights.len() {
         return Err(fitted.item.not("a mixture whose parts fit together"));
     }
@@ -62,8 +65,7 @@ fn written(fitted: &Fitted, graph: &mut GraphWriter, added: Vec<f64>) -> Asked<T
         return Err(means.not("a mean for each component and column"));
     }
     let logs = match fitted.item.get("covariance_type")?.text()? {
-        "full" => rotated(fitted, graph, &means.numbers()?, count)?,
-        "tied" => rotated(fitted, graph, &means.numbers()?, count)?,
+        "full" | "tied" => rotated(fitted, graph, &means.numbers()?, count)?,
         "diag" | "spherical" => scaled(fitted, graph, &means.numbers()?, count)?,
         other => return Err(format!("its covariance_type {other} is not known")),
     };

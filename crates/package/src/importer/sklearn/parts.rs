@@ -8,6 +8,8 @@ const MAX_DEPTH: usize = 8;
 const MAX_STEPS: usize = 100;
 /// What stands for a step that does nothing.
 const PASS: &str = "passthrough";
+/// The step in front of `HistGradientBoosting*`, since version 1.4.
+const PREPROCESSOR: &str = "_preprocessor";
 const SEARCH: &str = "sklearn.model_selection._search";
 const HALVING: &str = "sklearn.model_selection._search_successive_halving";
 /// What a search answers with.
@@ -25,7 +27,13 @@ fn add<'a>(model: &Item<'a>, depth: usize, parts: &mut Vec<Item<'a>>) -> Asked<(
         return Err(format!("it has more than {MAX_STEPS} steps, or {MAX_DEPTH} models within each other"));
     }
     match inner(&model.class()?) {
-        Inner::Nothing => parts.push(model.clone()),
+        Inner::Nothing => {
+            // Boosted trees over categories have a step of their own in front.
+            if let Some(own) = model.find(PREPROCESSOR)?.filter(|own| !own.is_none()) {
+                add(&own, depth + 1, parts)?;
+            }
+            parts.push(model.clone());
+        }
         Inner::One(names) => {
             for name in names {
                 if let Some(one) = model.find(name)? {

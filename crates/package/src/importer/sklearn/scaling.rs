@@ -28,18 +28,32 @@ pub(super) fn robust(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked
 
 pub(super) fn min_max(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
     scaled(fitted, table, frame, |fitted, graph, from, to| {
-        refuse_clip(fitted)?;
         let (scale, least) = (Columns::read(fitted, "scale_")?, Columns::read(fitted, "min_")?);
-        let scaled = format!("{to} scaled");
+        let [scaled, moved, kept] = ["scaled", "moved", "kept"].map(|what| format!("{to} {what}"));
         scale.apply(graph, "Mul", from, &scaled);
-        least.apply(graph, "Add", &scaled, to);
+        least.apply(graph, "Add", &scaled, &moved);
+        if clips(fitted)? {
+            let range = fitted.item.get("feature_range")?.items()?;
+            let [low, high] = &range[..] else {
+                return Err("its range is not from one number to another".to_owned());
+            };
+            let [names_low, names_high] = ["low", "high"].map(|what| format!("{to} {what}"));
+            graph.scalar(&names_low, low.number()?);
+            graph.scalar(&names_high, high.number()?);
+            graph.apply("Max", &[&moved, &names_low], &kept);
+            graph.apply("Min", &[&kept, &names_high], to);
+        } else {
+            graph.apply("Identity", &[&moved], to);
+        }
         Ok(Effect { stretch: scale.largest(), shift: least.largest() })
     })
 }
 
 pub(super) fn max_abs(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
     scaled(fitted, table, frame, |fitted, graph, from, to| {
-        refuse_clip(fitted)?;
+        if clips(fitted)? {
+            return Err("it clips, which cannot be imported yet".to_owned());
+        }
         let scale = Columns::read(fitted, "scale_")?;
         scale.apply(graph, "Div", from, to);
         Ok(Effect { stretch: scale.divided()?, shift: 0.0 })
@@ -82,11 +96,9 @@ fn centred(
     Ok(effect)
 }
 
-fn refuse_clip(fitted: &Fitted) -> Asked<()> {
-    match fitted.item.find("clip")? {
-        Some(clip) if clip.flag()? => Err("it clips, which cannot be imported yet".to_owned()),
-        _ => Ok(()),
-    }
+/// True when what lies beyond the range becomes its end.
+fn clips(fitted: &Fitted) -> Asked<bool> {
+    fitted.item.find("clip")?.map_or(Ok(false), |clip| clip.flag())
 }
 
 /// A number for each column.

@@ -204,6 +204,22 @@ impl Table {
         Ok(())
     }
 
+    /// Columns that a step makes of all columns, none of which may be missing, by an effect on the largest of them.
+    pub(super) fn mixed(&self, tensor: String, width: usize, effect: &Effect) -> Self {
+        let mut sources: Vec<usize> =
+            self.columns().flat_map(|column| column.sources.iter().copied()).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let largest = |of: fn(&Column) -> f64| self.columns().map(of).fold(0.0, f64::max);
+        let one = Column {
+            sources: Rc::from(sources),
+            stretch: largest(|column| column.stretch) * effect.stretch,
+            shift: largest(|column| column.shift) * effect.stretch + effect.shift,
+            ..Column::within(0.0)
+        };
+        Self::of(tensor, vec![one; width])
+    }
+
     /// The same columns after a step that works number by number, in its tensor.
     pub(super) fn after(&self, tensor: String, effect: &Effect) -> Self {
         let change = |column: &Column| Column {
