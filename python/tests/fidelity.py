@@ -58,7 +58,7 @@ def differs(function: Function, rows: np.ndarray, output: str, wanted: np.ndarra
 def reason(said: str) -> str:
     """Why, out of what the command line said."""
     found = re.search(r"scikit-learn [\d.]+(?: \([^)]*\))?[^:]*: (.*)", said)
-    return (found.group(1) if found else said.strip().splitlines()[0])[:160]
+    return (found.group(1) if found else said[said.find("error:") :].splitlines()[0])[:160]
 
 
 def main(folder: Path | None) -> None:

@@ -44,6 +44,7 @@ mod stacking;
 mod steps;
 mod sums;
 mod table;
+mod target;
 mod tree;
 mod vectors;
 mod voting;
@@ -68,6 +69,7 @@ type Write = fn(&Fitted, &mut GraphWriter) -> Asked<Takes>;
 const DESCENT: &str = "sklearn.linear_model._coordinate_descent";
 const ANGLE: &str = "sklearn.linear_model._least_angle";
 const THRESHOLD: &str = "sklearn.model_selection._classification_threshold";
+const PROPAGATION: &str = "sklearn.semi_supervised._label_propagation";
 const STEPS: &str = "sklearn.linear_model._stochastic_gradient";
 
 /// Module, classes, and who writes them.
@@ -129,6 +131,10 @@ const ESTIMATORS: &[(&str, &[&str], Write)] = &[
     ("sklearn.multiclass", &["OneVsRestClassifier"], several::one_against_rest),
     ("sklearn.multiclass", &["OneVsOneClassifier"], several::one_against_one),
     ("sklearn.multiclass", &["OutputCodeClassifier"], several::output_code),
+    ("sklearn.multiclass", &["_ConstantPredictor"], several::constant),
+    ("sklearn.compose._target", &["TransformedTargetRegressor"], target::regressor),
+    ("sklearn.neighbors._nearest_centroid", &["NearestCentroid"], centres::classes),
+    ("sklearn.cluster._bisect_k_means", &["BisectingKMeans"], centres::halved),
     ("sklearn.multioutput", &["MultiOutputRegressor"], outputs::regressors),
     ("sklearn.multioutput", &["MultiOutputClassifier"], outputs::classifiers),
     ("sklearn.multioutput", &["RegressorChain"], outputs::regressor_chain),
@@ -143,6 +149,8 @@ const ESTIMATORS: &[(&str, &[&str], Write)] = &[
     ("sklearn.svm._classes", &["SVC", "NuSVC"], vectors::classifier),
     ("sklearn.svm._classes", &["SVR", "NuSVR"], vectors::regressor),
     ("sklearn.svm._classes", &["OneClassSVM"], vectors::one_class),
+    (PROPAGATION, &["LabelPropagation", "LabelSpreading"], vectors::propagation),
+    ("sklearn.gaussian_process._gpr", &["GaussianProcessRegressor"], vectors::process),
     ("sklearn.kernel_ridge", &["KernelRidge"], vectors::ridge),
     ("sklearn.mixture._gaussian_mixture", &["GaussianMixture"], mixture::gaussian),
     ("sklearn.mixture._bayesian_mixture", &["BayesianGaussianMixture"], mixture::bayesian),
@@ -180,7 +188,13 @@ struct Whole<'a> {
 
 /// Writes a model and the steps before it; `depth` says within how many others it is.
 fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
-    let parts = parts::of(object)?;
+    let mut parts = parts::of(object)?;
+    // What leaves columns out at the end answers with the model that chose them.
+    if let Some(last) = parts.last()
+        && matches!(&*last.class()?.name, "RFE" | "RFECV")
+    {
+        parts.extend(parts::of(&last.get("estimator_")?)?);
+    }
     let (last, before) = parts.split_last().ok_or("it has no steps")?;
     // What only changes columns answers with those that it makes.
     let (steps, write) = match find(last, ESTIMATORS) {

@@ -270,7 +270,7 @@ impl Answer for GraphWriter {
     }
 
     fn pick(&mut self, from: &str, column: usize, to: &str) {
-        let (one, axis) = (format!("{to}_column"), format!("{to}_axis"));
+        let (one, axis) = (format!("{to}_picked"), format!("{to}_picked_axis"));
         self.columns(from, &[column], &one);
         self.constant(&axis, &Tensor::vector(vec![1_i64]));
         self.apply("Squeeze", &[&one, &axis], to);

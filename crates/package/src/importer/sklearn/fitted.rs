@@ -96,6 +96,13 @@ fn features(item: &Item, further: usize) -> Asked<Option<usize>> {
     if item.class()?.name == "Pipeline" {
         return features(&parts::of(item)?[0], further - 1);
     }
+    if let Some(steps) = item.find("transformer_list")? {
+        let first = steps.items()?.first().map(Item::items).transpose()?;
+        return match first.as_deref() {
+            Some([_, step]) if step.class().is_ok() => features(step, further - 1),
+            _ => Ok(None),
+        };
+    }
     for name in ASKED {
         let Some(other) = item.find(name)? else { continue };
         let one = match other.items() {

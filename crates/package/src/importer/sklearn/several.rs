@@ -1,6 +1,7 @@
 //! Classifiers of two classes that together choose among several: one for each class against the others, one for each two, or
 //! one for each digit of a code.
 
+use modelet_core::Tensor;
 use modelet_model::onnx::write::GraphWriter;
 
 use super::Takes;
@@ -49,6 +50,18 @@ pub(super) fn one_against_rest(fitted: &Fitted, graph: &mut GraphWriter) -> Aske
     let width = models.len();
     graph.classify(classes, width);
     Ok(takes_of(&models))
+}
+
+/// What stands for a model where all rows were of one class: it always says that.
+pub(super) fn constant(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    let item = fitted.item.get("y_")?;
+    let [class] = item.numbers()?[..] else { return Err(item.not("one class")) };
+    graph.constant("class", &Tensor::vector(vec![class]));
+    graph.constant("shares", &Tensor::vector(vec![1.0 - class, class]));
+    graph.repeated("class", 1, &fitted.input, "decisions");
+    graph.pick("decisions", 0, "decision");
+    graph.repeated("shares", 2, &fitted.input, PROBABILITIES);
+    Ok(None)
 }
 
 /// What each says of its class, as parts of 1; of one model its classes are the two.

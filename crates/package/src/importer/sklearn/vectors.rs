@@ -10,7 +10,8 @@ use super::fitted::Fitted;
 use super::inner::LIMITED;
 use super::kernels::Kernel;
 use super::several::votes;
-use crate::pickle::Asked;
+use crate::importer::classes::PROBABILITIES;
+use crate::pickle::{Asked, Item};
 
 pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     sums(fitted, graph, 1)?;
@@ -155,4 +156,80 @@ pub(super) fn ridge(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
         graph.predict("sums", 1);
     }
     Ok(LIMITED)
+}
+
+/// Label propagation: rows are like those that were seen, by a radial kernel, and share their labels.
+pub(super) fn propagation(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    let (item, classes) = (&fitted.item, fitted.classes()?);
+    let kernel = item.get("kernel")?;
+    if kernel.text()? != "rbf" {
+        return Err(format!("its kernel {}: importing it is not built yet", kernel.text()?));
+    }
+    let kernel = Kernel::new("rbf", item.get("gamma")?.number()?, item)?;
+    let kept = points(&item.get("X_")?, fitted.features)?;
+    let shares = item.get("label_distributions_")?;
+    let rows = kept.len() / fitted.features;
+    if shares.array()?.shape != [rows, classes.len()] {
+        return Err(shares.not("the shares of each class for each row that it kept"));
+    }
+    kernel.write(graph, &fitted.input, (&kept, fitted.features), false)?;
+    graph.matrix("shares", [rows, classes.len()], shares.numbers()?)?;
+    graph.apply("MatMul", &["kernel", "shares"], "sums");
+    graph.row_sums("sums", "total");
+    graph.apply("Div", &["sums", "total"], PROBABILITIES);
+    classes.choose(graph);
+    Ok(LIMITED)
+}
+
+/// A Gaussian process, whose answer is what it expects: `(K alpha) * std + mean`, of the kernel `constant * RBF`.
+pub(super) fn process(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    let item = &fitted.item;
+    let (factor, scales) = scaled_radial(&item.get("kernel_")?)?;
+    let kept = points(&item.get("X_train_")?, fitted.features)?;
+    let rows = kept.len() / fitted.features;
+    let scales = if scales.len() == 1 { vec![scales[0]; fitted.features] } else { scales };
+    if scales.len() != fitted.features {
+        return Err(item.not("a process with a length for each column"));
+    }
+    let scaled = kept.iter().zip(scales.iter().cycle()).map(|(number, scale)| number / scale);
+    let (alpha, std, mean) = (item.get("alpha_")?, item.get("_y_train_std")?, item.get("_y_train_mean")?);
+    let (std, mean) = (one_or_several(&std)?, one_or_several(&mean)?);
+    if alpha.numbers()?.len() != rows || std.len() != 1 || mean.len() != 1 {
+        return Err("it answers with several numbers for each row: importing it is not built yet".to_owned());
+    }
+    graph.constant("lengths", &Tensor::vector(scales.clone()));
+    graph.apply("Div", &[&fitted.input, "lengths"], "in_lengths");
+    let kernel = Kernel::Radial { gamma: 0.5 };
+    kernel.write(graph, "in_lengths", (&scaled.collect::<Vec<_>>(), fitted.features), true)?;
+    graph.scalar("factor", factor);
+    graph.matrix("alpha", [rows, 1], alpha.numbers()?)?;
+    graph.constant("std", &Tensor::vector(std));
+    graph.constant("mean", &Tensor::vector(mean));
+    graph.apply("Mul", &["kernel", "factor"], "times_factor");
+    graph.apply("MatMul", &["times_factor", "alpha"], "expected");
+    graph.apply("Mul", &["expected", "std"], "scaled_back");
+    graph.apply("Add", &["scaled_back", "mean"], "answers");
+    graph.predict("answers", 1);
+    Ok(LIMITED)
+}
+
+/// The constant and the lengths of a kernel that is one, or a product with a constant.
+fn scaled_radial(kernel: &Item) -> Asked<(f64, Vec<f64>)> {
+    let lengths = |item: &Item| one_or_several(&item.get("length_scale")?);
+    match &*kernel.class()?.name {
+        "RBF" => Ok((1.0, lengths(kernel)?)),
+        "Product" => {
+            let (one, other) = (kernel.get("k1")?, kernel.get("k2")?);
+            match (&*one.class()?.name, &*other.class()?.name) {
+                ("ConstantKernel", "RBF") => Ok((one.get("constant_value")?.number()?, lengths(&other)?)),
+                (one, other) => Err(format!("its kernel {one} * {other}: importing it is not built yet")),
+            }
+        }
+        other => Err(format!("its kernel {other}: importing it is not built yet")),
+    }
+}
+
+/// The numbers of an array, or one alone.
+fn one_or_several(item: &Item) -> Asked<Vec<f64>> {
+    if item.array().is_ok() { item.numbers() } else { Ok(vec![item.number()?]) }
 }
