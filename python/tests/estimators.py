@@ -12,10 +12,12 @@ import sys
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 from sklearn import linear_model, naive_bayes, preprocessing, svm, tree
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.datasets import load_iris
+from sklearn.pipeline import Pipeline
 from sklearn.utils import all_estimators
 
 #: Settings that make each quick, and the same each time.
@@ -127,8 +129,8 @@ def target(name: str, rows: np.ndarray) -> np.ndarray:
 REGRESSIONS = {name for name, _ in all_estimators(type_filter="regressor")}
 
 
-def made(name: str, kind: type, settings: dict) -> BaseEstimator | None:
-    """One, fitted; None where it cannot be made or does not fit rows."""
+def made(name: str, kind: type, settings: dict, scaled: bool) -> BaseEstimator | None:
+    """One, fitted, perhaps behind a scaler; None where it cannot be made or does not fit rows."""
     parameters = inspect.signature(kind).parameters
     needed = {key: NEEDED[key](kind) for key, p in parameters.items() if p.default is p.empty and key in NEEDED}
     quick = {key: value for key, value in QUICK.items() if key in parameters}
@@ -150,17 +152,21 @@ def made(name: str, kind: type, settings: dict) -> BaseEstimator | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return kind(**quick | needed | settings).fit(rows, wanted)
+            model = kind(**quick | needed | settings)
+            if scaled:
+                # Such that what may not be negative stays so.
+                model = Pipeline([("scaler", preprocessing.MaxAbsScaler()), ("model", model)])
+            return model.fit(rows, wanted)
     except (ValueError, TypeError, AttributeError):
         return None
 
 
-def fitted() -> dict[str, BaseEstimator]:
-    """Every estimator of scikit-learn that fits rows: its name, and its settings where they are not the defaults."""
+def fitted(scaled: bool = False) -> dict[str, BaseEstimator]:
+    """Every estimator of scikit-learn that fits rows, by its name, with a number where its settings are not the defaults."""
     models = {}
     for name, kind in all_estimators():
         for number, settings in enumerate([{}, *OTHERS.get(name, [])]):
-            model = made(name, kind, settings)
+            model = made(name, kind, settings, scaled)
             if model is not None:
                 models[f"{name}-{number}" if number else name] = model
     return models
@@ -175,16 +181,16 @@ def asked(model: BaseEstimator) -> np.ndarray:
     close = np.nextafter(rows, np.inf), np.nextafter(rows.astype(np.float32), np.float32(9)).astype(float)
     far = random.normal(size=(40, 4)) * 30
     whole = np.concatenate([rows, np.abs(near), middle, *close, np.abs(far)])
-    return whole[:, :1] if type(model).__name__ == "IsotonicRegression" else whole
+    last = model[-1] if isinstance(model, Pipeline) else model
+    return whole[:, :1] if type(last).__name__ == "IsotonicRegression" else whole
 
 
 def answers(model: BaseEstimator, rows: np.ndarray) -> dict[str, np.ndarray]:
     """What it answers, by the names of outputs; nothing where it answers for no new rows."""
     outputs = {}
     if hasattr(model, "predict"):
-        says_label = is_classifier(model) or not hasattr(type(model), "score") or is_label(model)
-        outputs["label" if says_label else "prediction"] = model.predict(rows)
-        if says_label:
+        outputs["prediction" if is_regressor(model) else "label"] = model.predict(rows)
+        if not is_regressor(model):
             for output, method in (("probabilities", "predict_proba"), ("decision", "decision_function")):
                 if hasattr(model, method):
                     found = getattr(model, method)(rows)
@@ -196,26 +202,10 @@ def answers(model: BaseEstimator, rows: np.ndarray) -> dict[str, np.ndarray]:
     return {name: found.toarray() if hasattr(found, "toarray") else np.asarray(found) for name, found in outputs.items()}
 
 
-def is_label(model: BaseEstimator) -> bool:
-    """True for clusterers and what tells what is inside from what is outside."""
-    return model._estimator_type in ("clusterer", "outlier_detector", "DensityEstimator", "density_estimator") if hasattr(
-        model, "_estimator_type"
-    ) else not isinstance_regressor(model)
-
-
-def isinstance_regressor(model: BaseEstimator) -> bool:
-    """True for regressors of any version."""
-    from sklearn.base import is_regressor
-
-    return is_regressor(model)
-
-
-def main(folder: Path) -> None:
+def main(folder: Path, scaled: bool = False) -> None:
     """Writes each."""
-    import joblib
-
     folder.mkdir(parents=True, exist_ok=True)
-    for name, model in fitted().items():
+    for name, model in fitted(scaled).items():
         joblib.dump(model, folder / f"{name}.joblib")
         rows = asked(model)
         with warnings.catch_warnings():
