@@ -45,7 +45,7 @@ impl Rule {
             Data::Bool(flags) => {
                 first(own, |at| self.takes_number(flags[at].into()), |at| flags[at].to_string())
             }
-            Data::Str(texts) => first(own, |at| self.takes_text(&texts[at]), |at| format!("{:?}", texts[at])),
+            Data::Str(texts) => first(own, |at| self.takes_text(&texts[at]), |at| quoted(&texts[at])),
             _ => None,
         };
         let Some((row, found)) = refused else { return Ok(()) };
@@ -101,6 +101,10 @@ fn first(
     show: impl Fn(usize) -> String,
 ) -> Option<(usize, String)> {
     places.enumerate().find(|(_, at)| !takes(*at)).map(|(row, at)| (row, show(at)))
+}
+
+fn quoted(text: &str) -> String {
+    if text.is_empty() { "nothing, a missing value,".to_owned() } else { format!("{text:?}") }
 }
 
 fn shown(number: f64) -> String {

@@ -43,7 +43,7 @@ pub(crate) fn tensor(json: &Json, dtype: DType) -> Result<Tensor, Misplaced> {
 
 /// The value as a tensor of an input's type. `null` is a text only where the input says that texts may be missing.
 pub(crate) fn tensor_for(json: &Json, spec: &InputSpec) -> Result<Tensor, Misplaced> {
-    if spec.takes_missing_texts() {
+    if spec.has_missing_texts() {
         tensor(&with_missing_texts(json), spec.dtype)
     } else {
         tensor(json, spec.dtype)
