@@ -96,6 +96,11 @@ impl InputSpec {
         })
     }
 
+    /// The name of a column along the last axis; the input's own, where columns have none.
+    pub fn column_name(&self, column: usize) -> &str {
+        self.columns.as_ref().and_then(|columns| columns.get(column)).unwrap_or(&self.name)
+    }
+
     /// True when the empty text stands for a missing one, whether that is taken or refused.
     pub fn has_missing_texts(&self) -> bool {
         self.dtype == DType::Str && !self.rules.is_empty()

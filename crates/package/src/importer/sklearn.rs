@@ -96,8 +96,10 @@ pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
         return Err(last.not("a model of as many columns as the step before it makes"));
     }
     let coded = histogram::columns_of_codes(last)?;
+    let may_be_sparse = compose::may_be_sparse(steps)?;
     if let Some(takes) = write(&fitted, &mut frame.graph)? {
-        table.takes(takes.missing, takes.largest, &mut frame)?;
+        // Of matrices that are mostly zeros no model takes missing numbers.
+        table.takes(takes.missing && !may_be_sparse, takes.largest, &mut frame)?;
     }
     for (at, column) in table.columns().enumerate() {
         if coded.contains(&at) {
