@@ -96,9 +96,14 @@ impl InputSpec {
         })
     }
 
-    /// True when the empty text stands for a missing one.
-    pub fn takes_missing_texts(&self) -> bool {
-        self.dtype == DType::Str && self.rules.iter().any(|rule| rule.missing)
+    /// The name of a column along the last axis; the input's own, where columns have none.
+    pub fn column_name(&self, column: usize) -> &str {
+        self.columns.as_ref().and_then(|columns| columns.get(column)).unwrap_or(&self.name)
+    }
+
+    /// True when the empty text stands for a missing one, whether that is taken or refused.
+    pub fn has_missing_texts(&self) -> bool {
+        self.dtype == DType::Str && !self.rules.is_empty()
     }
 
     /// True for a column of a table: one value a row (`[rows]` or `[rows, 1]`).
@@ -175,10 +180,11 @@ impl Signature {
     pub fn check_values(&self, inputs: &[(String, Tensor)]) -> Result<(), FunctionError> {
         for (name, tensor) in inputs {
             let Some(spec) = self.input(name) else { continue };
+            // What one column takes says more than what all of them take.
+            spec.rules.iter().try_for_each(|rule| rule.check(spec, tensor))?;
             if let Some(numbers) = &spec.numbers {
                 numbers.check(spec, tensor)?;
             }
-            spec.rules.iter().try_for_each(|rule| rule.check(spec, tensor))?;
         }
         Ok(())
     }

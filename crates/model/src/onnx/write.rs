@@ -358,3 +358,32 @@ struct EntryProto {
     #[prost(string, optional, tag = "2")]
     value: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::summarize;
+
+    #[test]
+    fn a_column_may_be_called_as_a_value_of_the_graph() {
+        let mut graph = GraphWriter::default();
+        graph.column("column 0", "sums", DType::F64);
+        graph.column("column 1", "age", DType::F64);
+        graph.constant("age", &Tensor::vector(vec![1.0]));
+        graph.node(("", "Add"), &["column 0", "age"], "sums", vec![]);
+        graph.node(("", "Add"), &["sums", "column 1"], "y", vec![]);
+        graph.output("y", DType::F64, &[Dim::Dynamic, Dim::Fixed(1)]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, graph.into_file()).unwrap();
+        let summary = summarize(&path).unwrap();
+        let inputs: Vec<String> =
+            summary.signature().unwrap().inputs.into_iter().map(|input| input.name).collect();
+        assert_eq!(inputs, ["sums", "age"]);
+        let nodes: Vec<_> =
+            summary.graph.node.iter().map(|node| (&node.input[..], &node.output[0])).collect();
+        let own = ["sums of the graph".to_owned(), "age of the graph".to_owned()];
+        assert_eq!(nodes[0], (&["sums".to_owned(), own[1].clone()][..], &own[0]));
+        assert_eq!(nodes[1], (&[own[0].clone(), "age".to_owned()][..], &"y".to_owned()));
+    }
+}

@@ -1,5 +1,5 @@
-//! What the trees of a graph ask: the numbers that columns of its inputs are compared with. For rows that tell whether two
-//! models are the same.
+//! What the trees, encoders and comparisons of a graph ask: the numbers that columns of its inputs are compared with. For rows
+//! that tell whether two models are the same.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub struct Asked {
     pub members: Vec<f64>,
 }
 
-/// What the trees of a model ask, by input and column. Trees behind what cannot be traced back are left out.
+/// What a model asks, by input and column. Questions behind what cannot be traced back are left out.
 ///
 /// # Errors
 /// `model-refused` when the file cannot be read, or its trees are damaged.
@@ -282,6 +282,41 @@ mod tests {
         assert_eq!(both, [(0, &[-0.5, 0.5][..], &[][..]), (2, &[], &[1.0, 4.0])]);
         let scaled = asked_by("scaled");
         assert_eq!((&*scaled[0].splits, &*scaled[1].members), (&[0.0, 2.0][..], &[5.0, 11.0][..]));
+    }
+
+    #[test]
+    fn columns_beside_those_of_an_encoder_are_traced_and_its_keys_are_told() {
+        let mut graph = GraphWriter::default();
+        graph.input("X", DType::F64, &[Dim::Dynamic, Dim::Fixed(3)]);
+        let places = |places: &[i64]| Tensor::vector(places.to_vec());
+        let axis = |axis| vec![("axis", Attribute::Int(axis))];
+        graph.constant("second", &places(&[1]));
+        graph.constant("others", &places(&[2, 0]));
+        graph.constant("width", &places(&[2]));
+        graph.constant("off and on", &Tensor::vector(vec![0.0, 1.0]));
+        graph.constant("edges", &Tensor::vector(vec![7.0, 8.0]));
+        graph.node(("", "Gather"), &["X", "second"], "class", axis(1));
+        graph.node(("", "Gather"), &["X", "others"], "rest", axis(1));
+        let keys = Attribute::Tensor(Tensor::vector(vec![3.0, 1.0, f64::NAN]));
+        graph.node((ML, "LabelEncoder"), &["class"], "code", vec![("keys_tensor", keys)]);
+        graph.node(("", "OneHot"), &["code", "width", "off and on"], "spread", axis(-1));
+        graph.node(("", "Flatten"), &["spread"], "one hot", axis(1));
+        graph.node(("", "GreaterOrEqual"), &["class", "edges"], "reached", vec![]);
+        graph.node(("", "Concat"), &["one hot", "rest"], "all", axis(1));
+        let attributes = vec![
+            ("nodes_featureids", Attribute::Ints(vec![0, 3])),
+            ("nodes_modes", Attribute::Tensor(Tensor::vector(vec![0_u8, 0]))),
+            ("nodes_splits", Attribute::Tensor(Tensor::vector(vec![0.5, 4.0]))),
+        ];
+        graph.node((ML, "TreeEnsemble"), &["all"], "y", attributes);
+        graph.output("y", DType::F64, &[Dim::Dynamic, Dim::Fixed(1)]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, graph.into_file()).unwrap();
+        let asked = splits(&path).unwrap();
+        let both: Vec<_> =
+            asked.iter().map(|asked| (asked.column, &*asked.splits, &*asked.members)).collect();
+        assert_eq!(both, [(0, &[4.0][..], &[][..]), (1, &[7.0, 8.0], &[1.0, 3.0])]);
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Column {
         }
         match rule.as_ref().and_then(|rule| rule.only.as_ref()) {
             Some(Known::Numbers(known)) => {
-                categories.extend(known.iter().map(|one| number(input.dtype, *one)))
+                categories.extend(known.iter().map(|one| number(input.dtype, *one)));
             }
             Some(Known::Texts(known)) => categories.extend(known.iter().cloned().map(Cell::Text)),
             None => {}

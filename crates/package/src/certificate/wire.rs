@@ -71,7 +71,7 @@ impl Message {
 
     /// … of an original, which is told in which inputs the empty text stands for a missing one.
     pub fn question(inputs: &Inputs, outputs: &[String], signature: &Signature) -> Self {
-        let missing = signature.inputs.iter().filter(|input| input.takes_missing_texts());
+        let missing = signature.inputs.iter().filter(|input| input.has_missing_texts());
         Self::asking(inputs, outputs, &missing.map(|input| input.name.as_str()).collect::<Vec<_>>())
     }
 

@@ -214,7 +214,8 @@ fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
     match write {
         Some(write) => {
             let fitted = Fitted { depth, ..Fitted::read(last, &input)? };
-            write_last(&fitted, write, &table, &mut frame)?;
+            let may_be_sparse = compose::may_be_sparse(steps)?;
+            write_last(&fitted, write, (&table, may_be_sparse), &mut frame)?;
         }
         None if last.class()?.name == "MissingIndicator" => {
             return Err("it answers with truths, which cannot be imported yet".to_owned());
@@ -228,14 +229,20 @@ fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
     Ok(Whole { first, parts, frame })
 }
 
-/// Writes the model behind the steps, and notes what it takes of the columns that they make.
-fn write_last(fitted: &Fitted, write: Write, table: &Table, frame: &mut Frame) -> Asked<()> {
+/// Writes the model behind the steps, and notes what it takes of the columns that they make, which may be mostly zeros.
+fn write_last(
+    fitted: &Fitted,
+    write: Write,
+    (table, may_be_sparse): (&Table, bool),
+    frame: &mut Frame,
+) -> Asked<()> {
     if fitted.features != table.width() {
         return Err(fitted.item.not("a model of as many columns as the step before it makes"));
     }
     let coded = histogram::columns_of_codes(&fitted.item)?;
     if let Some(takes) = write(fitted, &mut frame.graph)? {
-        table.takes(takes.missing, takes.largest, frame)?;
+        // Of matrices that are mostly zeros no model takes missing numbers.
+        table.takes(takes.missing && !may_be_sparse, takes.largest, frame)?;
     }
     for (at, column) in table.columns().enumerate() {
         if coded.contains(&at) {

@@ -43,7 +43,7 @@ pub(crate) fn tensor(json: &Json, dtype: DType) -> Result<Tensor, Misplaced> {
 
 /// The value as a tensor of an input's type. `null` is a text only where the input says that texts may be missing.
 pub(crate) fn tensor_for(json: &Json, spec: &InputSpec) -> Result<Tensor, Misplaced> {
-    if spec.takes_missing_texts() {
+    if spec.has_missing_texts() {
         tensor(&with_missing_texts(json), spec.dtype)
     } else {
         tensor(json, spec.dtype)
@@ -140,7 +140,7 @@ mod tests {
         let mut spec = crate::tests::input("s", DType::Str, &[None, Some(1)]);
         let read = |text: &str, spec: &InputSpec| tensor_for(&parse(text.as_bytes()).unwrap(), spec);
         assert_eq!(read(r#"["a", null]"#, &spec).unwrap_err().indices, [1]);
-        spec.rules = vec![Rule { column: 0, missing: true, only: None }];
+        spec.rules = vec![Rule { column: 0, missing: true, only: None, largest: None }];
         let texts =
             |texts: &[&str]| Tensor::vector(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
         assert_eq!(read(r#"["a", null]"#, &spec).unwrap(), texts(&["a", ""]));

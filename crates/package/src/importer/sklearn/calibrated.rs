@@ -135,7 +135,7 @@ pub(super) fn tuned(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     if !score.ends_with(".balanced_accuracy_score") && !score.ends_with(".accuracy_score")
         || !scorer.get("_kwargs")?.keys()?.is_empty()
     {
-        return Err(format!("its scoring {}: importing it is not built yet", score));
+        return Err(format!("its scoring {score}: importing it is not built yet"));
     }
     let threshold = fitted.item.get("best_threshold_")?.number()?;
     thresholded(fitted, graph, Some(threshold))

@@ -160,15 +160,16 @@ impl Frame {
 
     /// The graph of a model within another one, which sees numbers, and which of them it takes.
     pub(super) fn within(self) -> Asked<(GraphWriter, Takes)> {
-        let taken = taken_by(&self.columns);
-        if !self.is_matrix() || taken.rules.iter().any(|rule| rule.only.is_some()) {
+        if !self.is_matrix() || self.columns.iter().any(|column| column.only.is_some()) {
             return Err(
                 "a model within it takes texts or categories, which cannot be imported yet".to_owned()
             );
         }
         // What one column takes and another one does not is refused in both.
-        let missing = taken.rules.is_empty();
-        let takes = taken.numbers.map(|takes| Numbers { missing: takes.missing && missing, ..takes });
+        let missing = self.columns.iter().all(|column| column.missing);
+        let largest = self.columns.iter().map(|column| column.largest).fold(f64::INFINITY, f64::min);
+        let is_limited = !missing || largest.is_finite();
+        let takes = is_limited.then_some(Numbers { missing, largest: largest.min(f64::MAX) });
         Ok((self.graph, takes))
     }
 
@@ -197,22 +198,23 @@ impl Frame {
     }
 }
 
-/// What an input of these columns takes.
+/// What an input of these columns takes: numbers of all, and of single columns what is less.
 fn taken_by(columns: &[Taking]) -> Taken {
-    let largest = columns.iter().map(|column| column.largest).fold(f64::INFINITY, f64::min);
     let some_missing = columns.iter().any(|column| column.missing);
+    let largest = columns.iter().map(|column| column.largest).fold(f64::INFINITY, f64::min);
     let is_limited = |column: &Taking| column.kind != Some(Kind::Text) && column.largest.is_finite();
-    let numbers = columns
-        .iter()
-        .any(is_limited)
-        .then_some(Numbers { missing: some_missing, largest: largest.min(f64::MAX) });
-    let rules = columns.iter().enumerate().filter_map(|(at, column)| {
+    let are_limited = columns.iter().all(is_limited);
+    let numbers = are_limited.then_some(Numbers { missing: some_missing, largest });
+    let rule = |(at, column): (usize, &Taking)| {
+        let limit = (is_limited(column) && !are_limited).then_some(column.largest);
         let says = column.empty_is_missing == Some(true)
             || column.only.is_some()
-            || !column.missing && (some_missing || numbers.is_none());
-        says.then(|| Rule { column: at, missing: column.missing, only: column.only.as_deref().map(known) })
-    });
-    Taken { numbers, rules: rules.collect() }
+            || limit.is_some()
+            || !column.missing && (some_missing || !are_limited);
+        let only = column.only.as_deref().map(known);
+        says.then_some(Rule { column: at, missing: column.missing, only, largest: limit })
+    };
+    Taken { numbers, rules: columns.iter().enumerate().filter_map(rule).collect() }
 }
 
 /// Values as a set.
@@ -230,4 +232,48 @@ fn known(values: &[Value]) -> Known {
     texts.sort();
     texts.dedup();
     if texts.is_empty() { Known::Numbers(numbers) } else { Known::Texts(texts) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_columns_take_is_said_once_where_it_is_the_same_for_all() {
+        let mut frame = Frame::new(2, None);
+        frame.takes(0, true, 9.0);
+        frame.takes(1, true, 5.0);
+        let numbers = |missing| Some(Numbers { missing, largest: 5.0 });
+        assert_eq!(taken_by(&frame.columns), Taken { numbers: numbers(true), rules: vec![] });
+        frame.takes(1, false, 7.0);
+        let strict = Rule { column: 1, missing: false, only: None, largest: None };
+        assert_eq!(taken_by(&frame.columns), Taken { numbers: numbers(true), rules: vec![strict] });
+        frame.takes(0, false, 9.0);
+        assert_eq!(taken_by(&frame.columns), Taken { numbers: numbers(false), rules: vec![] });
+        let mut frame = Frame::new(2, None);
+        frame.takes(1, true, 5.0);
+        let own = Rule { column: 1, missing: true, only: None, largest: Some(5.0) };
+        let taken = Taken { numbers: None, rules: vec![own] };
+        assert_eq!(taken_by(&frame.columns), taken, "the other column takes all");
+    }
+
+    #[test]
+    fn of_two_sets_of_values_what_both_know_is_left() {
+        let mut frame = Frame::new(1, None);
+        let values = |values: &[f64]| values.iter().map(|value| Value::Number(*value)).collect::<Vec<_>>();
+        frame.takes_only(0, &values(&[3.0, -0.0, f64::NAN, 1.0]));
+        frame.takes_only(0, &values(&[0.0, 3.0, 2.0]));
+        let [rule] = &taken_by(&frame.columns).rules[..] else { panic!("no rule") };
+        assert_eq!(rule.only, Some(Known::Numbers(vec![0.0, 3.0])));
+        assert!(rule.takes_number(-0.0) && !rule.takes_number(1.0));
+    }
+
+    #[test]
+    fn a_column_is_of_one_kind() {
+        let mut frame = Frame::new(1, Some(vec!["sex".to_owned()]));
+        frame.is_of(0, Kind::Text).unwrap();
+        assert!(frame.is_of(0, Kind::Number).unwrap_err().contains("\"sex\""));
+        frame.empty_is_missing(0, true).unwrap();
+        assert!(frame.empty_is_missing(0, false).is_err());
+    }
 }

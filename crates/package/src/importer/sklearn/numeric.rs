@@ -229,3 +229,18 @@ fn selected(
     let places: Vec<usize> = kept.enumerate().filter_map(|(at, is_kept)| is_kept.then_some(at)).collect();
     if places.is_empty() { Err("it leaves no column".to_owned()) } else { table.select(&places, frame) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_come_in_the_order_of_scikit_learn() {
+        let two = raised(&[0, 1, 2], 3, false);
+        assert_eq!(two, [(0, 0), (1, 0), (2, 0), (1, 1), (2, 1), (2, 2)], "aa ab ac bb bc cc");
+        let firsts: Vec<usize> = two.iter().map(|(_, column)| *column).collect();
+        let three: Vec<usize> = raised(&firsts, 3, false).into_iter().map(|(_, column)| column).collect();
+        assert_eq!(three, [0, 0, 0, 0, 0, 0, 1, 1, 1, 2]);
+        assert_eq!(raised(&[0, 1, 2], 3, true), [(1, 0), (2, 0), (2, 1)], "ab ac bc");
+    }
+}

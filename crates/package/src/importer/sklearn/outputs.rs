@@ -9,7 +9,7 @@ use super::fitted::Fitted;
 use super::inner::{Inner, MAX_MODELS, finite, takes_of, write_all};
 use super::voting::indices;
 use crate::importer::classes::{LABEL, PROBABILITIES};
-use crate::pickle::Asked;
+use crate::pickle::{Asked, Item};
 
 pub(super) fn regressors(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let models = write_all(&fitted.item.get("estimators_")?.items()?, fitted, graph)?;
@@ -62,7 +62,7 @@ fn chain<'a>(
     let items = fitted.item.get("estimators_")?.items()?;
     let place = fitted.item.get("order_")?;
     let of_list = || {
-        let counts = place.items()?.iter().map(|item| item.count()).collect::<Asked<Vec<_>>>()?;
+        let counts = place.items()?.iter().map(Item::count).collect::<Asked<Vec<_>>>()?;
         let is_within = counts.iter().all(|at| *at < items.len());
         if is_within { Ok(counts) } else { Err(place.not("an order")) }
     };

@@ -65,8 +65,8 @@ enum Inner {
 fn inner(class: &ClassName) -> Inner {
     match (&*class.module, &*class.name) {
         ("sklearn.pipeline", "Pipeline") => Inner::Steps,
-        (SEARCH, "GridSearchCV" | "RandomizedSearchCV") => Inner::One(BEST),
-        (HALVING, "HalvingGridSearchCV" | "HalvingRandomSearchCV") => Inner::One(BEST),
+        (SEARCH, "GridSearchCV" | "RandomizedSearchCV")
+        | (HALVING, "HalvingGridSearchCV" | "HalvingRandomSearchCV") => Inner::One(BEST),
         ("sklearn.linear_model._ransac", "RANSACRegressor") => Inner::One(&["estimator_"]),
         ("sklearn.frozen._frozen", "FrozenEstimator") => Inner::One(&["estimator"]),
         // Before version 1.6 it had the second name.
