@@ -161,11 +161,11 @@ def made(name: str, kind: type, settings: dict, scaled: bool) -> BaseEstimator |
         return None
 
 
-def fitted(scaled: bool = False) -> dict[str, BaseEstimator]:
+def fitted(scaled: bool = False, others: bool = True) -> dict[str, BaseEstimator]:
     """Every estimator of scikit-learn that fits rows, by its name, with a number where its settings are not the defaults."""
     models = {}
     for name, kind in all_estimators():
-        for number, settings in enumerate([{}, *OTHERS.get(name, [])]):
+        for number, settings in enumerate([{}, *(OTHERS.get(name, []) if others else [])]):
             model = made(name, kind, settings, scaled)
             if model is not None:
                 models[f"{name}-{number}" if number else name] = model
