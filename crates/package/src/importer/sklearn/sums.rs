@@ -74,15 +74,15 @@ mod tests {
     #[test]
     fn digamma_is_that_of_scipy() {
         for (number, wanted) in [
-            (0.01, -100.56088545786867),
+            (0.01, -100.56088545786868),
             (0.5, -1.9635100260214235),
             (1.0, -0.5772156649015329),
-            (2.5, 0.7031566406452434),
+            (2.5, 0.7031566406452432),
             (10.0, 2.251752589066721),
-            (1234.5, 7.117821018862105),
+            (1234.5, 7.1180162318279985),
         ] {
             let apart = (digamma(number) - wanted).abs();
-            assert!(apart <= 1e-14 * wanted.abs(), "{number}: {apart}");
+            assert!(apart <= 1e-14 * wanted.abs().max(1.0), "{number}: {apart}");
         }
     }
 }
