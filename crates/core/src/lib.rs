@@ -3,7 +3,7 @@
 //! - [`name`]: function names, versions, qualifiers, and the ids of invocations and instances
 //! - [`tensor`]: dtypes, tensors and the values a model answers with
 //! - [`signature`]: what a model takes and gives
-//! - [`numbers`]: which numbers an input takes
+//! - [`numbers`]: which numbers an input takes; [`rule`]: what one of its columns takes
 //! - [`manifest`]: what `modelet.toml` may say
 //! - [`settings`]: every limit of a function, with its default
 //! - [`steps`]: what is done before and after a model
@@ -28,6 +28,7 @@ pub mod manifest;
 pub mod name;
 pub mod numbers;
 pub mod record;
+pub mod rule;
 pub mod settings;
 pub mod signature;
 pub mod steps;
@@ -42,6 +43,7 @@ pub use manifest::Manifest;
 pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};
 pub use numbers::Numbers;
 pub use record::{InstanceRecord, InvocationRecord, Outcome, Phases};
+pub use rule::{Known, Rule};
 pub use settings::Settings;
 pub use signature::{Dim, InputSpec, OutputKind, OutputSpec, Signature};
 pub use steps::Steps;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FunctionError;
 use crate::numbers::Numbers;
+use crate::rule::Rule;
 use crate::tensor::{DType, Tensor};
 
 /// One dimension of a shape. In JSON: a number, a name, or null.
@@ -72,6 +73,9 @@ pub struct InputSpec {
     /// Which numbers it takes, where not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Numbers>,
+    /// What single columns of it take, where that is less.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
 }
 
 impl InputSpec {
@@ -90,6 +94,16 @@ impl InputSpec {
         self.shape.as_ref().is_none_or(|spec| {
             spec.len() == shape.len() && spec.iter().zip(shape).all(|(dim, size)| dim.accepts(*size))
         })
+    }
+
+    /// The name of a column along the last axis; the input's own, where columns have none.
+    pub fn column_name(&self, column: usize) -> &str {
+        self.columns.as_ref().and_then(|columns| columns.get(column)).unwrap_or(&self.name)
+    }
+
+    /// True when the empty text stands for a missing one, whether that is taken or refused.
+    pub fn has_missing_texts(&self) -> bool {
+        self.dtype == DType::Str && !self.rules.is_empty()
     }
 
     /// True for a column of a table: one value a row (`[rows]` or `[rows, 1]`).
@@ -162,12 +176,13 @@ impl Signature {
         self.outputs.iter().find(|o| o.name == name)
     }
 
-    /// Refuses tensors with numbers that their inputs do not take.
-    pub fn check_numbers(&self, inputs: &[(String, Tensor)]) -> Result<(), FunctionError> {
+    /// Refuses tensors with values that their inputs do not take.
+    pub fn check_values(&self, inputs: &[(String, Tensor)]) -> Result<(), FunctionError> {
         for (name, tensor) in inputs {
-            if let Some(spec) = self.input(name)
-                && let Some(numbers) = &spec.numbers
-            {
+            let Some(spec) = self.input(name) else { continue };
+            // What one column takes says more than what all of them take.
+            spec.rules.iter().try_for_each(|rule| rule.check(spec, tensor))?;
+            if let Some(numbers) = &spec.numbers {
                 numbers.check(spec, tensor)?;
             }
         }
@@ -193,6 +208,7 @@ mod tests {
             columns: None,
             categories: None,
             numbers: None,
+            rules: vec![],
         }
     }
 

@@ -116,6 +116,7 @@ mod tests {
             columns: None,
             categories: None,
             numbers: None,
+            rules: vec![],
         }
     }
 

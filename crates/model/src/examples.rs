@@ -133,6 +133,7 @@ mod tests {
             columns: None,
             categories,
             numbers: None,
+            rules: vec![],
         };
         let named = |name: &str| Dim::Named(name.into());
         let signature = Signature {

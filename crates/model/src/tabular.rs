@@ -5,7 +5,7 @@
 //! model is loaded, by the operator and the node.
 //!
 //! - [`graph`]: a graph made ready to run; [`operators`]: the list of operators; [`site`]: what one of them knows of its node
-//! - [`standard`], [`ml`]: the operators of the two domains
+//! - [`standard`], [`ml`], [`more`]: the operators of the three domains
 //! - [`proto`], [`constant`]: a model file read whole
 //! - [`splits`]: what the trees of a file ask, for rows that tell
 //! - [`number`], [`shape`]: arithmetic and shapes
@@ -15,6 +15,7 @@
 mod constant;
 mod graph;
 mod ml;
+mod more;
 mod number;
 mod operators;
 mod proto;

@@ -101,10 +101,11 @@ pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, Func
             "no rows can be made for what the model takes, or not compared for what it gives",
         ));
     };
-    let testimony = match witnesses.original(claim.original, &Message::request(&all, &outputs)) {
-        Ok(testimony) => testimony,
-        Err(reason) => return Ok(unproved(claim, reason)),
-    };
+    let testimony =
+        match witnesses.original(claim.original, &Message::question(&all, &outputs, claim.signature)) {
+            Ok(testimony) => testimony,
+            Err(reason) => return Ok(unproved(claim, reason)),
+        };
     let kept = without(&all, &testimony.answers.refused);
     let answered = batch::count(&kept).unwrap_or_default();
     if answered == 0 {

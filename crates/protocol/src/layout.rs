@@ -182,6 +182,7 @@ mod tests {
             columns: None,
             categories: None,
             numbers: None,
+            rules: vec![],
         }
     }
 

@@ -69,7 +69,7 @@ pub fn decode(
 ) -> Result<Decoded, FunctionError> {
     let body = encoding::unpack(headers, body, ctx.body_limit_bytes)?;
     let decoded = protocol(route.protocol).decode(Request { headers, query, body }, ctx)?;
-    ctx.signature.check_numbers(&decoded.inputs)?;
+    ctx.signature.check_values(&decoded.inputs)?;
     Ok(decoded)
 }
 

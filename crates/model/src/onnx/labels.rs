@@ -3,9 +3,10 @@
 //! Columns are followed forwards from the inputs to the encoders, through the few operators with which converters put
 //! columns together and take them apart; outputs are followed backwards to the classifier.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use modelet_core::{Numbers, Signature};
+use modelet_core::{Numbers, Rule, Signature};
+use serde::{Deserialize, Serialize};
 
 use super::OnnxSummary;
 use super::proto::NodeProto;
@@ -13,11 +14,20 @@ use super::proto::NodeProto;
 /// Key of a model's metadata: the names of the columns of its one input, as a JSON list.
 pub const COLUMNS_KEY: &str = "modelet.columns";
 
-/// … and which numbers it takes, where not all: [`modelet_core::Numbers`] as JSON.
-pub const NUMBERS_KEY: &str = "modelet.numbers";
+/// … and what its inputs take, where not all: [`Taken`] by input, as JSON.
+pub const TAKEN_KEY: &str = "modelet.taken";
 
 /// … and the one engine that may compute it, where its writer counts on each rounding.
 pub const ENGINE_KEY: &str = "modelet.engine";
+
+/// What an input takes, where that is less than its type has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Which numbers.
+    pub numbers: Option<Numbers>,
+    /// What single columns take.
+    pub rules: Vec<Rule>,
+}
 
 /// Operators that change neither the meaning nor the number of columns.
 const PASS_COLUMNS: &[&str] =
@@ -68,9 +78,9 @@ impl OnnxSummary {
         serde_json::from_str(self.metadata.get(COLUMNS_KEY)?).ok()
     }
 
-    /// Which numbers its one input takes, where the writer noted it.
-    fn numbers(&self) -> Option<Numbers> {
-        serde_json::from_str(self.metadata.get(NUMBERS_KEY)?).ok()
+    /// What its inputs take, where the writer noted it.
+    fn taken(&self) -> BTreeMap<String, Taken> {
+        self.metadata.get(TAKEN_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     /// The class names along the last axis of an output.
@@ -101,7 +111,11 @@ pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
     if let [input] = &mut signature.inputs[..] {
         let width = input.shape.as_ref().and_then(|shape| shape.last()?.fixed());
         input.columns = summary.columns().filter(|columns| Some(columns.len()) == width);
-        input.numbers = summary.numbers();
+    }
+    for (name, taken) in summary.taken() {
+        if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name) {
+            (input.numbers, input.rules) = (taken.numbers, taken.rules);
+        }
     }
     for (name, values) in summary.categories() {
         if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name && input.is_column())

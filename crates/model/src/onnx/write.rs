@@ -1,5 +1,9 @@
 //! Writes ONNX files: what importers make of other formats. Field numbers are those of `onnx.proto`.
 
+mod parts;
+
+use std::collections::HashMap;
+
 use modelet_core::{DType, Data, Dim, Tensor};
 use prost::Message;
 
@@ -11,11 +15,19 @@ const OPSETS: &[(&str, i64)] = &[("", 18), (ML, 5)];
 /// The domain of classical models.
 pub const ML: &str = "ai.onnx.ml";
 
+/// The domain of operators that ONNX Runtime has beside the standard, and the version of them.
+pub const MORE: &str = "com.microsoft";
+const MORE_VERSION: i64 = 1;
+
 /// A graph that is being written. Names are the caller's; nothing is checked but that types can be written.
 #[derive(Debug, Default)]
 pub struct GraphWriter {
     graph: GraphProto,
     metadata: Vec<EntryProto>,
+    /// What was put in of other graphs, in bytes.
+    held_bytes: usize,
+    /// What inputs are called within the graph, and by clients.
+    columns: Vec<(String, String)>,
 }
 
 /// The value of an attribute.
@@ -27,6 +39,8 @@ pub enum Attribute {
     Text(&'static str),
     /// A list of numbers.
     Ints(Vec<i64>),
+    /// A list of texts.
+    Texts(Vec<String>),
     /// A tensor.
     Tensor(Tensor),
 }
@@ -35,6 +49,12 @@ impl GraphWriter {
     /// Adds an input of the graph.
     pub fn input(&mut self, name: &str, dtype: DType, shape: &[Dim]) {
         self.graph.input.push(value_info(name, dtype, shape));
+    }
+
+    /// Adds an input that clients call by a name of their own, which may be any: within the graph it is `reference`.
+    pub fn column(&mut self, reference: &str, name: &str, dtype: DType) {
+        self.input(reference, dtype, &[Dim::Named("rows".to_owned()), Dim::Fixed(1)]);
+        self.columns.push((reference.to_owned(), name.to_owned()));
     }
 
     /// Adds an output of the graph.
@@ -50,15 +70,27 @@ impl GraphWriter {
     /// Adds a node of a domain; the standard one is the empty text.
     pub fn node(
         &mut self,
-        (domain, op): (&str, &str),
+        op: (&str, &str),
         inputs: &[&str],
         output: &str,
         attributes: Vec<(&str, Attribute)>,
     ) {
+        self.node_of(op, inputs, &[output], attributes);
+    }
+
+    /// Adds a node with several outputs; its name is that of the first.
+    pub fn node_of(
+        &mut self,
+        (domain, op): (&str, &str),
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: Vec<(&str, Attribute)>,
+    ) {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         self.graph.node.push(NodeProto {
-            input: inputs.iter().map(|&name| name.to_owned()).collect(),
-            output: vec![output.to_owned()],
-            name: Some(output.to_owned()),
+            input: names(inputs),
+            output: names(outputs),
+            name: outputs.first().map(|&name| name.to_owned()),
             op_type: Some(op.to_owned()),
             attribute: attributes.into_iter().map(|(name, value)| attribute(name, value)).collect(),
             domain: (!domain.is_empty()).then(|| domain.to_owned()),
@@ -71,7 +103,11 @@ impl GraphWriter {
     }
 
     /// The file. The same graph gives the same bytes.
-    pub fn into_file(self) -> Vec<u8> {
+    pub fn into_file(mut self) -> Vec<u8> {
+        self.graph.call_columns(&self.columns);
+        let nodes = &self.graph.node;
+        let has_more = nodes.iter().any(|node| node.domain.as_deref() == Some(MORE));
+        let more = has_more.then_some((MORE, MORE_VERSION));
         let opset = |(domain, version): &(&str, i64)| OpsetProto {
             domain: Some((*domain).to_owned()),
             version: Some(*version),
@@ -80,10 +116,30 @@ impl GraphWriter {
             ir_version: Some(IR_VERSION),
             producer_name: Some("modelet".to_owned()),
             graph: Some(GraphProto { name: Some("model".to_owned()), ..self.graph }),
-            opset_import: OPSETS.iter().map(opset).collect(),
+            opset_import: OPSETS.iter().chain(&more).map(opset).collect(),
             metadata_props: self.metadata,
         };
         model.encode_to_vec()
+    }
+}
+
+impl GraphProto {
+    /// Gives inputs the names that clients use; what within the graph is called so gets another one.
+    fn call_columns(&mut self, columns: &[(String, String)]) {
+        let mut renamed: HashMap<&str, String> = HashMap::new();
+        for (reference, name) in columns {
+            renamed.insert(name, format!("{name} of the graph"));
+            renamed.insert(reference, name.clone());
+        }
+        let rename = |name: &mut String| {
+            if let Some(new) = renamed.get(name.as_str()) {
+                name.clone_from(new);
+            }
+        };
+        let nodes = self.node.iter_mut();
+        nodes.flat_map(|node| node.input.iter_mut().chain(&mut node.output)).for_each(rename);
+        self.initializer.iter_mut().filter_map(|tensor| tensor.name.as_mut()).for_each(rename);
+        self.input.iter_mut().filter_map(|input| input.name.as_mut()).for_each(rename);
     }
 }
 
@@ -97,6 +153,11 @@ fn attribute(name: &str, value: Attribute) -> AttributeProto {
             AttributeProto { t: Some(tensor_proto(None, &tensor)), r#type: Some(4), ..named }
         }
         Attribute::Ints(ints) => AttributeProto { ints, r#type: Some(7), ..named },
+        Attribute::Texts(texts) => AttributeProto {
+            strings: texts.into_iter().map(String::into_bytes).collect(),
+            r#type: Some(8),
+            ..named
+        },
     }
 }
 
@@ -210,6 +271,8 @@ struct AttributeProto {
     t: Option<TensorProto>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    strings: Vec<Vec<u8>>,
     #[prost(int32, optional, tag = "20")]
     r#type: Option<i32>,
 }
@@ -294,4 +357,33 @@ struct EntryProto {
     key: Option<String>,
     #[prost(string, optional, tag = "2")]
     value: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::summarize;
+
+    #[test]
+    fn a_column_may_be_called_as_a_value_of_the_graph() {
+        let mut graph = GraphWriter::default();
+        graph.column("column 0", "sums", DType::F64);
+        graph.column("column 1", "age", DType::F64);
+        graph.constant("age", &Tensor::vector(vec![1.0]));
+        graph.node(("", "Add"), &["column 0", "age"], "sums", vec![]);
+        graph.node(("", "Add"), &["sums", "column 1"], "y", vec![]);
+        graph.output("y", DType::F64, &[Dim::Dynamic, Dim::Fixed(1)]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        std::fs::write(&path, graph.into_file()).unwrap();
+        let summary = summarize(&path).unwrap();
+        let inputs: Vec<String> =
+            summary.signature().unwrap().inputs.into_iter().map(|input| input.name).collect();
+        assert_eq!(inputs, ["sums", "age"]);
+        let nodes: Vec<_> =
+            summary.graph.node.iter().map(|node| (&node.input[..], &node.output[0])).collect();
+        let own = ["sums of the graph".to_owned(), "age of the graph".to_owned()];
+        assert_eq!(nodes[0], (&["sums".to_owned(), own[1].clone()][..], &own[0]));
+        assert_eq!(nodes[1], (&[own[0].clone(), "age".to_owned()][..], &"y".to_owned()));
+    }
 }

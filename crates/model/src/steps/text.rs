@@ -114,6 +114,7 @@ impl TextModel {
             columns: None,
             categories: None,
             numbers: None,
+            rules: vec![],
         };
         let signature = Signature { inputs: vec![text], outputs };
         Ok(Self { inner, tokenizer, padding, prompt: step.prompt.clone(), feeds, pooled, signature })

@@ -85,6 +85,8 @@ pub(super) trait Float: Number {
     fn ln(self) -> Self;
     fn sqrt(self) -> Self;
     fn tanh(self) -> Self;
+    fn cos(self) -> Self;
+    fn pow(self, exponent: Self) -> Self;
     fn floor(self) -> Self;
     fn ceil(self) -> Self;
     /// The next smaller number; NaN below the smallest.
@@ -142,6 +144,12 @@ macro_rules! float {
             }
             fn tanh(self) -> Self {
                 $ty::tanh(self)
+            }
+            fn cos(self) -> Self {
+                $ty::cos(self)
+            }
+            fn pow(self, exponent: Self) -> Self {
+                $ty::powf(self, exponent)
             }
             fn floor(self) -> Self {
                 $ty::floor(self)

@@ -1,7 +1,8 @@
 //! The list of operators, and how a node finds its own.
 
 use super::site::{Compiled, Site};
-use super::{ml, standard};
+use super::{ml, more, standard};
+use crate::onnx::write::MORE;
 
 /// Makes an operator ready, or says what about the node it does not compute.
 pub(super) type Compile = fn(&Site<'_>) -> Result<Compiled, String>;
@@ -13,6 +14,7 @@ fn find(domain: &str, op: &str) -> Option<&'static Entry> {
     let list = match domain {
         "" => standard::OPERATORS,
         "ai.onnx.ml" => ml::OPERATORS,
+        MORE => more::OPERATORS,
         _ => return None,
     };
     list.iter().find(|(name, ..)| *name == op)

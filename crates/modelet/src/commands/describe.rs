@@ -85,6 +85,9 @@ fn print_signature(view: &FunctionView) {
         if let Some(numbers) = &input.numbers {
             text.push_str(&format!("  {numbers}"));
         }
+        for rule in &input.rules {
+            text.push_str(&format!("  {}: {rule}", input.column_name(rule.column)));
+        }
         output::card_line("input", text);
     }
     for given in &view.card.signature.outputs {

@@ -145,7 +145,7 @@ class Table:
     def part(self, start, end):
         """Some rows: a matrix, or a frame where columns have names or types of their own."""
         parts = {name: rows[start:end] for name, rows in self.inputs.items()}
-        if len(parts) == 1:
+        if len(parts) == 1 and not (self.names is not None and set(parts) <= set(self.names)):
             (rows,) = parts.values()
             if self.names is None or rows.ndim != 2 or rows.shape[1] != len(self.names):
                 return rows
@@ -160,7 +160,7 @@ class Table:
 
 
 def read(path):
-    """Inputs by name, and the names of the outputs."""
+    """Inputs by name, and the names of the outputs. A missing text is NaN, as pandas has it."""
     import numpy as np
 
     with open(path, "rb") as file:
@@ -169,6 +169,8 @@ def read(path):
         for one in head["inputs"]:
             raw = file.read(one["parameters"]["binary_data_size"])
             flat = texts(raw) if one["datatype"] == "BYTES" else np.frombuffer(raw, TYPES[one["datatype"]])
+            if one["name"] in head.get("missing_texts", []):
+                flat[flat == ""] = np.nan
             inputs[one["name"]] = flat.reshape(one["shape"])
     return inputs, [one["name"] for one in head["outputs"]]
 

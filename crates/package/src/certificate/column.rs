@@ -1,7 +1,9 @@
 //! What may stand in one column of an input: ordinary values, and those at which models of the same data come apart.
 
+use std::collections::HashSet;
+
 use modelet_core::numbers::Numbers;
-use modelet_core::{DType, InputSpec};
+use modelet_core::{DType, InputSpec, Known, Rule};
 use modelet_model::examples::Random;
 use modelet_model::tabular::splits::Asked;
 
@@ -33,28 +35,45 @@ pub(super) struct Column {
     categories: Vec<Cell>,
     /// Neighbours of its categories that are none.
     unknown: Vec<Cell>,
-    /// Which numbers are answered at all.
+    /// Which numbers are answered at all …
     numbers: Option<Numbers>,
+    /// … and which values of this column.
+    rule: Option<Rule>,
 }
 
 impl Column {
-    pub(super) fn new(input: &InputSpec, asked: Option<&Asked>) -> Self {
+    pub(super) fn new(input: &InputSpec, at: usize, asked: Option<&Asked>) -> Self {
+        let rule = input.rules.iter().find(|rule| rule.column == at).cloned();
         let texts = input.categories.as_deref().unwrap_or_default();
         let mut categories: Vec<Cell> = texts.iter().filter_map(|text| category(input.dtype, text)).collect();
         if let Some(asked) = asked.filter(|_| input.dtype.is_float()) {
             categories.extend(asked.members.iter().map(|member| Cell::Number(*member)));
         }
+        match rule.as_ref().and_then(|rule| rule.only.as_ref()) {
+            Some(Known::Numbers(known)) => {
+                categories.extend(known.iter().map(|one| number(input.dtype, *one)));
+            }
+            Some(Known::Texts(known)) => categories.extend(known.iter().cloned().map(Cell::Text)),
+            None => {}
+        }
+        distinct(&mut categories);
         categories.truncate(MAX_CATEGORIES);
         let splits = asked.map_or_else(Vec::new, |asked| asked.splits.clone());
         let unknown = unknown(input.dtype, &categories);
-        Self { dtype: input.dtype, splits, categories, unknown, numbers: input.numbers }
+        Self { dtype: input.dtype, splits, categories, unknown, numbers: input.numbers, rule }
     }
 
     /// True for what the original answers too.
     pub(super) fn takes(&self, cell: &Cell) -> bool {
-        match (self.numbers, cell) {
-            (Some(numbers), Cell::Number(number)) => numbers.takes(*number),
-            _ => true,
+        let rule = self.rule.as_ref();
+        match cell {
+            Cell::Number(number) => {
+                self.numbers.is_none_or(|numbers| numbers.takes(*number))
+                    && rule.is_none_or(|rule| rule.takes_number(*number))
+            }
+            Cell::Text(text) => rule.is_none_or(|rule| rule.takes_text(text)),
+            Cell::Flag(flag) => rule.is_none_or(|rule| rule.takes_number((*flag).into())),
+            Cell::Integer(_) => true,
         }
     }
 
@@ -122,8 +141,24 @@ impl Column {
 
     /// What stands for a missing value; `None` where there is none.
     pub(super) fn missing(&self) -> Option<Cell> {
-        self.dtype.is_float().then_some(Cell::Number(f64::NAN))
+        let cell = match self.dtype {
+            DType::Str if self.rule.is_some() => Cell::Text(String::new()),
+            dtype if dtype.is_float() => Cell::Number(f64::NAN),
+            _ => return None,
+        };
+        Some(cell).filter(|cell| self.takes(cell))
     }
+}
+
+/// A number as a column of this type has it.
+fn number(dtype: DType, number: f64) -> Cell {
+    if dtype == DType::Bool { Cell::Flag(number != 0.0) } else { Cell::Number(number) }
+}
+
+/// Leaves each category once.
+fn distinct(categories: &mut Vec<Cell>) {
+    let mut seen = HashSet::new();
+    categories.retain(|cell| seen.insert(format!("{cell:?}")));
 }
 
 fn category(dtype: DType, text: &str) -> Option<Cell> {

@@ -60,7 +60,7 @@ fn columns(signature: &Signature, asked: &[Asked]) -> Option<Vec<Column>> {
             return None;
         }
         columns.extend((0..width).map(|at| {
-            Column::new(input, asked.iter().find(|asked| asked.input == input.name && asked.column == at))
+            Column::new(input, at, asked.iter().find(|asked| asked.input == input.name && asked.column == at))
         }));
     }
     Some(columns)
@@ -119,16 +119,22 @@ impl Maker<'_> {
 
     fn missing(&mut self) {
         let columns = self.columns;
-        let Some(nothing) = columns.iter().map(Column::missing).collect::<Option<Vec<_>>>() else { return };
-        self.push(nothing.clone());
-        for (at, cell) in nothing.iter().enumerate().take(MISSING_ROWS) {
-            self.with(at, cell.clone());
+        let missing: Vec<(usize, Cell)> =
+            columns.iter().enumerate().filter_map(|(at, column)| Some((at, column.missing()?))).collect();
+        if missing.is_empty() {
+            return;
+        }
+        let mut nothing = self.row();
+        missing.iter().for_each(|(at, cell)| nothing[*at] = cell.clone());
+        self.push(nothing);
+        for (at, cell) in missing.iter().take(MISSING_ROWS) {
+            self.with(*at, cell.clone());
         }
         for _ in 0..MISSING_ROWS {
             let mut row = self.row();
-            for (cell, nothing) in row.iter_mut().zip(&nothing) {
+            for (at, cell) in &missing {
                 if self.random.in_range(0..MISSING_SHARE) == 0 {
-                    *cell = nothing.clone();
+                    row[*at] = cell.clone();
                 }
             }
             self.push(row);
@@ -199,6 +205,7 @@ mod tests {
             columns: None,
             categories: categories.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect()),
             numbers: None,
+            rules: vec![],
         }
     }
 

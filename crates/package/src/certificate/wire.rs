@@ -1,7 +1,7 @@
 //! Rows and answers as they travel to either side: the binary form of the KServe V2 protocol, in which every number keeps its
 //! bits. The runtime speaks it to clients; the script that asks an original reads and writes the same.
 
-use modelet_core::{DType, Data, Tensor};
+use modelet_core::{DType, Data, Signature, Tensor};
 use modelet_model::rows::Inputs;
 use serde::Deserialize;
 use serde_json::json;
@@ -66,6 +66,16 @@ struct Parameters {
 impl Message {
     /// A request for outputs.
     pub fn request(inputs: &Inputs, outputs: &[String]) -> Self {
+        Self::asking(inputs, outputs, &[])
+    }
+
+    /// … of an original, which is told in which inputs the empty text stands for a missing one.
+    pub fn question(inputs: &Inputs, outputs: &[String], signature: &Signature) -> Self {
+        let missing = signature.inputs.iter().filter(|input| input.has_missing_texts());
+        Self::asking(inputs, outputs, &missing.map(|input| input.name.as_str()).collect::<Vec<_>>())
+    }
+
+    fn asking(inputs: &Inputs, outputs: &[String], missing_texts: &[&str]) -> Self {
         let mut tail = Vec::new();
         let mut listed = Vec::new();
         for (name, tensor) in inputs {
@@ -78,7 +88,11 @@ impl Message {
         }
         let asked: Vec<_> =
             outputs.iter().map(|name| json!({"name": name, "parameters": {"binary_data": true}})).collect();
-        Self { json: json!({"inputs": listed, "outputs": asked}).to_string().into_bytes(), tail }
+        let mut json = json!({"inputs": listed, "outputs": asked});
+        if !missing_texts.is_empty() {
+            json["missing_texts"] = json!(missing_texts);
+        }
+        Self { json: json.to_string().into_bytes(), tail }
     }
 
     /// As one text: the JSON, a line end, the bytes.

@@ -6,7 +6,7 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 use crate::pickle::{Asked, Item};
 
 /// The name of the answer's first part.
-const LABEL: &str = "label";
+pub(super) const LABEL: &str = "label";
 /// The name of its second part, which the caller writes.
 pub(super) const PROBABILITIES: &str = "probabilities";
 
@@ -34,9 +34,48 @@ impl Classes {
         Self(data)
     }
 
+    /// Classes that are the numbers of their places.
+    pub(super) fn indices(len: usize) -> Self {
+        Self(Data::I64((0..len as i64).collect()))
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The type of the labels.
+    pub(super) fn dtype(&self) -> DType {
+        self.0.dtype()
+    }
+
+    /// Writes the classes as a constant.
+    pub(super) fn constant(self, graph: &mut GraphWriter, name: &str) {
+        graph.constant(name, &Tensor::vector(self.0));
+    }
+
+    /// The classes as float64 numbers; `None` where they are texts.
+    pub(super) fn numbers(&self) -> Option<Vec<f64>> {
+        match &self.0 {
+            Data::I64(classes) => Some(classes.iter().map(|class| *class as f64).collect()),
+            Data::F64(classes) => Some(classes.clone()),
+            Data::Bool(classes) => Some(classes.iter().map(|class| f64::from(u8::from(*class))).collect()),
+            _ => None,
+        }
+    }
+
+    /// For each class, which one it is of others; `None` where one is none of them.
+    pub(super) fn places_in(&self, others: &Self) -> Option<Vec<usize>> {
+        fn places<T: PartialEq>(own: &[T], others: &[T]) -> Option<Vec<usize>> {
+            own.iter().map(|class| others.iter().position(|other| other == class)).collect()
+        }
+        match (&self.0, &others.0) {
+            (Data::I64(own), Data::I64(others)) => places(own, others),
+            (Data::F64(own), Data::F64(others)) => places(own, others),
+            (Data::Bool(own), Data::Bool(others)) => places(own, others),
+            (Data::Str(own), Data::Str(others)) => places(own, others),
+            _ => None,
+        }
     }
 
     /// Writes the label: the class whose index is the largest of [`PROBABILITIES`], of equal ones the first.
@@ -66,7 +105,7 @@ impl Classes {
     }
 
     /// True where each class is the number of its place.
-    fn are_indices(&self) -> bool {
+    pub(super) fn are_indices(&self) -> bool {
         matches!(&self.0, Data::I64(classes) if classes.iter().copied().eq(0..classes.len() as i64))
     }
 }

@@ -3,36 +3,74 @@
 //! is refused with its name.
 //!
 //! - [`fitted`]: what all have in common: version, columns, classes
-//! - [`parts`]: the steps of a pipeline; [`scaling`]: those that change columns
+//! - [`parts`]: the steps of a pipeline; [`mod@steps`]: the list of those that change columns
+//! - [`frame`]: the columns that come in; [`table`]: those that flow from step to step
+//! - [`scaling`], [`imputer`], [`numeric`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
+//! - [`compose`]: steps side by side
 //! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
 //! - [`answer`]: from sums to probabilities, labels and numbers
 
+mod adaboost;
 mod answer;
+mod bayes;
 mod boosting;
+mod calibrated;
+mod categories;
+mod centres;
+mod compose;
+mod discriminant;
+mod dummy;
+mod encoders;
 mod fitted;
 mod forest;
+mod frame;
 mod histogram;
+mod imputer;
+mod inner;
+mod isolation;
+mod isotonic;
+mod kernels;
 mod linear;
+mod mixture;
+mod neural;
+mod numeric;
+mod outputs;
 mod parts;
+mod projection;
 mod scaling;
+mod several;
+mod stacking;
+mod steps;
+mod sums;
+mod table;
+mod target;
 mod tree;
+mod vectors;
+mod voting;
 
-use modelet_core::{DType, Dim, EngineName, Numbers};
+use modelet_core::{DType, Dim, Numbers};
 use modelet_model::onnx::write::GraphWriter;
-use modelet_model::onnx::{COLUMNS_KEY, ENGINE_KEY, NUMBERS_KEY};
 
 use crate::pickle::{Asked, Item};
+use answer::Answer;
 use fitted::Fitted;
-use scaling::Effect;
+use frame::Frame;
+use table::Table;
 
-/// The input: one row of numbers for each prediction, float64, as scikit-learn sees what a client sends.
-const INPUT: &str = "X";
+/// The answer of what only changes columns.
+const TRANSFORMED: &str = "transformed";
 
 /// Which numbers scikit-learn takes, where not all: it refuses to answer for others.
 type Takes = Option<Numbers>;
 /// Writes the nodes that answer for a fitted model.
 type Write = fn(&Fitted, &mut GraphWriter) -> Asked<Takes>;
+
+const DESCENT: &str = "sklearn.linear_model._coordinate_descent";
+const ANGLE: &str = "sklearn.linear_model._least_angle";
+const THRESHOLD: &str = "sklearn.model_selection._classification_threshold";
+const PROPAGATION: &str = "sklearn.semi_supervised._label_propagation";
+const STEPS: &str = "sklearn.linear_model._stochastic_gradient";
 
 /// Module, classes, and who writes them.
 const ESTIMATORS: &[(&str, &[&str], Write)] = &[
@@ -45,21 +83,83 @@ const ESTIMATORS: &[(&str, &[&str], Write)] = &[
     (histogram::MODULE, &["HistGradientBoostingClassifier"], histogram::classifier),
     (histogram::MODULE, &["HistGradientBoostingRegressor"], histogram::regressor),
     ("sklearn.linear_model._base", &["LinearRegression"], linear::regressor),
+    ("sklearn.linear_model._bayes", &["ARDRegression", "BayesianRidge"], linear::regressor),
     ("sklearn.linear_model._ridge", &["Ridge", "RidgeCV"], linear::regressor),
     ("sklearn.linear_model._ridge", &["RidgeClassifier", "RidgeClassifierCV"], linear::ridge_classifier),
+    (DESCENT, &["Lasso", "ElasticNet", "LassoCV", "ElasticNetCV"], linear::regressor),
     (
-        "sklearn.linear_model._coordinate_descent",
-        &["Lasso", "ElasticNet", "LassoCV", "ElasticNetCV"],
+        DESCENT,
+        &["MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV"],
+        linear::regressor,
+    ),
+    (ANGLE, &["Lars", "LarsCV", "LassoLars", "LassoLarsCV", "LassoLarsIC"], linear::regressor),
+    (
+        "sklearn.linear_model._omp",
+        &["OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV"],
         linear::regressor,
     ),
     ("sklearn.linear_model._huber", &["HuberRegressor"], linear::regressor),
+    ("sklearn.linear_model._theil_sen", &["TheilSenRegressor"], linear::regressor),
+    ("sklearn.linear_model._quantile", &["QuantileRegressor"], linear::regressor),
     ("sklearn.linear_model._glm.glm", &["PoissonRegressor", "GammaRegressor"], linear::exponential),
+    ("sklearn.linear_model._glm.glm", &["TweedieRegressor"], linear::by_link),
     ("sklearn.linear_model._logistic", &["LogisticRegression", "LogisticRegressionCV"], linear::logistic),
-    ("sklearn.linear_model._stochastic_gradient", &["SGDRegressor"], linear::regressor),
-    ("sklearn.linear_model._stochastic_gradient", &["SGDClassifier"], linear::sgd_classifier),
+    (STEPS, &["SGDRegressor"], linear::regressor),
+    (STEPS, &["SGDClassifier"], linear::sgd_classifier),
+    (STEPS, &["SGDOneClassSVM"], linear::one_class),
+    ("sklearn.linear_model._passive_aggressive", &["PassiveAggressiveRegressor"], linear::regressor),
+    ("sklearn.linear_model._passive_aggressive", &["PassiveAggressiveClassifier"], linear::classifier),
     ("sklearn.linear_model._perceptron", &["Perceptron"], linear::classifier),
     ("sklearn.svm._classes", &["LinearSVC"], linear::classifier),
     ("sklearn.svm._classes", &["LinearSVR"], linear::regressor),
+    ("sklearn.discriminant_analysis", &["LinearDiscriminantAnalysis"], linear::discriminant),
+    ("sklearn.discriminant_analysis", &["QuadraticDiscriminantAnalysis"], discriminant::quadratic),
+    ("sklearn.naive_bayes", &["GaussianNB"], bayes::gaussian),
+    ("sklearn.naive_bayes", &["MultinomialNB"], bayes::multinomial),
+    ("sklearn.naive_bayes", &["ComplementNB"], bayes::complement),
+    ("sklearn.naive_bayes", &["BernoulliNB"], bayes::bernoulli),
+    ("sklearn.dummy", &["DummyClassifier"], dummy::classifier),
+    ("sklearn.dummy", &["DummyRegressor"], dummy::regressor),
+    ("sklearn.ensemble._voting", &["VotingClassifier"], voting::classifier),
+    ("sklearn.ensemble._voting", &["VotingRegressor"], voting::regressor),
+    ("sklearn.ensemble._bagging", &["BaggingClassifier"], voting::bagging_classifier),
+    ("sklearn.ensemble._bagging", &["BaggingRegressor"], voting::bagging_regressor),
+    ("sklearn.ensemble._stacking", &["StackingClassifier"], stacking::classifier),
+    ("sklearn.ensemble._stacking", &["StackingRegressor"], stacking::regressor),
+    ("sklearn.ensemble._weight_boosting", &["AdaBoostClassifier"], adaboost::classifier),
+    ("sklearn.ensemble._weight_boosting", &["AdaBoostRegressor"], adaboost::regressor),
+    ("sklearn.multiclass", &["OneVsRestClassifier"], several::one_against_rest),
+    ("sklearn.multiclass", &["OneVsOneClassifier"], several::one_against_one),
+    ("sklearn.multiclass", &["OutputCodeClassifier"], several::output_code),
+    ("sklearn.multiclass", &["_ConstantPredictor"], several::constant),
+    ("sklearn.compose._target", &["TransformedTargetRegressor"], target::regressor),
+    ("sklearn.neighbors._nearest_centroid", &["NearestCentroid"], centres::classes),
+    ("sklearn.cluster._bisect_k_means", &["BisectingKMeans"], centres::halved),
+    ("sklearn.multioutput", &["MultiOutputRegressor"], outputs::regressors),
+    ("sklearn.multioutput", &["MultiOutputClassifier"], outputs::classifiers),
+    ("sklearn.multioutput", &["RegressorChain"], outputs::regressor_chain),
+    ("sklearn.multioutput", &["ClassifierChain"], outputs::classifier_chain),
+    ("sklearn.isotonic", &["IsotonicRegression"], isotonic::regressor),
+    ("sklearn.calibration", &["CalibratedClassifierCV"], calibrated::classifier),
+    (THRESHOLD, &["FixedThresholdClassifier"], calibrated::fixed),
+    (THRESHOLD, &["TunedThresholdClassifierCV"], calibrated::tuned),
+    ("sklearn.cross_decomposition._pls", &["PLSRegression", "PLSCanonical", "CCA"], linear::partial),
+    ("sklearn.neural_network._multilayer_perceptron", &["MLPClassifier"], neural::classifier),
+    ("sklearn.neural_network._multilayer_perceptron", &["MLPRegressor"], neural::regressor),
+    ("sklearn.svm._classes", &["SVC", "NuSVC"], vectors::classifier),
+    ("sklearn.svm._classes", &["SVR", "NuSVR"], vectors::regressor),
+    ("sklearn.svm._classes", &["OneClassSVM"], vectors::one_class),
+    (PROPAGATION, &["LabelPropagation", "LabelSpreading"], vectors::propagation),
+    ("sklearn.gaussian_process._gpr", &["GaussianProcessRegressor"], vectors::process),
+    ("sklearn.kernel_ridge", &["KernelRidge"], vectors::ridge),
+    ("sklearn.mixture._gaussian_mixture", &["GaussianMixture"], mixture::gaussian),
+    ("sklearn.mixture._bayesian_mixture", &["BayesianGaussianMixture"], mixture::bayesian),
+    ("sklearn.ensemble._iforest", &["IsolationForest"], isolation::forest),
+    ("sklearn.covariance._elliptic_envelope", &["EllipticEnvelope"], isolation::envelope),
+    ("sklearn.cluster._kmeans", &["KMeans", "MiniBatchKMeans"], centres::means),
+    ("sklearn.cluster._mean_shift", &["MeanShift"], centres::centres),
+    ("sklearn.cluster._affinity_propagation", &["AffinityPropagation"], centres::centres),
+    ("sklearn.cluster._birch", &["Birch"], centres::parts),
 ];
 
 /// A model that can be written.
@@ -72,78 +172,93 @@ pub(super) struct Imported {
 
 /// Makes a graph of a fitted model; the error says what of it is not known.
 pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
-    let parts = parts::of(object)?;
-    let (last, steps) = parts.split_last().ok_or("it has no steps")?;
-    let write = find(last, ESTIMATORS.iter().map(|(module, names, write)| (*module, *names, *write)))?;
-    let first = Fitted::read(&parts[0], INPUT)?;
-    let mut graph = GraphWriter::default();
-    graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(first.features)]);
-    let (input, effects) = transform(steps, first.features, &mut graph)?;
-    let fitted = Fitted::read(last, &input)?;
-    if fitted.features != first.features {
-        return Err(last.not("a model of as many columns as the step before it makes"));
-    }
-    let takes = write(&fitted, &mut graph)?;
-    let takes = takes_all(takes, &effects);
-    if takes.is_some_and(|takes| takes.largest.is_nan() || takes.largest <= 0.0) {
-        return Err("its steps make numbers larger than float64 can hold".to_owned());
-    }
-    note(&first, takes, &mut graph)?;
-    let origin = format!("scikit-learn {}, {}", fitted.version, parts::words(object, &parts)?);
+    let whole = write(object, 0)?;
+    let origin = format!("scikit-learn {}, {}", whole.first.version, parts::words(object, &whole.parts)?);
+    let mut graph = whole.frame.finish()?;
+    graph.keep_needed();
     Ok(Imported { origin, graph })
 }
 
-/// What is listed for the class of a part.
-fn find<'a, T>(part: &Item, mut list: impl Iterator<Item = (&'a str, &'a [&'a str], T)>) -> Asked<T> {
-    let class = part.class()?;
-    let found = list.find(|(module, names, _)| *module == class.module && names.contains(&&*class.name));
-    match found {
-        Some((.., known)) => Ok(known),
-        None => Err(format!("{}: importing it is not built yet", class.name)),
-    }
+/// What was written of a model and the steps before it.
+struct Whole<'a> {
+    first: Fitted<'a>,
+    parts: Vec<Item<'a>>,
+    frame: Frame,
 }
 
-/// Writes the steps before the model; returns the tensor that they make, and what they do to numbers.
-fn transform(steps: &[Item], features: usize, graph: &mut GraphWriter) -> Asked<(String, Vec<Effect>)> {
-    let (mut last, mut effects) = (INPUT.to_owned(), Vec::new());
-    for (number, step) in steps.iter().enumerate() {
-        let known =
-            scaling::STEPS.iter().map(|(module, name, write)| (*module, std::slice::from_ref(name), *write));
-        let write = find(step, known)?;
-        let fitted = Fitted::read(step, &last)?;
-        if fitted.features != features {
-            return Err(step.not("a step of as many columns as the one before it makes"));
+/// Writes a model and the steps before it; `depth` says within how many others it is.
+fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
+    let mut parts = parts::of(object)?;
+    // What leaves columns out at the end answers with the model that chose them.
+    if let Some(last) = parts.last()
+        && matches!(&*last.class()?.name, "RFE" | "RFECV")
+    {
+        parts.extend(parts::of(&last.get("estimator_")?)?);
+    }
+    let (last, before) = parts.split_last().ok_or("it has no steps")?;
+    // What only changes columns answers with those that it makes.
+    let (steps, write) = match find(last, ESTIMATORS) {
+        Ok(write) => (before, Some(write)),
+        Err(_) if steps::is_known(last) => (&parts[..], None),
+        Err(unknown) => return Err(unknown),
+    };
+    let first = Fitted::read(&parts[0], "")?;
+    // Once to see what its columns are of, and once to write it.
+    let mut sketch = Frame::new(first.features, first.names()?);
+    let table = sketch.table()?;
+    steps::all(steps, &table, &mut sketch)?.numbers(&mut sketch)?;
+    let mut frame = sketch.again();
+    let table = frame.table()?;
+    let table = steps::all(steps, &table, &mut frame)?;
+    let input = table.numbers(&mut frame)?;
+    match write {
+        Some(write) => {
+            let fitted = Fitted { depth, ..Fitted::read(last, &input)? };
+            let may_be_sparse = compose::may_be_sparse(steps)?;
+            write_last(&fitted, write, (&table, may_be_sparse), &mut frame)?;
         }
-        let next = format!("step{number}");
-        effects.push(write(&fitted, graph, &last, &next)?);
-        last = next;
+        None if last.class()?.name == "MissingIndicator" => {
+            return Err("it answers with truths, which cannot be imported yet".to_owned());
+        }
+        None => {
+            frame.graph.apply("Identity", &[&input], TRANSFORMED);
+            let shape = [Dim::Named("rows".to_owned()), Dim::Fixed(table.width())];
+            frame.graph.output(TRANSFORMED, DType::F64, &shape);
+        }
     }
-    Ok((last, effects))
+    Ok(Whole { first, parts, frame })
 }
 
-/// What the whole takes: steps before the model refuse what is not finite, and let what is missing pass or fill it in. Numbers
-/// are kept so small that no step makes one of them that the model refuses.
-fn takes_all(model: Takes, steps: &[Effect]) -> Takes {
-    if steps.is_empty() {
-        return model;
+/// Writes the model behind the steps, and notes what it takes of the columns that they make, which may be mostly zeros.
+fn write_last(
+    fitted: &Fitted,
+    write: Write,
+    (table, may_be_sparse): (&Table, bool),
+    frame: &mut Frame,
+) -> Asked<()> {
+    if fitted.features != table.width() {
+        return Err(fitted.item.not("a model of as many columns as the step before it makes"));
     }
-    let model = model.unwrap_or(Numbers { missing: true, largest: f64::MAX });
-    let before = |largest: f64, step: &Effect| ((largest - step.shift) / step.stretch).min(f64::MAX);
-    Some(Numbers {
-        missing: model.missing || steps.iter().any(|step| step.fills),
-        largest: steps.iter().rev().fold(model.largest, before),
-    })
-}
-
-/// Notes what the platform has to know: the names and limits of columns, and the engine that rounds as scikit-learn does.
-fn note(first: &Fitted, takes: Takes, graph: &mut GraphWriter) -> Asked<()> {
-    // Plain texts and data, which always become JSON.
-    if let Some(names) = first.names()? {
-        graph.metadata(COLUMNS_KEY, &serde_json::to_string(&names).unwrap_or_default());
+    let coded = histogram::columns_of_codes(&fitted.item)?;
+    if let Some(takes) = write(fitted, &mut frame.graph)? {
+        // Of matrices that are mostly zeros no model takes missing numbers.
+        table.takes(takes.missing && !may_be_sparse, takes.largest, frame)?;
     }
-    graph.metadata(ENGINE_KEY, EngineName::Tabular.as_str());
-    if let Some(takes) = takes {
-        graph.metadata(NUMBERS_KEY, &serde_json::to_string(&takes).unwrap_or_default());
+    for (at, column) in table.columns().enumerate() {
+        if coded.contains(&at) {
+            column.takes(true, histogram::LARGEST_CODE, frame)?;
+        }
     }
     Ok(())
+}
+
+/// What is listed for the class of a part.
+fn find<T: Copy>(part: &Item, list: &[(&str, &[&str], T)]) -> Asked<T> {
+    let class = part.class()?;
+    let found =
+        list.iter().find(|(module, names, _)| *module == class.module && names.contains(&&*class.name));
+    match found {
+        Some((.., known)) => Ok(*known),
+        None => Err(format!("{}: importing it is not built yet", class.name)),
+    }
 }

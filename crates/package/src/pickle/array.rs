@@ -173,6 +173,11 @@ impl<'a> Array<'a> {
         Some(Array { shape: self.shape.clone(), content })
     }
 
+    /// True for float32 numbers.
+    pub fn is_single(&self) -> bool {
+        matches!(&self.content, Content::Raw { layout, .. } if layout.kind == Kind::Float && layout.size == 4)
+    }
+
     /// Its numbers in C order; `None` when they are no numbers, or not the same as float64.
     pub fn numbers(&self) -> Option<Vec<f64>> {
         let Content::Raw { layout, .. } = &self.content else { return None };
@@ -216,7 +221,7 @@ impl<'a> Array<'a> {
     }
 
     /// Its texts in C order, where the array itself has them.
-    pub(super) fn texts(&self) -> Option<Vec<String>> {
+    pub fn texts(&self) -> Option<Vec<String>> {
         let Content::Raw { layout, bytes, places } = &self.content else { return None };
         if layout.kind != Kind::Text {
             return None;

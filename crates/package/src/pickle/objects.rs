@@ -174,6 +174,16 @@ impl<'a> Item<'a> {
         self.or_not(self.machine.heap.as_text(self.value), "a text")
     }
 
+    /// The name of a class or a function that stands there itself: `numpy.float64`.
+    pub fn named(&self) -> Asked<String> {
+        let import = match self.value {
+            Value::Global(place) => self.machine.findings.at(place),
+            _ => None,
+        };
+        let name = import.map(|import| format!("{}.{}", import.module, import.name));
+        self.or_not(name, "a class or a function by its name")
+    }
+
     /// An array.
     pub fn array(&self) -> Asked<Array<'a>> {
         self.or_not(array::array(self.machine, self.value), "an array of numpy as models have them")

@@ -3,7 +3,7 @@
 use modelet_core::{FunctionError, InputSpec, Signature, Tensor};
 
 use crate::Inputs;
-use crate::json::{Json, Misplaced, index_text, tensor};
+use crate::json::{Json, Misplaced, index_text, tensor_for};
 use crate::layout::{self, Names, Target, fitted};
 use crate::text::quoted;
 
@@ -113,7 +113,7 @@ fn missing(spec: &InputSpec) -> FunctionError {
 }
 
 fn whole(value: &Named, spec: &InputSpec, as_rows: bool) -> Result<Tensor, FunctionError> {
-    let tensor = tensor(&value.value, spec.dtype).map_err(|m| misplaced(&value.place, m))?;
+    let tensor = tensor_for(&value.value, spec).map_err(|m| misplaced(&value.place, m))?;
     fitted(tensor, spec, as_rows, &value.place.text(&[]))
 }
 
@@ -129,7 +129,7 @@ fn columns_of(columns: Vec<Option<Named>>, spec: &InputSpec) -> Result<Tensor, F
                 "it is missing",
             ));
         };
-        let read = tensor(&column.value, spec.dtype).map_err(|m| misplaced(&column.place, m))?;
+        let read = tensor_for(&column.value, spec).map_err(|m| misplaced(&column.place, m))?;
         let rows = tensors.first().map(Tensor::len);
         if read.shape().len() > 1 || rows.is_some_and(|rows| rows != read.len()) {
             return Err(FunctionError::bad_input(

@@ -92,7 +92,9 @@ fn input_line(spec: &InputSpec) -> String {
     let listed = [("columns", &spec.columns), ("categories", &spec.categories)].map(|(word, names)| {
         names.as_ref().map(|names| format!("  {word}: {}", names.join(", "))).unwrap_or_default()
     });
-    format!("  {}  {} {}{optional}{}", spec.name, spec.dtype, spec.shape_text(), listed.concat())
+    let rules = spec.rules.iter().map(|rule| format!("  {}: {rule}", spec.column_name(rule.column)));
+    let said: Vec<String> = listed.into_iter().chain(rules).collect();
+    format!("  {}  {} {}{optional}{}", spec.name, spec.dtype, spec.shape_text(), said.concat())
 }
 
 fn output_line(spec: &OutputSpec) -> String {

@@ -27,7 +27,7 @@ use modelet_core::{FunctionError, Signature};
 
 use super::bind::{self, Named, Place};
 use crate::Inputs;
-use crate::json::{Json, index_text, tensor};
+use crate::json::{Json, index_text, tensor_for};
 use crate::layout::{self, Names};
 use crate::text::{listed, quoted};
 
@@ -151,8 +151,8 @@ fn value(json: Json, signature: &Signature, path: &str, as_rows: bool) -> Result
         other => match signature.inputs.as_slice() {
             [only] => {
                 let place = if path.is_empty() { "body" } else { path };
-                let tensor = tensor(&other, only.dtype)
-                    .map_err(|m| bind::misplaced(&Place::At(path.to_owned()), m))?;
+                let tensor =
+                    tensor_for(&other, only).map_err(|m| bind::misplaced(&Place::At(path.to_owned()), m))?;
                 Ok(vec![(only.name.clone(), layout::fitted(tensor, only, as_rows, place)?)])
             }
             _ => by_position(other, signature, path, as_rows),

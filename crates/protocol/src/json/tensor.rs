@@ -1,6 +1,6 @@
 //! Tree to tensor: the shape is read off the first elements, and everything else must agree with it.
 
-use modelet_core::{DType, Data, Tensor};
+use modelet_core::{DType, Data, InputSpec, Tensor};
 
 use super::Json;
 use crate::cast::{self, Misfit};
@@ -39,6 +39,28 @@ pub(crate) fn tensor(json: &Json, dtype: DType) -> Result<Tensor, Misplaced> {
     Tensor::new(shape, data).map_err(|error| {
         Misfit { expected: "a regular list".to_owned(), found: error.to_string(), hint: None }.into()
     })
+}
+
+/// The value as a tensor of an input's type. `null` is a text only where the input says that texts may be missing.
+pub(crate) fn tensor_for(json: &Json, spec: &InputSpec) -> Result<Tensor, Misplaced> {
+    if spec.has_missing_texts() {
+        tensor(&with_missing_texts(json), spec.dtype)
+    } else {
+        tensor(json, spec.dtype)
+    }
+}
+
+/// The empty text in the place of each `null`.
+fn with_missing_texts(json: &Json) -> Json {
+    match json {
+        Json::Null => Json::Text(String::new()),
+        Json::List(list) => Json::List(list.iter().map(with_missing_texts).collect()),
+        // Nulls alone are read as numbers.
+        Json::Dense(dense) => {
+            Json::List((0..dense.shape[0]).map(|at| with_missing_texts(&dense.element(at))).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// The shape that the first elements speak of.
@@ -92,6 +114,8 @@ fn unravel(mut at: usize, shape: &[usize]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use modelet_core::Rule;
+
     use super::super::parse;
     use super::*;
 
@@ -109,6 +133,20 @@ mod tests {
             read(r#"[1.5, "-Infinity"]"#, DType::F64).unwrap(),
             Tensor::vector(vec![1.5, f64::NEG_INFINITY])
         );
+    }
+
+    #[test]
+    fn a_null_is_a_text_only_where_texts_may_be_missing() {
+        let mut spec = crate::tests::input("s", DType::Str, &[None, Some(1)]);
+        let read = |text: &str, spec: &InputSpec| tensor_for(&parse(text.as_bytes()).unwrap(), spec);
+        assert_eq!(read(r#"["a", null]"#, &spec).unwrap_err().indices, [1]);
+        spec.rules = vec![Rule { column: 0, missing: true, only: None, largest: None }];
+        let texts =
+            |texts: &[&str]| Tensor::vector(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(r#"["a", null]"#, &spec).unwrap(), texts(&["a", ""]));
+        assert_eq!(read("[null, null]", &spec).unwrap(), texts(&["", ""]));
+        assert_eq!(read(r#"["a", 1]"#, &spec).unwrap_err().misfit.found, "1");
+        assert!(read("[1, null]", &spec).is_err());
     }
 
     #[test]

@@ -158,10 +158,10 @@ pub(crate) fn non_finite(name: &str, at: usize, x: f64) -> FunctionError {
 #[cfg(test)]
 mod tests {
     use half::{bf16, f16};
-    use modelet_core::DType;
+    use modelet_core::{DType, InputSpec};
     use proptest::prelude::*;
 
-    use super::super::{parse, tensor};
+    use super::super::{parse, tensor_for};
     use super::*;
 
     fn text(tensor: &Tensor, policy: NonFinite) -> Result<String, FunctionError> {
@@ -207,7 +207,8 @@ mod tests {
     fn round_trip(data: Data) {
         let tensor_in = Tensor::new(vec![1, data.len()], data).unwrap();
         let text = text(&tensor_in, NonFinite::Text).unwrap();
-        let back = tensor(&parse(text.as_bytes()).unwrap(), tensor_in.dtype()).unwrap();
+        let spec = InputSpec { dtype: tensor_in.dtype(), ..crate::tests::input("y", DType::F32, &[]) };
+        let back = tensor_for(&parse(text.as_bytes()).unwrap(), &spec).unwrap();
         // Compared as text, so that NaN equals NaN.
         assert_eq!(format!("{back:?}"), format!("{tensor_in:?}"), "{text}");
     }

@@ -218,9 +218,7 @@ impl Input {
             (None, None) => {
                 Err(FunctionError::bad_input(format!("{}.data", self.place), "a list of values", "none"))
             }
-            (Some(json), None) => {
-                from_json(&json, &self.shape, count, spec.dtype, &format!("{}.data", self.place))
-            }
+            (Some(json), None) => from_json(&json, &self.shape, count, spec, &format!("{}.data", self.place)),
             (None, Some(bytes)) => {
                 let place = format!("{}.parameters.binary_data_size", self.place);
                 let data = from_tail(tail, bytes, count, spec.dtype, &place)?;
@@ -236,14 +234,14 @@ fn from_json(
     json: &Json,
     shape: &[usize],
     count: usize,
-    dtype: DType,
+    spec: &InputSpec,
     place: &str,
 ) -> Result<Tensor, FunctionError> {
     if json.list_len().is_none() {
         return Err(FunctionError::bad_input(place, "a list of values", json.what())
             .hint("send data as a list, even for one value: [\"abc\"]"));
     }
-    let tensor = json::tensor(json, dtype).map_err(|m| {
+    let tensor = json::tensor_for(json, spec).map_err(|m| {
         let mut error = FunctionError::bad_input(
             format!("{place}{}", index_text(&m.indices)),
             m.misfit.expected,

@@ -2,7 +2,7 @@
 
 use modelet_core::{DType, Tensor};
 
-use crate::tabular::number::{NUMBERS, Number, for_number, numbers};
+use crate::tabular::number::{FLOATS, Float, NUMBERS, Number, for_float, for_number, numbers};
 use crate::tabular::shape::{broadcast, make, spread};
 use crate::tabular::site::{Compiled, Site};
 
@@ -28,6 +28,15 @@ operators! {
     max => |a, b| Some(a.larger(b));
     min => |a, b| Some(a.smaller(b));
     sum => |a, b| Some(a.plus(b));
+}
+
+/// `Pow` of floating-point numbers, both of one type.
+pub(in crate::tabular) fn pow(site: &Site<'_>) -> Result<Compiled, String> {
+    fn typed<T: Float>(dtype: DType) -> Result<Compiled, String> {
+        fold::<T>(dtype, |a, b| Some(a.pow(b)))
+    }
+    let dtype = site.one_dtype(FLOATS)?;
+    for_float!(dtype, typed(dtype))
 }
 
 fn fold<T: Number>(dtype: DType, combine: Combine<T>) -> Result<Compiled, String> {

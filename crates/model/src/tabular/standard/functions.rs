@@ -28,6 +28,7 @@ functions! {
     log, FLOATS, Float, for_float => Float::ln;
     sqrt, FLOATS, Float, for_float => Float::sqrt;
     tanh, FLOATS, Float, for_float => Float::tanh;
+    cos, FLOATS, Float, for_float => Float::cos;
     floor, FLOATS, Float, for_float => Float::floor;
     ceil, FLOATS, Float, for_float => Float::ceil;
     sigmoid, FLOATS, Float, for_float => logistic;

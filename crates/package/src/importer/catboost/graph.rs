@@ -142,7 +142,7 @@ fn squeeze(graph: &mut GraphWriter, from: &str, to: &str) {
 /// The classes; whole numbers from 0 where they have no names.
 fn classes(saved: &Saved, count: usize) -> Result<Classes, FunctionError> {
     if saved.classes.is_empty() {
-        return Ok(Classes::of(Data::I64((0..count as i64).collect())));
+        return Ok(Classes::indices(count));
     }
     fn all<T>(list: &[Value], read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
         list.iter().map(read).collect()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::parts;
 use crate::importer::classes::Classes;
 use crate::pickle::{Asked, Item};
 
@@ -28,17 +29,35 @@ pub(super) struct Fitted<'a> {
     pub features: usize,
     /// The tensor that has the rows.
     pub input: String,
+    /// Within how many other models it is.
+    pub depth: usize,
 }
+
+/// What a model that does not say how many columns it takes leaves the question to.
+const ASKED: &[&str] = &["estimator_", "regressor_", "estimators_", "calibrated_classifiers_", "estimator"];
+/// How far the question is passed on.
+const MAX_ASKED: usize = 8;
 
 impl<'a> Fitted<'a> {
     /// Reads what all models have.
     pub(super) fn read(item: &Item<'a>, input: &str) -> Asked<Self> {
         let version = Version::parse(item.get("_sklearn_version")?.text()?)?;
-        let features = item.find("n_features_in_")?.ok_or_else(|| item.not("fitted"))?.count()?;
+        let features = features(item, MAX_ASKED)?.ok_or_else(|| item.not("fitted"))?;
         if !(1..=MAX_WIDTH).contains(&features) {
             return Err(format!("it has {features} columns, the limit is {MAX_WIDTH}"));
         }
-        Ok(Self { item: item.clone(), version, features, input: input.to_owned() })
+        Ok(Self { item: item.clone(), version, features, input: input.to_owned(), depth: 0 })
+    }
+
+    /// Reads a step, which may not say of itself how many columns it takes.
+    pub(super) fn read_step(item: &Item<'a>, width: usize) -> Asked<Self> {
+        match item.find("n_features_in_")? {
+            Some(_) => Self::read(item, ""),
+            None => {
+                let version = Version::parse(item.get("_sklearn_version")?.text()?)?;
+                Ok(Self { item: item.clone(), version, features: width, input: String::new(), depth: 0 })
+            }
+        }
     }
 
     /// The names of the columns, where it was fitted with some.
@@ -60,6 +79,39 @@ impl<'a> Fitted<'a> {
             many => Err(format!("it has {many} classes, the limit is {MAX_WIDTH}")),
         }
     }
+}
+
+/// How many columns a model was fitted with, as it says itself or the first of those that it is made of.
+fn features(item: &Item, further: usize) -> Asked<Option<usize>> {
+    if let Some(own) = item.find("n_features_in_")? {
+        return own.count().map(Some);
+    }
+    if further == 0 {
+        return Ok(None);
+    }
+    if item.find("X_thresholds_")?.is_some() {
+        // An isotonic regression does not say it: it takes one.
+        return Ok(Some(1));
+    }
+    if item.class()?.name == "Pipeline" {
+        return features(&parts::of(item)?[0], further - 1);
+    }
+    if let Some(steps) = item.find("transformer_list")? {
+        let first = steps.items()?.first().map(Item::items).transpose()?;
+        return match first.as_deref() {
+            Some([_, step]) if step.class().is_ok() => features(step, further - 1),
+            _ => Ok(None),
+        };
+    }
+    for name in ASKED {
+        let Some(other) = item.find(name)? else { continue };
+        let one = match other.items() {
+            Ok(several) => several.into_iter().find(|one| one.class().is_ok()),
+            Err(_) => Some(other),
+        };
+        return one.map_or(Ok(None), |one| features(&one, further - 1));
+    }
+    Ok(None)
 }
 
 impl Version {

@@ -6,6 +6,7 @@ use modelet_model::onnx::write::GraphWriter;
 use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
+use super::sums::numpy_sum;
 use super::tree::{SavedTree, check_size, rounded};
 use crate::importer::classes::PROBABILITIES;
 use crate::importer::ensemble::Ensemble;
@@ -20,9 +21,6 @@ const MISSING_IN_RANDOM_SINCE: u32 = 6;
 const MISSING_FOR_ALL_SINCE: u32 = 9;
 /// The criteria for which they did before.
 const FOR_MISSING: &[&str] = &["gini", "log_loss", "entropy", "squared_error", "friedman_mse", "poisson"];
-/// numpy adds up this many numbers in a row at most, and fewer than [`LANES`] one by one.
-const BLOCK: usize = 128;
-const LANES: usize = 8;
 
 pub(super) fn tree_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     classify(fitted, graph, std::slice::from_ref(&fitted.item))
@@ -143,54 +141,9 @@ fn first_largest(numbers: &[f64]) -> usize {
     (1..numbers.len()).fold(0, |best, at| if numbers[at] > numbers[best] { at } else { best })
 }
 
-/// The sum in numpy's order: pairwise, in eight lanes.
-fn numpy_sum(numbers: &[f64]) -> f64 {
-    match numbers.len() {
-        0..LANES => numbers.iter().fold(0.0, |sum, number| sum + number),
-        LANES..=BLOCK => {
-            let whole = numbers.len() - numbers.len() % LANES;
-            let mut lanes = [0.0; LANES];
-            lanes.copy_from_slice(&numbers[..LANES]);
-            for chunk in numbers[LANES..whole].chunks_exact(LANES) {
-                lanes.iter_mut().zip(chunk).for_each(|(lane, number)| *lane += number);
-            }
-            let [a, b, c, d, e, f, g, h] = lanes;
-            let sum = ((a + b) + (c + d)) + ((e + f) + (g + h));
-            numbers[whole..].iter().fold(sum, |sum, number| sum + number)
-        }
-        len => {
-            let half = len / 2 - len / 2 % LANES;
-            numpy_sum(&numbers[..half]) + numpy_sum(&numbers[half..])
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// How many numbers, and `numpy.sum` of them.
-    const SUMS: &[(i32, f64)] = &[
-        (0, 0.0),
-        (1, 0.0),
-        (7, 0.4410000000000001),
-        (8, 0.7840000000000003),
-        (9, 1.2960000000000003),
-        (31, 216.22500000000005),
-        (128, 66064.384),
-        (129, 68161.53600000001),
-        (300, 2011522.5),
-        (1000, 249500250.00000003),
-    ];
-
-    #[test]
-    fn sums_are_those_of_numpy() {
-        for (len, wanted) in SUMS {
-            let tenths = (0..*len).map(|at| f64::from(at) * 0.1);
-            let numbers: Vec<f64> = tenths.map(|number| number * number * number).collect();
-            assert_eq!(numpy_sum(&numbers).to_bits(), wanted.to_bits(), "{len}");
-        }
-    }
 
     #[test]
     fn counts_become_shares_and_what_cannot_be_told_apart_is_refused() {

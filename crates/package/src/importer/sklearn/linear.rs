@@ -1,11 +1,11 @@
 //! Linear models: products with the columns, summed up in float64. BLAS sums in another order than engines do, so that answers
 //! are equal up to the last places.
 
-use modelet_core::{DType, Data, Dim, Numbers, Tensor};
-use modelet_model::onnx::write::{Attribute, GraphWriter};
+use modelet_core::{Numbers, Tensor};
+use modelet_model::onnx::write::GraphWriter;
 
 use super::Takes;
-use super::answer::Answer;
+use super::answer::{Answer, turned};
 use super::fitted::Fitted;
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::Asked;
@@ -14,6 +14,10 @@ use crate::pickle::Asked;
 const NO_CHOICE_SINCE: u32 = 8;
 /// Since this version the solver newton-cholesky, which came with version 1.2, makes one model of several classes.
 const CHOLESKY_JOINT_SINCE: u32 = 6;
+/// Since this version partial least squares have their coefficients under their own name …
+const OWN_COEFFICIENTS_SINCE: u32 = 3;
+/// … and since this one they are those of rows that are not divided by their widths.
+const UNSCALED_SINCE: u32 = 5;
 const SCORES: &str = "scores";
 
 /// How scores become probabilities.
@@ -23,6 +27,8 @@ enum Link {
     Each,
     /// All together.
     Softmax,
+    /// Each class for itself, by its score between -1 and 1.
+    Clipped,
     /// They do not: scores are the answer.
     Scores,
 }
@@ -44,6 +50,52 @@ pub(super) fn exponential(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Tak
     }
     graph.apply("Exp", &[SCORES], "means");
     graph.predict("means", 1);
+    Ok(FINITE)
+}
+
+/// Regressions whose answer is the sum or its exponential, as its loss says.
+pub(super) fn by_link(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    let link = fitted.item.get("_base_loss")?.get("link")?;
+    match &*link.class()?.name {
+        "IdentityLink" => regressor(fitted, graph),
+        "LogLink" => exponential(fitted, graph),
+        _ => Err(link.not("a link that is known")),
+    }
+}
+
+/// What partial least squares predict: `(x - mean) @ coef + intercept`. Before version 1.5 rows are also divided by their widths.
+pub(super) fn partial(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    let minor = fitted.version.minor;
+    let item = fitted.item.get(if minor < OWN_COEFFICIENTS_SINCE { "_coef_" } else { "coef_" })?;
+    let &[targets, features] = &item.array()?.shape[..] else { return Err(item.not("a matrix")) };
+    if features != fitted.features || targets == 0 {
+        return Err(item.not("a matrix of a number for each column"));
+    }
+    graph.constant("mean", &Tensor::vector(fitted.item.get("_x_mean")?.numbers()?));
+    graph.constant("width", &Tensor::vector(fitted.item.get("_x_std")?.numbers()?));
+    graph.matrix("coefficients", [features, targets], turned(&item.numbers()?, features))?;
+    graph.constant("intercepts", &Tensor::vector(intercepts(fitted, targets)?));
+    graph.apply("Sub", &[&fitted.input, "mean"], "centred");
+    let is_scaled = minor < UNSCALED_SINCE;
+    graph.apply("Div", &["centred", "width"], "scaled");
+    graph.apply("MatMul", &[if is_scaled { "scaled" } else { "centred" }, "coefficients"], "products");
+    graph.apply("Add", &["products", "intercepts"], SCORES);
+    let is_vector = fitted.item.find("_predict_1d")?.map_or(Ok(false), |flag| flag.flag())?;
+    if is_vector && targets == 1 {
+        graph.predict(SCORES, 1);
+    } else {
+        graph.predict_table(SCORES, targets);
+    }
+    Ok(FINITE)
+}
+
+/// Inside (1) or outside (-1) of what was seen, and how far.
+pub(super) fn one_class(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    let offset = fitted.item.get("offset_")?.numbers()?;
+    products(fitted, graph)?;
+    graph.constant("offset", &Tensor::vector(offset));
+    graph.apply("Sub", &["products", "offset"], SCORES);
+    graph.inside(SCORES);
     Ok(FINITE)
 }
 
@@ -69,20 +121,25 @@ pub(super) fn logistic(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes>
     classify(fitted, graph, classes, link)
 }
 
+/// Linear discriminants: the scores of more than two classes are logarithms of probabilities.
+pub(super) fn discriminant(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
+    let classes = fitted.classes()?;
+    let link = if classes.len() == 2 { Link::Each } else { Link::Softmax };
+    classify(fitted, graph, classes, link)
+}
+
 pub(super) fn sgd_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let loss = fitted.item.get("loss")?;
     let link = match loss.text()? {
         "log_loss" | "log" => Link::Each,
-        "modified_huber" => {
-            return Err("its probabilities (loss modified_huber) cannot be imported yet".to_owned());
-        }
+        "modified_huber" => Link::Clipped,
         _ => Link::Scores,
     };
     classify(fitted, graph, fitted.classes()?, link)
 }
 
 /// What all linear models take.
-const FINITE: Takes = Some(Numbers { missing: false, largest: f64::MAX });
+pub(super) const FINITE: Takes = Some(Numbers { missing: false, largest: f64::MAX });
 
 /// True where a logistic regression has a model for each class.
 fn is_each(fitted: &Fitted, classes: usize) -> Asked<bool> {
@@ -113,49 +170,57 @@ fn classify(fitted: &Fitted, graph: &mut GraphWriter, classes: Classes, link: Li
     } else {
         graph.largest(SCORES, "index");
     }
+    graph.apply("Identity", &[if targets == 1 { "score" } else { SCORES }], "decision");
     match (link, targets) {
-        (Link::Scores, _) => {
-            classes.label(graph, "index");
-            let width = if targets == 1 { vec![] } else { vec![Dim::Fixed(targets)] };
-            let name = if targets == 1 { "score" } else { SCORES };
-            let rows = std::iter::once(Dim::Named("rows".to_owned()));
-            graph.apply("Identity", &[name], "decision");
-            graph.output("decision", DType::F64, &rows.chain(width).collect::<Vec<_>>());
-            return Ok(FINITE);
-        }
+        (Link::Scores, _) => {}
         (Link::Each, 1) => {
             graph.logistic(SCORES, "second");
             graph.two_probabilities("second");
         }
+        (Link::Clipped, 1) => {
+            clipped(graph, SCORES, "second");
+            graph.two_probabilities("second");
+        }
         (Link::Softmax, 1) => {
             graph.apply("Neg", &[SCORES], "opposite");
-            let axis = vec![("axis", Attribute::Int(1))];
-            graph.node(("", "Concat"), &["opposite", SCORES], "both", axis);
+            graph.beside(&["opposite", SCORES], "both");
             graph.softmax("both", PROBABILITIES);
         }
         (Link::Each, _) => {
             graph.logistic(SCORES, "each");
-            shares(graph, "each", classes.len());
+            graph.shares("each", classes.len(), PROBABILITIES);
+        }
+        (Link::Clipped, _) => {
+            clipped(graph, SCORES, "each");
+            graph.shares("each", classes.len(), PROBABILITIES);
         }
         (Link::Softmax, _) => graph.softmax(SCORES, PROBABILITIES),
     }
-    classes.write(graph, "index");
+    graph.classify(classes, targets);
     Ok(FINITE)
 }
 
-/// Probabilities that add up to 1; where all are 0, equal ones.
-fn shares(graph: &mut GraphWriter, from: &str, classes: usize) {
-    graph.constant("over_classes", &Tensor::vector(vec![1_i64]));
-    graph.scalar("nothing", 0.0);
-    graph.scalar("equal_share", 1.0 / classes as f64);
-    graph.apply("ReduceSum", &[from, "over_classes"], "total");
-    graph.apply("Equal", &["total", "nothing"], "is_nothing");
-    graph.apply("Div", &[from, "total"], "shares");
-    graph.apply("Where", &["is_nothing", "equal_share", "shares"], PROBABILITIES);
+/// From -1 to 1 into 0 to 1: `(clip(x) + 1) / 2`
+fn clipped(graph: &mut GraphWriter, from: &str, to: &str) {
+    graph.scalar("least", -1.0);
+    graph.scalar("most", 1.0);
+    graph.scalar("two", 2.0);
+    graph.apply("Max", &[from, "least"], "at_least");
+    graph.apply("Min", &["at_least", "most"], "between");
+    graph.apply("Add", &["between", "most"], "above_zero");
+    graph.apply("Div", &["above_zero", "two"], to);
 }
 
 /// Writes the sums `[rows, targets]`; returns how many there are, and whether the model itself has them as a table.
 fn scores(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<(usize, bool)> {
+    let (targets, is_table) = products(fitted, graph)?;
+    graph.constant("intercepts", &Tensor::vector(intercepts(fitted, targets)?));
+    graph.apply("Add", &["products", "intercepts"], SCORES);
+    Ok((targets, is_table))
+}
+
+/// The sums before something is added to them.
+fn products(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<(usize, bool)> {
     let item = fitted.item.get("coef_")?;
     let (shape, numbers) = (item.array()?.shape, item.numbers()?);
     let (targets, is_table) = match *shape.as_slice() {
@@ -163,15 +228,8 @@ fn scores(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<(usize, bool)> {
         [targets, features] if features == fitted.features && targets > 0 => (targets, true),
         _ => return Err(item.not("an array of a number for each column")),
     };
-    let turned = (0..fitted.features).flat_map(|column| {
-        let numbers = &numbers;
-        (0..targets).map(move |target| numbers[target * fitted.features + column])
-    });
-    let turned = Tensor::new(vec![fitted.features, targets], Data::F64(turned.collect()));
-    graph.constant("coefficients", &turned.map_err(|error| error.to_string())?);
-    graph.constant("intercepts", &Tensor::vector(intercepts(fitted, targets)?));
+    graph.matrix("coefficients", [fitted.features, targets], turned(&numbers, fitted.features))?;
     graph.apply("MatMul", &[&fitted.input, "coefficients"], "products");
-    graph.apply("Add", &["products", "intercepts"], SCORES);
     Ok((targets, is_table))
 }
 

@@ -1,4 +1,4 @@
-//! What a model is made of: the steps of a pipeline, the best estimator of a search, or itself alone.
+//! What a model is made of: the steps of a pipeline, the best estimator of a search, what a model answers through, or itself alone.
 
 use crate::pickle::{Asked, ClassName, Item};
 
@@ -8,7 +8,12 @@ const MAX_DEPTH: usize = 8;
 const MAX_STEPS: usize = 100;
 /// What stands for a step that does nothing.
 const PASS: &str = "passthrough";
+/// The step in front of `HistGradientBoosting*`, since version 1.4.
+const PREPROCESSOR: &str = "_preprocessor";
 const SEARCH: &str = "sklearn.model_selection._search";
+const HALVING: &str = "sklearn.model_selection._search_successive_halving";
+/// What a search answers with.
+const BEST: &[&str] = &["best_estimator_"];
 
 /// The parts of a model in the order in which a row passes them; the last one answers.
 pub(super) fn of<'a>(model: &Item<'a>) -> Asked<Vec<Item<'a>>> {
@@ -22,10 +27,20 @@ fn add<'a>(model: &Item<'a>, depth: usize, parts: &mut Vec<Item<'a>>) -> Asked<(
         return Err(format!("it has more than {MAX_STEPS} steps, or {MAX_DEPTH} models within each other"));
     }
     match inner(&model.class()?) {
-        Inner::Nothing => parts.push(model.clone()),
-        Inner::Best => {
-            let best = model.find("best_estimator_")?.ok_or_else(|| model.not("fitted with refit=True"))?;
-            add(&best, depth + 1, parts)?;
+        Inner::Nothing => {
+            // Boosted trees over categories have a step of their own in front.
+            if let Some(own) = model.find(PREPROCESSOR)?.filter(|own| !own.is_none()) {
+                add(&own, depth + 1, parts)?;
+            }
+            parts.push(model.clone());
+        }
+        Inner::One(names) => {
+            for name in names {
+                if let Some(one) = model.find(name)? {
+                    return add(&one, depth + 1, parts);
+                }
+            }
+            return Err(model.not(if names == BEST { "fitted with refit=True" } else { "fitted" }));
         }
         Inner::Steps => {
             for step in model.get("steps")?.items()? {
@@ -42,14 +57,22 @@ fn add<'a>(model: &Item<'a>, depth: usize, parts: &mut Vec<Item<'a>>) -> Asked<(
 
 enum Inner {
     Nothing,
-    Best,
+    /// A model that answers as one of its attributes does, the first of these that it has.
+    One(&'static [&'static str]),
     Steps,
 }
 
 fn inner(class: &ClassName) -> Inner {
     match (&*class.module, &*class.name) {
         ("sklearn.pipeline", "Pipeline") => Inner::Steps,
-        (SEARCH, "GridSearchCV" | "RandomizedSearchCV") => Inner::Best,
+        (SEARCH, "GridSearchCV" | "RandomizedSearchCV")
+        | (HALVING, "HalvingGridSearchCV" | "HalvingRandomSearchCV") => Inner::One(BEST),
+        ("sklearn.linear_model._ransac", "RANSACRegressor") => Inner::One(&["estimator_"]),
+        ("sklearn.frozen._frozen", "FrozenEstimator") => Inner::One(&["estimator"]),
+        // Before version 1.6 it had the second name.
+        ("sklearn.semi_supervised._self_training", "SelfTrainingClassifier") => {
+            Inner::One(&["estimator_", "base_estimator_"])
+        }
         _ => Inner::Nothing,
     }
 }

@@ -1,49 +1,70 @@
-//! Steps that change numbers column by column: scalers, and what fills in missing ones. In float64, operation by operation as
-//! scikit-learn does, so that the results are the same bits.
+//! Scalers: steps that change numbers column by column. In float64, operation by operation as scikit-learn does, so that the
+//! results are the same bits.
 
 use modelet_core::Tensor;
 use modelet_model::onnx::write::GraphWriter;
 
 use super::answer::Answer;
 use super::fitted::Fitted;
-use crate::pickle::{Asked, Item};
+use super::frame::Frame;
+use super::steps::{FINITE, matrix};
+use super::table::{Effect, Table};
+use crate::pickle::Asked;
 
-/// Writes a step from one tensor to another.
-pub(super) type Transform = fn(&Fitted, &mut GraphWriter, &str, &str) -> Asked<Effect>;
+/// Writes a scaler in the graph, from one tensor to another.
+type Scale = fn(&Fitted, &mut GraphWriter, &str, &str) -> Asked<Effect>;
 
-/// What a step does to numbers.
-pub(super) struct Effect {
-    /// True when no missing number is left.
-    pub fills: bool,
-    /// A number becomes at most so many times as large …
-    pub stretch: f64,
-    /// … and so much larger.
-    pub shift: f64,
+pub(super) fn standard(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
+    scaled(fitted, table, frame, |fitted, graph, from, to| {
+        centred(fitted, graph, (from, to), [("with_mean", "mean_"), ("with_std", "scale_")])
+    })
 }
 
-impl Effect {
-    fn none() -> Self {
-        Self { fills: false, stretch: 1.0, shift: 0.0 }
-    }
+pub(super) fn robust(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
+    scaled(fitted, table, frame, |fitted, graph, from, to| {
+        centred(fitted, graph, (from, to), [("with_centering", "center_"), ("with_scaling", "scale_")])
+    })
 }
 
-const MODULE: &str = "sklearn.preprocessing._data";
-
-/// Module, class, and who writes it.
-pub(super) const STEPS: &[(&str, &str, Transform)] = &[
-    (MODULE, "StandardScaler", standard),
-    (MODULE, "RobustScaler", robust),
-    (MODULE, "MinMaxScaler", min_max),
-    (MODULE, "MaxAbsScaler", max_abs),
-    ("sklearn.impute._base", "SimpleImputer", imputer),
-];
-
-fn standard(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
-    centred(fitted, graph, (from, to), [("with_mean", "mean_"), ("with_std", "scale_")])
+pub(super) fn min_max(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
+    scaled(fitted, table, frame, |fitted, graph, from, to| {
+        let (scale, least) = (Columns::read(fitted, "scale_")?, Columns::read(fitted, "min_")?);
+        let [scaled, moved, kept] = ["scaled", "moved", "kept"].map(|what| format!("{to} {what}"));
+        scale.apply(graph, "Mul", from, &scaled);
+        least.apply(graph, "Add", &scaled, &moved);
+        if clips(fitted)? {
+            let range = fitted.item.get("feature_range")?.items()?;
+            let [low, high] = &range[..] else {
+                return Err("its range is not from one number to another".to_owned());
+            };
+            let [names_low, names_high] = ["low", "high"].map(|what| format!("{to} {what}"));
+            graph.scalar(&names_low, low.number()?);
+            graph.scalar(&names_high, high.number()?);
+            graph.apply("Max", &[&moved, &names_low], &kept);
+            graph.apply("Min", &[&kept, &names_high], to);
+        } else {
+            graph.apply("Identity", &[&moved], to);
+        }
+        Ok(Effect { stretch: scale.largest(), shift: least.largest() })
+    })
 }
 
-fn robust(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
-    centred(fitted, graph, (from, to), [("with_centering", "center_"), ("with_scaling", "scale_")])
+pub(super) fn max_abs(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
+    scaled(fitted, table, frame, |fitted, graph, from, to| {
+        if clips(fitted)? {
+            return Err("it clips, which cannot be imported yet".to_owned());
+        }
+        let scale = Columns::read(fitted, "scale_")?;
+        scale.apply(graph, "Div", from, to);
+        Ok(Effect { stretch: scale.divided()?, shift: 0.0 })
+    })
+}
+
+fn scaled(fitted: &Fitted, table: &Table, frame: &mut Frame, scale: Scale) -> Asked<Table> {
+    let from = matrix(table, FINITE, frame)?;
+    let to = frame.fresh("scaled");
+    let effect = scale(fitted, &mut frame.graph, &from, &to)?;
+    Ok(table.after(to, &effect))
 }
 
 /// Something is taken away where one flag says so, and it is divided by something where the other does.
@@ -54,18 +75,18 @@ fn centred(
     [centre, scale]: [(&str, &str); 2],
 ) -> Asked<Effect> {
     let flag = |name: &str| fitted.item.get(name)?.flag();
-    let mut effect = Effect::none();
+    let mut effect = Effect { stretch: 1.0, shift: 0.0 };
     let mut last = from.to_owned();
     if flag(centre.0)? {
         let by = Columns::read(fitted, centre.1)?;
-        let next = format!("{to}_centred");
+        let next = format!("{to} centred");
         by.apply(graph, "Sub", &last, &next);
         effect.shift = by.largest();
         last = next;
     }
     if flag(scale.0)? {
         let by = Columns::read(fitted, scale.1)?;
-        let next = format!("{to}_scaled");
+        let next = format!("{to} divided");
         by.apply(graph, "Div", &last, &next);
         effect.stretch = by.divided()?;
         effect.shift *= effect.stretch;
@@ -75,53 +96,9 @@ fn centred(
     Ok(effect)
 }
 
-fn min_max(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
-    refuse_clip(fitted)?;
-    let (scale, least) = (Columns::read(fitted, "scale_")?, Columns::read(fitted, "min_")?);
-    let scaled = format!("{to}_scaled");
-    scale.apply(graph, "Mul", from, &scaled);
-    least.apply(graph, "Add", &scaled, to);
-    Ok(Effect { stretch: scale.largest(), shift: least.largest(), ..Effect::none() })
-}
-
-fn max_abs(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
-    refuse_clip(fitted)?;
-    let scale = Columns::read(fitted, "scale_")?;
-    scale.apply(graph, "Div", from, to);
-    Ok(Effect { stretch: scale.divided()?, ..Effect::none() })
-}
-
-fn refuse_clip(fitted: &Fitted) -> Asked<()> {
-    match fitted.item.find("clip")? {
-        Some(clip) if clip.flag()? => Err("it clips, which cannot be imported yet".to_owned()),
-        _ => Ok(()),
-    }
-}
-
-fn imputer(fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<Effect> {
-    let item = &fitted.item;
-    if !item.get("missing_values")?.number()?.is_nan() {
-        return Err(item.not("an imputer of NaN"));
-    }
-    if !item.get("indicator_")?.is_none() {
-        return Err("it adds columns that say what was missing, which cannot be imported yet".to_owned());
-    }
-    let filled = statistics(&item.get("statistics_")?)?;
-    if filled.len() != fitted.features || filled.iter().any(|number| !number.is_finite()) {
-        return Err(
-            "it leaves out columns in which nothing was known, which cannot be imported yet".to_owned()
-        );
-    }
-    let (names, missing) = (format!("{to}_statistics"), format!("{to}_missing"));
-    graph.constant(&names, &Tensor::vector(filled));
-    graph.apply("IsNaN", &[from], &missing);
-    graph.apply("Where", &[&missing, &names, from], to);
-    Ok(Effect { fills: true, ..Effect::none() })
-}
-
-/// Numbers, which are Python's own where the user gave them.
-fn statistics(item: &Item) -> Asked<Vec<f64>> {
-    item.numbers().or_else(|_| item.items()?.iter().map(Item::number).collect())
+/// True when what lies beyond the range becomes its end.
+fn clips(fitted: &Fitted) -> Asked<bool> {
+    fitted.item.find("clip")?.map_or(Ok(false), |clip| clip.flag())
 }
 
 /// A number for each column.
@@ -142,7 +119,7 @@ impl<'a> Columns<'a> {
 
     /// Writes an operation with them on each row.
     fn apply(&self, graph: &mut GraphWriter, op: &str, from: &str, to: &str) {
-        let name = format!("{to}_{}", self.name);
+        let name = format!("{to} {}", self.name);
         graph.constant(&name, &Tensor::vector(self.numbers.clone()));
         graph.apply(op, &[from, &name], to);
     }

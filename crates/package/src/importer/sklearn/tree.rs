@@ -72,6 +72,23 @@ impl SavedTree {
         leaves.filter(|(left, _)| **left == NO_CHILD).map(|(_, leaf)| leaf)
     }
 
+    /// Makes of the number of each leaf how many nodes lead to it, itself included, and what is added for the rows that it saw,
+    /// less 1.
+    pub(super) fn become_depths(&mut self, item: &Item, of_rows: impl Fn(f64) -> f64) -> Asked<()> {
+        let (nodes, len) = (item.get("nodes")?, self.len());
+        let rows = column(&nodes, &nodes.array()?, "n_node_samples", Array::integers)?;
+        let mut depths = vec![1.0; len];
+        for at in 0..len {
+            if let Some((yes, no)) = self.split(at)? {
+                (depths[yes], depths[no]) = (depths[at] + 1.0, depths[at] + 1.0);
+            }
+        }
+        let value = |(depth, rows): (f64, i64)| depth + of_rows(rows as f64) - 1.0;
+        self.values = depths.into_iter().zip(rows).map(value).collect();
+        self.shape = (1, 1);
+        Ok(())
+    }
+
     /// The tree that gives one number of each leaf, after it went through `leaf`. Questions whose answers do not matter to this
     /// number are left out.
     pub(super) fn of(&self, column: usize, target: usize, leaf: impl Fn(f64) -> f64) -> Asked<Tree> {
