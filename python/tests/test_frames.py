@@ -302,6 +302,10 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
         lambda: make_pipeline(columns((ANY, ["sex"])), Ridge()).fit(FRAME.assign(sex=FRAME["sex"].replace("male", "")), TARGET),
         "the empty text is one of its categories",
     ),
+    "called-as-the-answer": (
+        lambda: make_pipeline(columns((ANY, ["prediction"])), Ridge()).fit(FRAME.rename(columns={"sex": "prediction"}), TARGET),
+        "is the name of two columns, or of one and of a part of the answer",
+    ),
     "without-names": (
         lambda: make_pipeline(ANY, Ridge()).fit(FRAME[["sex"]].to_numpy(dtype=object), TARGET),
         "fit it with a pandas DataFrame",

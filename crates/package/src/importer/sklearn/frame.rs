@@ -159,6 +159,11 @@ impl Frame {
 
     /// Notes what the platform has to know: names, what columns take, and the engine that rounds as scikit-learn does.
     pub(super) fn finish(mut self) -> Asked<GraphWriter> {
+        if let Some(name) = self.graph.name_given_twice() {
+            return Err(format!(
+                "{name:?} is the name of two columns, or of one and of a part of the answer: rename it"
+            ));
+        }
         let mut taken = BTreeMap::new();
         if self.is_matrix() {
             if let Some(names) = &self.names {
@@ -186,8 +191,8 @@ impl Frame {
 fn taken_by(columns: &[Taking]) -> Taken {
     let some_missing = columns.iter().any(|column| column.missing);
     let largest = columns.iter().map(|column| column.largest).fold(f64::INFINITY, f64::min);
-    let are_limited =
-        columns.iter().all(|column| column.kind != Some(Kind::Text) && column.largest.is_finite());
+    let is_limited = |column: &Taking| column.kind != Some(Kind::Text) && column.largest.is_finite();
+    let are_limited = columns.iter().all(is_limited);
     let numbers = are_limited.then_some(Numbers { missing: some_missing, largest });
     let rule = |(at, column): (usize, &Taking)| {
         let limit = (is_limited(column) && !are_limited).then_some(column.largest);
