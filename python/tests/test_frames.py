@@ -1,10 +1,11 @@
-"""scikit-learn's pipelines over data frames: texts, truths, categories and gaps answer as scikit-learn does, or are refused."""
+"""Pipelines over data frames: texts, truths, categories and gaps answer as scikit-learn does, or are refused."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -35,6 +36,7 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import check_array
 
 #: As for linear models: BLAS takes sums in an order of its own.
 RELATIVE = 1e-12
@@ -81,7 +83,9 @@ PIPELINES: dict[str, Callable[[], BaseEstimator]] = {
         DecisionTreeClassifier(random_state=0),
     ),
     "the-rest": lambda: make_pipeline(
-        columns((ANY, ["sex", "port", "deck"]), ("drop", ["note"]), remainder=make_pipeline(SimpleImputer(), MinMaxScaler())),
+        columns(
+            (ANY, ["sex", "port", "deck"]), ("drop", ["note"]), remainder=make_pipeline(SimpleImputer(), MinMaxScaler())
+        ),
         Ridge(),
     ),
     "mask-and-slice": lambda: make_pipeline(
@@ -104,7 +108,10 @@ PIPELINES: dict[str, Callable[[], BaseEstimator]] = {
         RandomForestRegressor(**FOREST),
     ),
     "marker": lambda: make_pipeline(
-        columns((make_pipeline(SimpleImputer(missing_values="A", strategy="most_frequent"), ANY), ["deck"]), (SimpleImputer(missing_values=3), ["class"])),
+        columns(
+            (make_pipeline(SimpleImputer(missing_values="A", strategy="most_frequent"), ANY), ["deck"]),
+            (SimpleImputer(missing_values=3), ["class"]),
+        ),
         LogisticRegression(),
     ),
     "targets": lambda: make_pipeline(
@@ -120,10 +127,16 @@ PIPELINES: dict[str, Callable[[], BaseEstimator]] = {
         LogisticRegression(),
     ),
     "lengths": lambda: make_pipeline(
-        columns((ANY, ["sex"]), (make_pipeline(SimpleImputer(), Normalizer()), ["age", "fare"]), (Binarizer(threshold=20), ["fare"])),
+        columns(
+            (ANY, ["sex"]),
+            (make_pipeline(SimpleImputer(), Normalizer()), ["age", "fare"]),
+            (Binarizer(threshold=20), ["fare"]),
+        ),
         LogisticRegression(),
     ),
-    "boosted-texts": lambda: HistGradientBoostingClassifier(max_iter=12, categorical_features=["sex", "port", "deck", "note"]),
+    "boosted-texts": lambda: HistGradientBoostingClassifier(
+        max_iter=12, categorical_features=["sex", "port", "deck", "note"]
+    ),
 }
 
 
@@ -209,7 +222,9 @@ def test_a_frame_comes_as_columns_of_the_protocol_v2(platform: Platform, tmp_pat
 def test_a_frame_of_numbers_stays_one_matrix(platform: Platform, tmp_path: Path):
     """With the names of its columns, and with those that may not be missing told apart from those that may."""
     numbers = FRAME[["class", "age", "fare"]]
-    model = make_pipeline(columns((ANY, ["class"]), (SimpleImputer(), ["age"]), ("passthrough", ["fare"])), LogisticRegression())
+    model = make_pipeline(
+        columns((ANY, ["class"]), (SimpleImputer(), ["age"]), ("passthrough", ["fare"])), LogisticRegression()
+    )
     model.fit(numbers, TARGET)
     function = deployed(platform, model, tmp_path, "frames-numbers")
     (only,) = inputs_of(function)
@@ -226,7 +241,9 @@ def test_a_frame_of_numbers_stays_one_matrix(platform: Platform, tmp_path: Path)
 def test_an_unknown_category_is_refused_where_scikit_learn_refuses_it(platform: Platform, tmp_path: Path):
     """By column, value and row; others in the same call would be answered."""
     filled = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
-    model = make_pipeline(columns((OneHotEncoder(), ["sex", "class", "alone"]), (filled, ["port"])), LogisticRegression())
+    model = make_pipeline(
+        columns((OneHotEncoder(), ["sex", "class", "alone"]), (filled, ["port"])), LogisticRegression()
+    )
     model.fit(FRAME, TARGET)
     function = deployed(platform, model, tmp_path, "frames-strict")
     row = {"sex": "male", "class": 1, "alone": True, "port": None}
@@ -252,7 +269,9 @@ def test_a_column_may_be_called_as_anything_within_the_graph(platform: Platform,
     """Names of columns are the user's, and those of the graph are ours."""
     names = {"age": "scores", "sex": "classes", "fare": "index", "port": "scaled 1"}
     frame = FRAME[list(names)].rename(columns=names)
-    model = make_pipeline(columns((ANY, ["classes", "scaled 1"]), (SimpleImputer(), ["scores", "index"])), LogisticRegression())
+    model = make_pipeline(
+        columns((ANY, ["classes", "scaled 1"]), (SimpleImputer(), ["scores", "index"])), LogisticRegression()
+    )
     model.fit(frame, TARGET)
     function = deployed(platform, model, tmp_path, "frames-names")
     found = wire.strict_json(function.post({"inputs": records(frame[:50])}).raise_for_status().content)["outputs"]
@@ -289,18 +308,36 @@ def nothing(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
-    "text": (lambda: make_pipeline(columns((TfidfVectorizer(), "deck")), Ridge()).fit(FRAME, TARGET), "TfidfVectorizer: importing it"),
+    "text": (
+        lambda: make_pipeline(columns((TfidfVectorizer(), "deck")), Ridge()).fit(FRAME, TARGET),
+        "TfidfVectorizer: importing it",
+    ),
     "function": (
         lambda: make_pipeline(columns((FunctionTransformer(np.log1p), ["fare"])), Ridge()).fit(FRAME, TARGET),
         "log1p",
+    ),
+    "checks-in-single": (
+        lambda: make_pipeline(
+            columns((FunctionTransformer(partial(check_array, dtype=[np.float32], ensure_all_finite=False)), ["fare"])),
+            Ridge(),
+        ).fit(FRAME, TARGET),
+        "its FunctionTransformer calls a function",
     ),
     "weights": (
         lambda: make_pipeline(columns((ANY, ["sex"]), transformer_weights={"part0": 2}), Ridge()).fit(FRAME, TARGET),
         "transformer_weights",
     ),
     "empty-text": (
-        lambda: make_pipeline(columns((ANY, ["sex"])), Ridge()).fit(FRAME.assign(sex=FRAME["sex"].replace("male", "")), TARGET),
+        lambda: make_pipeline(columns((ANY, ["sex"])), Ridge()).fit(
+            FRAME.assign(sex=FRAME["sex"].replace("male", "")), TARGET
+        ),
         "the empty text is one of its categories",
+    ),
+    "called-as-the-answer": (
+        lambda: make_pipeline(columns((ANY, ["prediction"])), Ridge()).fit(
+            FRAME.rename(columns={"sex": "prediction"}), TARGET
+        ),
+        "is the name of two columns, or of one and of a part of the answer",
     ),
     "without-names": (
         lambda: make_pipeline(ANY, Ridge()).fit(FRAME[["sex"]].to_numpy(dtype=object), TARGET),
@@ -311,7 +348,9 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
         "is not float64",
     ),
     "strict-behind-another": (
-        lambda: make_pipeline(columns((make_pipeline(StandardScaler(), OneHotEncoder()), ["class"])), Ridge()).fit(FRAME, TARGET),
+        lambda: make_pipeline(columns((make_pipeline(StandardScaler(), OneHotEncoder()), ["class"])), Ridge()).fit(
+            FRAME, TARGET
+        ),
         'use handle_unknown="ignore"',
     ),
 }

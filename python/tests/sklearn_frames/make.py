@@ -40,7 +40,10 @@ def main() -> None:
     asked.loc[3::7, "sex"] = "nobody knows"
     version = sklearn.__version__.rpartition(".")[0]
     joblib.dump(model, HERE / f"{version}.joblib", compress=9)
-    rows = [{name: int(value) if name == "alone" else value for name, value in row.items() if name != "note"} for row in records(asked)]
+    rows = [
+        {name: int(value) if name == "alone" else value for name, value in row.items() if name != "note"}
+        for row in records(asked)
+    ]
     said = {"rows": rows, "probabilities": model.predict_proba(asked).tolist()}
     (HERE / f"{version}.json").write_text(json.dumps(said) + "\n")
 

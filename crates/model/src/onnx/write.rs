@@ -2,7 +2,7 @@
 
 mod parts;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use modelet_core::{DType, Data, Dim, Tensor};
 use prost::Message;
@@ -55,6 +55,13 @@ impl GraphWriter {
     pub fn column(&mut self, reference: &str, name: &str, dtype: DType) {
         self.input(reference, dtype, &[Dim::Named("rows".to_owned()), Dim::Fixed(1)]);
         self.columns.push((reference.to_owned(), name.to_owned()));
+    }
+
+    /// A name by which clients would call two columns, or a column and an output.
+    pub fn name_given_twice(&self) -> Option<&str> {
+        let mut given: HashSet<&str> =
+            self.graph.output.iter().filter_map(|output| output.name.as_deref()).collect();
+        self.columns.iter().map(|(_, name)| name.as_str()).find(|name| !given.insert(name))
     }
 
     /// Adds an output of the graph.
@@ -373,6 +380,7 @@ mod tests {
         graph.node(("", "Add"), &["column 0", "age"], "sums", vec![]);
         graph.node(("", "Add"), &["sums", "column 1"], "y", vec![]);
         graph.output("y", DType::F64, &[Dim::Dynamic, Dim::Fixed(1)]);
+        assert_eq!(graph.name_given_twice(), None);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.onnx");
         std::fs::write(&path, graph.into_file()).unwrap();
@@ -385,5 +393,16 @@ mod tests {
         let own = ["sums of the graph".to_owned(), "age of the graph".to_owned()];
         assert_eq!(nodes[0], (&["sums".to_owned(), own[1].clone()][..], &own[0]));
         assert_eq!(nodes[1], (&[own[0].clone(), "age".to_owned()][..], &"y".to_owned()));
+    }
+
+    #[test]
+    fn a_name_stands_for_one_thing_to_clients() {
+        for name in ["age", "y"] {
+            let mut graph = GraphWriter::default();
+            graph.column("column 0", "age", DType::F64);
+            graph.output("y", DType::F64, &[Dim::Dynamic]);
+            graph.column("column 1", name, DType::F64);
+            assert_eq!(graph.name_given_twice(), Some(name));
+        }
     }
 }

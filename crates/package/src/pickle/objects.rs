@@ -118,6 +118,12 @@ impl<'a> Item<'a> {
         self.at(object.args, "()").items()
     }
 
+    /// What the object was told to be, where that is a tuple.
+    pub fn state(&self) -> Asked<Vec<Self>> {
+        let object = self.or_not(self.machine.heap.as_object(self.value), "an object")?;
+        self.at(object.state, "'s state").items()
+    }
+
     /// The items of a list, a tuple or an array of objects.
     pub fn items(&self) -> Asked<Vec<Self>> {
         let heap = &self.machine.heap;

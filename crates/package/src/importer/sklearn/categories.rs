@@ -87,13 +87,18 @@ impl Categories {
 
     /// The values of the frame that become a category, each with the place of that: imputers may stand between.
     fn of_frame(&self, column: &Column) -> Vec<(Value, usize)> {
-        let mut found: Vec<(Value, usize)> = Vec::new();
-        let filled = column.filled.iter().map(|(from, _)| from);
-        for value in self.values.iter().chain(filled) {
-            if !found.iter().any(|(one, _)| one.is(value))
-                && let Some(place) = self.place(&column.of_value(value.clone()))
-            {
-                found.push((value.clone(), place));
+        let place = |value: &Value, own: Option<usize>| {
+            let becomes = column.of_value(value.clone());
+            if becomes.is(value) { own } else { self.place(&becomes) }
+        };
+        let known = self.values.iter().enumerate();
+        let mut found: Vec<(Value, usize)> =
+            known.filter_map(|(at, value)| Some((value.clone(), place(value, Some(at))?))).collect();
+        let mut others: Vec<&Value> = Vec::new();
+        for (from, _) in &column.filled {
+            if self.place(from).is_none() && !others.iter().any(|other| other.is(from)) {
+                others.push(from);
+                found.extend(place(from, None).map(|place| (from.clone(), place)));
             }
         }
         found

@@ -46,18 +46,32 @@ pub(super) fn union(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<
 }
 
 /// `FunctionTransformer` without a function, or with one that only checks: so scikit-learn writes what it lets through.
-pub(super) fn function(fitted: &Fitted, table: &Table, _: &mut Frame) -> Asked<Table> {
+pub(super) fn function(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
     let function = fitted.item.get("func")?;
-    // A partial call is made of what is called.
-    let called = function.arguments().ok().and_then(|arguments| arguments.into_iter().next());
-    let name = called.unwrap_or_else(|| function.clone()).named();
-    if function.is_none() || name.as_deref() == Ok(CHECK) {
+    if fitted.item.get("validate")?.flag()? {
+        table.takes(false, f64::MAX, frame)?;
+    }
+    if function.is_none() || only_checks(&function).unwrap_or(false) {
         return Ok(table.clone());
     }
-    let name = name.unwrap_or_else(|_| "a function".to_owned());
+    let name = function.named().unwrap_or_else(|_| "a function".to_owned());
     Err(format!(
         "its FunctionTransformer calls {name}, which cannot be imported: compute that before you send rows"
     ))
+}
+
+/// True for the call by which boosted trees over categories check their numbers: float64, and any of them.
+fn only_checks(function: &Item) -> Asked<bool> {
+    let class = function.class()?;
+    let [called, arguments, settings, _] = &function.state()?[..] else { return Ok(false) };
+    let finite = settings.find("ensure_all_finite")?.map_or_else(|| settings.get("force_all_finite"), Ok)?;
+    let types = settings.get("dtype")?.items()?;
+    Ok((&*class.module, &*class.name) == ("functools", "partial")
+        && called.named()? == CHECK
+        && arguments.items()?.is_empty()
+        && settings.keys()?.len() == 2
+        && !finite.flag()?
+        && matches!(&types[..], [one] if one.named()? == "numpy.float64"))
 }
 
 /// True when steps may give a model a sparse matrix, in which something could be missing.

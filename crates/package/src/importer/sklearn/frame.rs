@@ -175,6 +175,11 @@ impl Frame {
 
     /// Notes what the platform has to know: names, what columns take, and the engine that rounds as scikit-learn does.
     pub(super) fn finish(mut self) -> Asked<GraphWriter> {
+        if let Some(name) = self.graph.name_given_twice() {
+            return Err(format!(
+                "{name:?} is the name of two columns, or of one and of a part of the answer: rename it"
+            ));
+        }
         let mut taken = BTreeMap::new();
         if self.is_matrix() {
             if let Some(names) = &self.names {

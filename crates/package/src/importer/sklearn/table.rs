@@ -85,6 +85,7 @@ impl Column {
     /// What an imputer makes of it.
     pub(super) fn fill(mut self, from: Value, to: Value) -> Self {
         self.missing &= !from.is_missing();
+        self.unknown_is_missing &= !from.is_missing();
         if let Value::Number(number) = to {
             self.shift = self.shift.max(number.abs());
         }
