@@ -4,7 +4,7 @@
 //! - [`stream`], [`opcode`], [`text`]: bytes, opcodes, and how texts and numbers are spelled
 //! - [`machine`], [`stack`], [`value`]: stack and memo, followed without calling anything
 //! - [`wrapper`], [`dtype`]: joblib's arrays amid the pickle
-//! - [`skops`]: the other format, a zip with JSON
+//! - [`skops`]: the other format, a zip with JSON; [`npy`]: the arrays in it
 //! - [`known`]: which imports are harmless
 //! - [`objects`], [`mod@array`], [`layout`]: all that a file holds, as values, for importers
 //! - [`findings`], [`summary`], [`inspection`]: what is told
@@ -29,6 +29,7 @@ mod known;
 mod layout;
 mod limits;
 mod machine;
+mod npy;
 mod objects;
 mod opcode;
 mod skops;

@@ -24,7 +24,7 @@ impl Importer for Python {
 
     fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
         let Some(inspection) = pickle::inspect(model)? else { return Ok(None) };
-        if inspection.kind == Kind::Skops || !inspection.unknown().is_empty() {
+        if !inspection.unknown().is_empty() {
             return Err(refusal(model, &inspection, NOT_BUILT));
         }
         // Nothing unknown is in it, and nothing of it is run.

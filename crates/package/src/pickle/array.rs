@@ -1,10 +1,11 @@
 //! numpy's arrays and scalars with their content, in each of the ways in which they are written: by `_reconstruct` and `BUILD`,
-//! by protocol 5's `_frombuffer`, and by joblib behind a wrapper.
+//! by protocol 5's `_frombuffer`, by joblib behind a wrapper, and to files of their own.
 
 use std::borrow::Cow;
 
 use crate::pickle::layout::{Kind, Layout, layout};
 use crate::pickle::machine::Machine;
+use crate::pickle::npy::Npy;
 use crate::pickle::value::{Node, Object, RawArray, Value};
 
 /// Modules of numpy that make arrays, before and since its version 2.
@@ -30,6 +31,10 @@ enum Content<'a> {
 pub fn array(machine: &Machine, value: Value) -> Option<Array<'_>> {
     match machine.heap.as_node(value)? {
         Node::Array(raw) => of_joblib(machine, raw),
+        Node::Npy(npy) => of_file(npy),
+        Node::Objects { shape, items } => {
+            Some(Array { shape: shape.clone(), content: Content::Objects(items.whole()?) })
+        }
         Node::Object(object) => match (called(machine, object)?, object.builds) {
             ("multiarray._reconstruct", 1) => of_state(machine, object),
             ("numeric._frombuffer", 0) => of_buffer(machine, object),
@@ -39,8 +44,11 @@ pub fn array(machine: &Machine, value: Value) -> Option<Array<'_>> {
     }
 }
 
-/// Reads a scalar as an array without dimensions.
+/// Reads a scalar as an array without dimensions, which is how a file of its own has one.
 pub fn scalar(machine: &Machine, value: Value) -> Option<Array<'_>> {
+    if let Some(Node::Npy(npy)) = machine.heap.as_node(value) {
+        return of_file(npy).filter(|array| array.shape.is_empty());
+    }
     let object = machine.heap.as_object(value)?;
     match (called(machine, object)?, object.builds, machine.heap.as_tuple(object.args)?) {
         ("multiarray.scalar", 0, &[dtype, bytes]) => {
@@ -77,6 +85,10 @@ fn of_joblib<'a>(machine: &'a Machine, raw: &'a RawArray) -> Option<Array<'a>> {
     let is_fortran = order(heap.as_text(heap.key(wrapper, "order")?)?)?;
     let layout = layout(machine, heap.key(wrapper, "dtype")?)?;
     Array::new(dimensions(&raw.shape)?, layout, Cow::Borrowed(raw.bytes.as_deref()?), is_fortran)
+}
+
+fn of_file(npy: &Npy) -> Option<Array<'_>> {
+    Array::new(npy.shape.clone(), npy.layout.clone(), Cow::Borrowed(&npy.bytes), npy.is_fortran)
 }
 
 fn of_state<'a>(machine: &'a Machine, object: &Object) -> Option<Array<'a>> {

@@ -13,7 +13,7 @@ use crate::pickle::limits::Keep;
 use crate::pickle::machine::Machine;
 use crate::pickle::stream::{Damage, Stream};
 use crate::pickle::value::{Node, Value};
-use crate::pickle::{damaged, summary, unreadable};
+use crate::pickle::{damaged, skops, summary, unreadable};
 
 /// What a file holds.
 pub struct Pickled {
@@ -32,12 +32,18 @@ pub struct Item<'a> {
 /// A thing that was asked for, or a sentence without its end about why it is not there.
 pub type Asked<T> = Result<T, String>;
 
-/// Reads all of a file of which [`inspect`](super::inspect) says that it is a pickle in which everything is known.
+/// Reads all of a file of which [`inspect`](super::inspect) says that everything in it is known.
 ///
 /// # Errors
 /// `model-refused` when the file is damaged, or takes more memory than a model should.
 pub fn read(path: &Path) -> Result<Pickled, FunctionError> {
     let container = Container::of(path).map_err(|error| unreadable(path, &error))?;
+    if matches!(container, Container::Zip) {
+        let read = skops::read(path).and_then(|found| found.ok_or_else(|| "it is no skops file".to_owned()));
+        return read
+            .map(|(machine, root)| Pickled { machine, root })
+            .map_err(|why| super::refused(format!("{} is damaged: {why}", path.display())));
+    }
     let mut machine = Machine::new(Keep::Whole);
     let read = container.read(path, |inner| machine.run(&mut Stream::new(inner, Keep::Whole)));
     let root: Result<Value, Damage> = read.map_err(|error| unreadable(path, &error))?.0;

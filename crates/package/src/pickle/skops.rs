@@ -1,4 +1,8 @@
 //! skops: a zip with a tree of objects as JSON, and their arrays beside it.
+//!
+//! - [`content`]: all that it holds, as values
+
+mod content;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -11,7 +15,9 @@ use zip::ZipArchive;
 use crate::pickle::findings::Findings;
 use crate::pickle::inspection::{ClassName, Framework, Inspection, Kind, Step};
 use crate::pickle::limits::{MAX_SCHEMA_BYTES, MAX_SCHEMA_COMMAS, MAX_SCHEMA_OBJECTS};
+use crate::pickle::machine::Machine;
 use crate::pickle::summary;
+use crate::pickle::value::Value;
 
 const SCHEMA: &str = "schema.json";
 /// What skops makes of a node that only builds objects of the classes that it names. Not here, on purpose: `MethodNode` and
@@ -42,8 +48,23 @@ const LOADERS: &[&str] = &[
     "_DictWithDeprecatedKeysNode",
 ];
 
+/// The zip.
+type Archive = ZipArchive<BufReader<File>>;
+
 /// Reads a zip; `Ok(None)` when it is not one of skops. An error says what is wrong with it.
 pub fn inspect(path: &Path) -> Result<Option<Inspection>, String> {
+    let Some((_, root, version)) = open(path)? else { return Ok(None) };
+    Ok(Some(summarize(&root, &version)))
+}
+
+/// All that it holds; as [`inspect`].
+pub fn read(path: &Path) -> Result<Option<(Machine, Value)>, String> {
+    let Some((archive, root, _)) = open(path)? else { return Ok(None) };
+    content::read(archive, &root).map(Some)
+}
+
+/// The zip, its schema, and the version of skops that wrote it.
+fn open(path: &Path) -> Result<Option<(Archive, Json, String)>, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let Ok(mut archive) = ZipArchive::new(BufReader::new(file)) else { return Ok(None) };
     if archive.index_for_name(SCHEMA).is_none() {
@@ -64,12 +85,12 @@ pub fn inspect(path: &Path) -> Result<Option<Inspection>, String> {
         return Err(format!("its {SCHEMA} has more parts than any model file should"));
     }
     let root: Json = serde_json::from_slice(&text).map_err(|error| format!("its {SCHEMA}: {error}"))?;
-    let Some(version) = root["_skops_version"].as_str() else { return Ok(None) };
-    Ok(Some(summarize(&root, version)))
+    let Some(version) = root["_skops_version"].as_str().map(str::to_owned) else { return Ok(None) };
+    Ok(Some((archive, root, version)))
 }
 
 /// Readers differ in which of two names of a file they believe: the one in the directory, or the one before its content.
-fn check_names(path: &Path, archive: &mut ZipArchive<BufReader<File>>) -> Result<(), String> {
+fn check_names(path: &Path, archive: &mut Archive) -> Result<(), String> {
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     let mut names = BTreeSet::new();
     for at in 0..archive.len() {

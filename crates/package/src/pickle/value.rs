@@ -1,6 +1,7 @@
 //! Values as far as they are followed: enough to know names, states and shapes, and nothing of what they would do.
 
 use crate::pickle::limits::Keep;
+use crate::pickle::npy::Npy;
 
 /// A value on the stack or in the memo. Copies of a [`Value::Node`] are the same object, as in Python.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,10 @@ pub enum Node {
     Object(Object),
     /// An array whose bytes stood in the stream.
     Array(RawArray),
+    /// An array of a file of its own.
+    Npy(Npy),
+    /// An array of objects in such a file, in C order.
+    Objects { shape: Vec<usize>, items: Items<Value> },
 }
 
 /// An array behind its wrapper.
@@ -115,9 +120,10 @@ impl Heap {
     /// Keeps something with parts.
     pub fn node(&mut self, node: Node) -> Value {
         let parts = match &node {
-            Node::Many(items) | Node::Tuple(items) => items.kept.len() * 16,
+            Node::Many(items) | Node::Tuple(items) | Node::Objects { items, .. } => items.kept.len() * 16,
             Node::Dict(items) => items.kept.len() * 32,
             Node::Bytes(bytes) => bytes.len(),
+            Node::Npy(array) => array.bytes.len(),
             Node::Array(array) => array.shape.len() * 8 + array.bytes.as_ref().map_or(0, Vec::len),
             Node::Object(_) => 0,
         };

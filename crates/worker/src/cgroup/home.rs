@@ -77,6 +77,10 @@ pub(crate) fn put_first() -> io::Result<()> {
     let mut folder = layout.folders[&Controller::Cpu].clone();
     let platform = platform_group();
     if !folder.ends_with(&platform) {
+        if layout.version == Version::V2 {
+            // It was not ours to divide, or we would be in it.
+            return Err(io::Error::other("the control group of this process is not its own"));
+        }
         folder.push(&platform);
         fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
         fs::write(folder.join("cgroup.procs"), "0").map_err(|error| at(&folder, &error))?;
