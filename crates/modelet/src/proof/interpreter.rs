@@ -18,7 +18,8 @@ def version(*names):
         except importlib.metadata.PackageNotFoundError: pass
 own = site.getusersitepackages()
 if os.path.isdir(own) and sys.prefix == sys.base_prefix: sys.path.append(own)
-names = {"xgboost": ["xgboost", "xgboost-cpu"], "lightgbm": ["lightgbm"], "scikit-learn": ["scikit-learn"], "numpy": ["numpy"]}
+names = {name: [name] for name in ["lightgbm", "catboost", "scikit-learn", "numpy"]}
+names["xgboost"] = ["xgboost", "xgboost-cpu"]
 found = [{"name": name, "version": version(*known)} for name, known in names.items() if version(*known)]
 print(json.dumps({"program": os.path.realpath(sys.executable), "prefix": os.path.realpath(sys.base_prefix),
     "paths": [os.path.realpath(path) for path in sys.path if os.path.isdir(path)], "libraries": found}))
