@@ -68,7 +68,7 @@ fn refusal(what: &str, fault: Fault) -> FunctionError {
         }
         Fault::NotBuilt(has) => {
             refused(format!("{what} is a CatBoost model that {has}: importing that is not built yet"))
-                .hint("train with numbers only, and without a threshold of its own")
+                .hint("what is: numbers, one model, the classes that it saw, no threshold of its own")
         }
     }
 }

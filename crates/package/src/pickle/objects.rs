@@ -9,6 +9,7 @@ use modelet_core::FunctionError;
 use crate::pickle::array::{self, Array};
 use crate::pickle::container::Container;
 use crate::pickle::inspection::ClassName;
+use crate::pickle::layout;
 use crate::pickle::limits::Keep;
 use crate::pickle::machine::Machine;
 use crate::pickle::stream::{Damage, Stream};
@@ -199,6 +200,26 @@ impl<'a> Item<'a> {
     /// An array.
     pub fn array(&self) -> Asked<Array<'a>> {
         self.or_not(array::array(self.machine, self.value), "an array of numpy as models have them")
+    }
+
+    /// True for numpy's type of float32 numbers, false for others.
+    pub fn is_single_type(&self) -> Asked<bool> {
+        let layout = match self.machine.heap.as_node(self.value) {
+            // skops writes a type as an array of it.
+            Some(Node::Npy(npy)) => Some(npy.layout.clone()),
+            Some(Node::Objects { .. }) => return Ok(false),
+            _ => layout::layout(self.machine, self.value),
+        };
+        let layout = self.or_not(layout, "a type of numpy's that models are made of")?;
+        Ok(layout.kind == layout::Kind::Float && layout.size == 4)
+    }
+
+    /// Refuses an array of float32: what a model works out from it in float32 would be worked out here in float64.
+    pub fn is_double(&self) -> Asked<()> {
+        match self.array()?.is_single() {
+            true => Err(format!("{} is of float32, which cannot be imported yet: fit it with float64", self.path)),
+            false => Ok(()),
+        }
     }
 
     /// An array's numbers.

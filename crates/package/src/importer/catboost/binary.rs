@@ -79,7 +79,7 @@ fn notes(core: Table<'_>) -> Result<Notes, String> {
     let mut all = Map::new();
     for pair in core.tables(core::NOTES).unwrap_or_default() {
         let (Some(key), Some(text)) = (pair.text(0), pair.text(1)) else { continue };
-        let is_json = matches!(key, "params" | "class_params");
+        let is_json = matches!(key, "params" | "class_params") && !text.is_empty();
         let value = if is_json { serde_json::from_str(text) } else { Ok(Value::from(text)) };
         all.insert(key.to_owned(), value.map_err(|error| format!("its note {key:?} is damaged: {error}"))?);
     }

@@ -104,6 +104,11 @@ pub(super) struct ClassParams {
     class_label_type: String,
     #[serde(default)]
     class_names: Vec<Value>,
+    #[serde(default)]
+    class_to_label: Vec<f64>,
+    /// How many there are, where that was said; else 0.
+    #[serde(default)]
+    classes_count: usize,
 }
 
 impl Notes {
@@ -122,6 +127,14 @@ impl Notes {
         let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
         if threshold.is_some_and(|value| number(value) != Some(EVEN)) {
             return Err(Fault::NotBuilt("has a threshold of its own between two classes".to_owned()));
+        }
+        let of_classes = &self.class_params;
+        let in_order = of_classes.class_to_label.iter().enumerate().all(|(at, label)| *label == at as f64);
+        if !in_order || of_classes.classes_count > 0 && of_classes.classes_count != of_classes.class_to_label.len() {
+            return Err(Fault::NotBuilt("has classes that it never saw".to_owned()));
+        }
+        if self.params.loss_function.kind.is_empty() {
+            return Err(Fault::NotBuilt("does not say which loss it was trained for, as a sum of models".to_owned()));
         }
         Ok(Saved {
             version: self.version(),

@@ -56,7 +56,9 @@ fn answer(graph: &mut GraphWriter, count: usize) {
         graph.apply("Sub", &["second_score", "first_score"], "decision");
         graph.is_above("decision", 0.0, "index");
         graph.apply("Neg", &["decision"], "opposite");
-        let (one, other) = (graph.as_column("opposite"), graph.as_column("decision"));
+        // Whoever asks for the decision makes a column of it, too.
+        graph.apply("Identity", &["decision"], "margin");
+        let (one, other) = (graph.as_column("opposite"), graph.as_column("margin"));
         graph.beside(&[&one, &other], "both");
         graph.scalar("two", 2.0);
         graph.apply("Div", &["both", "two"], "halves");

@@ -45,6 +45,8 @@ pub(super) trait Answer {
     fn shares(&mut self, from: &str, classes: usize, to: &str);
     /// The index and the probabilities that follow from logarithms of likelihoods; classes are written by the caller.
     fn posterior(&mut self, from: &str);
+    /// What `decision_function` makes of sums: of one for two classes a number.
+    fn decision_of_sums(&mut self, from: &str, targets: usize);
     /// What `decision_function` makes of a score for each class: of two the difference.
     fn decision_of_scores(&mut self, from: &str, classes: usize);
     /// `label`, which is 1 where a number is at least 0 and else -1, and the numbers as `decision`: of a column of a table.
@@ -179,6 +181,13 @@ impl Answer for GraphWriter {
         self.apply("Add", &["likeliest", "log_likelihood"], "evidence");
         self.apply("Sub", &[from, "evidence"], "log_probabilities");
         self.apply("Exp", &["log_probabilities"], PROBABILITIES);
+    }
+
+    fn decision_of_sums(&mut self, from: &str, targets: usize) {
+        match targets {
+            1 => self.pick(from, 0, "decision"),
+            _ => self.apply("Identity", &[from], "decision"),
+        }
     }
 
     fn decision_of_scores(&mut self, from: &str, classes: usize) {

@@ -7,7 +7,6 @@ use super::Takes;
 use super::answer::{Answer, DOUBLE, turned};
 use super::fitted::Fitted;
 use super::inner::LIMITED;
-use super::linear::FINITE;
 use super::sums::numpy_sum;
 use crate::pickle::Asked;
 
@@ -18,6 +17,7 @@ const JOINT: &str = "joint";
 pub(super) fn gaussian(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let classes = fitted.classes()?;
     let (count, features) = (classes.len(), fitted.features);
+    fitted.item.get("theta_")?.is_double()?;
     let table = |name: &str| table(fitted, name, count);
     let (means, variances) = (table("theta_")?, table("var_")?);
     let priors = priors(fitted, "class_prior_", count)?;
@@ -53,7 +53,7 @@ pub(super) fn multinomial(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Tak
     let added = priors(fitted, "class_log_prior_", classes.len())?;
     joint(fitted, graph, &fitted.input, &weights, Some(added))?;
     classes.write(graph, "index");
-    Ok(FINITE)
+    Ok(LIMITED)
 }
 
 pub(super) fn complement(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
@@ -61,7 +61,7 @@ pub(super) fn complement(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
     let weights = table(fitted, "feature_log_prob_", classes.len())?;
     joint(fitted, graph, &fitted.input, &weights, None)?;
     classes.write(graph, "index");
-    Ok(FINITE)
+    Ok(LIMITED)
 }
 
 pub(super) fn bernoulli(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
@@ -83,7 +83,7 @@ pub(super) fn bernoulli(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes
     };
     joint(fitted, graph, &input, &weights, Some(added))?;
     classes.write(graph, "index");
-    Ok(FINITE)
+    Ok(LIMITED)
 }
 
 /// Products with weights, a row of them for each class, and what is added to them.

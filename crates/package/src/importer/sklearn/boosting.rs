@@ -58,6 +58,7 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
         Some(estimator) => start_of(&shares(&estimator, classes.len())?, kind, by_sums),
     };
     sums(fitted, graph, &start)?;
+    graph.decision_of_sums("sums", targets);
     match kind {
         Loss::Multinomial => graph.softmax("sums", PROBABILITIES),
         Loss::Binomial => graph.logistic("sums", "second"),

@@ -57,10 +57,10 @@ fn calibrated(item: &Item, model: &Inner, classes: &Classes, graph: &mut GraphWr
         (Some(decision), 2) => graph.as_column(&decision),
         (Some(decision), _) => decision,
         (None, 2) => {
-            graph.columns(&model.get(PROBABILITIES)?, &[1], &name("said"));
+            graph.columns(&model.probabilities_alone()?, &[1], &name("said"));
             name("said")
         }
-        (None, _) => model.get(PROBABILITIES)?,
+        (None, _) => model.probabilities_alone()?,
     };
     let mut curves = Vec::new();
     for (number, calibrator) in calibrators.iter().enumerate() {

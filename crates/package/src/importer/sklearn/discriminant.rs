@@ -15,6 +15,7 @@ use crate::pickle::Asked;
 pub(super) fn quadratic(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let classes = fitted.classes()?;
     let means = fitted.item.get("means_")?;
+    means.is_double()?;
     let (numbers, features) = (means.numbers()?, fitted.features);
     if means.array()?.shape != [classes.len(), features] {
         return Err(means.not("a mean for each class and column"));

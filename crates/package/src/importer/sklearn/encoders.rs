@@ -72,6 +72,7 @@ pub(super) fn ordinal(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Aske
         "use_encoded_value" => Some(item.get("unknown_value")?.number()?),
         _ => return Err(item.get("handle_unknown")?.not("a way with unknown categories that is known")),
     };
+    let kind = item.get("dtype")?.named()?;
     let missing = item.find("encoded_missing_value")?.map_or(Ok(f64::NAN), |value| value.number())?;
     let mut made = Table::default();
     for (place, categories) in categories(fitted)?.iter().enumerate() {
@@ -88,6 +89,9 @@ pub(super) fn ordinal(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Aske
         let mut codes = Vec::new();
         for (at, value) in categories.values.iter().enumerate() {
             codes.push(if value.is_missing() { missing } else { group(at)? as f64 });
+        }
+        if codes.iter().chain(&unknown).any(|code| !fits(*code, &kind)) {
+            return Err(item.get("dtype")?.not("a type that has all of its codes"));
         }
         let largest = codes.iter().chain(&unknown).fold(0.0, |most: f64, code| most.max(code.abs()));
         // Those that are refused never get so far.
@@ -140,6 +144,21 @@ fn check_type(fitted: &Fitted) -> Asked<()> {
     let item = fitted.item.get("dtype")?;
     let name = item.named()?;
     if EXACT_TYPES.contains(&&*name) { Ok(()) } else { Err(item.not("float64 or of whole numbers")) }
+}
+
+/// False for a code that a type has not, and which numpy makes another number of.
+fn fits(code: f64, kind: &str) -> bool {
+    match kind.rsplit('.').next().unwrap_or(kind) {
+        "int8" => (-128.0..=127.0).contains(&code),
+        "uint8" => (0.0..=255.0).contains(&code),
+        "int16" => (-32_768.0..=32_767.0).contains(&code),
+        "uint16" => (0.0..=65_535.0).contains(&code),
+        "uint32" => code >= 0.0,
+        "bool" => code == 0.0 || code == 1.0,
+        "float64" | "float" => true,
+        // Whole numbers, of which a missing one is none.
+        _ => !code.is_nan(),
+    }
 }
 
 fn categories(fitted: &Fitted) -> Asked<Vec<Categories>> {

@@ -26,6 +26,7 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
     let classes = fitted.classes()?;
     let loss = fitted.item.get("_loss")?;
     let targets = sums(fitted, graph)?;
+    graph.decision_of_sums("sums", targets);
     match (&*loss.class()?.name, targets, classes.len()) {
         ("HalfBinomialLoss", 1, 2) => {
             graph.logistic("sums", "second");

@@ -17,9 +17,13 @@ const DOUBLE: i64 = 11;
 /// `SimpleImputer`: what is missing becomes the statistic of its column, and columns behind them may say where it was.
 pub(super) fn simple(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
     let item = &fitted.item;
-    let statistics = statistics(&item.get("statistics_")?)?;
+    let mut statistics = statistics(&item.get("statistics_")?)?;
     if statistics.len() != fitted.features {
         return Err(item.get("statistics_")?.not("a value for each column"));
+    }
+    // Since version 1.8 it fills in numbers of the type that it was fitted with.
+    if item.find("_fill_dtype")?.map_or(Ok(false), |kind| kind.is_single_type())? {
+        statistics.iter_mut().for_each(Value::round_to_single);
     }
     let missing = Missing::read(item)?;
     // A column in which nothing was known is left out.

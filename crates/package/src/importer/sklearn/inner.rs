@@ -37,6 +37,21 @@ pub(super) struct Inner<'a> {
     pub width: Option<usize>,
 }
 
+/// Modules whose classifiers have probabilities and no `decision_function`.
+const WITHOUT_DECISION: &[&str] = &[
+    "sklearn.tree.",
+    "sklearn.ensemble._forest",
+    "sklearn.ensemble._voting",
+    "sklearn.naive_bayes",
+    "sklearn.neural_network",
+    "sklearn.dummy",
+    "sklearn.calibration",
+    "sklearn.mixture",
+    "sklearn.semi_supervised._label_propagation",
+];
+/// Regressors whose numbers are powers, or whatever a function makes of them.
+const UNBOUNDED: &[&str] =
+    &["PoissonRegressor", "GammaRegressor", "TweedieRegressor", "TransformedTargetRegressor"];
 /// What may be asked for.
 const OUTPUTS: &[&str] = &["index", PROBABILITIES, "decision", "prediction", "label"];
 
@@ -77,6 +92,20 @@ impl<'a> Inner<'a> {
     /// The name of what it makes.
     pub(super) fn get(&self, output: &str) -> Asked<String> {
         self.find(output).ok_or_else(|| self.item.not(&format!("a model that gives {output}")))
+    }
+
+    /// Its probabilities, of one that scikit-learn asks for nothing else because it has no `decision_function`.
+    pub(super) fn probabilities_alone(&self) -> Asked<String> {
+        let module = self.item.class()?.module;
+        match WITHOUT_DECISION.iter().any(|one| module.starts_with(one)) {
+            true => self.get(PROBABILITIES),
+            false => Err(self.item.not("a model whose decision_function is known")),
+        }
+    }
+
+    /// False for one whose numbers may be infinite where its rows are not: whoever sees them next would refuse that.
+    pub(super) fn is_bounded(&self) -> Asked<bool> {
+        Ok(!UNBOUNDED.contains(&&*self.item.class()?.name))
     }
 
     /// Its numbers as a table, and how many columns that has.

@@ -19,9 +19,7 @@ pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes
 /// What a fitted isotonic regression says of a column.
 pub(super) fn interpolated(item: &Item, graph: &mut GraphWriter, input: &str, to: &str) -> Asked<()> {
     let (x, y) = (item.get("X_thresholds_")?.numbers()?, item.get("y_thresholds_")?.numbers()?);
-    if item.get("X_thresholds_")?.array()?.is_single() {
-        return Err("it was fitted in float32, which cannot be imported yet".to_owned());
-    }
+    item.get("X_thresholds_")?.is_double()?;
     if item.get("out_of_bounds")?.text()? != "clip" {
         return Err(item.not("made with out_of_bounds=\"clip\": it answers for no other numbers than it saw"));
     }

@@ -61,6 +61,7 @@ fn log_weights(fitted: &Fitted) -> Asked<Vec<f64>> {
 fn written(fitted: &Fitted, graph: &mut GraphWriter, added: Vec<f64>) -> Asked<Takes> {
     let (count, features) = (added.len(), fitted.features);
     let means = fitted.item.get("means_")?;
+    means.is_double()?;
     if count == 0 || means.array()?.shape != [count, features] {
         return Err(means.not("a mean for each component and column"));
     }

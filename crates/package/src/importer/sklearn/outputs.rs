@@ -77,7 +77,7 @@ fn chain<'a>(
     if order.contains(&items.len()) {
         return Err(place.not("an order of its models"));
     }
-    let (mut models, mut columns) = (Vec::new(), Vec::<String>::new());
+    let (mut models, mut columns) = (Vec::<Inner>::new(), Vec::<String>::new());
     for (number, item) in items.iter().enumerate() {
         let name = format!("seen{number}");
         let before = columns.iter().map(String::as_str);
@@ -93,6 +93,9 @@ fn chain<'a>(
 /// What a model predicts, as a column of numbers.
 fn column(model: &Inner, graph: &mut GraphWriter) -> Asked<String> {
     let Some(index) = model.find("index") else {
+        if !model.is_bounded()? {
+            return Err(model.item.not("a model whose answers another one can be shown: they may be infinite"));
+        }
         return match model.table(graph)? {
             (name, 1) => Ok(name),
             _ => Err(model.item.not("a model of one number")),

@@ -102,7 +102,9 @@ pub(super) fn components(fitted: &Fitted, table: &Table, frame: &mut Frame) -> A
 /// Principal components, divided by their widths where it whitens.
 pub(super) fn principal(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
     let mut by = Product::by_rows(fitted, "components_")?;
-    let middle = fitted.item.get("mean_")?.numbers()?;
+    let middle = fitted.item.get("mean_")?;
+    middle.is_double()?;
+    let middle = middle.numbers()?;
     let is_last = fitted.version.minor >= MIDDLE_LAST_SINCE;
     if middle.len() != fitted.features {
         return Err(fitted.item.not("fitted with a middle for each column"));
@@ -219,6 +221,7 @@ pub(super) fn kernel_components(fitted: &Fitted, table: &Table, frame: &mut Fram
     if !item.get("kernel_params")?.is_none() {
         return Err("its kernel_params: importing it is not built yet".to_owned());
     }
+    item.get("X_fit_")?.is_double()?;
     let kept = points(&item.get("X_fit_")?, fitted.features)?;
     let rows = kept.len() / fitted.features;
     let (values, vectors) = (item.get("eigenvalues_")?.numbers()?, item.get("eigenvectors_")?);

@@ -8,7 +8,7 @@ use super::Takes;
 use super::answer::Answer;
 use super::centres::nearest;
 use super::fitted::Fitted;
-use super::inner::{Inner, takes_of, write_all};
+use super::inner::{Inner, LIMITED, both, takes_of, write_all};
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::Asked;
 
@@ -168,7 +168,8 @@ pub(super) fn output_code(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Tak
     scores(&models, graph)?;
     nearest(graph, "scores", &book.numbers()?, models.len(), "index")?;
     graph.classify(classes, 0);
-    Ok(takes_of(&models))
+    // Distances to codes are products.
+    Ok(both(takes_of(&models), LIMITED))
 }
 
 /// What each model says of its second class, side by side: the decision of a classifier that has one, else the probability, of
@@ -179,7 +180,8 @@ fn scores(models: &[Inner], graph: &mut GraphWriter) -> Asked<f64> {
     for model in models {
         let (column, from) = match (model.find("decision"), model.find(PROBABILITIES)) {
             (Some(decision), _) => (graph.as_column(&decision), 0.0),
-            (None, Some(table)) => {
+            (None, Some(_)) => {
+                let table = model.probabilities_alone()?;
                 let column = format!("{table}_of_second");
                 graph.columns(&table, &[1], &column);
                 (column, 0.5)

@@ -5,7 +5,7 @@ use modelet_model::onnx::write::GraphWriter;
 use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
-use super::inner::{Inner, takes_of, write_all};
+use super::inner::{Inner, both, takes_of, write_all};
 use crate::importer::classes::PROBABILITIES;
 use crate::pickle::Asked;
 
@@ -44,19 +44,27 @@ fn stacked<'a>(fitted: &Fitted<'a>, graph: &mut GraphWriter) -> Asked<(Inner<'a>
         return Err("it has not as many methods as models".to_owned());
     }
     let (mut tables, mut columns) = (Vec::new(), 0);
+    for model in &models {
+        if !model.is_bounded()? {
+            return Err(model.item.not("a model whose answers another one can be shown: they may be infinite"));
+        }
+    }
     for (model, method) in models.iter().zip(&methods) {
         let (name, width) = seen(model, method.text()?, graph)?;
         tables.push(name);
         columns += width;
     }
-    if fitted.item.get("passthrough")?.flag()? {
+    let passes = fitted.item.get("passthrough")?.flag()?;
+    if passes {
         tables.push(fitted.input.clone());
         columns += fitted.features;
     }
     graph.beside(&tables.iter().map(String::as_str).collect::<Vec<_>>(), "seen");
     let last = fitted.item.get("final_estimator_")?;
     let last = Inner::write(&last, fitted, ("seen", columns), (graph, "last"))?;
-    Ok((last, takes_of(&models)))
+    let takes = takes_of(&models);
+    let takes = if passes { both(takes, last.takes) } else { takes };
+    Ok((last, takes))
 }
 
 /// What the last model sees of a model: a table, and how many columns it has.

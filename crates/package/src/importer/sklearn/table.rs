@@ -17,6 +17,13 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// A number becomes the nearest of float32.
+    pub(super) fn round_to_single(&mut self) {
+        if let Self::Number(number) = self {
+            *number = f64::from(*number as f32);
+        }
+    }
+
     /// What stands for a missing one of its kind.
     pub(super) fn missing(&self) -> Self {
         match self {

@@ -66,6 +66,10 @@ fn inverse(step: &Item, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<
         graph.apply("Identity", &[from], to);
         return Ok(());
     }
+    let with = step.get("inv_kw_args")?;
+    if !with.is_none() && !with.keys()?.is_empty() {
+        return Err(with.not("without arguments for its inverse_func"));
+    }
     let name = function.named()?;
     let op = match name.strip_prefix("numpy.").map(|name| name.rsplit('.').next().unwrap_or(name)) {
         Some("exp") => "Exp",

@@ -54,6 +54,8 @@ impl Reader<'_> {
             "DictNode" if node["__class__"] == "dict" => self.dict(node)?,
             "ObjectNode" | "TreeNode" | "LossNode" => self.object(node)?,
             "NdArrayNode" => self.array(node)?,
+            // An array of the type.
+            "DTypeNode" => self.value(content)?,
             _ => Value::Other,
         };
         if self.machine.heap.is_full(Keep::Whole) {
