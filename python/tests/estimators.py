@@ -14,7 +14,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from sklearn import linear_model, naive_bayes, preprocessing, svm, tree
+from sklearn import ensemble, linear_model, naive_bayes, preprocessing, svm, tree
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.datasets import load_iris
 from sklearn.pipeline import Pipeline
@@ -60,6 +60,13 @@ OTHERS = {
     "ComplementNB": [{"norm": True}],
     "DummyClassifier": [{"strategy": "most_frequent"}],
     "DummyRegressor": [{"strategy": "median"}],
+    "GenericUnivariateSelect": [
+        {"mode": "percentile", "param": 60},
+        {"mode": "k_best", "param": 2},
+        {"mode": "fpr", "param": 1e-10},
+        {"mode": "fdr", "param": 1e-10},
+        {"mode": "fwe", "param": 1e-10},
+    ],
     "GaussianProcessRegressor": [{"normalize_y": True, "alpha": 0.1}],
     "GaussianMixture": [{"n_components": 3, "covariance_type": kind} for kind in ("tied", "diag", "spherical")],
     "KMeans": [{"n_clusters": 3}],
@@ -73,6 +80,20 @@ OTHERS = {
     "MLPRegressor": [{"activation": "identity", "hidden_layer_sizes": ()}],
     "NuSVR": [{"kernel": "linear"}],
     "OneClassSVM": [{"nu": 0.2, "kernel": "poly"}],
+    "SelectFdr": [{"alpha": 1e-12}],
+    "SelectFpr": [{"alpha": 1e-12}],
+    "SelectFromModel": [
+        {"threshold": "median"},
+        {"threshold": "1.25*mean", "norm_order": 2},
+        {"max_features": 2, "threshold": 0},
+        {"estimator": linear_model.Lasso(alpha=0.2)},
+        {"estimator": TREE},
+        {"estimator": ensemble.RandomForestClassifier(n_estimators=5, random_state=0), "threshold": "median"},
+        {"estimator": ensemble.GradientBoostingRegressor(n_estimators=5, random_state=0)},
+    ],
+    "SelectFwe": [{"alpha": 1e-12}],
+    "SelectKBest": [{"k": 2}],
+    "SelectPercentile": [{"percentile": percentile} for percentile in (25, 50, 66.7, 99, 100)],
     "SVC": [
         {"kernel": "poly"},
         {"kernel": "poly", "degree": 5, "coef0": 0.5, "decision_function_shape": "ovo"},

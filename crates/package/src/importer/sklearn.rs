@@ -6,6 +6,7 @@
 //! - [`parts`]: the steps of a pipeline; [`mod@steps`]: the list of those that change columns
 //! - [`frame`]: the columns that come in; [`table`]: those that flow from step to step
 //! - [`scaling`], [`imputer`], [`numeric`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
+//! - [`selection`], [`importances`]: what leaves columns out
 //! - [`compose`]: steps side by side
 //! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
@@ -26,6 +27,7 @@ mod fitted;
 mod forest;
 mod frame;
 mod histogram;
+mod importances;
 mod imputer;
 mod inner;
 mod isolation;
@@ -39,6 +41,7 @@ mod outputs;
 mod parts;
 mod projection;
 mod scaling;
+mod selection;
 mod several;
 mod stacking;
 mod steps;

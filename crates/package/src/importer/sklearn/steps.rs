@@ -5,11 +5,13 @@ use modelet_core::Numbers;
 use super::fitted::Fitted;
 use super::frame::Frame;
 use super::table::Table;
-use super::{compose, encoders, find, imputer, numeric, parts, projection, scaling};
+use super::{compose, encoders, find, importances, imputer, numeric, parts, projection, scaling, selection};
 use crate::pickle::{Asked, Item};
 
 /// Writes a step: what it makes of columns.
 pub(super) type Step = fn(&Fitted, &Table, &mut Frame) -> Asked<Table>;
+
+const UNIVARIATE: &str = "sklearn.feature_selection._univariate_selection";
 
 /// Module, classes, and who writes them.
 const STEPS: &[(&str, &[&str], Step)] = &[
@@ -44,9 +46,16 @@ const STEPS: &[(&str, &[&str], Step)] = &[
     ),
     ("sklearn.kernel_approximation", &["RBFSampler"], projection::cosines),
     ("sklearn.kernel_approximation", &["Nystroem"], projection::nystroem),
-    ("sklearn.feature_selection._variance_threshold", &["VarianceThreshold"], numeric::varied),
-    ("sklearn.feature_selection._univariate_selection", &["SelectKBest"], numeric::best),
-    ("sklearn.feature_selection._rfe", &["RFE", "RFECV"], numeric::eliminated),
+    ("sklearn.feature_selection._variance_threshold", &["VarianceThreshold"], selection::varied),
+    (UNIVARIATE, &["SelectKBest"], selection::best),
+    (UNIVARIATE, &["SelectPercentile"], selection::share),
+    (UNIVARIATE, &["SelectFpr"], selection::unlikely),
+    (UNIVARIATE, &["SelectFdr"], selection::discovered),
+    (UNIVARIATE, &["SelectFwe"], selection::all_unlikely),
+    (UNIVARIATE, &["GenericUnivariateSelect"], selection::generic),
+    ("sklearn.feature_selection._sequential", &["SequentialFeatureSelector"], selection::supported),
+    ("sklearn.feature_selection._from_model", &["SelectFromModel"], importances::of_model),
+    ("sklearn.feature_selection._rfe", &["RFE", "RFECV"], selection::supported),
 ];
 
 /// What all steps on numbers take.
