@@ -68,6 +68,7 @@ OTHERS = {
         {"mode": "fwe", "param": 1e-10},
     ],
     "GaussianProcessRegressor": [{"normalize_y": True, "alpha": 0.1}],
+    "FeatureAgglomeration": [{"n_clusters": 3}],
     "GaussianMixture": [{"n_components": 3, "covariance_type": kind} for kind in ("tied", "diag", "spherical")],
     "KMeans": [{"n_clusters": 3}],
     "LinearDiscriminantAnalysis": [{"solver": "lsqr", "shrinkage": "auto"}, {"solver": "eigen"}],
@@ -80,6 +81,7 @@ OTHERS = {
     "MLPRegressor": [{"activation": "identity", "hidden_layer_sizes": ()}],
     "NuSVR": [{"kernel": "linear"}],
     "OneClassSVM": [{"nu": 0.2, "kernel": "poly"}],
+    "PowerTransformer": [{"standardize": False}],
     "SelectFdr": [{"alpha": 1e-12}],
     "SelectFpr": [{"alpha": 1e-12}],
     "SelectFromModel": [
@@ -94,6 +96,7 @@ OTHERS = {
     "SelectFwe": [{"alpha": 1e-12}],
     "SelectKBest": [{"k": 2}],
     "SelectPercentile": [{"percentile": percentile} for percentile in (25, 50, 66.7, 99, 100)],
+    "SparseRandomProjection": [{"density": 1}],
     "SVC": [
         {"kernel": "poly"},
         {"kernel": "poly", "degree": 5, "coef0": 0.5, "decision_function_shape": "ovo"},
@@ -111,6 +114,11 @@ OTHERS = {
     "StackingRegressor": [{"passthrough": True, "final_estimator": LEAVES}],
     "PCA": [{"whiten": True}],
     "KernelPCA": [{"kernel": "rbf"}],
+    "TfidfTransformer": [
+        {"sublinear_tf": True, "norm": "l1"},
+        {"use_idf": False},
+        {"norm": None, "smooth_idf": False},
+    ],
     "TransformedTargetRegressor": [
         {"func": np.log1p, "inverse_func": np.expm1},
         {"transformer": preprocessing.StandardScaler(), "regressor": LEAVES},

@@ -5,7 +5,10 @@ use modelet_core::Numbers;
 use super::fitted::Fitted;
 use super::frame::Frame;
 use super::table::Table;
-use super::{compose, encoders, find, importances, imputer, numeric, parts, projection, scaling, selection};
+use super::{
+    compose, encoders, find, importances, imputer, latent, numeric, parts, power, projection, scaling,
+    selection, terms,
+};
 use crate::pickle::{Asked, Item};
 
 /// Writes a step: what it makes of columns.
@@ -28,6 +31,8 @@ const STEPS: &[(&str, &[&str], Step)] = &[
     ("sklearn.preprocessing._data", &["Normalizer"], numeric::normal),
     ("sklearn.preprocessing._discretization", &["KBinsDiscretizer"], numeric::bins),
     ("sklearn.preprocessing._polynomial", &["PolynomialFeatures"], numeric::products),
+    ("sklearn.preprocessing._data", &["PowerTransformer"], power::yeo_johnson),
+    ("sklearn.feature_extraction.text", &["TfidfTransformer"], terms::weighed),
     ("sklearn.preprocessing._encoders", &["OneHotEncoder"], encoders::one_hot),
     ("sklearn.preprocessing._encoders", &["OrdinalEncoder"], encoders::ordinal),
     ("sklearn.preprocessing._target_encoder", &["TargetEncoder"], encoders::target),
@@ -37,6 +42,11 @@ const STEPS: &[(&str, &[&str], Step)] = &[
     ("sklearn.decomposition._fastica", &["FastICA"], projection::independent),
     ("sklearn.decomposition._kernel_pca", &["KernelPCA"], projection::kernel_components),
     ("sklearn.random_projection", &["GaussianRandomProjection"], projection::components),
+    ("sklearn.random_projection", &["SparseRandomProjection"], latent::sparse_projection),
+    ("sklearn.decomposition._factor_analysis", &["FactorAnalysis"], latent::factors),
+    ("sklearn.decomposition._sparse_pca", &["SparsePCA", "MiniBatchSparsePCA"], latent::sparse_components),
+    ("sklearn.neural_network._rbm", &["BernoulliRBM"], latent::hidden),
+    ("sklearn.cluster._agglomerative", &["FeatureAgglomeration"], latent::groups),
     ("sklearn.neighbors._nca", &["NeighborhoodComponentsAnalysis"], projection::components),
     ("sklearn.discriminant_analysis", &["LinearDiscriminantAnalysis"], projection::discriminants),
     (
