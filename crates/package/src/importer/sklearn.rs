@@ -8,6 +8,8 @@
 //! - [`scaling`], [`imputer`], [`numeric`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
 //! - [`selection`], [`importances`]: what leaves columns out
 //! - [`compose`]: steps side by side
+//! - [`product`]: products with a matrix; [`projection`], [`latent`], [`power`], [`terms`]: what is made of them, and other new columns;
+//!   [`sparse`]: matrices that hold only what is not zero
 //! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
 //! - [`answer`]: from sums to probabilities, labels and numbers

@@ -23,15 +23,16 @@ pub(super) fn factors(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Aske
     }
     let by = Product::by_rows(fitted, "components_")?;
     let weighted = |(at, factor): (usize, &f64)| factor / variances[at / by.columns];
-    let weighted = by.factors.iter().enumerate().map(weighted).collect();
-    regressed(fitted, table, frame, weighted, by, 1.0)
+    let weighted: Vec<f64> = by.factors.iter().enumerate().map(weighted).collect();
+    regressed(fitted, table, frame, &weighted, by, 1.0)
 }
 
 /// `SparsePCA`, `MiniBatchSparsePCA`: `(X - mean) @ components.T @ inv(ridge + components @ components.T)`
 pub(super) fn sparse_components(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
     let by = Product::by_rows(fitted, "components_")?;
     let ridge = fitted.item.get("ridge_alpha")?.number()?;
-    regressed(fitted, table, frame, by.factors.clone(), by, ridge)
+    let weights = by.factors.clone();
+    regressed(fitted, table, frame, &weights, by, ridge)
 }
 
 /// Rows without the middle, times weights, times the inverse of the ridge and the weights' products with the components. Weights
@@ -40,7 +41,7 @@ fn regressed(
     fitted: &Fitted,
     table: &Table,
     frame: &mut Frame,
-    weights: Vec<f64>,
+    weights: &[f64],
     components: Product,
     ridge: f64,
 ) -> Asked<Table> {
