@@ -14,7 +14,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from sklearn import linear_model, naive_bayes, preprocessing, svm, tree
+from sklearn import ensemble, linear_model, naive_bayes, preprocessing, svm, tree
 from sklearn.base import BaseEstimator, is_regressor
 from sklearn.datasets import load_iris
 from sklearn.pipeline import Pipeline
@@ -60,7 +60,15 @@ OTHERS = {
     "ComplementNB": [{"norm": True}],
     "DummyClassifier": [{"strategy": "most_frequent"}],
     "DummyRegressor": [{"strategy": "median"}],
+    "GenericUnivariateSelect": [
+        {"mode": "percentile", "param": 60},
+        {"mode": "k_best", "param": 2},
+        {"mode": "fpr", "param": 1e-10},
+        {"mode": "fdr", "param": 1e-10},
+        {"mode": "fwe", "param": 1e-10},
+    ],
     "GaussianProcessRegressor": [{"normalize_y": True, "alpha": 0.1}],
+    "FeatureAgglomeration": [{"n_clusters": 3}],
     "GaussianMixture": [{"n_components": 3, "covariance_type": kind} for kind in ("tied", "diag", "spherical")],
     "KMeans": [{"n_clusters": 3}],
     "LinearDiscriminantAnalysis": [{"solver": "lsqr", "shrinkage": "auto"}, {"solver": "eigen"}],
@@ -73,6 +81,22 @@ OTHERS = {
     "MLPRegressor": [{"activation": "identity", "hidden_layer_sizes": ()}],
     "NuSVR": [{"kernel": "linear"}],
     "OneClassSVM": [{"nu": 0.2, "kernel": "poly"}],
+    "PowerTransformer": [{"standardize": False}],
+    "SelectFdr": [{"alpha": 1e-12}],
+    "SelectFpr": [{"alpha": 1e-12}],
+    "SelectFromModel": [
+        {"threshold": "median"},
+        {"threshold": "1.25*mean", "norm_order": 2},
+        {"max_features": 2, "threshold": 0},
+        {"estimator": linear_model.Lasso(alpha=0.2)},
+        {"estimator": TREE},
+        {"estimator": ensemble.RandomForestClassifier(n_estimators=5, random_state=0), "threshold": "median"},
+        {"estimator": ensemble.GradientBoostingRegressor(n_estimators=5, random_state=0)},
+    ],
+    "SelectFwe": [{"alpha": 1e-12}],
+    "SelectKBest": [{"k": 2}],
+    "SelectPercentile": [{"percentile": percentile} for percentile in (25, 50, 66.7, 99, 100)],
+    "SparseRandomProjection": [{"density": 1}],
     "SVC": [
         {"kernel": "poly"},
         {"kernel": "poly", "degree": 5, "coef0": 0.5, "decision_function_shape": "ovo"},
@@ -90,6 +114,11 @@ OTHERS = {
     "StackingRegressor": [{"passthrough": True, "final_estimator": LEAVES}],
     "PCA": [{"whiten": True}],
     "KernelPCA": [{"kernel": "rbf"}],
+    "TfidfTransformer": [
+        {"sublinear_tf": True, "norm": "l1"},
+        {"use_idf": False},
+        {"norm": None, "smooth_idf": False},
+    ],
     "TransformedTargetRegressor": [
         {"func": np.log1p, "inverse_func": np.expm1},
         {"transformer": preprocessing.StandardScaler(), "regressor": LEAVES},

@@ -6,7 +6,10 @@
 //! - [`parts`]: the steps of a pipeline; [`mod@steps`]: the list of those that change columns
 //! - [`frame`]: the columns that come in; [`table`]: those that flow from step to step
 //! - [`scaling`], [`imputer`], [`numeric`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
+//! - [`selection`], [`importances`]: what leaves columns out
 //! - [`compose`]: steps side by side
+//! - [`product`]: products with a matrix; [`projection`], [`latent`], [`power`], [`terms`]: what is made of them, and other new columns;
+//!   [`sparse`]: matrices that hold only what is not zero
 //! - [`linear`]: linear models
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
 //! - [`answer`]: from sums to probabilities, labels and numbers
@@ -26,25 +29,32 @@ mod fitted;
 mod forest;
 mod frame;
 mod histogram;
+mod importances;
 mod imputer;
 mod inner;
 mod isolation;
 mod isotonic;
 mod kernels;
+mod latent;
 mod linear;
 mod mixture;
 mod neural;
 mod numeric;
 mod outputs;
 mod parts;
+mod power;
+mod product;
 mod projection;
 mod scaling;
+mod selection;
 mod several;
+mod sparse;
 mod stacking;
 mod steps;
 mod sums;
 mod table;
 mod target;
+mod terms;
 mod tree;
 mod vectors;
 mod voting;

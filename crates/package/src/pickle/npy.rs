@@ -103,12 +103,14 @@ mod tests {
 
     #[test]
     fn a_header_is_read_as_numpy_writes_it() {
-        let npy = read(&file("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }   \n", &[0; 8])).unwrap();
+        let npy =
+            read(&file("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }   \n", &[0; 8])).unwrap();
         assert_eq!((npy.shape, npy.layout.kind, npy.is_fortran), (vec![1], Kind::Float, false));
         let npy = read(&file("{'descr': '|b1', 'fortran_order': True, 'shape': (), }", &[1])).unwrap();
         assert_eq!((npy.shape, npy.layout.size, npy.is_fortran), (vec![], 1, true));
         let fields = "[('left', '<i8'), ('', '|V4'), ('value', '<f4')]";
-        let npy = read(&file(&format!("{{'descr': {fields}, 'fortran_order': False, 'shape': (0, 2), }}"), &[]));
+        let npy =
+            read(&file(&format!("{{'descr': {fields}, 'fortran_order': False, 'shape': (0, 2), }}"), &[]));
         let npy = npy.unwrap();
         let Kind::Record(fields) = npy.layout.kind else { panic!("{:?}", npy.layout) };
         assert_eq!((fields[1].0.as_str(), fields[1].1, npy.layout.size), ("value", 12, 16));

@@ -217,7 +217,9 @@ impl<'a> Item<'a> {
     /// Refuses an array of float32: what a model works out from it in float32 would be worked out here in float64.
     pub fn is_double(&self) -> Asked<()> {
         match self.array()?.is_single() {
-            true => Err(format!("{} is of float32, which cannot be imported yet: fit it with float64", self.path)),
+            true => {
+                Err(format!("{} is of float32, which cannot be imported yet: fit it with float64", self.path))
+            }
             false => Ok(()),
         }
     }

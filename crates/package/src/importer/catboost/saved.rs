@@ -130,11 +130,15 @@ impl Notes {
         }
         let of_classes = &self.class_params;
         let in_order = of_classes.class_to_label.iter().enumerate().all(|(at, label)| *label == at as f64);
-        if !in_order || of_classes.classes_count > 0 && of_classes.classes_count != of_classes.class_to_label.len() {
+        if !in_order
+            || of_classes.classes_count > 0 && of_classes.classes_count != of_classes.class_to_label.len()
+        {
             return Err(Fault::NotBuilt("has classes that it never saw".to_owned()));
         }
         if self.params.loss_function.kind.is_empty() {
-            return Err(Fault::NotBuilt("does not say which loss it was trained for, as a sum of models".to_owned()));
+            return Err(Fault::NotBuilt(
+                "does not say which loss it was trained for, as a sum of models".to_owned(),
+            ));
         }
         Ok(Saved {
             version: self.version(),

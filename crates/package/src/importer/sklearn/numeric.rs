@@ -9,7 +9,7 @@ use super::fitted::Fitted;
 use super::frame::Frame;
 use super::steps::matrix;
 use super::table::{Column, Table};
-use crate::pickle::{Asked, Item};
+use crate::pickle::Asked;
 
 /// `TensorProto.DataType`
 const INT64: i64 = 7;
@@ -182,52 +182,6 @@ fn bias(first: &str, frame: &mut Frame) -> String {
     frame.graph.apply("Mul", &[&column, &nothing], &zeros);
     frame.graph.apply("Add", &[&zeros, &unit], &to);
     to
-}
-
-/// `VarianceThreshold`
-pub(super) fn varied(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
-    let threshold = fitted.item.get("threshold")?.number()?;
-    let variances = numbers(fitted, "variances_")?;
-    let takes = Numbers { missing: true, ..WHOLE };
-    selected(table, takes, variances.iter().map(|variance| *variance > threshold), frame)
-}
-
-/// `SelectKBest`: the columns of the highest scores, of equal ones the last.
-pub(super) fn best(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
-    let mut scores = numbers(fitted, "scores_")?;
-    // A score that is none is the lowest.
-    scores.iter_mut().filter(|score| score.is_nan()).for_each(|score| *score = f64::MIN);
-    let k = fitted.item.get("k")?;
-    let count = if k.text().is_ok_and(|text| text == "all") { scores.len() } else { k.count()? };
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|one, other| scores[*one].total_cmp(&scores[*other]));
-    let kept = &order[order.len().saturating_sub(count)..];
-    selected(table, WHOLE, (0..scores.len()).map(|at| kept.contains(&at)), frame)
-}
-
-/// `RFE`, `RFECV`
-pub(super) fn eliminated(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {
-    let support = fitted.item.get("support_")?;
-    let flags = support.array()?.flags().filter(|flags| flags.len() == fitted.features);
-    let flags = flags.ok_or_else(|| support.not("True or False for each column"))?;
-    selected(table, WHOLE, flags.into_iter(), frame)
-}
-
-fn numbers(fitted: &Fitted, name: &str) -> Asked<Vec<f64>> {
-    let item: Item = fitted.item.get(name)?;
-    let numbers = item.numbers()?;
-    if numbers.len() == fitted.features { Ok(numbers) } else { Err(item.not("a number for each column")) }
-}
-
-fn selected(
-    table: &Table,
-    takes: Numbers,
-    kept: impl Iterator<Item = bool>,
-    frame: &mut Frame,
-) -> Asked<Table> {
-    matrix(table, takes, frame)?;
-    let places: Vec<usize> = kept.enumerate().filter_map(|(at, is_kept)| is_kept.then_some(at)).collect();
-    if places.is_empty() { Err("it leaves no column".to_owned()) } else { table.select(&places, frame) }
 }
 
 #[cfg(test)]

@@ -94,7 +94,9 @@ fn chain<'a>(
 fn column(model: &Inner, graph: &mut GraphWriter) -> Asked<String> {
     let Some(index) = model.find("index") else {
         if !model.is_bounded()? {
-            return Err(model.item.not("a model whose answers another one can be shown: they may be infinite"));
+            return Err(model
+                .item
+                .not("a model whose answers another one can be shown: they may be infinite"));
         }
         return match model.table(graph)? {
             (name, 1) => Ok(name),

@@ -1,6 +1,6 @@
 //! Steps that make new columns of all columns at once: products with a matrix, cosines, and kernels.
 
-use modelet_core::{Numbers, Tensor};
+use modelet_core::Tensor;
 use modelet_model::onnx::write::GraphWriter;
 
 use super::answer::{Answer, turned};
@@ -8,91 +8,13 @@ use super::centres::points;
 use super::fitted::Fitted;
 use super::frame::Frame;
 use super::kernels::Kernel;
+use super::product::{LIMITED, Product, product};
 use super::steps::matrix;
 use super::table::{Column, Effect, Table};
 use crate::pickle::{Asked, Item};
 
 /// Since this version PCA multiplies before it takes the middle away, before it after that.
 const MIDDLE_LAST_SINCE: u32 = 5;
-/// What steps take that make new columns: no missing numbers, and none of which products could be no numbers.
-const LIMITED: Numbers = Numbers { missing: false, largest: 1e100 };
-
-/// A product, of rows from which something may be taken away first, and which may be divided.
-#[derive(Default)]
-struct Product {
-    middle: Option<Vec<f64>>,
-    width: Option<Vec<f64>>,
-    /// A row for each column.
-    factors: Vec<f64>,
-    columns: usize,
-}
-
-impl Product {
-    /// By an attribute with a row for each new column.
-    fn by_rows(fitted: &Fitted, name: &str) -> Asked<Self> {
-        let item = fitted.item.get(name)?;
-        let numbers = item.numbers()?;
-        match *item.array()?.shape.as_slice() {
-            [columns, features] if features == fitted.features && columns > 0 => {
-                Ok(Self { factors: turned(&numbers, features), columns, ..Self::default() })
-            }
-            _ => Err(item.not("a matrix with a number for each column")),
-        }
-    }
-
-    /// By an attribute with a row for each column, of which the first so many columns count.
-    fn by_columns(fitted: &Fitted, name: &str, first: usize) -> Asked<Self> {
-        let item = fitted.item.get(name)?;
-        let numbers = item.numbers()?;
-        match *item.array()?.shape.as_slice() {
-            [features, columns] if features == fitted.features && columns > 0 => {
-                let kept = columns.min(first);
-                let factors = numbers.chunks_exact(columns).flat_map(|row| &row[..kept]).copied().collect();
-                Ok(Self { factors, columns: kept, ..Self::default() })
-            }
-            _ => Err(item.not("a matrix with a row for each column")),
-        }
-    }
-
-    /// How much larger a number may become.
-    fn effect(&self) -> Effect {
-        let mut sums = vec![0.0; self.columns];
-        for row in self.factors.chunks_exact(self.columns) {
-            sums.iter_mut().zip(row).for_each(|(sum, factor): (&mut f64, &f64)| *sum += factor.abs());
-        }
-        let largest =
-            |numbers: &[f64]| numbers.iter().fold(0.0, |largest: f64, number| largest.max(number.abs()));
-        let narrowest =
-            self.width.iter().flatten().fold(1.0, |narrowest: f64, width| narrowest.min(width.abs()));
-        let stretch = largest(&sums) / narrowest;
-        Effect { stretch, shift: self.middle.as_deref().map_or(0.0, largest) * stretch }
-    }
-
-    fn written(self, fitted: &Fitted, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<()> {
-        let name = |what: &str| format!("{to} {what}");
-        let mut last = from.to_owned();
-        for (op, numbers) in [("Sub", self.middle), ("Div", self.width)] {
-            let Some(numbers) = numbers else { continue };
-            if numbers.len() != fitted.features {
-                return Err(fitted.item.not("fitted with a middle and a width for each column"));
-            }
-            graph.constant(&name(&format!("{op} by")), &Tensor::vector(numbers));
-            graph.apply(op, &[&last, &name(&format!("{op} by"))], &name(op));
-            last = name(op);
-        }
-        graph.matrix(&name("factors"), [fitted.features, self.columns], self.factors)?;
-        graph.apply("MatMul", &[&last, &name("factors")], to);
-        Ok(())
-    }
-}
-
-/// Writes a product that is all that a step does.
-fn product(fitted: &Fitted, table: &Table, frame: &mut Frame, product: Product) -> Asked<Table> {
-    let from = matrix(table, LIMITED, frame)?;
-    let (to, columns, effect) = (frame.fresh("product"), product.columns, product.effect());
-    product.written(fitted, &mut frame.graph, &from, &to)?;
-    Ok(table.mixed(to, columns, &effect))
-}
 
 /// `X @ components`
 pub(super) fn components(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Asked<Table> {

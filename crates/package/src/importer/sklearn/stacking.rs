@@ -46,7 +46,9 @@ fn stacked<'a>(fitted: &Fitted<'a>, graph: &mut GraphWriter) -> Asked<(Inner<'a>
     let (mut tables, mut columns) = (Vec::new(), 0);
     for model in &models {
         if !model.is_bounded()? {
-            return Err(model.item.not("a model whose answers another one can be shown: they may be infinite"));
+            return Err(model
+                .item
+                .not("a model whose answers another one can be shown: they may be infinite"));
         }
     }
     for (model, method) in models.iter().zip(&methods) {

@@ -5,11 +5,16 @@ use modelet_core::Numbers;
 use super::fitted::Fitted;
 use super::frame::Frame;
 use super::table::Table;
-use super::{compose, encoders, find, imputer, numeric, parts, projection, scaling};
+use super::{
+    compose, encoders, find, importances, imputer, latent, numeric, parts, power, projection, scaling,
+    selection, terms,
+};
 use crate::pickle::{Asked, Item};
 
 /// Writes a step: what it makes of columns.
 pub(super) type Step = fn(&Fitted, &Table, &mut Frame) -> Asked<Table>;
+
+const UNIVARIATE: &str = "sklearn.feature_selection._univariate_selection";
 
 /// Module, classes, and who writes them.
 const STEPS: &[(&str, &[&str], Step)] = &[
@@ -26,6 +31,8 @@ const STEPS: &[(&str, &[&str], Step)] = &[
     ("sklearn.preprocessing._data", &["Normalizer"], numeric::normal),
     ("sklearn.preprocessing._discretization", &["KBinsDiscretizer"], numeric::bins),
     ("sklearn.preprocessing._polynomial", &["PolynomialFeatures"], numeric::products),
+    ("sklearn.preprocessing._data", &["PowerTransformer"], power::yeo_johnson),
+    ("sklearn.feature_extraction.text", &["TfidfTransformer"], terms::weighed),
     ("sklearn.preprocessing._encoders", &["OneHotEncoder"], encoders::one_hot),
     ("sklearn.preprocessing._encoders", &["OrdinalEncoder"], encoders::ordinal),
     ("sklearn.preprocessing._target_encoder", &["TargetEncoder"], encoders::target),
@@ -35,6 +42,11 @@ const STEPS: &[(&str, &[&str], Step)] = &[
     ("sklearn.decomposition._fastica", &["FastICA"], projection::independent),
     ("sklearn.decomposition._kernel_pca", &["KernelPCA"], projection::kernel_components),
     ("sklearn.random_projection", &["GaussianRandomProjection"], projection::components),
+    ("sklearn.random_projection", &["SparseRandomProjection"], latent::sparse_projection),
+    ("sklearn.decomposition._factor_analysis", &["FactorAnalysis"], latent::factors),
+    ("sklearn.decomposition._sparse_pca", &["SparsePCA", "MiniBatchSparsePCA"], latent::sparse_components),
+    ("sklearn.neural_network._rbm", &["BernoulliRBM"], latent::hidden),
+    ("sklearn.cluster._agglomerative", &["FeatureAgglomeration"], latent::groups),
     ("sklearn.neighbors._nca", &["NeighborhoodComponentsAnalysis"], projection::components),
     ("sklearn.discriminant_analysis", &["LinearDiscriminantAnalysis"], projection::discriminants),
     (
@@ -44,9 +56,16 @@ const STEPS: &[(&str, &[&str], Step)] = &[
     ),
     ("sklearn.kernel_approximation", &["RBFSampler"], projection::cosines),
     ("sklearn.kernel_approximation", &["Nystroem"], projection::nystroem),
-    ("sklearn.feature_selection._variance_threshold", &["VarianceThreshold"], numeric::varied),
-    ("sklearn.feature_selection._univariate_selection", &["SelectKBest"], numeric::best),
-    ("sklearn.feature_selection._rfe", &["RFE", "RFECV"], numeric::eliminated),
+    ("sklearn.feature_selection._variance_threshold", &["VarianceThreshold"], selection::varied),
+    (UNIVARIATE, &["SelectKBest"], selection::best),
+    (UNIVARIATE, &["SelectPercentile"], selection::share),
+    (UNIVARIATE, &["SelectFpr"], selection::unlikely),
+    (UNIVARIATE, &["SelectFdr"], selection::discovered),
+    (UNIVARIATE, &["SelectFwe"], selection::all_unlikely),
+    (UNIVARIATE, &["GenericUnivariateSelect"], selection::generic),
+    ("sklearn.feature_selection._sequential", &["SequentialFeatureSelector"], selection::supported),
+    ("sklearn.feature_selection._from_model", &["SelectFromModel"], importances::of_model),
+    ("sklearn.feature_selection._rfe", &["RFE", "RFECV"], selection::supported),
 ];
 
 /// What all steps on numbers take.

@@ -89,6 +89,22 @@ impl SavedTree {
         Ok(())
     }
 
+    /// How much each of so many columns lowers the impurity, over all nodes (`compute_feature_importances`, not normalised).
+    pub(super) fn importances(&self, item: &Item, features: usize) -> Asked<Vec<f64>> {
+        let nodes = item.get("nodes")?;
+        let numbers = |name: &str| column(&nodes, &nodes.array()?, name, Array::numbers);
+        let (weights, impurities) = (numbers("weighted_n_node_samples")?, numbers("impurity")?);
+        let weighted = |at: usize| weights[at] * impurities[at];
+        let mut importances = vec![0.0; features];
+        for at in 0..self.len() {
+            let Some((yes, no)) = self.split(at)? else { continue };
+            let feature = usize::try_from(self.feature[at]).ok().and_then(|at| importances.get_mut(at));
+            let feature = feature.ok_or_else(|| item.not("a tree of these columns"))?;
+            *feature += weighted(at) - weighted(yes) - weighted(no);
+        }
+        Ok(importances.into_iter().map(|importance| importance / weights[0]).collect())
+    }
+
     /// The tree that gives one number of each leaf, after it went through `leaf`. Questions whose answers do not matter to this
     /// number are left out.
     pub(super) fn of(&self, column: usize, target: usize, leaf: impl Fn(f64) -> f64) -> Asked<Tree> {

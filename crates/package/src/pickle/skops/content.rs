@@ -13,7 +13,8 @@ use crate::pickle::value::{Items, Node, Object, Value};
 
 /// Reads it. An error says what is wrong with it, after "is damaged:".
 pub fn read(mut archive: Archive, root: &Json) -> Result<(Machine, Value), String> {
-    let mut reader = Reader { machine: Machine::new(Keep::Whole), archive: &mut archive, made: HashMap::new() };
+    let mut reader =
+        Reader { machine: Machine::new(Keep::Whole), archive: &mut archive, made: HashMap::new() };
     let root = reader.value(root)?;
     Ok((reader.machine, root))
 }
