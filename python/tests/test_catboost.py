@@ -139,6 +139,11 @@ def test_what_cannot_be_computed_exactly_or_is_damaged_is_refused_with_the_reaso
     model.set_probability_threshold(0.3)
     for form in FORMS:
         assert "threshold of its own" in platform.refused(write(model, tmp_path / f"threshold.{form}"))
+    model = classifier(FOUR, loss_function="MultiClass", classes_count=6)
+    for form in FORMS:
+        assert "classes that it never saw" in platform.refused(write(model, tmp_path / f"classes.{form}"))
+    both = cb.sum_models([classifier(TWO), classifier(TWO, depth=3)])
+    assert "as a sum of models" in platform.refused(write(both, tmp_path / "sum.cbm"))
     bytes_ = write(classifier(TWO), tmp_path / "model.cbm").read_bytes()
     cut = tmp_path / "cut.cbm"
     for end in (5, 8, 100, len(bytes_) // 2, len(bytes_) - 1):

@@ -323,6 +323,10 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
         ).fit(FRAME, TARGET),
         "its FunctionTransformer calls a function",
     ),
+    "codes-that-do-not-fit": (
+        lambda: make_pipeline(columns((OrdinalEncoder(dtype=bool), ["deck"])), Ridge()).fit(FRAME.dropna(), TARGET[FRAME.dropna().index]),
+        "a type that has all of its codes",
+    ),
     "weights": (
         lambda: make_pipeline(columns((ANY, ["sex"]), transformer_weights={"part0": 2}), Ridge()).fit(FRAME, TARGET),
         "transformer_weights",
