@@ -10,8 +10,13 @@
 //! - [`compose`]: steps side by side
 //! - [`product`]: products with a matrix; [`projection`], [`latent`], [`power`], [`terms`]: what is made of them, and other new columns;
 //!   [`sparse`]: matrices that hold only what is not zero
-//! - [`linear`]: linear models
-//! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`]: what is made of many
+//! - [`linear`]: linear models; [`neural`]: layers of them; [`vectors`], [`kernels`]: what keeps rows to compare with
+//! - [`bayes`], [`discriminant`], [`mixture`], [`centres`]: what tells classes or clusters by likelihood or distance
+//! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`], [`isolation`]: what is made of many
+//! - [`isotonic`], [`dummy`]: lines, and constants
+//! - [`inner`]: models within models; [`voting`], [`adaboost`], [`stacking`]: several that answer one question; [`several`], [`outputs`]:
+//!   several for the classes or outputs of one; [`calibrated`], [`target`]: one whose answer is made another
+//! - [`sums`]: sums as numpy takes them
 //! - [`answer`]: from sums to probabilities, labels and numbers
 
 mod adaboost;
