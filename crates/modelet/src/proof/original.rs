@@ -125,8 +125,7 @@ fn binds<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<Bind> {
 /// Refuses what did not end well, with the limit that it met.
 fn check(done: &Isolated, options: &ProofOptions) -> Result<(), String> {
     let (seconds, memory_mib) = (options.proof_timeout_s, options.proof_memory_mib);
-    let said = done.stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("nothing");
-    let said: String = said.chars().take(MAX_SAID_CHARS).collect();
+    let said: String = last_words(&done.stderr).chars().take(MAX_SAID_CHARS).collect();
     match (done.excess, done.exit) {
         (Some(Excess::Time), _) => {
             Err(format!("the original did not answer within {seconds} s (--proof-timeout-s)"))
@@ -140,9 +139,24 @@ fn check(done: &Isolated, options: &ProofOptions) -> Result<(), String> {
     }
 }
 
+/// The last line that says something: none of a traceback's own, since a process beside the one that ended may have begun
+/// another one after it.
+fn last_words(stderr: &str) -> &str {
+    let within = |line: &str| line.starts_with(char::is_whitespace) || line.starts_with("Traceback (");
+    stderr.lines().rfind(|line| !line.trim().is_empty() && !within(line)).unwrap_or("nothing").trim()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_traceback_that_only_began_does_not_hide_what_was_said_before() {
+        let one = "Traceback (most recent call last):\n  File \"a.py\", line 1\n    fork()\nBlockingIOError: no more\n";
+        let begun = format!("{one}Traceback (most recent call last):\n  File \"a.py\", line 1\n\n");
+        assert_eq!((last_words(one), last_words(&begun)), ("BlockingIOError: no more", "BlockingIOError: no more"));
+        assert_eq!(last_words("  \n"), "nothing");
+    }
 
     #[test]
     fn what_lies_below_another_is_shown_once() {
