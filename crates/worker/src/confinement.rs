@@ -9,11 +9,11 @@ use modelet_core::manifest::Rung;
 use crate::cgroup::Group;
 use crate::cgroup::table::Reading;
 use crate::processor;
-use crate::usage::Members;
+use crate::usage::{Members, Usage};
 
 /// What an instance uses, and its limits. Keep it as long as the instance runs: on rung 1 its control group goes with it.
 ///
-/// Every question costs one small file on rung 1, and a few for each process of the instance on the others.
+/// Every question costs a few small files on rung 1, and some for each process of the instance on the others.
 #[derive(Debug)]
 pub struct Confinement {
     rung: Rung,
@@ -38,6 +38,18 @@ impl Confinement {
         self.rung
     }
 
+    /// What it uses, all at once. Where /proc lists the processes of the whole machine this takes some time.
+    pub fn usage(&self) -> Usage {
+        let counted = self.group.as_ref().and_then(|group| {
+            let [memory_kib, cpu_ms, threads] =
+                [Reading::MemoryKib, Reading::CpuMs, Reading::Threads].map(|reading| group.read(reading));
+            Some(Usage { memory_kib: memory_kib?, cpu_ms: cpu_ms?, threads: threads? })
+        });
+        let used = counted.unwrap_or_else(|| self.members.usage());
+        self.seen_kib.fetch_max(used.memory_kib, Ordering::Relaxed);
+        used
+    }
+
     /// Changes its limits: most memory, MiB, and most processor time, thousandths of a processor. On rungs without control
     /// groups nothing but [`Confinement::memory_kib`] can hold it to them, and this does nothing.
     pub fn set_limits(&self, memory_mib: u64, cpu_millis: u64) -> io::Result<()> {
@@ -59,12 +71,6 @@ impl Confinement {
         noted.unwrap_or_else(|| self.seen_kib.load(Ordering::Relaxed))
     }
 
-    /// Processor time that all its processes have used so far, ms.
-    pub fn cpu_ms(&self) -> u64 {
-        let counted = self.group.as_ref().and_then(|group| group.read(Reading::CpuMs));
-        counted.unwrap_or_else(|| self.members.usage().cpu_ms)
-    }
-
     /// Processor time that was used so far, at little cost and without waiting for a tick: of all its processes on rung 1, of its
     /// leader on the others.
     pub fn computed(&self) -> Duration {
@@ -79,12 +85,6 @@ impl Confinement {
             Some(group) => group.set_background(background),
             None => processor::set_background(self.leader, background),
         }
-    }
-
-    /// Its threads, in all its processes.
-    pub fn threads(&self) -> u64 {
-        let counted = self.group.as_ref().and_then(|group| group.read(Reading::Threads));
-        counted.unwrap_or_else(|| self.members.usage().threads)
     }
 
     /// Whether the kernel has killed one of its processes since it reached its memory limit. Always false on rungs without

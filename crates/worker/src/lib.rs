@@ -44,3 +44,4 @@ pub use process::{Exit, Process};
 pub use sandbox::{Bind, Sandbox};
 pub use socket::{InstanceSocket, SocketFolder};
 pub use spawn::{Launch, SpawnError, Spawned, Spawner};
+pub use usage::Usage;

@@ -14,10 +14,14 @@ pub(crate) enum Members {
     OfGroup(u32),
 }
 
-/// What they use at the moment. Processes that end meanwhile count as if they were gone.
+/// What the processes of an instance use at the moment. Those that end meanwhile count as if they were gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Usage {
+pub struct Usage {
+    /// As [`Confinement::memory_kib`](crate::Confinement::memory_kib).
+    pub memory_kib: u64,
+    /// Processor time so far.
     pub cpu_ms: u64,
+    /// In all its processes.
     pub threads: u64,
 }
 
@@ -28,13 +32,16 @@ impl Members {
         held + self.tmp_kib()
     }
 
-    /// Processor time and threads.
+    /// All of it, of the same processes.
     pub fn usage(self) -> Usage {
-        let stats = self.folders().into_iter().filter_map(|folder| Stat::read(&folder));
-        stats.fold(Usage::default(), |sum, stat| Usage {
-            cpu_ms: sum.cpu_ms + stat.ticks * 1_000 / rustix::param::clock_ticks_per_second().max(1),
-            threads: sum.threads + stat.threads,
-        })
+        let mut sum = Usage { memory_kib: self.tmp_kib(), ..Usage::default() };
+        for folder in self.folders() {
+            let Some(stat) = Stat::read(&folder) else { continue };
+            sum.memory_kib += resident_kib(&folder).unwrap_or(0);
+            sum.cpu_ms += stat.ticks * 1_000 / rustix::param::clock_ticks_per_second().max(1);
+            sum.threads += stat.threads;
+        }
+        sum
     }
 
     /// The folders of the processes in /proc.

@@ -97,7 +97,7 @@ async fn a_share_of_the_processor_is_all_it_gets_and_is_counted() {
         let took_ms = number(&running.line().await.unwrap());
         if rung == Rung::NamespacesAndCgroups {
             assert!(took_ms >= 1_000, "300 ms at a fifth of a processor: {took_ms}");
-            let used = running.confinement.cpu_ms();
+            let used = running.confinement.usage().cpu_ms;
             assert!((290..1_000).contains(&used), "{used}");
         }
     }
@@ -111,7 +111,7 @@ async fn what_an_instance_uses_is_seen_and_its_limits_can_change() {
         assert_eq!(holder.line().await.as_deref(), Some("allocated"));
         let held = holder.confinement.memory_kib();
         assert!((32 << 10..48 << 10).contains(&held), "{rung}: {held} KiB");
-        assert_eq!(holder.confinement.threads(), 1, "{rung}");
+        assert_eq!(holder.confinement.usage().threads, 1, "{rung}");
         assert_eq!(holder.confinement.rung(), rung);
         holder.confinement.set_limits(128, 2_000).unwrap();
         assert!(holder.confinement.peak_memory_kib() >= held, "{rung}");

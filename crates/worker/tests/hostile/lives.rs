@@ -58,7 +58,7 @@ async fn a_tree_falls_as_one() {
         let spawner = on(rung).await;
         let mut tree = Running::start(&spawner, &["tree"]).await;
         assert_eq!(tree.line().await.as_deref(), Some("ready"));
-        assert!(tree.confinement.threads() >= 2, "{rung}: the grandchild is counted");
+        assert!(tree.confinement.usage().threads >= 2, "{rung}: the grandchild is counted");
         tree.process.kill().unwrap();
         assert_eq!(tree.wait().await, Exit::Signal(9));
         assert_eq!(tree.line().await, None, "{rung}: a grandchild in a session of its own held the pipe");

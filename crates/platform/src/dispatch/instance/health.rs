@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use modelet_core::Settings;
 use modelet_scheduler::{Event, Wear};
+use modelet_worker::Usage;
 
 use super::Instance;
 use crate::dispatch::VersionDispatch;
@@ -107,7 +108,7 @@ pub(super) async fn watch(instance: &Instance, version: &VersionDispatch) -> u64
     let mut watch = Watch::default();
     let mut rested_kib = None;
     loop {
-        let look = look(instance, rested_kib);
+        let look = look(instance, rested_kib).await;
         instance.account().seen(0, look.memory_kib);
         if look.memory_kib > settings.memory_mib << 10 {
             return look.memory_kib;
@@ -140,15 +141,22 @@ pub(super) async fn watch(instance: &Instance, version: &VersionDispatch) -> u64
     }
 }
 
-fn look(instance: &Instance, rested_kib: Option<u64>) -> Look {
-    let in_flight = instance.diary().calls.len();
-    let Some(walls) = instance.confinement() else {
-        return Look { in_flight, ..Look::default() };
+/// Away from the thread on which calls are: without control groups every process of the machine is asked whose it is.
+async fn look(instance: &Instance, rested_kib: Option<u64>) -> Look {
+    let in_flight = || instance.diary().calls.len();
+    let before = in_flight();
+    let used = match instance.confinement() {
+        Some(walls) => tokio::task::spawn_blocking(move || walls.usage()).await.unwrap_or_default(),
+        None => Usage::default(),
     };
-    let cpu_ms = walls.cpu_ms() / CPU_STEP_MS * CPU_STEP_MS;
-    let memory_kib = walls.memory_kib();
-    let between_calls_kib = if in_flight == 0 { Some(memory_kib) } else { rested_kib };
-    Look { memory_kib, threads: walls.threads(), cpu_ms, in_flight, between_calls_kib }
+    let rests = before == 0 && in_flight() == 0;
+    Look {
+        memory_kib: used.memory_kib,
+        threads: used.threads,
+        cpu_ms: used.cpu_ms / CPU_STEP_MS * CPU_STEP_MS,
+        in_flight: before,
+        between_calls_kib: if rests { Some(used.memory_kib) } else { rested_kib },
+    }
 }
 
 async fn answers(instance: &Instance) -> bool {

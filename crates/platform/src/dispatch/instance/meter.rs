@@ -48,7 +48,8 @@ impl Instance {
     /// Looks at what its process has used.
     pub(super) fn look(&self) {
         let Some(confinement) = self.confinement() else { return };
-        self.account().seen(confinement.cpu_ms(), confinement.memory_kib());
+        let used = confinement.usage();
+        self.account().seen(used.cpu_ms, used.memory_kib);
     }
 
     /// Tells the journal what it came to by now.
