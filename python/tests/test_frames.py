@@ -279,6 +279,30 @@ def test_a_column_may_be_called_as_anything_within_the_graph(platform: Platform,
     platform.cli("delete", "frames-names", "--yes")
 
 
+def test_columns_that_nothing_looks_at_may_be_sent_whatever_they_are(platform: Platform, tmp_path: Path):
+    """A row of the table that it was trained on is a right request, although the model uses four of its columns."""
+    frame = FRAME.assign(name=[f"Passenger {at}" for at in range(len(FRAME))], ticket="A/5 21171")
+    frame = frame[["name", *FRAME.columns, "ticket"]]
+    numbers = (StandardScaler(), ["class", "fare"])
+    for name, steps in {"numbers-only": [numbers], "with-texts": [numbers, (ANY, ["sex"])]}.items():
+        model = make_pipeline(columns(*steps), LogisticRegression()).fit(frame, TARGET)
+        function = deployed(platform, model, tmp_path, name)
+        some = frame.head(7)
+        right = model.predict(some).tolist()
+        used = [column for _, names in steps for column in names]
+        for body in (records(some), records(some[used])):
+            assert function.post({"inputs": body}).json()["outputs"]["label"] == right
+        csv = {"content-type": "text/csv"}
+        for lines in (some.to_csv(index=False), some.to_csv(index=False, header=False)):
+            assert function.post(content=lines, headers=csv).json()["outputs"]["label"] == right
+        refused = function.post({"inputs": [{"nam": "A", **records(some[used])[0]}]})
+        assert refused.status_code == 400 and refused.json()["error"]["hint"] == 'did you mean "name"?'
+        joblib.dump(model, tmp_path / "again.joblib")
+        certificate = platform.cli_json("prove", tmp_path / "again.joblib", "--python", sys.executable)
+        assert certificate["verdict"] == "proved" and certificate["rows"]["refused"] == 0, certificate
+        platform.cli("delete", name, "--yes")
+
+
 def test_the_proof_asks_the_original_with_a_frame(platform: Platform, tmp_path: Path):
     """Every category, unknown ones, gaps: all rows are answered by both, and the same."""
     for name in ["usual-forest", "rare-together", "boosted-texts"]:

@@ -163,9 +163,23 @@ pub struct Signature {
     pub inputs: Vec<InputSpec>,
     /// In the model's order.
     pub outputs: Vec<OutputSpec>,
+    /// All columns of the data frame that it was fitted with, in their order, where it does not look at each of them. Those that
+    /// are no input may be sent, of any type, and are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frame: Vec<String>,
 }
 
 impl Signature {
+    /// Of a model that looks at all that it is given.
+    pub const fn new(inputs: Vec<InputSpec>, outputs: Vec<OutputSpec>) -> Self {
+        Self { inputs, outputs, frame: Vec::new() }
+    }
+
+    /// The columns that may be sent and are left out.
+    pub fn ignored(&self) -> impl Iterator<Item = &str> {
+        self.frame.iter().map(String::as_str).filter(|name| self.input(name).is_none())
+    }
+
     /// An input by name.
     pub fn input(&self, name: &str) -> Option<&InputSpec> {
         self.inputs.iter().find(|i| i.name == name)

@@ -128,6 +128,7 @@ mod tests {
                 input("y", DType::I64, vec![rows()], true),
             ],
             outputs: vec![],
+            ..Signature::default()
         }
     }
 

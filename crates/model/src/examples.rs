@@ -145,6 +145,7 @@ mod tests {
                 InputSpec { optional: true, ..input("t", DType::F32, vec![], None) },
             ],
             outputs: vec![],
+            ..Signature::default()
         };
         let rows = examples(&signature, 7, 1);
         assert_eq!(rows, examples(&signature, 7, 1));

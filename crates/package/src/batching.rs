@@ -131,7 +131,7 @@ mod tests {
         };
         let kind = OutputKind::Tensor { dtype: DType::F32, shape };
         let output = OutputSpec { name: "y".into(), kind, classes: None };
-        Signature { inputs: vec![input], outputs: vec![output] }
+        Signature::new(vec![input], vec![output])
     }
 
     fn found(differs: Option<&str>) -> Option<Finding> {

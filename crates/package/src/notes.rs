@@ -84,17 +84,13 @@ mod tests {
         let columns = Some(columns.iter().map(|column| (*column).to_owned()).collect());
         let mut manifest = Manifest::default();
         manifest.inputs.insert(input.to_owned(), InputNotes { columns });
-        annotate(
-            Signature { inputs: vec![x], outputs: vec![] },
-            &manifest,
-            Some(&["p".to_owned(), "q".to_owned()]),
-        )
+        annotate(Signature::new(vec![x], vec![]), &manifest, Some(&["p".to_owned(), "q".to_owned()]))
     }
 
     #[test]
     fn names_from_beside_the_model_count_where_nobody_says_others() {
         assert_eq!(with_columns("x", &["a", "b"]).unwrap().inputs[0].columns.as_deref().unwrap(), ["a", "b"]);
-        let x = Signature { inputs: vec![matrix()], outputs: vec![] };
+        let x = Signature::new(vec![matrix()], vec![]);
         let named = |names: &[&str]| {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
             annotate(x.clone(), &Manifest::default(), Some(&names)).unwrap().inputs[0].columns.clone()

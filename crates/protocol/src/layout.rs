@@ -15,6 +15,8 @@ pub(crate) enum Target {
     Input(usize),
     /// One column of an input.
     Column { input: usize, column: usize },
+    /// A column that the model was fitted with, and does not look at.
+    Ignored,
 }
 
 /// Every name that a client may use: the inputs, and the columns of those whose columns have names.
@@ -26,7 +28,7 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(crate) fn of(signature: &'a Signature) -> Self {
-        let mut targets = HashMap::new();
+        let mut targets: HashMap<_, _> = signature.ignored().map(|name| (name, Target::Ignored)).collect();
         for (input, spec) in signature.inputs.iter().enumerate() {
             for (column, name) in spec.columns.iter().flatten().enumerate() {
                 targets.entry(name.as_str()).or_insert(Target::Column { input, column });
@@ -79,6 +81,14 @@ pub(crate) fn positions(signature: &Signature) -> Option<Vec<&str>> {
         }
     }
     Some(names)
+}
+
+/// The same for rows of a known width: that of the whole data frame, or of what the model looks at.
+pub(crate) fn positions_of(signature: &Signature, width: usize) -> Option<Vec<&str>> {
+    if !signature.frame.is_empty() && signature.frame.len() == width {
+        return Some(signature.frame.iter().map(String::as_str).collect());
+    }
+    positions(signature)
 }
 
 /// The shape an input takes when a client wrote `shape`; `None` when that does not fit.
@@ -215,7 +225,7 @@ mod tests {
     fn an_unknown_name_gets_the_nearest() {
         let mut x = spec(&[None, Some(2)]);
         x.columns = Some(vec!["age".into(), "income".into()]);
-        let signature = Signature { inputs: vec![x], outputs: vec![] };
+        let signature = Signature::new(vec![x], vec![]);
         let names = Names::of(&signature);
         assert_eq!(names.get("income"), Some(Target::Column { input: 0, column: 1 }));
         assert_eq!(names.get("x"), Some(Target::Input(0)));

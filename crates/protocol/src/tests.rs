@@ -39,7 +39,7 @@ pub(crate) fn function(inputs: Vec<InputSpec>) -> FunctionContext {
     FunctionContext {
         name: "f".parse().unwrap(),
         version: Version(1),
-        signature: Signature { inputs, outputs: vec![output("y", DType::F32)] },
+        signature: Signature::new(inputs, vec![output("y", DType::F32)]),
         non_finite: NonFinite::Null,
         body_limit_bytes: 4 << 20,
         response_limit_bytes: 4 << 20,
@@ -132,7 +132,7 @@ fn signatures() -> impl Strategy<Value = Signature> {
                 spec.optional = optional && at > 0;
                 spec
             });
-        Signature { inputs: inputs.collect(), outputs: vec![output("y", DType::F32)] }
+        Signature::new(inputs.collect(), vec![output("y", DType::F32)])
     })
 }
 

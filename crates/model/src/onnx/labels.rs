@@ -14,6 +14,9 @@ use super::proto::NodeProto;
 /// Key of a model's metadata: the names of the columns of its one input, as a JSON list.
 pub const COLUMNS_KEY: &str = "modelet.columns";
 
+/// … the names of all columns of the data frame that it was fitted with, where it has not an input for each, as a JSON list.
+pub const FRAME_KEY: &str = "modelet.frame";
+
 /// … and what its inputs take, where not all: [`Taken`] by input, as JSON.
 pub const TAKEN_KEY: &str = "modelet.taken";
 
@@ -78,6 +81,11 @@ impl OnnxSummary {
         serde_json::from_str(self.metadata.get(COLUMNS_KEY)?).ok()
     }
 
+    /// All columns of its data frame, where the writer noted them.
+    fn frame(&self) -> Vec<String> {
+        self.metadata.get(FRAME_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
     /// What its inputs take, where the writer noted it.
     fn taken(&self) -> BTreeMap<String, Taken> {
         self.metadata.get(TAKEN_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
@@ -112,6 +120,7 @@ pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
         let width = input.shape.as_ref().and_then(|shape| shape.last()?.fixed());
         input.columns = summary.columns().filter(|columns| Some(columns.len()) == width);
     }
+    signature.frame = summary.frame();
     for (name, taken) in summary.taken() {
         if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name) {
             (input.numbers, input.rules) = (taken.numbers, taken.rules);

@@ -57,7 +57,7 @@ impl OnnxSummary {
             return Err(refused("the model has no outputs: there is nothing to answer with"));
         }
         let outputs = self.graph.output.iter().map(output).collect::<Result<_, _>>()?;
-        Ok(Signature { inputs, outputs })
+        Ok(Signature::new(inputs, outputs))
     }
 }
 

@@ -27,7 +27,7 @@ fn signature(inputs: &[&str], outputs: &[&str]) -> Signature {
         kind: OutputKind::Tensor { dtype: DType::F32, shape: Some(dims(shape)) },
         classes: None,
     };
-    Signature { inputs: inputs.iter().map(input).collect(), outputs: outputs.iter().map(output).collect() }
+    Signature::new(inputs.iter().map(input).collect(), outputs.iter().map(output).collect())
 }
 
 #[test]

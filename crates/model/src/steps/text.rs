@@ -116,7 +116,7 @@ impl TextModel {
             numbers: None,
             rules: vec![],
         };
-        let signature = Signature { inputs: vec![text], outputs };
+        let signature = Signature::new(vec![text], outputs);
         Ok(Self { inner, tokenizer, padding, prompt: step.prompt.clone(), feeds, pooled, signature })
     }
 

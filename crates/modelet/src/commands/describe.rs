@@ -90,6 +90,10 @@ fn print_signature(view: &FunctionView) {
         }
         output::card_line("input", text);
     }
+    let ignored: Vec<_> = view.card.signature.ignored().collect();
+    if !ignored.is_empty() {
+        output::card_line("left out", format!("{}  (may be sent)", ignored.join(", ")));
+    }
     for given in &view.card.signature.outputs {
         let kind = match &given.kind {
             OutputKind::Tensor { dtype, shape } => {

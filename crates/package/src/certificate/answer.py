@@ -156,7 +156,9 @@ class Table:
             return pandas.DataFrame(rows, columns=self.names)
         import pandas
 
-        return pandas.DataFrame({name: rows.reshape(len(rows)) for name, rows in parts.items()})
+        frame = pandas.DataFrame({name: rows.reshape(len(rows)) for name, rows in parts.items()})
+        # Columns that it was fitted with and does not look at may be found by their places.
+        return frame if self.names is None else frame.reindex(columns=self.names)
 
 
 def read(path):

@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn signature(inputs: Vec<InputSpec>) -> Signature {
-        Signature { inputs, outputs: vec![] }
+        Signature::new(inputs, vec![])
     }
 
     fn column(rows: &Inputs, input: usize, at: usize) -> Vec<f64> {

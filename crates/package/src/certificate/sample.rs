@@ -188,7 +188,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
-        Sample::read(&path, &Signature { inputs: vec![input], outputs: vec![] }).map(|sample| sample.inputs)
+        Sample::read(&path, &Signature::new(vec![input], vec![])).map(|sample| sample.inputs)
     }
 
     #[test]

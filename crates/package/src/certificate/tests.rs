@@ -66,7 +66,7 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
         kind: OutputKind::Tensor { dtype: DType::F32, shape: None },
         classes: None,
     };
-    let signature = Signature { inputs: vec![input], outputs: vec![output] };
+    let signature = Signature::new(vec![input], vec![output]);
     let mut graph = GraphWriter::default();
     graph.input("X", DType::F32, &[Dim::Dynamic, Dim::Fixed(1)]);
     graph.node(("", "Add"), &["X", "X"], "y", vec![]);

@@ -222,7 +222,7 @@ fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
     let mut sketch = Frame::new(first.features, first.names()?);
     let table = sketch.table()?;
     steps::all(steps, &table, &mut sketch)?.numbers(&mut sketch)?;
-    let mut frame = sketch.again();
+    let mut frame = sketch.again(depth > 0);
     let table = frame.table()?;
     let table = steps::all(steps, &table, &mut frame)?;
     let input = table.numbers(&mut frame)?;

@@ -70,6 +70,7 @@ pub(super) fn bind(
         let twice =
             || FunctionError::bad_input(place.clone(), "each input and column once", "it is given twice");
         match target {
+            Target::Ignored => {}
             Target::Input(input) => match &given[input] {
                 Given::Nothing => given[input] = Given::Whole(value),
                 _ => return Err(twice()),

@@ -23,6 +23,9 @@ struct Description<'a> {
     engine_version: &'a str,
     size_bytes: u64,
     inputs: &'a [InputSpec],
+    /// Columns that may be sent and are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ignored: Vec<&'a str>,
     outputs: &'a [OutputSpec],
     /// Every setting by name.
     limits: BTreeMap<&'static str, Limit>,
@@ -62,6 +65,7 @@ fn description<'a>(view: &FunctionView<'a>) -> Description<'a> {
         engine_version: &card.engine_version,
         size_bytes: card.size_bytes(),
         inputs: &card.signature.inputs,
+        ignored: card.signature.ignored().collect(),
         outputs: &card.signature.outputs,
         limits: limits.collect(),
         samples: samples.map(|sample| sample.show(view.base_url)).collect(),
@@ -75,6 +79,9 @@ fn text(description: &Description<'_>) -> String {
     lines.extend(d.description.map(|sentence| format!("  {sentence}")));
     lines.push("inputs".to_owned());
     lines.extend(d.inputs.iter().map(input_line));
+    if !d.ignored.is_empty() {
+        lines.push(format!("  left out, where they are sent: {}", d.ignored.join(", ")));
+    }
     lines.push("outputs".to_owned());
     lines.extend(d.outputs.iter().map(output_line));
     lines.push("limits".to_owned());

@@ -223,32 +223,37 @@ fn by_position(
     path: &str,
     as_rows: bool,
 ) -> Result<Inputs, FunctionError> {
-    let Some(names) = layout::positions(signature) else {
+    if layout::positions(signature).is_none() {
         let inputs = signature.inputs.iter().map(|spec| spec.name.as_str());
         return Err(FunctionError::bad_input(
             if path.is_empty() { "body" } else { path },
             format!("an object with the inputs {}", listed(inputs)),
             json.what(),
         ));
-    };
-    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    bind::bind(rows(json, &names, path, as_rows)?, signature, true)
+    }
+    let names = |width| layout::positions_of(signature, width).unwrap_or_default();
+    bind::bind(rows(json, names, path, as_rows)?, signature, true)
 }
 
-/// Rows as lists, turned into columns.
-fn rows(json: Json, names: &[String], path: &str, as_rows: bool) -> Result<Vec<Named>, FunctionError> {
+/// Rows as lists, turned into columns. `names`: those of the cells of a row, by how many there are.
+fn rows<'a>(
+    json: Json,
+    names: impl FnOnce(usize) -> Vec<&'a str>,
+    path: &str,
+    as_rows: bool,
+) -> Result<Vec<Named>, FunctionError> {
     let place = |row: &[usize]| match format!("{path}{}", index_text(row)) {
         empty if empty.is_empty() => "body".to_owned(),
         place => place,
     };
-    let expected =
-        || format!("a list of {} values: {}", names.len(), listed(names.iter().map(String::as_str)));
     let what = json.what();
     let Some(list) = json.into_list() else {
         return Err(FunctionError::bad_input(place(&[]), "a list of rows", what));
     };
     let lone = !as_rows && !list.is_empty() && list.iter().all(|cell| cell.scalar().is_some());
     let list = if lone { vec![Json::List(list)] } else { list };
+    let names = names(list.first().and_then(Json::list_len).unwrap_or_default());
+    let expected = || format!("a list of {} values: {}", names.len(), listed(names.iter().copied()));
     let mut columns: Vec<Vec<Json>> = names.iter().map(|_| Vec::with_capacity(list.len())).collect();
     for (at, row) in list.into_iter().enumerate() {
         let what = row.what();
@@ -267,7 +272,7 @@ fn rows(json: Json, names: &[String], path: &str, as_rows: bool) -> Result<Vec<N
             true => Place::Lone(format!("{path}{}", index_text(&[at]))),
             false => Place::Row { before: path.to_owned(), after: index_text(&[at]) },
         };
-        Named { name: name.clone(), value: Json::List(column), place }
+        Named { name: (*name).to_owned(), value: Json::List(column), place }
     });
     Ok(named.collect())
 }
@@ -298,7 +303,8 @@ fn dataframe_split(json: Json, signature: &Signature) -> Result<Inputs, Function
     match columns {
         // A function whose columns have no names takes them by position, whatever the client calls them.
         Some(columns) if layout::positions(signature).is_some() => {
-            bind::bind(rows(data, &columns, &path, true)?, signature, true)
+            let names = |_| columns.iter().map(String::as_str).collect();
+            bind::bind(rows(data, names, &path, true)?, signature, true)
         }
         _ => value(data, signature, &path, true),
     }

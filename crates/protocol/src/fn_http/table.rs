@@ -13,7 +13,7 @@ use modelet_core::{Code, DType, Data, Dim, FunctionError, InputSpec, Signature, 
 
 use crate::Inputs;
 use crate::cast::{self, Scalar};
-use crate::layout::{Names, Target, positions};
+use crate::layout::{Names, Target, positions_of};
 use crate::limit::check_texts;
 use crate::text::{listed, quoted};
 
@@ -91,9 +91,9 @@ fn not_a_table(signature: &Signature) -> FunctionError {
     .hint("send JSON or npy; or name the columns of each input in modelet.toml")
 }
 
-/// The names of the columns; none when the one input has columns without names.
-fn known_names(signature: &Signature) -> Result<Vec<&str>, FunctionError> {
-    match (positions(signature), signature.inputs.as_slice()) {
+/// The names of the cells of a line; none when the one input has columns without names.
+fn known_names(signature: &Signature, cells: usize) -> Result<Vec<&str>, FunctionError> {
+    match (positions_of(signature, cells), signature.inputs.as_slice()) {
         (Some(names), _) => Ok(names),
         (None, [only]) if only.shape.as_ref().is_none_or(|dims| dims.len() == 2) => Ok(Vec::new()),
         _ => Err(not_a_table(signature)),
@@ -116,11 +116,19 @@ fn has_no_numbers(record: &StringRecord, signature: &Signature) -> bool {
 impl<'a> Table<'a> {
     /// Columns in the order of a header.
     fn with_header(record: &StringRecord, signature: &'a Signature) -> Result<Self, FunctionError> {
-        if known_names(signature)?.is_empty() {
+        if known_names(signature, record.len())?.is_empty() {
             let table = Self::without(record, signature)?;
             table.check_width(1, record)?;
             return Ok(table);
         }
+        Self::named(record.iter().map(str::trim), signature)
+    }
+
+    /// Columns in the order of these names.
+    fn named<'n>(
+        header: impl Iterator<Item = &'n str> + Clone,
+        signature: &'a Signature,
+    ) -> Result<Self, FunctionError> {
         let names = Names::of(signature);
         let mut seen = HashSet::new();
         let mut cells: Vec<Vec<Option<usize>>> = signature
@@ -128,8 +136,7 @@ impl<'a> Table<'a> {
             .iter()
             .map(|spec| vec![None; spec.columns.as_ref().map_or(1, Vec::len)])
             .collect();
-        for (at, name) in record.iter().enumerate() {
-            let name = name.trim();
+        for (at, name) in header.clone().enumerate() {
             let place = format!("line 1, column {}", at + 1);
             if !seen.insert(name) {
                 return Err(FunctionError::bad_input(
@@ -141,6 +148,7 @@ impl<'a> Table<'a> {
             match names.get(name) {
                 Some(Target::Input(input)) if cells[input].len() == 1 => cells[input][0] = Some(at),
                 Some(Target::Column { input, column }) => cells[input][column] = Some(at),
+                Some(Target::Ignored) => {}
                 _ => return Err(names.unknown(&place, name)),
             }
         }
@@ -161,13 +169,17 @@ impl<'a> Table<'a> {
                 data: Data::empty(spec.dtype),
             });
         }
-        let names: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
-        Ok(Self { parts, header: names.clone(), names, width: record.len(), rows: 0 })
+        let names: Vec<String> = header.map(str::to_owned).collect();
+        Ok(Self { parts, header: names.clone(), width: names.len(), names, rows: 0 })
     }
 
-    /// Columns in the model's order.
+    /// Columns in the model's order, or in that of its whole frame.
     fn without(record: &StringRecord, signature: &'a Signature) -> Result<Self, FunctionError> {
-        let names: Vec<String> = known_names(signature)?.into_iter().map(str::to_owned).collect();
+        let known = known_names(signature, record.len())?;
+        if !known.is_empty() && known == signature.frame {
+            return Self::named(known.into_iter(), signature);
+        }
+        let names: Vec<String> = known.into_iter().map(str::to_owned).collect();
         let mut next = 0;
         let mut parts = Vec::new();
         for spec in &signature.inputs {

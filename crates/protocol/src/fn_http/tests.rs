@@ -45,6 +45,27 @@ fn lengths(rows: usize, values: &[f32]) -> Inputs {
 }
 
 #[test]
+fn columns_that_the_model_does_not_look_at_may_be_sent_and_are_left_out() {
+    let mut ctx = churn();
+    ctx.signature.frame = ["name", "plan", "age"].map(str::to_owned).to_vec();
+    let two = age_and_plan(&[41.0, 35.5], &["pro", "001"]);
+    for body in [
+        r#"[{"age": 41, "plan": "pro", "name": "A"}, {"plan": "001", "age": 35.5, "name": null}]"#,
+        r#"{"name": ["A", {"any": 1}], "plan": ["pro", "001"], "age": [41, 35.5]}"#,
+        r#"[["A", "pro", 41], ["B", "001", 35.5]]"#,
+        r#"[[41, "pro"], [35.5, "001"]]"#,
+        r#"{"dataframe_split": {"columns": ["plan", "name", "age"], "data": [["pro", "A", 41], ["001", 1, 35.5]]}}"#,
+    ] {
+        assert_eq!(json_inputs(body, &ctx), Ok(two.clone()), "{body}");
+    }
+    for body in ["plan,age,name\npro,41,A\n001,35.5,\n", "A,pro,41\nB,001,35.5\n", "41,pro\n35.5,001\n"] {
+        assert_eq!(decode(PATH, &[CSV], body, &ctx).map(|read| read.inputs), Ok(two.clone()), "{body}");
+    }
+    let error = json_inputs(r#"{"nam": "A", "plan": "pro", "age": 1}"#, &ctx).unwrap_err();
+    assert_eq!(error.hint.as_deref(), Some("did you mean \"name\"?"));
+}
+
+#[test]
 fn a_table_is_taken_in_every_form_and_in_any_order() {
     let two = age_and_plan(&[41.0, 35.5], &["pro", "001"]);
     for body in [

@@ -110,6 +110,10 @@ pub(super) fn inputs(
     for (at, json) in list.into_iter().enumerate() {
         let place = format!("inputs{}", index_text(&[at]));
         let input = Input::parse(object(json, &place)?, place)?;
+        if !any_name && signature.ignored().any(|name| name == input.name) {
+            input.skip(tail)?;
+            continue;
+        }
         let known = || signature.inputs.iter().map(|spec| spec.name.as_str());
         let Some(index) = known().position(|name| any_name || name == input.name) else {
             let found = format!("the unknown input {}", quoted(&input.name));
@@ -190,6 +194,12 @@ impl Input {
         })
     }
 
+    /// Leaves it out, with the bytes that it has behind the JSON.
+    fn skip(self, tail: &mut Tail<'_>) -> Result<(), FunctionError> {
+        let Some(bytes) = self.binary_bytes else { return Ok(()) };
+        raw_of(tail, bytes, &format!("{}.parameters.binary_data_size", self.place)).map(drop)
+    }
+
     fn tensor(self, spec: &InputSpec, tail: &mut Tail<'_>) -> Result<Tensor, FunctionError> {
         let at = |key: &str| format!("{}.{key}", self.place);
         if self.datatype != datatype(spec.dtype) {
@@ -264,14 +274,8 @@ fn from_json(
         .map_err(|error| FunctionError::bad_input(place, "a full tensor", error.to_string()))
 }
 
-/// The next raw tensor behind the JSON.
-fn from_tail(
-    tail: &mut Tail<'_>,
-    bytes: usize,
-    count: usize,
-    dtype: DType,
-    place: &str,
-) -> Result<Data, FunctionError> {
+/// The next raw bytes behind the JSON.
+fn raw_of<'a>(tail: &mut Tail<'a>, bytes: usize, place: &str) -> Result<&'a [u8], FunctionError> {
     if !tail.announced {
         return Err(FunctionError::bad_input(
             "Inference-Header-Content-Length",
@@ -287,6 +291,18 @@ fn from_tail(
         )
     })?;
     tail.rest = rest;
+    Ok(raw)
+}
+
+/// The next raw tensor behind the JSON.
+fn from_tail(
+    tail: &mut Tail<'_>,
+    bytes: usize,
+    count: usize,
+    dtype: DType,
+    place: &str,
+) -> Result<Data, FunctionError> {
+    let raw = raw_of(tail, bytes, place)?;
     match dtype.size_bytes() {
         Some(size) if count.checked_mul(size) != Some(bytes) => Err(FunctionError::bad_input(
             place,

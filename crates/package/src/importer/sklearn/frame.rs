@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use modelet_core::{DType, Dim, EngineName, Known, Numbers, Rule};
 use modelet_model::onnx::write::{Attribute, GraphWriter};
-use modelet_model::onnx::{COLUMNS_KEY, ENGINE_KEY, TAKEN_KEY, Taken};
+use modelet_model::onnx::{COLUMNS_KEY, ENGINE_KEY, FRAME_KEY, TAKEN_KEY, Taken};
 
 use super::Takes;
 use super::table::{Table, Value};
@@ -41,6 +41,7 @@ pub(super) struct Frame {
     pub graph: GraphWriter,
     names: Option<Vec<String>>,
     columns: Vec<Taking>,
+    is_matrix: bool,
     made: usize,
 }
 
@@ -49,22 +50,27 @@ impl Frame {
     pub(super) fn new(width: usize, names: Option<Vec<String>>) -> Self {
         let nothing =
             Taking { kind: None, empty_is_missing: None, missing: true, largest: f64::INFINITY, only: None };
-        Self { graph: GraphWriter::default(), names, columns: vec![nothing; width], made: 0 }
+        Self { graph: GraphWriter::default(), names, columns: vec![nothing; width], is_matrix: true, made: 0 }
     }
 
-    /// The same frame before anything was written, of columns whose kinds are known.
-    pub(super) fn again(&self) -> Self {
+    /// The same frame before anything was written, of columns whose kinds are known. Those that nothing looks at may be of
+    /// anything, so they are no part of a matrix of numbers; but where a model is `within` another, that one has made them.
+    pub(super) fn again(&self, within: bool) -> Self {
         let mut again = Self::new(self.columns.len(), self.names.clone());
         for (column, known) in again.columns.iter_mut().zip(&self.columns) {
             column.kind = known.kind;
         }
+        again.is_matrix = self.columns.iter().all(|column| match column.kind {
+            Some(kind) => kind == Kind::Number,
+            None => within || self.names.is_none(),
+        });
         again
     }
 
     /// Writes the inputs.
     pub(super) fn table(&mut self) -> Asked<Table> {
         let width = self.columns.len();
-        if self.is_matrix() {
+        if self.is_matrix {
             self.graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(width)]);
             return Ok(Table::of_frame(vec![INPUT.to_owned()], width));
         }
@@ -91,10 +97,6 @@ impl Frame {
             }
         }
         reference
-    }
-
-    fn is_matrix(&self) -> bool {
-        self.columns.iter().all(|column| matches!(column.kind, None | Some(Kind::Number)))
     }
 
     /// A name that nothing else in the graph has.
@@ -160,7 +162,7 @@ impl Frame {
 
     /// The graph of a model within another one, which sees numbers, and which of them it takes.
     pub(super) fn within(self) -> Asked<(GraphWriter, Takes)> {
-        if !self.is_matrix() || self.columns.iter().any(|column| column.only.is_some()) {
+        if !self.is_matrix || self.columns.iter().any(|column| column.only.is_some()) {
             return Err(
                 "a model within it takes texts or categories, which cannot be imported yet".to_owned()
             );
@@ -181,13 +183,16 @@ impl Frame {
             ));
         }
         let mut taken = BTreeMap::new();
-        if self.is_matrix() {
+        if self.is_matrix {
             if let Some(names) = &self.names {
                 // Plain texts and data, which always become JSON.
                 self.graph.metadata(COLUMNS_KEY, &serde_json::to_string(names).unwrap_or_default());
             }
             taken.insert(INPUT.to_owned(), taken_by(&self.columns));
         } else {
+            if self.columns.iter().any(|column| column.kind.is_none()) {
+                self.graph.metadata(FRAME_KEY, &serde_json::to_string(&self.names).unwrap_or_default());
+            }
             for (name, column) in self.names.iter().flatten().zip(&self.columns) {
                 if column.kind.is_some() {
                     taken.insert(name.clone(), taken_by(std::slice::from_ref(column)));
