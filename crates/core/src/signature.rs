@@ -76,6 +76,33 @@ pub struct InputSpec {
     /// What single columns of it take, where that is less.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+    /// What its texts are, where each is a whole file in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileKind>,
+}
+
+/// What a file holds that an input takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FileKind {
+    /// A picture.
+    Image,
+}
+
+impl FileKind {
+    /// The formats that are read, by their content types, the usual one first.
+    pub const fn content_types(self) -> &'static [&'static str] {
+        match self {
+            Self::Image => &["image/jpeg", "image/png", "image/webp", "image/gif"],
+        }
+    }
+
+    /// One of them in words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Image => "a picture (JPEG, PNG, WebP or GIF)",
+        }
+    }
 }
 
 impl InputSpec {
@@ -209,6 +236,7 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         }
     }
 

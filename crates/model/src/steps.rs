@@ -2,13 +2,17 @@
 //!
 //! - [`text`]: text to tokens
 //! - [`pooling`]: the vectors of tokens to one
+//! - [`image`]: a picture's file to numbers
 
+mod image;
 mod pooling;
 mod text;
 
 use std::path::Path;
 
 use modelet_core::{EngineName, FunctionError, Steps};
+
+pub(crate) use image::noise;
 
 use crate::engine::{LoadOptions, Model, engine};
 
@@ -23,10 +27,11 @@ pub fn load(
     options: &LoadOptions,
 ) -> Result<Box<dyn Model>, FunctionError> {
     let model = engine(name).load(path, options)?;
-    match &steps.text {
-        Some(step) => {
+    match (&steps.text, &steps.image) {
+        (Some(step), _) => {
             Ok(Box::new(text::TextModel::around(model, step, path.parent().unwrap_or(Path::new("")))?))
         }
-        None => Ok(model),
+        (None, Some(step)) => Ok(Box::new(image::ImageModel::around(model, step)?)),
+        (None, None) => Ok(model),
     }
 }

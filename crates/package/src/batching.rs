@@ -128,6 +128,7 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         };
         let kind = OutputKind::Tensor { dtype: DType::F32, shape };
         let output = OutputSpec { name: "y".into(), kind, classes: None };

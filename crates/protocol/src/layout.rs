@@ -183,6 +183,7 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         }
     }
 

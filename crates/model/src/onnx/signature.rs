@@ -93,6 +93,7 @@ fn input(info: &ValueInfoProto, optional: bool) -> Result<InputSpec, FunctionErr
         categories: None,
         numbers: None,
         rules: vec![],
+        file: None,
     })
 }
 

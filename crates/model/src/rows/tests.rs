@@ -21,6 +21,7 @@ fn signature(inputs: &[&str], outputs: &[&str]) -> Signature {
         categories: None,
         numbers: None,
         rules: vec![],
+        file: None,
     };
     let output = |shape: &&str| OutputSpec {
         name: "y".into(),

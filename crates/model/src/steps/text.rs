@@ -115,6 +115,7 @@ impl TextModel {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         };
         let signature = Signature { inputs: vec![text], outputs };
         Ok(Self { inner, tokenizer, padding, prompt: step.prompt.clone(), feeds, pooled, signature })

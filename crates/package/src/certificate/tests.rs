@@ -60,6 +60,7 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
         categories: None,
         numbers: None,
         rules: vec![],
+        file: None,
     };
     let output = OutputSpec {
         name: "y".into(),
