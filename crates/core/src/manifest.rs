@@ -1,6 +1,7 @@
 //! What `modelet.toml` may say. Every value has a default; an unknown key is an error.
 
 mod image;
+mod labels;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use crate::settings::SettingsPatch;
 use crate::steps::Pooling;
 
 pub use image::ImageNotes;
+pub use labels::LabelNotes;
 
 /// A manifest, as written by the user.
 ///
@@ -43,6 +45,12 @@ pub use image::ImageNotes;
 /// crop = { height = 224, width = 224 }
 /// mean = [0.485, 0.456, 0.406]
 /// std = [0.229, 0.224, 0.225]
+///
+/// [labels]                      # a classifier's numbers as scores of classes: read from the folder's config.json
+/// names = ["cat", "dog"]
+/// scores = "softmax"            # softmax | sigmoid | none
+/// top = 5
+/// threshold = 0.1
 ///
 /// [inputs.X]
 /// columns = ["age", "income"]   # names along the last axis
@@ -89,6 +97,9 @@ pub struct Manifest {
     /// Pictures to numbers, where the folder does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageNotes>,
+    /// The classes of a classifier and their scores, where the folder does not say it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelNotes>,
     /// Limits that differ from the defaults.
     #[serde(default)]
     pub settings: SettingsPatch,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::FunctionError;
 use crate::numbers::Numbers;
 use crate::rule::Rule;
+use crate::steps::labels::Ranking;
 use crate::tensor::{DType, Tensor};
 
 /// One dimension of a shape. In JSON: a number, a name, or null.
@@ -181,6 +182,9 @@ pub struct OutputSpec {
     /// Names of the classes along the last axis, where the model or `modelet.toml` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
+    /// How its classes are listed, where it has the scores of some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Ranking>,
 }
 
 /// What a model takes and gives.

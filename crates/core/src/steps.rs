@@ -3,14 +3,17 @@
 //!
 //! - [`TextStep`]: text to tokens, and the vectors of tokens to one
 //! - [`image`]: a picture's file to numbers
+//! - [`labels`]: numbers to scores of classes that have names
 
 pub mod image;
+pub mod labels;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use image::ImageStep;
+pub use labels::LabelStep;
 
 /// The steps of a function, all resolved. None for a model that is served as it is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -21,6 +24,9 @@ pub struct Steps {
     /// Pictures become numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageStep>,
+    /// Numbers become scores of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelStep>,
 }
 
 impl Steps {

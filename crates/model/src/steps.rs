@@ -3,8 +3,10 @@
 //! - [`text`]: text to tokens
 //! - [`pooling`]: the vectors of tokens to one
 //! - [`image`]: a picture's file to numbers
+//! - [`labels`]: numbers to scores of classes
 
 mod image;
+mod labels;
 mod pooling;
 mod text;
 
@@ -27,11 +29,15 @@ pub fn load(
     options: &LoadOptions,
 ) -> Result<Box<dyn Model>, FunctionError> {
     let model = engine(name).load(path, options)?;
-    match (&steps.text, &steps.image) {
+    let model: Box<dyn Model> = match (&steps.text, &steps.image) {
         (Some(step), _) => {
-            Ok(Box::new(text::TextModel::around(model, step, path.parent().unwrap_or(Path::new("")))?))
+            Box::new(text::TextModel::around(model, step, path.parent().unwrap_or(Path::new("")))?)
         }
-        (None, Some(step)) => Ok(Box::new(image::ImageModel::around(model, step)?)),
-        (None, None) => Ok(model),
+        (None, Some(step)) => Box::new(image::ImageModel::around(model, step)?),
+        (None, None) => model,
+    };
+    match &steps.labels {
+        Some(step) => Ok(Box::new(labels::LabelModel::around(model, step)?)),
+        None => Ok(model),
     }
 }

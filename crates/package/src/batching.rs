@@ -131,7 +131,7 @@ mod tests {
             file: None,
         };
         let kind = OutputKind::Tensor { dtype: DType::F32, shape };
-        let output = OutputSpec { name: "y".into(), kind, classes: None };
+        let output = OutputSpec { name: "y".into(), kind, classes: None, ranking: None };
         Signature { inputs: vec![input], outputs: vec![output] }
     }
 

@@ -2,6 +2,7 @@
 //! write it.
 
 mod image;
+mod labels;
 mod processor;
 
 use std::fs;
@@ -41,7 +42,15 @@ pub fn find(model: &Path, manifest: &Manifest) -> Result<(Steps, Option<PathBuf>
         }
         false => None,
     };
-    Ok((Steps { text, image }, tokenizer))
+    let takes_files = text.is_some() || image.is_some();
+    let labels = match manifest.labels.is_some() || takes_files {
+        true => {
+            let signature = modelet_model::summarize(model)?.signature()?;
+            labels::find(manifest.labels.as_ref(), &said, &signature, image.is_some())?
+        }
+        false => None,
+    };
+    Ok((Steps { text, image, labels }, tokenizer))
 }
 
 fn find_text(

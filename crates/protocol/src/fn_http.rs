@@ -15,6 +15,7 @@
 mod bind;
 mod describe;
 mod forms;
+mod ranked;
 mod reply;
 mod samples;
 mod table;

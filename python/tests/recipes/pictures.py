@@ -84,3 +84,18 @@ def directions(folder: Path) -> Path:
         "[image]\nresize = { height = 48, width = 192 }\nfilter = 'bilinear'\nmean = [0.5]\nstd = [0.5]\n"
     )
     return folder
+
+
+def colours(folder: Path, **config: object) -> Path:
+    """A classifier as the hub has it: which colour has the brightest spot of a picture? Its numbers are those spots."""
+    given = helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["batch", 3, 56, 56])
+    answer = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])
+    node = helper.make_node("ReduceMax", ["pixel_values"], ["logits"], axes=[2, 3], keepdims=0)
+    graph = helper.make_graph([node], "colours", [given], [answer])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, folder / "model.onnx")
+    (folder / "preprocessor_config.json").write_text(json.dumps(PROCESSORS["clip"]))
+    said = {"architectures": ["CLIPForImageClassification"], "id2label": {"0": "red", "1": "green", "2": "blue"}}
+    (folder / "config.json").write_text(json.dumps(said | config))
+    return folder

@@ -27,6 +27,7 @@ fn signature(inputs: &[&str], outputs: &[&str]) -> Signature {
         name: "y".into(),
         kind: OutputKind::Tensor { dtype: DType::F32, shape: Some(dims(shape)) },
         classes: None,
+        ranking: None,
     };
     Signature { inputs: inputs.iter().map(input).collect(), outputs: outputs.iter().map(output).collect() }
 }

@@ -264,7 +264,10 @@ fn embedding(signature: &Signature) -> Result<(String, OutputSpec), FunctionErro
     };
     let shape = vec![Dim::Named("batch".to_owned()), width.unwrap_or(Dim::Dynamic)];
     let kind = OutputKind::Tensor { dtype: DType::F32, shape: Some(shape) };
-    Ok((output.name.clone(), OutputSpec { name: EMBEDDING_OUTPUT.to_owned(), kind, classes: None }))
+    Ok((
+        output.name.clone(),
+        OutputSpec { name: EMBEDDING_OUTPUT.to_owned(), kind, classes: None, ranking: None },
+    ))
 }
 
 /// How texts are filled up: as the tokenizer says, else by the token that its authors name.

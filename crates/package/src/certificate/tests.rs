@@ -66,6 +66,7 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
         name: "y".into(),
         kind: OutputKind::Tensor { dtype: DType::F32, shape: None },
         classes: None,
+        ranking: None,
     };
     let signature = Signature { inputs: vec![input], outputs: vec![output] };
     let mut graph = GraphWriter::default();

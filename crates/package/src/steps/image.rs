@@ -3,7 +3,7 @@
 use modelet_core::manifest::ImageNotes;
 use modelet_core::steps::ImageStep;
 use modelet_core::steps::image::{Colours, Filter, Layout, Normalize, Resize, Size};
-use modelet_core::{Code, DType, FunctionError, InputSpec, Signature};
+use modelet_core::{Code, DType, Dim, FunctionError, InputSpec, Signature};
 
 use super::Said;
 use super::processor::{self, Processor};
@@ -73,7 +73,7 @@ fn picture_input(signature: &Signature) -> Option<&InputSpec> {
 
 /// The size that a model takes, where it is one.
 fn model_size(input: &InputSpec, layout: Option<Layout>) -> Option<Size> {
-    let sizes: Vec<Option<usize>> = input.shape.iter().flatten().map(|dim| dim.fixed()).collect();
+    let sizes: Vec<Option<usize>> = input.shape.iter().flatten().map(Dim::fixed).collect();
     let [_, second, third, last] = sizes.as_slice() else { return None };
     let is_last = |channels: &Option<usize>| matches!(channels, Some(1 | 3));
     let layout =

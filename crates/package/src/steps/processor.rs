@@ -79,11 +79,10 @@ pub fn read(file: &Value) -> Result<Processor, FunctionError> {
 
 fn class(file: &Value) -> Result<&'static Class, FunctionError> {
     let named = file["image_processor_type"].as_str().or(file["feature_extractor_type"].as_str());
-    let named =
-        named.ok_or_else(|| refused("does not say which class of transformers it belongs to".to_owned()))?;
+    let named = named.ok_or_else(|| refused("does not say which class of transformers it belongs to"))?;
     if named.ends_with("ImageProcessorFast") {
         let slow = named.trim_end_matches("Fast");
-        return Err(refused(format!(
+        return Err(refused(&format!(
             "names {named}, which resizes with torchvision: its numbers are others"
         ))
         .hint(format!(
@@ -93,7 +92,7 @@ fn class(file: &Value) -> Result<&'static Class, FunctionError> {
     let name = named.strip_suffix("ImageProcessor").or(named.strip_suffix("FeatureExtractor"));
     CLASSES.iter().find(|class| Some(class.name) == name).ok_or_else(|| {
         let known: Vec<&str> = CLASSES.iter().map(|class| class.name).collect();
-        refused(format!("names {named}, which is not known here (known are those of {})", known.join(", ")))
+        refused(&format!("names {named}, which is not known here (known are those of {})", known.join(", ")))
     })
 }
 
@@ -109,7 +108,7 @@ fn resize(file: &Value, class: &Class) -> Result<Resize, FunctionError> {
         (_, Some(number), ..) => Ok(edge(number)),
         (_, _, Some(number), _) if !class.is_exact => Ok(edge(number)),
         (.., Some(size)) if class.name != CONVNEXT => Ok(Resize::Exact(size)),
-        _ => Err(refused(format!("has the size {size}, which its class {} does not take", class.name))),
+        _ => Err(refused(&format!("has the size {size}, which its class {} does not take", class.name))),
     }
 }
 
@@ -119,7 +118,7 @@ fn crop(file: &Value, class: &Class) -> Result<Option<Size>, FunctionError> {
     match (size, pixels(size).map(square).or(exact(size))) {
         (Value::Null, _) => Ok(class.crop.map(square)),
         (_, Some(size)) => Ok(Some(size)),
-        (_, None) => Err(refused(format!("has the crop_size {size}"))),
+        (_, None) => Err(refused(&format!("has the crop_size {size}"))),
     }
 }
 
@@ -132,7 +131,7 @@ fn filter(file: &Value, class: &Class) -> Result<Filter, FunctionError> {
         return Ok(class.filter);
     }
     let known = number.as_u64().and_then(|number| FILTERS.get(usize::try_from(number).ok()?).copied());
-    known.ok_or_else(|| refused(format!("has the filter resample = {number}")))
+    known.ok_or_else(|| refused(&format!("has the filter resample = {number}")))
 }
 
 fn convnext(file: &Value, processor: &mut Processor) -> Result<(), FunctionError> {
@@ -144,7 +143,7 @@ fn convnext(file: &Value, processor: &mut Processor) -> Result<(), FunctionError
     }
     let share = file["crop_pct"].as_f64().unwrap_or(0.875);
     if !(share > 0.0 && share <= 1.0) {
-        return Err(refused(format!("has crop_pct = {share}")));
+        return Err(refused(&format!("has crop_pct = {share}")));
     }
     let larger = (f64::from(shortest_edge) / share) as u32;
     processor.resize = Some(Resize::Shortest(ShortestEdge { shortest_edge: larger }));
@@ -155,7 +154,7 @@ fn convnext(file: &Value, processor: &mut Processor) -> Result<(), FunctionError
 /// Divides by the spread of colours a second time, unless told not to.
 fn efficient_net(file: &Value, processor: &mut Processor) -> Result<(), FunctionError> {
     if file["rescale_offset"] == true {
-        return Err(refused("has rescale_offset = true".to_owned()));
+        return Err(refused("has rescale_offset = true"));
     }
     if file["include_top"] != false {
         let again =
@@ -177,7 +176,7 @@ fn numbers(list: &Value) -> Option<Vec<f64>> {
     list.as_array().map(|list| list.iter().filter_map(Value::as_f64).collect())
 }
 
-fn refused(what: String) -> FunctionError {
+fn refused(what: &str) -> FunctionError {
     FunctionError::new(Code::ModelRefused, format!("{PROCESSOR} {what}, which modelet does not do")).hint(
         "say all of it in modelet.toml: [image] alone = true with resize, filter, crop, rescale, mean and std; or [image] off = true to serve the model as it is",
     )
@@ -189,8 +188,8 @@ mod tests {
 
     use super::*;
 
-    fn of(file: Value) -> Result<Processor, String> {
-        read(&file).map_err(|error| error.message)
+    fn of(file: &Value) -> Result<Processor, String> {
+        read(file).map_err(|error| error.message)
     }
 
     fn edge(shortest_edge: u32) -> Option<Resize> {
@@ -203,10 +202,10 @@ mod tests {
 
     #[test]
     fn a_file_of_old_with_numbers_alone_means_what_its_class_does() {
-        let vit = of(json!({"feature_extractor_type": "ViTFeatureExtractor", "size": 384})).unwrap();
+        let vit = of(&json!({"feature_extractor_type": "ViTFeatureExtractor", "size": 384})).unwrap();
         assert_eq!((vit.resize, vit.crop), (Some(Resize::Exact(square(384))), None));
         let clip =
-            of(json!({"feature_extractor_type": "CLIPFeatureExtractor", "size": 224, "crop_size": 224}));
+            of(&json!({"feature_extractor_type": "CLIPFeatureExtractor", "size": 224, "crop_size": 224}));
         let clip = clip.unwrap();
         assert_eq!((clip.resize, clip.crop), (edge(224), Some(square(224))));
         assert_eq!(clip.normalize[0].mean, OPENAI[0]);
@@ -215,11 +214,11 @@ mod tests {
     #[test]
     fn convnext_cuts_small_pictures_and_efficient_net_divides_twice() {
         let type_of = |name: &str| json!({"image_processor_type": name, "size": {"shortest_edge": 224}});
-        let small = of(type_of("ConvNextImageProcessor")).unwrap();
+        let small = of(&type_of("ConvNextImageProcessor")).unwrap();
         assert_eq!((small.resize, small.crop), (edge(256), Some(square(224))));
-        let large = of(json!({"image_processor_type": "ConvNextImageProcessor"})).unwrap();
+        let large = of(&json!({"image_processor_type": "ConvNextImageProcessor"})).unwrap();
         assert_eq!((large.resize, large.crop), (Some(Resize::Exact(square(384))), None));
-        let net = of(json!({"image_processor_type": "EfficientNetImageProcessor"})).unwrap();
+        let net = of(&json!({"image_processor_type": "EfficientNetImageProcessor"})).unwrap();
         assert_eq!(net.normalize.len(), 2);
         assert_eq!(net.filter, Some(Filter::Nearest));
     }
@@ -240,7 +239,7 @@ mod tests {
                 "rescale_offset",
             ),
         ] {
-            assert!(of(file).unwrap_err().contains(why), "{why}");
+            assert!(of(&file).unwrap_err().contains(why), "{why}");
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn all(name: &FunctionName, signature: &Signature) -> Vec<Sample> {
         match spec.dtype {
             DType::BF16 => {}
             DType::Str if spec.file.is_some() => {
-                samples.extend(file(spec, tensor).map(|(kind, body)| sample(kind, body, None)))
+                samples.extend(file(spec, tensor).map(|(kind, body)| sample(kind, body, None)));
             }
             DType::Str if tensor.len() == 1 => samples.push(sample(media::TEXT, text(tensor), None)),
             _ => samples.push(sample(media::NPY, npy::write(tensor), Some(python))),

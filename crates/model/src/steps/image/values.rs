@@ -25,7 +25,9 @@ impl Values {
                 return Err("the model takes uint8, and rescale, mean and std make fractions".to_owned());
             }
             other => {
-                return Err(format!("the model takes {other}, and pictures become float32, float16 or uint8"));
+                return Err(format!(
+                    "the model takes {other}, and pictures become float32, float16 or uint8"
+                ));
             }
         }
         if step.rescale.is_some_and(|scale| !scale.is_finite()) {
@@ -41,11 +43,11 @@ impl Values {
             Data::U8(values) => each(picture, layout, |_, value| values.push(value)),
             Data::F16(values) => {
                 each(picture, layout, |channel, value| {
-                    values.push(f16::from_f32(self.number(channel, value)))
+                    values.push(f16::from_f32(self.number(channel, value)));
                 });
             }
             Data::F32(values) => {
-                each(picture, layout, |channel, value| values.push(self.number(channel, value)))
+                each(picture, layout, |channel, value| values.push(self.number(channel, value)));
             }
             // `new` lets no other type pass.
             _ => {}

@@ -21,7 +21,7 @@ impl<'a> Bits<'a> {
                     self.at += 2;
                     0xff
                 }
-                (Some(0xff), _) | (None, _) => return,
+                (Some(0xff) | None, _) => return,
                 (Some(byte), _) => {
                     self.at += 1;
                     *byte

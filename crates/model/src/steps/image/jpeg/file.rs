@@ -54,7 +54,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Read, String> {
             0xc4 => read_codes(content, &mut tables)?,
             0xdb => read_steps(content, &mut tables)?,
             0xdd => {
-                tables.restart_every = content.first_chunk().map_or(0, |two| u16::from_be_bytes(*two).into())
+                tables.restart_every = content.first_chunk().map_or(0, |two| u16::from_be_bytes(*two).into());
             }
             0xda => {
                 scans += 1;
@@ -66,7 +66,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Read, String> {
             }
             0xe0 => is_jfif |= content.starts_with(b"JFIF\0"),
             0xe1 if content.starts_with(EXIF) && exif.is_empty() => {
-                exif.extend_from_slice(&content[EXIF.len()..])
+                exif.extend_from_slice(&content[EXIF.len()..]);
             }
             0xe1 if content.starts_with(XMP) => xmp = content[XMP.len()..].to_vec(),
             0xee if content.starts_with(b"Adobe") && content.len() >= 12 => adobe = Some(content[11]),

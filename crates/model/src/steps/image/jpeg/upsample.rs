@@ -17,7 +17,7 @@ pub fn full_size(plane: &Plane, width: usize, height: usize) -> Vec<u8> {
         (1, 2) => {
             for row in 0..height {
                 let (near, far) = neighbours(plane, row);
-                let bias = if row % 2 == 0 { 1 } else { 2 };
+                let bias = if row.is_multiple_of(2) { 1 } else { 2 };
                 let mixed = near.iter().zip(far).map(|(near, far)| mixed(*near, *far) + bias);
                 pixels.extend(mixed.take(width).map(|sum| (sum >> 2) as u8));
             }
@@ -45,7 +45,7 @@ fn samples(plane: &Plane, row: usize) -> &[u8] {
 /// The row of samples that a row of pixels lies in, and the other one that it lies near to; at the edge they are the same.
 fn neighbours(plane: &Plane, row: usize) -> (&[u8], &[u8]) {
     let near = row / 2;
-    let far = if row % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(plane.size.1 - 1) };
+    let far = if row.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(plane.size.1 - 1) };
     (samples(plane, near), samples(plane, far))
 }
 
