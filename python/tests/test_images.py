@@ -279,6 +279,7 @@ def test_what_does_not_fit_is_refused_at_deploy(platform, tmp_path):
     assert "make fractions" in said("bytes", size + "rescale = 0.5\n", free, TensorProto.UINT8)
     assert "only one of mean and std" in said("half", size + "mean = [0.5]\n", free)
     assert "mean has 2 numbers" in said("two", size + "mean = [0.5, 0.5]\nstd = [1, 1]\n", free)
+    assert "[text] and [image]" in said("both", "[text]\n[image]\n", free)
     fast = pictures.PROCESSORS["vit"] | {"image_processor_type": "ViTImageProcessorFast"}
     assert "resizes with torchvision" in said("fast", "", free, processor=fast)
     detr = {"image_processor_type": "DetrImageProcessor"}

@@ -32,6 +32,7 @@ const POOLED: &str = "sentence_embedding";
 /// # Errors
 /// `bad-manifest` when the manifest asks for what is not there; `model-refused` when the folder asks for what we do not do.
 pub fn find(model: &Path, manifest: &Manifest) -> Result<(Steps, Option<PathBuf>), FunctionError> {
+    check_declared(manifest)?;
     let folder = folder_of(model);
     let (text, tokenizer) = find_text(model, manifest, &folder)?;
     let said = Said { folder: &folder };
@@ -74,6 +75,36 @@ fn find_text(
     }
     let text = text(&notes, &Said { folder }, &signature, &tokenizer)?;
     Ok((Some(text), Some(tokenizer)))
+}
+
+/// Refuses a model with two beginnings.
+fn check_declared(manifest: &Manifest) -> Result<(), FunctionError> {
+    match declared(manifest).as_slice() {
+        ["text", "image", ..] => {
+            let message = "modelet.toml has [text] and [image]: a model takes texts or pictures";
+            Err(FunctionError::new(Code::BadManifest, message).hint("leave out one of them"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses steps around a model that is no ONNX file: what it was made of takes rows of a table.
+///
+/// # Errors
+/// `bad-manifest` that names the first.
+pub fn refuse_declared(manifest: &Manifest) -> Result<(), FunctionError> {
+    let Some(first) = declared(manifest).first().copied() else { return Ok(()) };
+    let message = format!("modelet.toml has [{first}], which is for ONNX models, and this one is none");
+    Err(FunctionError::new(Code::BadManifest, message).hint("leave it out"))
+}
+
+/// The steps that a manifest asks for, by the names of their tables.
+fn declared(manifest: &Manifest) -> Vec<&'static str> {
+    let text = manifest.text.as_ref().is_some_and(|notes| !notes.off);
+    let image = manifest.image.as_ref().is_some_and(|notes| !notes.off);
+    let labels = manifest.labels.as_ref().is_some_and(|notes| !notes.off);
+    let all = [("text", text), ("image", image), ("labels", labels)];
+    all.into_iter().filter(|(_, is_declared)| *is_declared).map(|(name, _)| name).collect()
 }
 
 /// The folder that carries what belongs to a model.

@@ -1,7 +1,7 @@
 //! JPEG, decoded to the bit as libjpeg-turbo does with its defaults, which is what Pillow shows: the accurate integer transform,
 //! the triangle filter for colours of half the size, and colours in fixed point. Damaged files are refused, where libjpeg guesses.
 //!
-//! - [`file`]: the markers, and what they say of the picture
+//! - [`mod@file`]: the markers, and what they say of the picture
 //! - [`bits`], [`huffman`]: codes out of bytes
 //! - [`scan`], [`block`]: coefficients out of codes, all at once or in refinements (progressive)
 //! - [`transform`]: samples out of coefficients
@@ -31,11 +31,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, String> {
     let frame = read.frame;
     let (width, height) = (frame.width, frame.height);
     let space = read.space;
-    let planes = frame.into_planes()?;
-    let planes: Vec<Vec<u8>> = planes.iter().map(|plane| upsample::full_size(plane, width, height)).collect();
-    let picture = match planes.as_slice() {
-        [grey] => Picture::grey(width, height, grey.clone()),
-        planes => Picture::colour(width, height, colour::rgb(planes, space)),
+    let full_size = |plane| upsample::full_size(&plane, width, height);
+    let mut planes: Vec<Vec<u8>> = frame.into_planes()?.into_iter().map(full_size).collect();
+    let picture = match planes.len() {
+        1 => Picture::grey(width, height, planes.swap_remove(0)),
+        _ => Picture::colour(width, height, colour::rgb(&planes, space)),
     };
     Ok(Decoded { picture, exif, xmp })
 }
