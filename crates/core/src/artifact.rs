@@ -100,7 +100,7 @@ pub struct ArtifactCard {
 
 impl ArtifactCard {
     /// The newest format that this program reads and the one it writes.
-    pub const FORMAT_VERSION: u32 = 3;
+    pub const FORMAT_VERSION: u32 = 4;
     /// The formats of models that a runtime serves.
     pub const MODEL_FORMATS: &'static [&'static str] = &["onnx"];
     /// The card's name inside the artifact.

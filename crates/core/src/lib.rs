@@ -13,12 +13,13 @@
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
 //! - [`instance`]: what the platform and an instance say to each other
-//! - [`digest`]: what content is named by
+//! - [`digest`]: what content is named by; [`base64`]: bytes as text
 //! - [`error`]: stable error codes, and the two kinds of failure
 //!
 //! Deliberately absent: files, sockets, clocks, async. Everything here is plain data.
 
 pub mod artifact;
+pub mod base64;
 pub mod certificate;
 pub mod digest;
 pub mod end;
@@ -45,7 +46,7 @@ pub use numbers::Numbers;
 pub use record::{InstanceRecord, InvocationRecord, Outcome, Phases};
 pub use rule::{Known, Rule};
 pub use settings::Settings;
-pub use signature::{Dim, InputSpec, OutputKind, OutputSpec, Signature};
+pub use signature::{Dim, FileKind, InputSpec, OutputKind, OutputSpec, Signature};
 pub use steps::Steps;
 pub use tensor::{DType, Data, Tensor, TensorError, Value};
 pub use usage::Usage;

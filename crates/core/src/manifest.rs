@@ -1,5 +1,8 @@
 //! What `modelet.toml` may say. Every value has a default; an unknown key is an error.
 
+mod image;
+mod labels;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +11,9 @@ use crate::artifact::EngineName;
 use crate::name::FunctionName;
 use crate::settings::SettingsPatch;
 use crate::steps::Pooling;
+
+pub use image::ImageNotes;
+pub use labels::LabelNotes;
 
 /// A manifest, as written by the user.
 ///
@@ -32,6 +38,19 @@ use crate::steps::Pooling;
 /// [text]                        # the model takes text: read from the folder where it has a tokenizer.json
 /// pooling = "mean"              # none | mean | mean_sqrt_len | max | cls
 /// normalize = true
+///
+/// [image]                       # the model takes pictures: read from the folder where it has a preprocessor_config.json
+/// resize = { shortest_edge = 256 }   # or { height = 224, width = 224 }
+/// filter = "bicubic"            # nearest | box | bilinear | hamming | bicubic | lanczos
+/// crop = { height = 224, width = 224 }
+/// mean = [0.485, 0.456, 0.406]
+/// std = [0.229, 0.224, 0.225]
+///
+/// [labels]                      # a classifier's numbers as scores of classes: read from the folder's config.json
+/// names = ["cat", "dog"]
+/// scores = "softmax"            # softmax | sigmoid | none
+/// top = 5
+/// threshold = 0.1
 ///
 /// [inputs.X]
 /// columns = ["age", "income"]   # names along the last axis
@@ -75,6 +94,12 @@ pub struct Manifest {
     /// Text to tokens, where the folder does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextNotes>,
+    /// Pictures to numbers, where the folder does not say it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageNotes>,
+    /// The classes of a classifier and their scores, where the folder does not say it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelNotes>,
     /// Limits that differ from the defaults.
     #[serde(default)]
     pub settings: SettingsPatch,

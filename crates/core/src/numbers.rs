@@ -67,6 +67,7 @@ mod tests {
                 categories: None,
                 numbers: None,
                 rules: vec![],
+                file: None,
             };
             let tensor = Tensor::new(vec![2, 2], Data::F64(vec![0.0, 1.0, -1.0, number])).unwrap();
             Numbers { missing, largest }.check(&spec, &tensor).map_err(|error| error.message)

@@ -153,6 +153,7 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         };
         let tensor = Tensor::new(vec![data.len() / width, width], data).unwrap();
         rule.check(&spec, &tensor).map_err(|error| error.message)

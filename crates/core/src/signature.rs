@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::FunctionError;
 use crate::numbers::Numbers;
 use crate::rule::Rule;
+use crate::steps::labels::Ranking;
 use crate::tensor::{DType, Tensor};
 
 /// One dimension of a shape. In JSON: a number, a name, or null.
@@ -76,6 +77,33 @@ pub struct InputSpec {
     /// What single columns of it take, where that is less.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+    /// What its texts are, where each is a whole file in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileKind>,
+}
+
+/// What a file holds that an input takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FileKind {
+    /// A picture.
+    Image,
+}
+
+impl FileKind {
+    /// The formats that are read, by their content types, the usual one first.
+    pub const fn content_types(self) -> &'static [&'static str] {
+        match self {
+            Self::Image => &["image/jpeg", "image/png", "image/webp", "image/gif"],
+        }
+    }
+
+    /// One of them in words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Image => "a picture (JPEG, PNG, WebP or GIF)",
+        }
+    }
 }
 
 impl InputSpec {
@@ -154,6 +182,9 @@ pub struct OutputSpec {
     /// Names of the classes along the last axis, where the model or `modelet.toml` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
+    /// How its classes are listed, where it has the scores of some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Ranking>,
 }
 
 /// What a model takes and gives.
@@ -223,6 +254,7 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         }
     }
 

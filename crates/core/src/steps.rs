@@ -1,9 +1,19 @@
 //! What is done to a call before its model computes it, and to the model's outputs after: declared, not coded, so that the same
 //! happens wherever the artifact runs.
+//!
+//! - [`TextStep`]: text to tokens, and the vectors of tokens to one
+//! - [`image`]: a picture's file to numbers
+//! - [`labels`]: numbers to scores of classes that have names
+
+pub mod image;
+pub mod labels;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use image::ImageStep;
+pub use labels::LabelStep;
 
 /// The steps of a function, all resolved. None for a model that is served as it is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -11,6 +21,12 @@ pub struct Steps {
     /// Text becomes tokens, and, where a pooling is named, one vector a text comes out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextStep>,
+    /// Pictures become numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageStep>,
+    /// Numbers become scores of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<LabelStep>,
 }
 
 impl Steps {

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use half::{bf16, f16};
-use modelet_core::{Data, Dim, InputSpec, Signature, Tensor};
+use modelet_core::{Data, Dim, FileKind, InputSpec, Signature, Tensor, base64};
+
+use crate::steps::noise;
 
 /// Rows for every input that a call must have, the same for the same seed. `rows` is the size of a free first axis; free
 /// axes of one name are alike, those of pictures and signals large enough for a few strides, others small.
@@ -57,8 +59,18 @@ fn example<'a>(
     };
     let count = shape.iter().try_fold(1_usize, |n, size| n.checked_mul(*size));
     let mut data = Data::zeros(input.dtype, count.filter(|count| *count <= ELEMENT_LIMIT)?);
-    fill(&mut data, input.categories.as_deref(), random);
+    match (&mut data, input.file) {
+        (Data::Str(files), Some(FileKind::Image)) => files.fill_with(|| example_picture(random)),
+        (data, _) => fill(data, input.categories.as_deref(), random),
+    }
     Tensor::new(shape, data).ok()
+}
+
+/// A picture of noise, of a size of its own.
+fn example_picture(random: &mut Random) -> String {
+    let mut size = || random.in_range(32..97) as u32;
+    let (width, height) = (size(), size());
+    base64::encode(&noise(width, height, || random.in_range(0..256) as u8))
 }
 
 fn fill(data: &mut Data, categories: Option<&[String]>, random: &mut Random) {
@@ -134,6 +146,7 @@ mod tests {
             categories,
             numbers: None,
             rules: vec![],
+            file: None,
         };
         let named = |name: &str| Dim::Named(name.into());
         let signature = Signature {

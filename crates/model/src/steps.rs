@@ -2,13 +2,19 @@
 //!
 //! - [`text`]: text to tokens
 //! - [`pooling`]: the vectors of tokens to one
+//! - [`image`]: a picture's file to numbers
+//! - [`labels`]: numbers to scores of classes
 
+mod image;
+mod labels;
 mod pooling;
 mod text;
 
 use std::path::Path;
 
 use modelet_core::{EngineName, FunctionError, Steps};
+
+pub(crate) use image::noise;
 
 use crate::engine::{LoadOptions, Model, engine};
 
@@ -23,10 +29,15 @@ pub fn load(
     options: &LoadOptions,
 ) -> Result<Box<dyn Model>, FunctionError> {
     let model = engine(name).load(path, options)?;
-    match &steps.text {
-        Some(step) => {
-            Ok(Box::new(text::TextModel::around(model, step, path.parent().unwrap_or(Path::new("")))?))
+    let model: Box<dyn Model> = match (&steps.text, &steps.image) {
+        (Some(step), _) => {
+            Box::new(text::TextModel::around(model, step, path.parent().unwrap_or(Path::new("")))?)
         }
+        (None, Some(step)) => Box::new(image::ImageModel::around(model, step)?),
+        (None, None) => model,
+    };
+    match &steps.labels {
+        Some(step) => Ok(Box::new(labels::LabelModel::around(model, step)?)),
         None => Ok(model),
     }
 }

@@ -128,9 +128,10 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         };
         let kind = OutputKind::Tensor { dtype: DType::F32, shape };
-        let output = OutputSpec { name: "y".into(), kind, classes: None };
+        let output = OutputSpec { name: "y".into(), kind, classes: None, ranking: None };
         Signature::new(vec![input], vec![output])
     }
 

@@ -63,7 +63,10 @@ impl Source {
         }
         let (steps, tokenizer) = match imported.origin {
             None => steps::find(&model, &manifest)?,
-            Some(_) => (Steps::default(), None),
+            Some(_) => {
+                steps::refuse_declared(&manifest)?;
+                (Steps::default(), None)
+            }
         };
         if let (Some(text), Some(place)) = (&steps.text, tokenizer) {
             files.push(SourceFile::read(&text.tokenizer, &place)?);

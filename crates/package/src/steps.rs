@@ -1,6 +1,10 @@
 //! Which steps belong to a model: what the manifest says, and what its folder carries, as Hugging Face and sentence-transformers
 //! write it.
 
+mod image;
+mod labels;
+mod processor;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,24 +32,79 @@ const POOLED: &str = "sentence_embedding";
 /// # Errors
 /// `bad-manifest` when the manifest asks for what is not there; `model-refused` when the folder asks for what we do not do.
 pub fn find(model: &Path, manifest: &Manifest) -> Result<(Steps, Option<PathBuf>), FunctionError> {
-    let notes = manifest.text.clone().unwrap_or_default();
+    check_declared(manifest)?;
     let folder = folder_of(model);
+    let (text, tokenizer) = find_text(model, manifest, &folder)?;
+    let said = Said { folder: &folder };
+    let image = match text.is_none() && (manifest.image.is_some() || said.has(image::PROCESSOR)) {
+        true => {
+            let signature = modelet_model::summarize(model)?.signature()?;
+            image::find(manifest.image.as_ref(), &said, &signature)?
+        }
+        false => None,
+    };
+    let takes_files = text.is_some() || image.is_some();
+    let labels = match manifest.labels.is_some() || takes_files {
+        true => {
+            let signature = modelet_model::summarize(model)?.signature()?;
+            labels::find(manifest.labels.as_ref(), &said, &signature, image.is_some())?
+        }
+        false => None,
+    };
+    Ok((Steps { text, image, labels }, tokenizer))
+}
+
+fn find_text(
+    model: &Path,
+    manifest: &Manifest,
+    folder: &Path,
+) -> Result<(Option<TextStep>, Option<PathBuf>), FunctionError> {
+    let notes = manifest.text.clone().unwrap_or_default();
     let tokenizer = folder.join(notes.tokenizer.as_deref().unwrap_or(TOKENIZER));
     if notes.off || (manifest.text.is_none() && !tokenizer.is_file()) {
-        return Ok((Steps::default(), None));
+        return Ok((None, None));
     }
     let signature = modelet_model::summarize(model)?.signature()?;
     if manifest.text.is_none() && signature.input("input_ids").is_none() {
-        return Ok((Steps::default(), None));
+        return Ok((None, None));
     }
     if !tokenizer.is_file() {
         let message = format!("[text] needs a tokenizer, and there is no {}", tokenizer.display());
         return Err(FunctionError::new(Code::BadManifest, message)
             .hint("save it beside the model: tokenizer.save_pretrained(FOLDER), or name its file: tokenizer = \"FILE\""));
     }
-    let said = Said { folder: &folder };
-    let text = text(&notes, &said, &signature, &tokenizer)?;
-    Ok((Steps { text: Some(text) }, Some(tokenizer)))
+    let text = text(&notes, &Said { folder }, &signature, &tokenizer)?;
+    Ok((Some(text), Some(tokenizer)))
+}
+
+/// Refuses a model with two beginnings.
+fn check_declared(manifest: &Manifest) -> Result<(), FunctionError> {
+    match declared(manifest).as_slice() {
+        ["text", "image", ..] => {
+            let message = "modelet.toml has [text] and [image]: a model takes texts or pictures";
+            Err(FunctionError::new(Code::BadManifest, message).hint("leave out one of them"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses steps around a model that is no ONNX file: what it was made of takes rows of a table.
+///
+/// # Errors
+/// `bad-manifest` that names the first.
+pub fn refuse_declared(manifest: &Manifest) -> Result<(), FunctionError> {
+    let Some(first) = declared(manifest).first().copied() else { return Ok(()) };
+    let message = format!("modelet.toml has [{first}], which is for ONNX models, and this one is none");
+    Err(FunctionError::new(Code::BadManifest, message).hint("leave it out"))
+}
+
+/// The steps that a manifest asks for, by the names of their tables.
+fn declared(manifest: &Manifest) -> Vec<&'static str> {
+    let text = manifest.text.as_ref().is_some_and(|notes| !notes.off);
+    let image = manifest.image.as_ref().is_some_and(|notes| !notes.off);
+    let labels = manifest.labels.as_ref().is_some_and(|notes| !notes.off);
+    let all = [("text", text), ("image", image), ("labels", labels)];
+    all.into_iter().filter(|(_, is_declared)| *is_declared).map(|(name, _)| name).collect()
 }
 
 /// The folder that carries what belongs to a model.
@@ -95,6 +154,11 @@ struct Said<'a> {
 }
 
 impl Said<'_> {
+    /// True when there is such a file.
+    fn has(&self, name: &str) -> bool {
+        self.folder.join(name).is_file()
+    }
+
     /// A file as JSON; null when it is not there, or none.
     fn json(&self, name: &str) -> Value {
         read(&self.folder.join(name))

@@ -7,6 +7,7 @@
 //! | `application/x-npy`, or anything that begins like npy | one array |
 //! | `application/octet-stream` | the elements of the one input, little-endian |
 //! | `text/plain` | the text itself for a function of one string; else as if there were no type |
+//! | `image/jpeg` and others, and raw bytes | the file itself, for a function of one file |
 //! | none, or what `curl -d` says | JSON when it is, CSV otherwise |
 //!
 //! The answer is JSON, CSV or npy, by `Accept`. `?output=NAME` asks for one output.
@@ -14,6 +15,7 @@
 mod bind;
 mod describe;
 mod forms;
+mod ranked;
 mod reply;
 mod samples;
 mod table;
@@ -21,7 +23,8 @@ mod table;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
 use modelet_core::{
-    Code, DType, Failure, FunctionError, FunctionName, InvocationId, PlatformError, Qualifier, Signature,
+    Code, DType, Failure, FileKind, FunctionError, FunctionName, InvocationId, PlatformError, Qualifier,
+    Signature,
 };
 
 use crate::json::Json;
@@ -164,7 +167,7 @@ fn read(request: &Request<'_>, signature: &Signature) -> Result<Read, FunctionEr
     let essence = media.as_ref().map_or("", |media| media.essence.as_str());
     let charset = media.as_ref().and_then(|media| media.parameter("charset"));
     if let Some(other) = charset.filter(|c| !matches!(*c, "utf-8" | "utf8" | "us-ascii")) {
-        return Err(unsupported(&format!("text in the charset {}", quoted(other))));
+        return Err(unsupported(&format!("text in the charset {}", quoted(other)), signature));
     }
     if body.starts_with(npy::MAGIC) {
         return read_npy(body, signature);
@@ -174,6 +177,10 @@ fn read(request: &Request<'_>, signature: &Signature) -> Result<Read, FunctionEr
             Read::table(table::read(body, media.as_ref().and_then(|m| m.parameter("header")), signature)?)
         }
         media::NPY | "application/npy" => read_npy(body, signature),
+        _ if raw::is_file(essence, body, signature) => {
+            let spec = raw::only_input(signature, "a file")?;
+            Read::table(vec![(spec.name.clone(), raw::read_file(body, spec)?)])
+        }
         media::OCTETS => {
             let spec = raw::only_input(signature, "a raw body")?;
             Read::table(vec![(spec.name.clone(), raw::read(body, spec)?)])
@@ -188,12 +195,14 @@ fn read(request: &Request<'_>, signature: &Signature) -> Result<Read, FunctionEr
         json if json == media::JSON || json == "text/json" || json.ends_with("+json") => {
             forms::read(json::parse(body)?, signature)
         }
-        other => Err(unsupported(&quoted(other))),
+        other => Err(unsupported(&quoted(other), signature)),
     }
 }
 
-fn unsupported(what: &str) -> FunctionError {
-    let known = [media::JSON, media::CSV, media::NPY, media::OCTETS, media::TEXT].join(", ");
+fn unsupported(what: &str, signature: &Signature) -> FunctionError {
+    let files = signature.inputs.iter().filter_map(|spec| spec.file).flat_map(FileKind::content_types);
+    let known = [media::JSON, media::CSV, media::NPY, media::OCTETS, media::TEXT];
+    let known = known.into_iter().chain(files.copied()).collect::<Vec<_>>().join(", ");
     let mut error = FunctionError::new(
         Code::UnsupportedMediaType,
         format!("a body of the type {what} is not read here; the types are {known}"),

@@ -193,6 +193,7 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         }
     }
 

@@ -1,9 +1,10 @@
-//! Raw bodies: the elements of a model's one input as they lie in memory, little-endian, without a header; or one text.
+//! Raw bodies: the elements of a model's one input as they lie in memory, little-endian, without a header; or one text; or one file.
 
-use modelet_core::{Code, FunctionError, InputSpec, Signature, Tensor};
+use modelet_core::{Code, FunctionError, InputSpec, Signature, Tensor, base64};
 
 use crate::elements::{Order, from_bytes};
 use crate::limit::size_text;
+use crate::media;
 
 /// The one input that a body without names can be for.
 pub(crate) fn only_input<'a>(signature: &'a Signature, what: &str) -> Result<&'a InputSpec, FunctionError> {
@@ -35,6 +36,25 @@ pub(crate) fn read(body: &[u8], spec: &InputSpec) -> Result<Tensor, FunctionErro
     let data =
         from_bytes(spec.dtype, body, Order::Little).ok_or_else(|| bad("bool bytes of 0 or 1".to_owned()))?;
     Tensor::new(shape, data).map_err(|error| bad(error.to_string()))
+}
+
+/// True for a body that is a file: what says so, and what says nothing and is no text, where the function takes a file.
+pub(crate) fn is_file(essence: &str, body: &[u8], signature: &Signature) -> bool {
+    let [InputSpec { file: Some(kind), .. }] = signature.inputs.as_slice() else { return false };
+    let is_of_kind = || {
+        let family = kind.content_types()[0].split('/').next().unwrap_or_default();
+        essence.split('/').next() == Some(family)
+    };
+    match essence {
+        media::OCTETS => true,
+        "" | media::FORM => std::str::from_utf8(body).is_err(),
+        _ => is_of_kind(),
+    }
+}
+
+/// A file as the tensor of an input that takes files.
+pub(crate) fn read_file(body: &[u8], spec: &InputSpec) -> Result<Tensor, FunctionError> {
+    read_text(base64::encode(body).as_bytes(), spec)
 }
 
 /// A text as the tensor of a string input.
@@ -76,6 +96,7 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Valid sample requests: what `GET /fn/NAME` shows, and the nearest right request in an error.
 
 use http::header;
-use modelet_core::{DType, Data, Dim, InputSpec, Signature, Tensor};
+use modelet_core::{DType, Data, Dim, FileKind, InputSpec, Signature, Tensor, base64};
 use serde::Serialize;
 
 use crate::protocol::ProtocolName;
@@ -47,7 +47,7 @@ impl Sample {
         let is_text =
             |text: &&str| short && !text.contains(|c: char| c.is_control() && c != '\n' && c != '\t');
         let text = std::str::from_utf8(&self.body).ok().filter(is_text).map(str::to_owned);
-        let base64 = (short && text.is_none()).then(|| base64(&self.body));
+        let base64 = (short && text.is_none()).then(|| base64::encode(&self.body));
         let url = format!("{}{}", base_url.trim_end_matches('/'), self.path);
         let send = format!(
             "{} -H {}",
@@ -90,6 +90,10 @@ pub(crate) fn fits(signature: &Signature) -> bool {
     total.is_some_and(|total| total <= SAMPLE_LIMIT)
 }
 
+/// The smallest picture there is: one grey pixel, as PNG, in base64.
+const ONE_PIXEL: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg==";
+
 fn shape(spec: &InputSpec) -> Vec<usize> {
     let dims = spec.shape.as_deref().unwrap_or(&[Dim::Dynamic]);
     // Convolutions need some room: 32 is divisible by the usual strides. Other free sizes are lengths of sequences.
@@ -106,8 +110,11 @@ fn shape(spec: &InputSpec) -> Vec<usize> {
 pub(crate) fn tensor(spec: &InputSpec) -> Tensor {
     let shape = shape(spec);
     let count = shape.iter().product();
-    let category = spec.categories.iter().flatten().next();
-    Tensor::new(shape, data(spec.dtype, count, category.map(String::as_str)))
+    let file = spec.file.map(|kind| match kind {
+        FileKind::Image => ONE_PIXEL,
+    });
+    let category = file.or(spec.categories.iter().flatten().next().map(String::as_str));
+    Tensor::new(shape, data(spec.dtype, count, category))
         // Only a shape that no machine can hold fails, and then no sample exists.
         .unwrap_or_else(|_| Tensor::vector(Data::empty(spec.dtype)))
 }
@@ -139,31 +146,9 @@ fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// RFC 4648.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        let sextet = |i: u32| char::from(ALPHABET[(bits >> (18 - 6 * i) & 63) as usize]);
-        // A chunk of n bytes fills n + 1 characters.
-        text.extend((0..4).map(|i| if i as usize <= chunk.len() { sextet(i) } else { '=' }));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_is_the_usual_one() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 
     #[test]
     fn a_shell_reads_the_curl_line_as_it_was_meant() {

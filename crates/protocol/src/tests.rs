@@ -26,12 +26,18 @@ pub(crate) fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputS
         categories: None,
         numbers: None,
         rules: vec![],
+        file: None,
     }
 }
 
 /// An output tensor.
 pub(crate) fn output(name: &str, dtype: DType) -> OutputSpec {
-    OutputSpec { name: name.into(), kind: OutputKind::Tensor { dtype, shape: None }, classes: None }
+    OutputSpec {
+        name: name.into(),
+        kind: OutputKind::Tensor { dtype, shape: None },
+        classes: None,
+        ranking: None,
+    }
 }
 
 /// A function called `f` with generous limits.

@@ -133,7 +133,9 @@ pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
         }
     }
     for output in &mut signature.outputs {
-        output.classes = summary.classes(&output.name).filter(|classes| fits(&output.kind, classes.len()));
+        // Those of a step are not the file's to say.
+        let classes = summary.classes(&output.name).filter(|classes| fits(&output.kind, classes.len()));
+        output.classes = output.classes.take().or(classes);
     }
 }
 

@@ -93,6 +93,7 @@ fn input(info: &ValueInfoProto, optional: bool) -> Result<InputSpec, FunctionErr
         categories: None,
         numbers: None,
         rules: vec![],
+        file: None,
     })
 }
 
@@ -104,7 +105,7 @@ fn output(info: &ValueInfoProto) -> Result<OutputSpec, FunctionError> {
         ))
         .hint("export the model with other outputs")
     })?;
-    Ok(OutputSpec { name: name.to_owned(), kind, classes: None })
+    Ok(OutputSpec { name: name.to_owned(), kind, classes: None, ranking: None })
 }
 
 fn output_kind(info: &TypeProto) -> Result<OutputKind, &'static str> {

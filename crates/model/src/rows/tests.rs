@@ -21,11 +21,13 @@ fn signature(inputs: &[&str], outputs: &[&str]) -> Signature {
         categories: None,
         numbers: None,
         rules: vec![],
+        file: None,
     };
     let output = |shape: &&str| OutputSpec {
         name: "y".into(),
         kind: OutputKind::Tensor { dtype: DType::F32, shape: Some(dims(shape)) },
         classes: None,
+        ranking: None,
     };
     Signature::new(inputs.iter().map(input).collect(), outputs.iter().map(output).collect())
 }

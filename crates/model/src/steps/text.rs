@@ -115,6 +115,7 @@ impl TextModel {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         };
         let signature = Signature::new(vec![text], outputs);
         Ok(Self { inner, tokenizer, padding, prompt: step.prompt.clone(), feeds, pooled, signature })
@@ -263,7 +264,10 @@ fn embedding(signature: &Signature) -> Result<(String, OutputSpec), FunctionErro
     };
     let shape = vec![Dim::Named("batch".to_owned()), width.unwrap_or(Dim::Dynamic)];
     let kind = OutputKind::Tensor { dtype: DType::F32, shape: Some(shape) };
-    Ok((output.name.clone(), OutputSpec { name: EMBEDDING_OUTPUT.to_owned(), kind, classes: None }))
+    Ok((
+        output.name.clone(),
+        OutputSpec { name: EMBEDDING_OUTPUT.to_owned(), kind, classes: None, ranking: None },
+    ))
 }
 
 /// How texts are filled up: as the tokenizer says, else by the token that its authors name.

@@ -28,6 +28,12 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     if let Some(text) = &card.steps.text {
         output::card_line("text", text);
     }
+    if let Some(image) = &card.steps.image {
+        output::card_line("image", image);
+    }
+    if let Some(labels) = &card.steps.labels {
+        output::card_line("labels", labels);
+    }
     if let Some(certificate) = &card.certificate {
         output::card_line(certificate.word(), certificate.line());
     }
@@ -84,6 +90,9 @@ fn print_signature(view: &FunctionView) {
         }
         if let Some(numbers) = &input.numbers {
             text.push_str(&format!("  {numbers}"));
+        }
+        if let Some(file) = input.file {
+            text.push_str(&format!("  each {} in base64", file.description()));
         }
         for rule in &input.rules {
             text.push_str(&format!("  {}: {rule}", input.column_name(rule.column)));

@@ -206,6 +206,7 @@ mod tests {
             categories: categories.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect()),
             numbers: None,
             rules: vec![],
+            file: None,
         }
     }
 

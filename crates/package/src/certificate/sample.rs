@@ -184,6 +184,7 @@ mod tests {
             categories: None,
             numbers: None,
             rules: vec![],
+            file: None,
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);

@@ -60,11 +60,13 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
         categories: None,
         numbers: None,
         rules: vec![],
+        file: None,
     };
     let output = OutputSpec {
         name: "y".into(),
         kind: OutputKind::Tensor { dtype: DType::F32, shape: None },
         classes: None,
+        ranking: None,
     };
     let signature = Signature::new(vec![input], vec![output]);
     let mut graph = GraphWriter::default();

@@ -6,6 +6,7 @@ use modelet_core::manifest::NonFinite;
 use modelet_core::{Code, Data, FunctionError, OutputKind, Signature, Tensor, Value};
 
 use super::forms::Form;
+use super::ranked;
 use crate::csv_text::write_cell;
 use crate::json::{Writer, non_finite};
 use crate::limit::response_too_large;
@@ -72,13 +73,13 @@ fn not_acceptable(message: impl Into<String>) -> FunctionError {
 fn json_answer(
     outputs: &Outputs,
     ctx: &FunctionContext,
-    body: fn(&mut Writer, &Outputs) -> Result<(), FunctionError>,
+    body: fn(&mut Writer, &Outputs, &FunctionContext) -> Result<(), FunctionError>,
 ) -> Result<Response<Bytes>, FunctionError> {
     let mut writer = Writer::new(ctx.response_limit_bytes, ctx.non_finite);
     writer.raw("{");
-    body(&mut writer, outputs)?;
+    body(&mut writer, outputs, ctx)?;
     let classes: Vec<_> =
-        outputs.iter().filter_map(|(name, v)| Some((name, classes(name, v, ctx)?))).collect();
+        outputs.iter().filter_map(|(name, v)| Some((name, unsaid_classes(name, v, ctx)?))).collect();
     for (at, (name, names)) in classes.iter().enumerate() {
         writer.raw(if at == 0 { ",\"classes\":{" } else { "," });
         writer.key(name);
@@ -89,12 +90,20 @@ fn json_answer(
 }
 
 /// `"outputs":{name: nested lists}`
-fn whole(writer: &mut Writer, outputs: &Outputs) -> Result<(), FunctionError> {
+fn whole(writer: &mut Writer, outputs: &Outputs, ctx: &FunctionContext) -> Result<(), FunctionError> {
     writer.raw("\"outputs\":{");
     for (at, (name, value)) in outputs.iter().enumerate() {
         writer.comma(at);
         writer.key(name);
         match value {
+            Value::Tensor(tensor) if ranked::ranking(ctx.signature.output(name), tensor).is_some() => {
+                writer.raw("[");
+                for row in 0..row_count(value).unwrap_or(0) {
+                    writer.comma(row);
+                    one_row(writer, name, value, row, ctx)?;
+                }
+                writer.raw("]");
+            }
             Value::Tensor(tensor) | Value::Map { values: tensor, .. } => writer.nested(name, tensor)?,
             Value::Absent => writer.raw("null"),
             Value::Sequence(tensors) => {
@@ -112,7 +121,7 @@ fn whole(writer: &mut Writer, outputs: &Outputs) -> Result<(), FunctionError> {
 }
 
 /// `"predictions":[row, …]`: the row itself of a lone output, an object by name of several.
-fn by_row(writer: &mut Writer, outputs: &Outputs) -> Result<(), FunctionError> {
+fn by_row(writer: &mut Writer, outputs: &Outputs, ctx: &FunctionContext) -> Result<(), FunctionError> {
     let rows = outputs.first().map_or(0, |(_, value)| row_count(value).unwrap_or(0));
     if let Some((name, _)) = outputs.iter().find(|(_, value)| row_count(value) != Some(rows)) {
         return Err(FunctionError::new(
@@ -125,13 +134,13 @@ fn by_row(writer: &mut Writer, outputs: &Outputs) -> Result<(), FunctionError> {
     for row in 0..rows {
         writer.comma(row);
         match outputs.as_slice() {
-            [(name, value)] => one_row(writer, name, value, row)?,
+            [(name, value)] => one_row(writer, name, value, row, ctx)?,
             several => {
                 writer.raw("{");
                 for (at, (name, value)) in several.iter().enumerate() {
                     writer.comma(at);
                     writer.key(name);
-                    one_row(writer, name, value, row)?;
+                    one_row(writer, name, value, row, ctx)?;
                 }
                 writer.raw("}");
             }
@@ -141,7 +150,18 @@ fn by_row(writer: &mut Writer, outputs: &Outputs) -> Result<(), FunctionError> {
     Ok(())
 }
 
-fn one_row(writer: &mut Writer, name: &str, value: &Value, row: usize) -> Result<(), FunctionError> {
+fn one_row(
+    writer: &mut Writer,
+    name: &str,
+    value: &Value,
+    row: usize,
+    ctx: &FunctionContext,
+) -> Result<(), FunctionError> {
+    if let Value::Tensor(tensor) = value
+        && let Some(ranking) = ranked::ranking(ctx.signature.output(name), tensor)
+    {
+        return ranked::write(writer, name, ranking, tensor, row);
+    }
     match value {
         Value::Tensor(tensor) | Value::Map { values: tensor, .. } => writer.row(name, tensor, row),
         Value::Sequence(tensors) => writer.nested(name, &tensors[row]),
@@ -165,6 +185,12 @@ fn classes(name: &str, value: &Value, ctx: &FunctionContext) -> Option<Tensor> {
         Value::Map { keys, .. } => Some(keys.clone()),
         _ => ctx.signature.output(name)?.classes.clone().map(Tensor::vector),
     }
+}
+
+/// Those that the answer does not have already, where it lists them.
+fn unsaid_classes(name: &str, value: &Value, ctx: &FunctionContext) -> Option<Tensor> {
+    let is_listed = matches!(value, Value::Tensor(tensor) if ranked::ranking(ctx.signature.output(name), tensor).is_some());
+    if is_listed { None } else { classes(name, value, ctx) }
 }
 
 fn npy_answer(outputs: Outputs, ctx: &FunctionContext) -> Result<Response<Bytes>, FunctionError> {

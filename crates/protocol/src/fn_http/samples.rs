@@ -1,7 +1,7 @@
 //! Valid requests for `POST /fn/NAME`, one for each content type that the function takes.
 
 use modelet_core::manifest::NonFinite;
-use modelet_core::{DType, Data, FunctionName, InputSpec, Signature, Tensor};
+use modelet_core::{DType, Data, FileKind, FunctionName, InputSpec, Signature, Tensor, base64};
 
 use crate::csv_text::write_cell;
 use crate::elements::to_bytes;
@@ -40,6 +40,9 @@ pub(super) fn all(name: &FunctionName, signature: &Signature) -> Vec<Sample> {
         let python = python_npy(tensor);
         match spec.dtype {
             DType::BF16 => {}
+            DType::Str if spec.file.is_some() => {
+                samples.extend(file(spec, tensor).map(|(kind, body)| sample(kind, body, None)));
+            }
             DType::Str if tensor.len() == 1 => samples.push(sample(media::TEXT, text(tensor), None)),
             _ => samples.push(sample(media::NPY, npy::write(tensor), Some(python))),
         }
@@ -136,6 +139,14 @@ fn csv(row: &Row) -> Vec<u8> {
     }
     csv.push(b'\n');
     csv
+}
+
+/// A file as it is, and its content type.
+fn file(spec: &InputSpec, tensor: &Tensor) -> Option<(&'static str, Vec<u8>)> {
+    let bytes = base64::decode(&element(tensor)).ok().filter(|_| tensor.len() == 1)?;
+    match spec.file? {
+        FileKind::Image => Some((media::PNG, bytes)),
+    }
 }
 
 fn text(tensor: &Tensor) -> Vec<u8> {

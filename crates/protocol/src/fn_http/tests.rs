@@ -296,6 +296,30 @@ fn npy_and_raw_bytes_are_read_for_one_input() {
     assert!(error.message.contains("[0]: expected a whole number"), "{error}");
 }
 
+#[test]
+fn a_file_is_the_body_or_base64_and_other_files_are_refused() {
+    let mut spec = input("image", DType::Str, &[None]);
+    spec.file = Some(FileKind::Image);
+    let pictures = function(vec![spec]);
+    let file: &[u8] = b"\xff\xd8\xff\0";
+    let is_taken = |kind: &str, body: &[u8]| {
+        let decoded = decode(PATH, &[("content-type", kind)], body.to_vec(), &pictures);
+        decoded.map(|decoded| decoded.inputs[0].1 == Tensor::vector(vec!["/9j/AA==".to_owned()]))
+    };
+    for kind in ["image/jpeg", "image/unheard-of", "application/octet-stream", media::FORM] {
+        assert_eq!(is_taken(kind, file), Ok(true), "{kind}");
+    }
+    for body in [r#""/9j/AA==""#, r#"{"image": "/9j/AA=="}"#, r#"{"inputs": ["/9j/AA=="]}"#] {
+        assert_eq!(is_taken(media::FORM, body.as_bytes()), Ok(true), "{body}");
+    }
+    let error = is_taken("audio/wav", file).unwrap_err();
+    assert_eq!(error.code, Code::UnsupportedMediaType);
+    assert!(error.message.contains("text/plain, image/jpeg, image/png"), "{error}");
+    let texts = function(vec![input("t", DType::Str, &[None])]);
+    let error = decode(PATH, &[("content-type", "image/jpeg")], file.to_vec(), &texts).unwrap_err();
+    assert_eq!(error.code, Code::UnsupportedMediaType);
+}
+
 /// An answer of a classifier with a `ZipMap` and of a plain tensor.
 fn answer(path: &str, request: &str, accept: &str) -> Result<Response<Bytes>, FunctionError> {
     let mut ctx = iris();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use modelet_core::{DType, Data, FunctionError, InputSpec, Signature, Tensor};
+use modelet_core::{Data, FunctionError, InputSpec, Signature, Tensor, base64};
 
 use super::response::{V2Output, V2Reply};
 use super::{DATATYPES, JSON_LENGTH_HEADER, datatype};
@@ -231,7 +231,7 @@ impl Input {
             (Some(json), None) => from_json(&json, &self.shape, count, spec, &format!("{}.data", self.place)),
             (None, Some(bytes)) => {
                 let place = format!("{}.parameters.binary_data_size", self.place);
-                let data = from_tail(tail, bytes, count, spec.dtype, &place)?;
+                let data = from_tail(tail, bytes, count, spec, &place)?;
                 Tensor::new(self.shape, data)
                     .map_err(|e| FunctionError::bad_input(place, "a full tensor", e.to_string()))
             }
@@ -299,24 +299,24 @@ fn from_tail(
     tail: &mut Tail<'_>,
     bytes: usize,
     count: usize,
-    dtype: DType,
+    spec: &InputSpec,
     place: &str,
 ) -> Result<Data, FunctionError> {
     let raw = raw_of(tail, bytes, place)?;
-    match dtype.size_bytes() {
+    match spec.dtype.size_bytes() {
         Some(size) if count.checked_mul(size) != Some(bytes) => Err(FunctionError::bad_input(
             place,
             format!("{count} values of {size} bytes"),
             format!("{bytes} bytes"),
         )),
-        Some(_) => from_bytes(dtype, raw, Order::Little)
+        Some(_) => from_bytes(spec.dtype, raw, Order::Little)
             .ok_or_else(|| FunctionError::bad_input(place, "bool bytes of 0 or 1", "another value")),
-        None => texts(raw, count, place),
+        None => texts(raw, count, spec.file.is_some(), place),
     }
 }
 
-/// BYTES: each element a length of 4 bytes, then that many bytes.
-fn texts(mut raw: &[u8], count: usize, place: &str) -> Result<Data, FunctionError> {
+/// BYTES: each element a length of 4 bytes, then that many bytes: a text, or a file as it is.
+fn texts(mut raw: &[u8], count: usize, are_files: bool, place: &str) -> Result<Data, FunctionError> {
     check_texts(count)?;
     let bad = |found: String| {
         FunctionError::bad_input(place, format!("{count} texts, each a length of 4 bytes and UTF-8"), found)
@@ -327,9 +327,12 @@ fn texts(mut raw: &[u8], count: usize, place: &str) -> Result<Data, FunctionErro
         let (text, rest) = rest
             .split_at_checked(u32::from_le_bytes(*length) as usize)
             .ok_or_else(|| bad(format!("an end within text {at}")))?;
-        texts.push(
-            std::str::from_utf8(text).map_err(|_| bad(format!("other bytes in text {at}")))?.to_owned(),
-        );
+        texts.push(match are_files {
+            true => base64::encode(text),
+            false => {
+                std::str::from_utf8(text).map_err(|_| bad(format!("other bytes in text {at}")))?.to_owned()
+            }
+        });
         raw = rest;
     }
     match (texts.len() == count, raw) {

@@ -123,6 +123,7 @@ fn a_map_becomes_a_tensor_with_class_names() {
         name: "p".into(),
         kind: OutputKind::Map { key: DType::I64, value: DType::F32, per_row: true },
         classes: None,
+        ranking: None,
     }];
     let request = one(&json!({ "name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2] }));
     let reply = infer(&request, &ctx).unwrap().reply;
