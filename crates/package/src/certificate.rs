@@ -116,7 +116,7 @@ pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, Func
         return Ok(unproved(claim, "the original does not answer what it was asked for"));
     }
     let imported = joined(witnesses.imported(&calls(&kept, answered, &outputs))?)?;
-    let tolerance = tolerance::of(&claim.original.framework, claim.tolerance);
+    let tolerance = tolerance::of(claim.original.frameworks(), claim.tolerance);
     let compared = compare(&testimony.answers.outputs, &imported, &tolerance).map_err(|why| {
         FunctionError::new(
             Code::ConversionDiffers,
