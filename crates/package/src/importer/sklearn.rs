@@ -8,6 +8,7 @@
 //! - [`scaling`], [`imputer`], [`numeric`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
 //! - [`selection`], [`importances`]: what leaves columns out
 //! - [`compose`]: steps side by side
+//! - [`texts`]: what makes numbers of texts that are read
 //! - [`product`]: products with a matrix; [`projection`], [`latent`], [`power`], [`terms`]: what is made of them, and other new columns;
 //!   [`sparse`]: matrices that hold only what is not zero
 //! - [`linear`]: linear models; [`neural`]: layers of them; [`vectors`], [`kernels`]: what keeps rows to compare with
@@ -63,6 +64,7 @@ mod sums;
 mod table;
 mod target;
 mod terms;
+mod texts;
 mod tree;
 mod vectors;
 mod voting;

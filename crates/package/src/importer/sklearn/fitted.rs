@@ -10,7 +10,7 @@ use crate::pickle::{Asked, Item};
 /// The minor versions of scikit-learn 1 whose models are known, each by files that it wrote.
 const KNOWN_MINORS: std::ops::RangeInclusive<u32> = 1..=9;
 /// Most columns, and most classes or targets.
-const MAX_WIDTH: usize = 1 << 16;
+const MAX_WIDTH: usize = 1 << 18;
 
 /// The version of scikit-learn that wrote a model: 1, and this.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +100,8 @@ fn features(item: &Item, further: usize) -> Asked<Option<usize>> {
     if let Some(own) = guests::features(item)? {
         return Ok(Some(own));
     }
-    if item.find("X_thresholds_")?.is_some() {
-        // An isotonic regression does not say it: it takes one.
+    if item.find("X_thresholds_")?.is_some() || item.find("token_pattern")?.is_some() {
+        // Isotonic regressions and vectorisers of texts do not say it: they take one.
         return Ok(Some(1));
     }
     if item.class()?.name == "Pipeline" {

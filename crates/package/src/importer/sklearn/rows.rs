@@ -30,6 +30,9 @@ fn behind_one(step: &Item, rows: Rows) -> Asked<Rows> {
         }
         "KBinsDiscretizer" => if_sparse(step.get("encode")?.text()? == "onehot"),
         "TfidfTransformer" => rows.max(Rows::NotZero),
+        "CountVectorizer" | "TfidfVectorizer" => Rows::NotZero,
+        // Hashes whose counts cancel out are held as zeros.
+        "HashingVectorizer" => Rows::SomeZeros,
         // Whatever its parts make: what is found at fit is done at predict.
         "ColumnTransformer" if !step.get("sparse_output_")?.flag()? => Rows::All,
         "ColumnTransformer" => of_parts(&step.get("transformers_")?, rows)?.max(Rows::NotZero),
