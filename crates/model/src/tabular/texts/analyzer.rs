@@ -178,7 +178,7 @@ mod tests {
         let analyzer = Analyzer { lowers: true, accents: Accents::Stay, unit: words(&[]), sizes: (1, 1) };
         let mut found = Vec::new();
         analyzer.each("हिन्दी abc\u{301}de ΣΑΣ İSTANBUL", &mut |term| {
-            found.push(term.to_owned())
+            found.push(term.to_owned());
         });
         assert_eq!(found, ["abc", "de", "σας", "stanbul"]);
     }
