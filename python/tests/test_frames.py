@@ -324,7 +324,9 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
         "its FunctionTransformer calls a function",
     ),
     "codes-that-do-not-fit": (
-        lambda: make_pipeline(columns((OrdinalEncoder(dtype=bool), ["deck"])), Ridge()).fit(FRAME.dropna(), TARGET[FRAME.dropna().index]),
+        lambda: make_pipeline(columns((OrdinalEncoder(dtype=bool), ["deck"])), Ridge()).fit(
+            FRAME.dropna(), TARGET[FRAME.dropna().index]
+        ),
         "a type that has all of its codes",
     ),
     "weights": (

@@ -1,4 +1,4 @@
-"""Boosted trees of other libraries within scikit-learn's pipelines and models of models answer as there, or are refused."""
+"""Boosted trees of other libraries within scikit-learn's pipelines and other models answer as there, or are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor, RegressorChain
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
-from test_frames import same, sendable, tricky
+from test_frames import sendable, tricky
 
 catboost = pytest.importorskip("catboost")
 lightgbm = pytest.importorskip("lightgbm")
@@ -42,7 +42,11 @@ xgboost = pytest.importorskip("xgboost")
 
 warnings.filterwarnings("ignore", message="X does not have valid feature names")
 SMALL = {"n_estimators": 12, "max_depth": 3}
-ONE_THREAD = {"xgboost": {"n_jobs": 1}, "lightgbm": {"n_jobs": 1, "verbose": -1}, "catboost": {"thread_count": 1, "verbose": 0, "allow_writing_files": False}}
+ONE_THREAD = {
+    "xgboost": {"n_jobs": 1},
+    "lightgbm": {"n_jobs": 1, "verbose": -1},
+    "catboost": {"thread_count": 1, "verbose": 0, "allow_writing_files": False},
+}
 #: Classifiers and regressors of each library.
 CLASSIFIERS: dict[str, Callable[..., BaseEstimator]] = {
     "xgboost": lambda **how: xgboost.XGBClassifier(**SMALL | ONE_THREAD["xgboost"] | how),
@@ -68,7 +72,11 @@ def encoded(sparse: bool, threshold: float = 0.3) -> ColumnTransformer:
     """Numbers with zeros and gaps beside texts; a sparse matrix where asked for."""
     texts = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse)
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(with_mean=False))
-    parts = [("texts", texts, ["sex", "port", "deck"]), ("numbers", numbers, ["fare"]), ("rest", "passthrough", ["age", "class"])]
+    parts = [
+        ("texts", texts, ["sex", "port", "deck"]),
+        ("numbers", numbers, ["fare"]),
+        ("rest", "passthrough", ["age", "class"]),
+    ]
     return ColumnTransformer(parts, sparse_threshold=threshold)
 
 
@@ -86,12 +94,26 @@ STEPS: dict[str, Callable[[], list[BaseEstimator]]] = {
     "dense": lambda: [encoded(sparse=True, threshold=0.0)],
     "dense-encoder": lambda: [encoded(sparse=False)],
     "selected-of-sparse": lambda: [
-        ColumnTransformer([("texts", OneHotEncoder(handle_unknown="ignore"), ["sex", "deck"]), ("rest", "passthrough", ["class"])], sparse_threshold=1.0),
+        ColumnTransformer(
+            [("texts", OneHotEncoder(handle_unknown="ignore"), ["sex", "deck"]), ("rest", "passthrough", ["class"])],
+            sparse_threshold=1.0,
+        ),
         SelectKBest(k=5),
     ],
     "encoder-alone-and-union": lambda: [
         ColumnTransformer(
-            [("both", FeatureUnion([("one", OneHotEncoder(handle_unknown="ignore")), ("places", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1))]), ["sex", "deck"])],
+            [
+                (
+                    "both",
+                    FeatureUnion(
+                        [
+                            ("one", OneHotEncoder(handle_unknown="ignore")),
+                            ("places", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)),
+                        ]
+                    ),
+                    ["sex", "deck"],
+                )
+            ],
             sparse_threshold=1.0,
         )
     ],
@@ -125,7 +147,9 @@ def test_a_frame_is_answered_as_behind_the_same_steps(platform: Platform, tmp_pa
     sent = sendable(function, frame)
     found = wire.strict_json(function.post({"inputs": records(sent)}).raise_for_status().content)["outputs"]
     assert found["label"] == model.predict(frame).tolist()
-    np.testing.assert_allclose(found["probabilities"], model.predict_proba(frame), rtol=RELATIVE[library], atol=RELATIVE[library])
+    np.testing.assert_allclose(
+        found["probabilities"], model.predict_proba(frame), rtol=RELATIVE[library], atol=RELATIVE[library]
+    )
     platform.cli("delete", "guests-frame", "--yes")
 
 
@@ -134,12 +158,20 @@ AROUND: dict[str, Callable[[Callable[..., BaseEstimator]], BaseEstimator]] = {
     "alone": lambda make: make_pipeline(make()),
     "scaled": lambda make: make_pipeline(StandardScaler(), make()),
     "filled": lambda make: make_pipeline(SimpleImputer(add_indicator=True), StandardScaler(), make()),
-    "searched": lambda make: GridSearchCV(make_pipeline(StandardScaler(), make()), {"standardscaler__with_mean": [True, False]}, cv=2),
+    "searched": lambda make: GridSearchCV(
+        make_pipeline(StandardScaler(), make()), {"standardscaler__with_mean": [True, False]}, cv=2
+    ),
     "search-within": lambda make: make_pipeline(StandardScaler(), GridSearchCV(make(), {"learning_rate": [0.3]}, cv=2)),
     "soft-votes": lambda make: VotingClassifier([("one", make()), ("two", make(random_state=1))], voting="soft"),
-    "weighted-votes": lambda make: VotingClassifier([("one", make()), ("two", make(random_state=1))], voting="soft", weights=[1, 2.5]),
-    "mixed-votes": lambda make: VotingClassifier([("one", make()), ("two", make_pipeline(SimpleImputer(), LogisticRegression()))], voting="soft"),
-    "stack": lambda make: StackingClassifier([("one", make()), ("two", make_pipeline(StandardScaler(), make()))], LogisticRegression(), cv=2),
+    "weighted-votes": lambda make: VotingClassifier(
+        [("one", make()), ("two", make(random_state=1))], voting="soft", weights=[1, 2.5]
+    ),
+    "mixed-votes": lambda make: VotingClassifier(
+        [("one", make()), ("two", make_pipeline(SimpleImputer(), LogisticRegression()))], voting="soft"
+    ),
+    "stack": lambda make: StackingClassifier(
+        [("one", make()), ("two", make_pipeline(StandardScaler(), make()))], LogisticRegression(), cv=2
+    ),
     "stack-passing": lambda make: StackingClassifier([("one", make())], make(), cv=2, passthrough=True),
     "bag": lambda make: BaggingClassifier(make(), 3, random_state=0, max_features=0.7),
     "sigmoid": lambda make: CalibratedClassifierCV(make(), cv=2),
@@ -149,11 +181,27 @@ AROUND: dict[str, Callable[[Callable[..., BaseEstimator]], BaseEstimator]] = {
 
 @pytest.mark.parametrize("library", CLASSIFIERS)
 @pytest.mark.parametrize("around", AROUND)
-def test_a_classifier_within_another_model_answers_as_there(platform: Platform, tmp_path: Path, library: str, around: str):
+def test_a_classifier_within_another_model_answers_as_there(
+    platform: Platform, tmp_path: Path, library: str, around: str
+):
     """Of numbers with gaps, two classes and three, which are numbers or texts as the library takes them."""
-    rows = np.concatenate([TABLE, telling.numbers(300, 5, np.float64), np.array([[np.inf] * 6, [1e39] * 6, [-0.0] * 6])[around == "filled":]])
+    rows = np.concatenate(
+        [
+            TABLE,
+            telling.numbers(300, 5, np.float64),
+            np.array([[np.inf] * 6, [1e39] * 6, [-0.0] * 6])[around == "filled" :],
+        ]
+    )
     rows = rows[np.isfinite(np.nan_to_num(rows, posinf=np.inf)).all(axis=1)] if around != "alone" else rows
-    numbered = library == "xgboost" and around in ("alone", "scaled", "filled", "searched", "search-within", "sigmoid", "bag")
+    numbered = library == "xgboost" and around in (
+        "alone",
+        "scaled",
+        "filled",
+        "searched",
+        "search-within",
+        "sigmoid",
+        "bag",
+    )
     targets = [TWO, THREE if numbered else NAMES]
     if (library, around) == ("catboost", "stack-passing"):
         targets = [TWO]  # of more classes its label is a table, which nobody around it can take
@@ -182,7 +230,9 @@ REGRESSIONS: dict[str, tuple[Callable[[Callable[..., BaseEstimator]], BaseEstima
 
 @pytest.mark.parametrize("library", REGRESSORS)
 @pytest.mark.parametrize("around", REGRESSIONS)
-def test_a_regressor_within_another_model_answers_as_there(platform: Platform, tmp_path: Path, library: str, around: str):
+def test_a_regressor_within_another_model_answers_as_there(
+    platform: Platform, tmp_path: Path, library: str, around: str
+):
     """Means, stacks, chains, and a target that was led through a function."""
     make, target = REGRESSIONS[around]
     table, rows = TABLE, np.concatenate([TABLE, telling.numbers(300, 5, np.float64)])
@@ -196,14 +246,23 @@ def test_a_number_that_stands_for_missing_is_missing_behind_steps(platform: Plat
     """`missing` of XGBoost, as float32 has it."""
     table = np.nan_to_num(TABLE, nan=0.1)
     model = make_pipeline(FunctionTransformer(), CLASSIFIERS["xgboost"](missing=0.1)).fit(table, TWO)
-    compare(platform, model, tmp_path / "model.joblib", np.concatenate([table, np.nan_to_num(telling.numbers(300, 5, np.float64), nan=0.1)]), 1e-6)
+    compare(
+        platform,
+        model,
+        tmp_path / "model.joblib",
+        np.concatenate([table, np.nan_to_num(telling.numbers(300, 5, np.float64), nan=0.1)]),
+        1e-6,
+    )
 
 
 def test_the_proof_asks_all_libraries(platform: Platform, tmp_path: Path):
     """Around every threshold, through the scaler; the certificate names what answered."""
     made = {name: make() for name, make in CLASSIFIERS.items()}
     votes = VotingClassifier([*made.items(), ("forest", RandomForestClassifier(5, random_state=0))], voting="soft")
-    for model, frame in [(make_pipeline(StandardScaler(), votes), False), (make_pipeline(encoded(sparse=True, threshold=1.0), made["xgboost"]), True)]:
+    for model, frame in [
+        (make_pipeline(StandardScaler(), votes), False),
+        (make_pipeline(encoded(sparse=True, threshold=1.0), made["xgboost"]), True),
+    ]:
         model.fit(*((zeros(FRAME), TARGET) if frame else (np.nan_to_num(TABLE), TWO)))
         joblib.dump(model, tmp_path / "model.joblib")
         certificate = platform.cli_json("prove", tmp_path / "model.joblib", "--python", sys.executable)
@@ -214,15 +273,21 @@ def test_the_proof_asks_all_libraries(platform: Platform, tmp_path: Path):
 
 REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
     "scaled-sparse": (
-        lambda: make_pipeline(encoded(sparse=True, threshold=1.0), MaxAbsScaler(), CLASSIFIERS["xgboost"]()).fit(FRAME, TARGET),
+        lambda: make_pipeline(encoded(sparse=True, threshold=1.0), MaxAbsScaler(), CLASSIFIERS["xgboost"]()).fit(
+            FRAME, TARGET
+        ),
         "use sparse_output=False",
     ),
     "linear-leaves": (
-        lambda: make_pipeline(FunctionTransformer(), lightgbm.LGBMClassifier(**SMALL, linear_tree=True, verbose=-1)).fit(TABLE, TWO),
+        lambda: make_pipeline(
+            FunctionTransformer(), lightgbm.LGBMClassifier(**SMALL, linear_tree=True, verbose=-1)
+        ).fit(TABLE, TWO),
         "linear_tree=False",
     ),
     "stack-of-float32": (
-        lambda: StackingRegressor([("one", REGRESSORS["xgboost"]())], make_pipeline(StandardScaler(), Ridge()), cv=2).fit(TABLE, SCORE),
+        lambda: StackingRegressor(
+            [("one", REGRESSORS["xgboost"]())], make_pipeline(StandardScaler(), Ridge()), cv=2
+        ).fit(TABLE, SCORE),
         "float32 numbers",
     ),
     "scaled-target": (
@@ -234,7 +299,9 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
         "float32",
     ),
     "powers-in-a-stack": (
-        lambda: StackingRegressor([("one", REGRESSORS["lightgbm"](objective="poisson"))], cv=2).fit(TABLE, np.abs(SCORE)),
+        lambda: StackingRegressor([("one", REGRESSORS["lightgbm"](objective="poisson"))], cv=2).fit(
+            TABLE, np.abs(SCORE)
+        ),
         "may be infinite",
     ),
 }

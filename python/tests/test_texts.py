@@ -1,4 +1,4 @@
-"""Models that read texts answer as scikit-learn does, or are refused: words, characters and hashes, alone and within a frame."""
+"""Models that read texts answer as scikit-learn does, or are refused: words, characters, hashes, within a frame."""
 
 from __future__ import annotations
 
@@ -39,28 +39,43 @@ LINE = LogisticRegression(max_iter=1_000)
 
 PIPELINES: dict[str, Callable[[], BaseEstimator]] = {
     "usual": lambda: make_pipeline(TfidfVectorizer(), LINE),
-    "pairs-and-stop-words": lambda: make_pipeline(CountVectorizer(ngram_range=(1, 2), stop_words="english"), MultinomialNB()),
-    "own-stop-words": lambda: make_pipeline(TfidfVectorizer(stop_words=["the", "of", "film"]), CalibratedClassifierCV(LinearSVC(), cv=3)),
+    "pairs-and-stop-words": lambda: make_pipeline(
+        CountVectorizer(ngram_range=(1, 2), stop_words="english"), MultinomialNB()
+    ),
+    "own-stop-words": lambda: make_pipeline(
+        TfidfVectorizer(stop_words=["the", "of", "film"]), CalibratedClassifierCV(LinearSVC(), cv=3)
+    ),
     "there-or-not": lambda: make_pipeline(CountVectorizer(binary=True, min_df=2, max_df=0.9), BernoulliNB()),
-    "logarithms": lambda: make_pipeline(TfidfVectorizer(sublinear_tf=True, norm="l1", smooth_idf=False), ComplementNB()),
-    "characters": lambda: make_pipeline(TfidfVectorizer(analyzer="char", ngram_range=(2, 4), max_features=400), LinearSVC()),
+    "logarithms": lambda: make_pipeline(
+        TfidfVectorizer(sublinear_tf=True, norm="l1", smooth_idf=False), ComplementNB()
+    ),
+    "characters": lambda: make_pipeline(
+        TfidfVectorizer(analyzer="char", ngram_range=(2, 4), max_features=400), LinearSVC()
+    ),
     "characters-of-words": lambda: make_pipeline(
         TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 5), strip_accents="unicode", max_features=400),
         SGDClassifier(loss="log_loss", random_state=0),
     ),
     "ascii": lambda: make_pipeline(
-        CountVectorizer(strip_accents="ascii", lowercase=False, token_pattern=r"\b\w+\b"), RandomForestClassifier(8, random_state=0)
+        CountVectorizer(strip_accents="ascii", lowercase=False, token_pattern=r"\b\w+\b"),
+        RandomForestClassifier(8, random_state=0),
     ),
-    "own-vocabulary": lambda: make_pipeline(CountVectorizer(vocabulary=["good", "bad", "café", "of the"], ngram_range=(2, 2)), LINE),
+    "own-vocabulary": lambda: make_pipeline(
+        CountVectorizer(vocabulary=["good", "bad", "café", "of the"], ngram_range=(2, 2)), LINE
+    ),
     "spaces": lambda: make_pipeline(TfidfVectorizer(token_pattern=r"(?u)\S+", norm=None), LINE),
     "weighed-apart": lambda: make_pipeline(CountVectorizer(), TfidfTransformer(use_idf=False), LINE),
     "hashes": lambda: make_pipeline(HashingVectorizer(n_features=128), LINE),
-    "hashes-that-cancel": lambda: make_pipeline(HashingVectorizer(n_features=16, binary=True, norm=None, ngram_range=(1, 2)), LINE),
+    "hashes-that-cancel": lambda: make_pipeline(
+        HashingVectorizer(n_features=16, binary=True, norm=None, ngram_range=(1, 2)), LINE
+    ),
     "many-hashes": lambda: make_pipeline(HashingVectorizer(n_features=2**18, alternate_sign=False), LINE),
     "fewer-columns": lambda: make_pipeline(TfidfVectorizer(), SelectKBest(chi2, k=8), LINE),
     "components": lambda: make_pipeline(TfidfVectorizer(), TruncatedSVD(5, random_state=0), StandardScaler(), LINE),
     "side-by-side": lambda: make_pipeline(make_union(TfidfVectorizer(), CountVectorizer(analyzer="char")), LINE),
-    "searched": lambda: GridSearchCV(make_pipeline(TfidfVectorizer(), LINE), {"tfidfvectorizer__ngram_range": [(1, 1), (1, 2)]}, cv=2),
+    "searched": lambda: GridSearchCV(
+        make_pipeline(TfidfVectorizer(), LINE), {"tfidfvectorizer__ngram_range": [(1, 1), (1, 2)]}, cv=2
+    ),
 }
 
 
@@ -149,12 +164,18 @@ TELLING: dict[str, HashingVectorizer] = {
 
 @pytest.mark.parametrize("name", TELLING)
 def test_each_character_is_taken_as_python_takes_it(platform: Platform, tmp_path: Path, name: str):
-    """Within a word, before and behind a sigma; ideographs and private characters one in 64. Letters that are newer than Python 3.8
-    are refused by name."""
+    """Within a word, before and behind a sigma; ideographs and private characters one in 64. Letters that are newer
+    than Python 3.8 are refused by name."""
     model = make_pipeline(TELLING[name], Ridge()).fit(TEXTS, PRAISE)
     model[-1].coef_ = np.random.RandomState(1).normal(size=1_024)
     function = deployed(platform, model, tmp_path, "texts-characters")
-    many = [range(0x3400, 0x9FF0), range(0xAC00, 0xD7A0), range(0xE000, 0xF900), range(0x17000, 0x18B00), range(0x20000, 0x110000)]
+    many = [
+        range(0x3400, 0x9FF0),
+        range(0xAC00, 0xD7A0),
+        range(0xE000, 0xF900),
+        range(0x17000, 0x18B00),
+        range(0x20000, 0x110000),
+    ]
     every = [code for code in range(0x20000) if not 0xD800 <= code < 0xE000 and not any(code in some for some in many)]
     codes = [code for code in every if unicodedata.category(chr(code)) != "Cn"]
     codes += [code for some in many for code in some[::64] if unicodedata.category(chr(code)) != "Cn"]
@@ -175,7 +196,9 @@ def test_each_character_is_taken_as_python_takes_it(platform: Platform, tmp_path
         wrong += [hex(code) for code, one, other in zip(some, found, wanted, strict=True) if abs(one - other) > 1e-9]
     assert not wrong
     assert 100 < len(refused) < 2_000
-    assert all(unicodedata.category(chr(code))[0] in "LNMCZ" or unicodedata.category(chr(code)) == "Sk" for code in refused)
+    assert all(
+        unicodedata.category(chr(code))[0] in "LNMCZ" or unicodedata.category(chr(code)) == "Sk" for code in refused
+    )
     platform.cli("delete", "texts-characters", "--yes")
 
 
@@ -208,7 +231,10 @@ REFUSED: dict[str, tuple[BaseEstimator, str]] = {
     "small-counts": (make_pipeline(CountVectorizer(dtype=np.uint8), LINE), "that hold every count"),
     "too-many-hashes": (make_pipeline(HashingVectorizer(), LINE), "use n_features=2**18"),
     "topics": (make_pipeline(TfidfVectorizer(), NMF(2, max_iter=500), LINE), "NMF: importing it"),
-    "within-votes": (CalibratedClassifierCV(make_pipeline(TfidfVectorizer(), LinearSVC()), cv=2), "takes texts or categories"),
+    "within-votes": (
+        CalibratedClassifierCV(make_pipeline(TfidfVectorizer(), LinearSVC()), cv=2),
+        "takes texts or categories",
+    ),
 }
 
 

@@ -1,12 +1,15 @@
-"""Reviews as people write them: words of praise and blame among others, in several scripts; the same on every machine."""
+"""Reviews as people write them: praise and blame among other words, in several scripts; the same on every machine."""
 
 from __future__ import annotations
 
 import numpy as np
 
-GOOD = "great good excellent loved wonderful best café naïve happy superb".split()
-BAD = "bad awful terrible hated worst boring poor sad waste dull".split()
-OTHER = "the a of movie film it was is and Straße plot actor ΣΑΣ 東京 don't e-mail 42 scene_1 Å हिन्दी".split()
+GOOD = ["great", "good", "excellent", "loved", "wonderful", "best", "café", "naïve", "happy", "superb"]
+BAD = ["bad", "awful", "terrible", "hated", "worst", "boring", "poor", "sad", "waste", "dull"]
+OTHER = [
+    *("the", "a", "of", "movie", "film", "it", "was", "is", "and", "Straße"),
+    *("plot", "actor", "ΣΑΣ", "東京", "don't", "e-mail", "42", "scene_1", "Å", "हिन्दी"),
+]
 #: Whole texts at which ways to take them apart come apart.
 AWKWARD = [
     "",
