@@ -332,9 +332,9 @@ def nothing(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
-    "text": (
-        lambda: make_pipeline(columns((TfidfVectorizer(), "deck")), Ridge()).fit(FRAME, TARGET),
-        "TfidfVectorizer: importing it",
+    "read-and-a-category": (
+        lambda: make_pipeline(columns((TfidfVectorizer(), "sex"), (ANY, ["sex"])), Ridge()).fit(FRAME, TARGET),
+        "as categories and as texts that are read",
     ),
     "function": (
         lambda: make_pipeline(columns((FunctionTransformer(np.log1p), ["fare"])), Ridge()).fit(FRAME, TARGET),
@@ -348,7 +348,9 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
         "its FunctionTransformer calls a function",
     ),
     "codes-that-do-not-fit": (
-        lambda: make_pipeline(columns((OrdinalEncoder(dtype=bool), ["deck"])), Ridge()).fit(FRAME.dropna(), TARGET[FRAME.dropna().index]),
+        lambda: make_pipeline(columns((OrdinalEncoder(dtype=bool), ["deck"])), Ridge()).fit(
+            FRAME.dropna(), TARGET[FRAME.dropna().index]
+        ),
         "a type that has all of its codes",
     ),
     "weights": (

@@ -5,7 +5,7 @@
 //! model is loaded, by the operator and the node.
 //!
 //! - [`graph`]: a graph made ready to run; [`operators`]: the list of operators; [`site`]: what one of them knows of its node
-//! - [`standard`], [`ml`], [`more`]: the operators of the three domains
+//! - [`standard`], [`ml`], [`more`], [`texts`]: the operators of the four domains
 //! - [`proto`], [`constant`]: a model file read whole
 //! - [`splits`]: what the trees of a file ask, for rows that tell
 //! - [`number`], [`shape`]: arithmetic and shapes
@@ -23,6 +23,7 @@ mod shape;
 mod site;
 pub mod splits;
 mod standard;
+mod texts;
 
 use std::path::Path;
 
@@ -32,9 +33,11 @@ use prost::Message;
 use crate::binding::{bind_inputs, bind_outputs, guarded};
 use crate::engine::{Engine, LoadOptions, Model};
 use crate::onnx::{OnnxSummary, refused, summarize};
+use crate::rows::slice;
 use graph::Graph;
 use proto::FullModel;
 use standard::cast_elements;
+use texts::Documents;
 
 /// The engine's name in messages.
 const NAME: &str = "tabular";
@@ -64,17 +67,39 @@ impl Engine for Tabular {
         let signature = summary.signature()?;
         // Known without the numbers, so that a neural net is refused before its weights are read.
         check_operators(&summary)?;
-        let graph = guarded(Code::ModelRefused, NAME, || {
-            let full = read(model)?;
-            Graph::new(&full.graph.unwrap_or_default(), &summary, &signature)
+        let (graph, documents) = guarded(Code::ModelRefused, NAME, || {
+            let full = read(model)?.graph.unwrap_or_default();
+            Ok((Graph::new(&full, &summary, &signature)?, Documents::of(&full, &signature)))
         })?;
-        Ok(Box::new(Loaded { graph, signature }))
+        Ok(Box::new(Loaded { graph, documents, signature }))
     }
 }
 
 struct Loaded {
     graph: Graph,
+    documents: Documents,
     signature: Signature,
+}
+
+impl Loaded {
+    /// Computes outputs by their places in the signature; where texts become wide tables, some rows after the others.
+    fn compute(&self, bound: &[Option<&Tensor>], wanted: &[usize]) -> Result<Vec<Value>, FunctionError> {
+        let failed = |reason| FunctionError::new(Code::PredictionFailed, format!("tabular failed: {reason}"));
+        let rows = bound.iter().flatten().map(|tensor| tensor.shape().first().copied().unwrap_or(0)).max();
+        let (rows, at_once) = (rows.unwrap_or(0), self.documents.rows_at_once().unwrap_or(usize::MAX));
+        if rows <= at_once {
+            return self.graph.run(bound, wanted).map_err(failed);
+        }
+        let mut parts = Vec::new();
+        for from in (0..rows).step_by(at_once) {
+            let some = from..rows.min(from + at_once);
+            let cut: Vec<_> = bound.iter().map(|one| one.map(|tensor| slice(tensor, some.clone()))).collect();
+            let cut: Vec<_> = cut.iter().map(Option::as_ref).collect();
+            parts.push(self.graph.run(&cut, wanted).map_err(failed)?);
+        }
+        let whole = joined(parts).ok_or("some rows were answered otherwise than others".to_owned());
+        whole.map_err(failed)
+    }
 }
 
 impl Model for Loaded {
@@ -89,14 +114,27 @@ impl Model for Loaded {
     ) -> Result<Vec<(String, Value)>, FunctionError> {
         let wanted = bind_outputs(&self.signature, outputs)?;
         let bound = bind_inputs(&self.signature, &inputs)?;
-        let values = guarded(Code::PredictionFailed, NAME, || {
-            let failed =
-                |reason| FunctionError::new(Code::PredictionFailed, format!("tabular failed: {reason}"));
-            self.graph.run(&bound, &wanted).map_err(failed)
-        })?;
+        self.documents.check(&self.signature, &bound)?;
+        let values = guarded(Code::PredictionFailed, NAME, || self.compute(&bound, &wanted))?;
         let names = wanted.iter().map(|index| self.signature.outputs[*index].name.clone());
         Ok(names.zip(values).collect())
     }
+}
+
+/// The outputs of some rows after those of others; `None` where they are no tables of one kind.
+fn joined(parts: Vec<Vec<Value>>) -> Option<Vec<Value>> {
+    let mut parts = parts.into_iter();
+    let mut whole = parts.next()?;
+    for part in parts {
+        for (value, more) in whole.iter_mut().zip(part) {
+            let (Value::Tensor(tensor), Value::Tensor(more)) = (&*value, more) else { return None };
+            let (mut shape, mut data) = tensor.clone().into_parts();
+            *shape.first_mut()? += more.shape().first()?;
+            data.append(more.data());
+            *value = Value::Tensor(Tensor::new(shape, data).ok()?);
+        }
+    }
+    Some(whole)
 }
 
 fn read(model: &Path) -> Result<FullModel, FunctionError> {

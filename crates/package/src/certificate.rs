@@ -1,7 +1,7 @@
 //! The proof that a converted model answers as its original: both answer the same rows, and the answers are compared.
 //!
 //! - [`original`]: what a model was made of; [`pins`]: the environment in which it answers
-//! - [`mod@rows`], [`mod@column`]: rows that tell; [`mod@sample`], [`mod@npy`]: rows that the user gives
+//! - [`mod@rows`], [`mod@column`], [`prose`]: rows that tell; [`mod@sample`], [`mod@npy`]: rows that the user gives
 //! - [`wire`]: rows and answers as they travel
 //! - [`mod@compare`], [`tolerance`]: whether two answers are the same
 //!
@@ -12,6 +12,7 @@ pub mod compare;
 mod npy;
 pub mod original;
 pub mod pins;
+mod prose;
 pub mod rows;
 pub mod sample;
 pub mod tolerance;
@@ -116,7 +117,7 @@ pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, Func
         return Ok(unproved(claim, "the original does not answer what it was asked for"));
     }
     let imported = joined(witnesses.imported(&calls(&kept, answered, &outputs))?)?;
-    let tolerance = tolerance::of(&claim.original.framework, claim.tolerance);
+    let tolerance = tolerance::of(claim.original.frameworks(), claim.tolerance);
     let compared = compare(&testimony.answers.outputs, &imported, &tolerance).map_err(|why| {
         FunctionError::new(
             Code::ConversionDiffers,

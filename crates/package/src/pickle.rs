@@ -44,6 +44,7 @@ pub use array::Array;
 pub use findings::{Import, Unresolved};
 pub use inspection::{ClassName, Framework, Inspection, Kind, Step, package_of};
 pub use objects::{Asked, Item, Pickled, read};
+pub(crate) use summary::catboost_release;
 
 use container::Container;
 use limits::{Keep, MAX_PICKLES};

@@ -19,6 +19,10 @@ pub const ML: &str = "ai.onnx.ml";
 pub const MORE: &str = "com.microsoft";
 const MORE_VERSION: i64 = 1;
 
+/// The domain of operators of our own, which only the engine `tabular` computes, and the version of them.
+pub const OWN: &str = "modelet";
+const OWN_VERSION: i64 = 1;
+
 /// A graph that is being written. Names are the caller's; nothing is checked but that types can be written.
 #[derive(Debug, Default)]
 pub struct GraphWriter {
@@ -113,8 +117,10 @@ impl GraphWriter {
     pub fn into_file(mut self) -> Vec<u8> {
         self.graph.call_columns(&self.columns);
         let nodes = &self.graph.node;
-        let has_more = nodes.iter().any(|node| node.domain.as_deref() == Some(MORE));
-        let more = has_more.then_some((MORE, MORE_VERSION));
+        let is_used =
+            |(domain, _): &&(&str, i64)| nodes.iter().any(|node| node.domain.as_deref() == Some(*domain));
+        let more: Vec<_> =
+            [(MORE, MORE_VERSION), (OWN, OWN_VERSION)].iter().filter(is_used).copied().collect();
         let opset = |(domain, version): &(&str, i64)| OpsetProto {
             domain: Some((*domain).to_owned()),
             version: Some(*version),

@@ -1,8 +1,8 @@
 //! The list of operators, and how a node finds its own.
 
 use super::site::{Compiled, Site};
-use super::{ml, more, standard};
-use crate::onnx::write::MORE;
+use super::{ml, more, standard, texts};
+use crate::onnx::write::{MORE, OWN};
 
 /// Makes an operator ready, or says what about the node it does not compute.
 pub(super) type Compile = fn(&Site<'_>) -> Result<Compiled, String>;
@@ -15,6 +15,7 @@ fn find(domain: &str, op: &str) -> Option<&'static Entry> {
         "" => standard::OPERATORS,
         "ai.onnx.ml" => ml::OPERATORS,
         MORE => more::OPERATORS,
+        OWN => texts::OPERATORS,
         _ => return None,
     };
     list.iter().find(|(name, ..)| *name == op)

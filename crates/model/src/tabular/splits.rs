@@ -7,12 +7,14 @@ use std::path::Path;
 
 use modelet_core::{Data, FunctionError, Signature, Tensor};
 
-use super::constant;
 use super::proto::{FullGraph, FullNode};
+use super::{constant, texts};
 use crate::onnx::{refused, summarize};
 
 /// Longest way from a tree to an input of the graph, in nodes.
 const MAX_DEPTH: usize = 32;
+/// Most terms that are told of a vocabulary.
+const MAX_TERMS: usize = 500;
 /// `nodes_modes` of a question whether a number is one of a set.
 const MEMBER: u8 = 6;
 
@@ -27,6 +29,8 @@ pub struct Asked {
     pub splits: Vec<f64>,
     /// The numbers of the sets that it is looked for in, ascending, each once.
     pub members: Vec<f64>,
+    /// The terms that are looked for in its texts, some of them where they are many.
+    pub terms: Vec<String>,
 }
 
 /// What a model asks, by input and column. Questions behind what cannot be traced back are left out.
@@ -39,6 +43,11 @@ pub fn splits(model: &Path) -> Result<Vec<Asked>, FunctionError> {
     let tracer = Tracer::new(&graph, &signature)?;
     let mut asked = BTreeMap::new();
     for node in &graph.node {
+        if texts::is_terms(node) {
+            let column = node.input.first().and_then(|input| tracer.columns(input, 0)?.into_iter().next()?);
+            collect_terms(texts::vocabulary(node), column, &mut asked);
+            continue;
+        }
         let questions = match node.op() {
             "TreeEnsemble" => Trees::of(node),
             "LabelEncoder" => Trees::of_keys(node),
@@ -121,18 +130,32 @@ impl<'a> Trees<'a> {
                 continue;
             };
             let of_input = |number: &f64| number * column.scale + column.offset;
-            let place = asked.entry((column.input.clone(), column.column)).or_insert_with(|| Asked {
-                input: column.input.clone(),
-                column: column.column,
-                splits: Vec::new(),
-                members: Vec::new(),
-            });
+            let place = place_of(column, asked);
             match set {
                 Some(set) => place.members.extend(set.iter().map(of_input)),
                 None => place.splits.push(of_input(split)),
             }
         }
     }
+}
+
+/// What is known to be asked of a column.
+fn place_of<'a>(column: &Column, asked: &'a mut BTreeMap<(String, usize), Asked>) -> &'a mut Asked {
+    asked.entry((column.input.clone(), column.column)).or_insert_with(|| Asked {
+        input: column.input.clone(),
+        column: column.column,
+        splits: Vec::new(),
+        members: Vec::new(),
+        terms: Vec::new(),
+    })
+}
+
+/// Notes terms of a vocabulary, evenly chosen. A column of texts stands there also where none are known.
+fn collect_terms(terms: &[Vec<u8>], column: Option<Column>, asked: &mut BTreeMap<(String, usize), Asked>) {
+    let Some(column) = column else { return };
+    let some = terms.iter().step_by(terms.len().div_ceil(MAX_TERMS).max(1));
+    let texts = some.map(|term| String::from_utf8_lossy(term).into_owned());
+    place_of(&column, asked).terms.extend(texts);
 }
 
 /// Finds the columns of the inputs behind a value of the graph.

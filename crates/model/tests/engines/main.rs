@@ -15,6 +15,7 @@ mod isolation;
 mod library;
 mod refusals;
 mod tabular;
+mod texts;
 mod trees;
 
 use std::path::PathBuf;

@@ -94,7 +94,7 @@ async fn unchanged(
         Err(report) => return Err(report),
     };
     let live = view.versions.iter().find(|version| version.version == view.version);
-    let usual = source.original.as_ref().map(|original| tolerance::of(&original.framework, None));
+    let usual = source.original.as_ref().map(|original| tolerance::of(original.frameworks(), None));
     let is_usual = |own: &Certificate| own.verdict == Verdict::Proved && own.tolerance == usual;
     let proved = view.card.certificate.as_ref().is_some_and(is_usual);
     let nothing_new_to_prove = deploy.proof.sample.is_none() && deploy.proof.tolerance.is_none();

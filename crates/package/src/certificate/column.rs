@@ -7,6 +7,8 @@ use modelet_core::{DType, InputSpec, Known, Rule};
 use modelet_model::examples::Random;
 use modelet_model::tabular::splits::Asked;
 
+use super::prose;
+
 /// Categories of a column that are tried, at most.
 const MAX_CATEGORIES: usize = 200;
 /// A text that no model knows.
@@ -35,6 +37,8 @@ pub(super) struct Column {
     categories: Vec<Cell>,
     /// Neighbours of its categories that are none.
     unknown: Vec<Cell>,
+    /// The terms that are looked for in its texts, where those are read.
+    terms: Option<Vec<String>>,
     /// Which numbers are answered at all …
     numbers: Option<Numbers>,
     /// … and which values of this column.
@@ -60,7 +64,10 @@ impl Column {
         categories.truncate(MAX_CATEGORIES);
         let splits = asked.map_or_else(Vec::new, |asked| asked.splits.clone());
         let unknown = unknown(input.dtype, &categories);
-        Self { dtype: input.dtype, splits, categories, unknown, numbers: input.numbers, rule }
+        // What is asked of texts is what they are read for.
+        let terms = asked.filter(|_| input.dtype == DType::Str && categories.is_empty());
+        let terms = terms.map(|asked| asked.terms.clone());
+        Self { dtype: input.dtype, splits, categories, unknown, terms, numbers: input.numbers, rule }
     }
 
     /// True for what the original answers too.
@@ -81,6 +88,9 @@ impl Column {
     pub(super) fn ordinary(&self, random: &mut Random) -> Cell {
         if !self.categories.is_empty() {
             return self.categories[random.in_range(0..self.categories.len() as u64) as usize].clone();
+        }
+        if let Some(terms) = &self.terms {
+            return Cell::Text(prose::ordinary(terms, random));
         }
         match self.dtype {
             DType::Str => Cell::Text(WORDS[random.in_range(0..WORDS.len() as u64) as usize].to_owned()),
@@ -122,6 +132,9 @@ impl Column {
 
     /// Every value at which models may come apart whatever they ask: ends, zeros, each category, unknown ones.
     pub(super) fn edges(&self) -> Vec<Cell> {
+        if let Some(terms) = &self.terms {
+            return prose::edges(terms).into_iter().map(Cell::Text).collect();
+        }
         let mut edges = self.categories.clone();
         edges.extend(self.unknown.iter().cloned());
         if !self.categories.is_empty() {

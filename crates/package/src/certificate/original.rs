@@ -6,7 +6,7 @@ use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError};
 
 use crate::importer;
-use crate::pickle::{self, Kind};
+use crate::pickle::{self, Framework, Kind};
 
 /// How the original is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,12 @@ pub struct Original {
     pub framework: String,
     /// The version that wrote it, where the file says it.
     pub version: Option<String>,
+    /// Other frameworks whose models are within it, and the versions that wrote those.
+    pub guests: Vec<Framework>,
 }
+
+/// Frameworks whose models may be within those of another one.
+const GUESTS: &[&str] = &["xgboost", "lightgbm", "catboost"];
 
 impl Original {
     /// What lies at `file`, from which a model was imported; `version` is what the importer read.
@@ -75,7 +80,7 @@ impl Original {
             None => None,
         };
         if let Some((loader, framework)) = own {
-            return Ok(Self { file, loader, framework: framework.to_owned(), version });
+            return Ok(Self { file, loader, framework: framework.to_owned(), version, guests: vec![] });
         }
         let Some(inspection) = pickle::inspect(&file)? else {
             let message = format!("{} is of no framework that can be asked", file.display());
@@ -96,18 +101,31 @@ impl Original {
         let framework = pickle::package_of(module).to_owned();
         let said = inspection.frameworks.iter().find(|one| one.name == framework);
         let version = said.and_then(|one| one.version.clone()).or(version);
-        Ok(Self { file, loader, framework, version })
+        let is_guest = |one: &Framework| one.name != framework && GUESTS.contains(&&*one.name);
+        let guests = inspection.frameworks.into_iter().filter(is_guest).collect();
+        Ok(Self { file, loader, framework, version, guests })
     }
 
     /// Why libraries are not those of the file; `None` when they are.
     pub fn mismatch(&self, found: &[Library]) -> Option<String> {
-        let framework = &self.framework;
-        let Some(library) = found.iter().find(|library| library.name == *framework) else {
-            return Some(format!("it has no {framework}"));
-        };
-        let wanted = self.version.as_ref().filter(|wanted| **wanted != library.version)?;
-        Some(format!("it has {framework} {}, the file was written by {framework} {wanted}", library.version))
+        let own = Framework { name: self.framework.clone(), version: self.version.clone() };
+        std::iter::once(&own).chain(&self.guests).find_map(|wanted| lacks(wanted, found))
     }
+
+    /// All frameworks that answer for it.
+    pub fn frameworks(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&*self.framework).chain(self.guests.iter().map(|guest| &*guest.name))
+    }
+}
+
+/// Why libraries do not have a framework in the version that is wanted.
+fn lacks(wanted: &Framework, found: &[Library]) -> Option<String> {
+    let name = &wanted.name;
+    let Some(library) = found.iter().find(|library| library.name == *name) else {
+        return Some(format!("it has no {name}"));
+    };
+    let version = wanted.version.as_ref().filter(|version| **version != library.version)?;
+    Some(format!("it has {name} {}, the file was written by {name} {version}", library.version))
 }
 
 #[cfg(test)]
@@ -121,6 +139,7 @@ mod tests {
             loader: Loader::Xgboost,
             framework: "xgboost".into(),
             version: version.map(str::to_owned),
+            guests: vec![],
         };
         let has = |version: &str| vec![Library { name: "xgboost".into(), version: version.into() }];
         assert_eq!(original(Some("3.2.0")).mismatch(&has("3.2.0")), None);
@@ -128,6 +147,9 @@ mod tests {
         let both = original(Some("3.2.0")).mismatch(&has("2.1.4")).unwrap();
         assert_eq!(both, "it has xgboost 2.1.4, the file was written by xgboost 3.2.0");
         assert_eq!(original(Some("3.2.0")).mismatch(&[]).unwrap(), "it has no xgboost");
+        let guest = Framework { name: "lightgbm".into(), version: None };
+        let around = Original { guests: vec![guest], ..original(None) };
+        assert_eq!(around.mismatch(&has("2.1.4")).unwrap(), "it has no lightgbm");
     }
 
     #[test]

@@ -78,15 +78,8 @@ pub struct Pins {
 /// # Errors
 /// A sentence, when there is no environment for it.
 pub fn pins(original: &Original) -> Result<Pins, String> {
-    let newest = (original.framework == "lightgbm").then(|| NEWEST_LIGHTGBM.to_owned());
     let framework = &original.framework;
-    let version = original
-        .version
-        .clone()
-        .or(newest)
-        .ok_or_else(|| format!("the file does not say which version of {framework} wrote it"))?;
-    let number =
-        numbers(&version).ok_or_else(|| format!("{version:?} is no released version of {framework}"))?;
+    let (version, number) = released(framework, original.version.as_deref())?;
     let era = match framework.as_str() {
         "scikit-learn" => era(number, [1, 2, 0], [1, 5, 0]),
         "xgboost" => era(number, [1, 6, 0], [2, 1, 0]),
@@ -94,8 +87,12 @@ pub fn pins(original: &Original) -> Result<Pins, String> {
         "catboost" => era(number, [1, 2, 0], [1, 2, 7]),
         other => return Err(format!("no environment is known for {other}")),
     };
-    let name = if framework == "xgboost" && number >= XGBOOST_CPU_SINCE { "xgboost-cpu" } else { framework };
-    let mut packages = vec![(name, version.as_str()), ("numpy", era.numpy), ("scipy", era.scipy)];
+    let mut packages =
+        vec![(package(framework, number), version), ("numpy", era.numpy), ("scipy", era.scipy)];
+    for guest in &original.guests {
+        let (version, number) = released(&guest.name, guest.version.as_deref())?;
+        packages.push((package(&guest.name, number), version));
+    }
     packages.extend([("pandas", era.pandas), ("joblib", era.joblib)]);
     if framework != "scikit-learn" {
         packages.push(("scikit-learn", era.scikit_learn));
@@ -106,6 +103,22 @@ pub fn pins(original: &Original) -> Result<Pins, String> {
     }
     let packages = packages.into_iter().map(|(name, version)| format!("{name}=={version}")).collect();
     Ok(Pins { pythons: era.pythons, packages })
+}
+
+/// The version of a framework that wrote a model, as it is said and as numbers.
+fn released<'a>(framework: &str, said: Option<&'a str>) -> Result<(&'a str, [u64; 3]), String> {
+    let newest = (framework == "lightgbm").then_some(NEWEST_LIGHTGBM);
+    let version = said
+        .or(newest)
+        .ok_or_else(|| format!("the file does not say which version of {framework} wrote it"))?;
+    let number =
+        numbers(version).ok_or_else(|| format!("{version:?} is no released version of {framework}"))?;
+    Ok((version, number))
+}
+
+/// What a framework is called where it is installed from.
+fn package(framework: &str, version: [u64; 3]) -> &str {
+    if framework == "xgboost" && version >= XGBOOST_CPU_SINCE { "xgboost-cpu" } else { framework }
 }
 
 fn era(version: [u64; 3], middle: [u64; 3], new: [u64; 3]) -> &'static Era {
@@ -129,6 +142,7 @@ fn numbers(version: &str) -> Option<[u64; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pickle::Framework;
 
     fn of(framework: &str, version: Option<&str>, loader: Loader) -> Result<Pins, String> {
         pins(&Original {
@@ -136,6 +150,7 @@ mod tests {
             loader,
             framework: framework.into(),
             version: version.map(str::to_owned),
+            guests: vec![],
         })
     }
 
@@ -156,6 +171,25 @@ mod tests {
             let learners = packages.iter().filter(|package| package.starts_with("scikit-learn==")).count();
             assert_eq!(learners, 1);
         }
+    }
+
+    #[test]
+    fn frameworks_within_another_are_installed_beside_it() {
+        let guest =
+            |name: &str, version: &str| Framework { name: name.into(), version: Some(version.into()) };
+        let original = Original {
+            file: "model".into(),
+            loader: Loader::Joblib,
+            framework: "scikit-learn".into(),
+            version: Some("1.6.1".into()),
+            guests: vec![guest("xgboost", "3.2.0"), guest("catboost", "1.2.10")],
+        };
+        let packages = pins(&original).unwrap().packages;
+        for wanted in ["scikit-learn==1.6.1", "xgboost-cpu==3.2.0", "catboost==1.2.10"] {
+            assert!(packages.iter().any(|package| package == wanted), "{wanted}: {packages:?}");
+        }
+        let evil = Original { guests: vec![guest("xgboost", "3.2.0 --index-url=http://x")], ..original };
+        assert!(pins(&evil).is_err());
     }
 
     #[test]

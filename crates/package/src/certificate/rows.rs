@@ -227,7 +227,13 @@ mod tests {
     #[test]
     fn every_question_is_met_exactly_and_a_step_to_either_side() {
         for (dtype, split) in [(DType::F32, f64::from(0.1_f32)), (DType::F64, 0.1)] {
-            let asked = [Asked { input: "X".into(), column: 1, splits: vec![split, 5.0], members: vec![] }];
+            let asked = [Asked {
+                input: "X".into(),
+                column: 1,
+                splits: vec![split, 5.0],
+                members: vec![],
+                terms: vec![],
+            }];
             let of = signature(vec![input("X", dtype, 2, None)]);
             let rows = made(&of, &asked);
             // As text, in which NaN is NaN.
@@ -267,7 +273,8 @@ mod tests {
 
     #[test]
     fn every_category_is_met_and_unknown_ones() {
-        let asked = Asked { input: "X".into(), column: 0, splits: vec![], members: vec![1.0, 4.0] };
+        let asked =
+            Asked { input: "X".into(), column: 0, splits: vec![], members: vec![1.0, 4.0], terms: vec![] };
         let text = input("plan", DType::Str, 1, Some(&["pro", "free"]));
         let rows = made(&signature(vec![input("X", DType::F32, 1, None), text]), &[asked]);
         let found = column(&rows, 0, 0);

@@ -76,8 +76,13 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model.onnx");
     std::fs::write(&model, graph.into_file()).unwrap();
-    let original =
-        Original { file: "m".into(), loader: Loader::Xgboost, framework: "xgboost".into(), version: None };
+    let original = Original {
+        file: "m".into(),
+        loader: Loader::Xgboost,
+        framework: "xgboost".into(),
+        version: None,
+        guests: vec![],
+    };
     let claim = Claim {
         original: &original,
         model: &model,

@@ -36,13 +36,16 @@ const TOLERANCES: &[(&str, f64, f64, &str)] = &[
 /// For a framework that is not listed.
 const OTHER: (f64, f64, &str) = (1e-6, 1e-6, "one step of float32 is 1.2e-7 of a number");
 
-/// The tolerance of a framework; `chosen` is the user's own.
-pub fn of(framework: &str, chosen: Option<f64>) -> Tolerance {
+/// The tolerance of frameworks that answer together: the widest of theirs. `chosen` is the user's own.
+pub fn of<'a>(frameworks: impl Iterator<Item = &'a str>, chosen: Option<f64>) -> Tolerance {
     if let Some(chosen) = chosen {
         return Tolerance { relative: chosen, absolute: chosen, reason: "chosen by --tolerance".to_owned() };
     }
-    let listed = TOLERANCES.iter().find(|(name, ..)| *name == framework);
-    let (relative, absolute, reason) =
-        listed.map_or(OTHER, |(_, relative, absolute, reason)| (*relative, *absolute, *reason));
+    let of_one = |framework: &str| {
+        let listed = TOLERANCES.iter().find(|(name, ..)| *name == framework);
+        listed.map_or(OTHER, |(_, relative, absolute, reason)| (*relative, *absolute, *reason))
+    };
+    let widest = frameworks.map(of_one).max_by(|one, other| one.0.total_cmp(&other.0));
+    let (relative, absolute, reason) = widest.unwrap_or(OTHER);
     Tolerance { relative, absolute, reason: reason.to_owned() }
 }

@@ -15,11 +15,12 @@ mod saved;
 
 use std::path::Path;
 
-use modelet_core::FunctionError;
+use modelet_core::{DType, FunctionError};
 
-use crate::importer::converted::{self, refused, unreadable};
+use crate::importer::converted::{self, in_words, refused, unreadable};
+use crate::importer::guest::{Guest, INPUT, Unheld};
 use crate::importer::{Imported, Importer, has_ending};
-use crate::pickle::Item;
+use crate::pickle::{Asked, Item};
 use objective::Answers;
 use saved::{Fault, Saved};
 
@@ -47,6 +48,28 @@ impl Importer for Catboost {
 
 /// Imports a pickled model by what CatBoost itself wrote into it; nothing of the pickle is run.
 pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, FunctionError> {
+    let (saved, answers) = read_pickled(object)?;
+    let class = object.class().map_err(refused)?.name;
+    write(&saved, answers, &format!(", pickled {class}"), work)
+}
+
+/// A pickled model within one of scikit-learn: float64 rows are rounded to float32, and it answers in float64.
+pub(super) fn guest(object: &Item) -> Asked<Guest> {
+    let (saved, answers) = read_pickled(object).map_err(in_words)?;
+    let graph = graph::of(&saved, answers).map_err(in_words)?;
+    Ok(Guest {
+        features: graph.input_columns(INPUT).unwrap_or_default(),
+        graph,
+        precision: DType::F32,
+        classes: graph::classes_of(&saved, answers).map_err(in_words)?,
+        is_single: false,
+        is_bounded: graph::is_bounded(&saved, answers),
+        unheld: Unheld::Zero,
+    })
+}
+
+/// The model, and what it answers.
+fn read_pickled(object: &Item) -> Result<(Saved, Answers), FunctionError> {
     let class = object.class().map_err(refused)?.name;
     let model = object.find("__model").map_err(refused)?;
     let model = model.ok_or_else(|| refused(object.not("a model with trees: was it fitted?")))?;
@@ -57,7 +80,7 @@ pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, Fun
         "CatBoost" => Answers::Sum,
         _ => Answers::OfObjective,
     };
-    write(&saved, answers, &format!(", pickled {class}"), work)
+    Ok((saved, answers))
 }
 
 fn refusal(what: &str, fault: Fault) -> FunctionError {

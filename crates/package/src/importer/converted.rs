@@ -51,6 +51,12 @@ pub(super) fn unreadable(model: &Path, error: &io::Error) -> FunctionError {
     refused(format!("{} cannot be read: {error}", model.display()))
 }
 
+/// A refusal as a part of another one: what is wrong, and what to do.
+pub(super) fn in_words(error: FunctionError) -> String {
+    let hint = error.hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!("{}{hint}", error.message)
+}
+
 pub(super) fn refused(message: impl Into<String>) -> FunctionError {
     FunctionError::new(Code::ModelRefused, message)
 }

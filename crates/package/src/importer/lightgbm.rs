@@ -17,7 +17,7 @@ use modelet_core::FunctionError;
 
 use crate::importer::converted::{self, refused, unreadable};
 use crate::importer::{Imported, Importer, has_ending};
-pub(super) use pickled::import_pickled;
+pub(super) use pickled::{guest, import_pickled};
 use text::Text;
 
 /// The first line, and the beginning of the second.

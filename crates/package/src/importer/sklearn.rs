@@ -8,12 +8,14 @@
 //! - [`scaling`], [`imputer`], [`numeric`]: steps on numbers; [`encoders`], [`categories`]: what makes numbers of texts
 //! - [`selection`], [`importances`]: what leaves columns out
 //! - [`compose`]: steps side by side
+//! - [`texts`]: what makes numbers of texts that are read
 //! - [`product`]: products with a matrix; [`projection`], [`latent`], [`power`], [`terms`]: what is made of them, and other new columns;
 //!   [`sparse`]: matrices that hold only what is not zero
 //! - [`linear`]: linear models; [`neural`]: layers of them; [`vectors`], [`kernels`]: what keeps rows to compare with
 //! - [`bayes`], [`discriminant`], [`mixture`], [`centres`]: what tells classes or clusters by likelihood or distance
 //! - [`tree`]: a fitted tree; [`forest`], [`boosting`], [`histogram`], [`isolation`]: what is made of many
 //! - [`isotonic`], [`dummy`]: lines, and constants
+//! - [`guests`]: models of other libraries; [`rows`]: how rows come to them
 //! - [`inner`]: models within models; [`voting`], [`adaboost`], [`stacking`]: several that answer one question; [`several`], [`outputs`]:
 //!   several for the classes or outputs of one; [`calibrated`], [`target`]: one whose answer is made another
 //! - [`sums`]: sums as numpy takes them
@@ -33,6 +35,7 @@ mod encoders;
 mod fitted;
 mod forest;
 mod frame;
+mod guests;
 mod histogram;
 mod importances;
 mod imputer;
@@ -50,6 +53,7 @@ mod parts;
 mod power;
 mod product;
 mod projection;
+mod rows;
 mod scaling;
 mod selection;
 mod several;
@@ -60,6 +64,7 @@ mod sums;
 mod table;
 mod target;
 mod terms;
+mod texts;
 mod tree;
 mod vectors;
 mod voting;
@@ -69,8 +74,10 @@ use modelet_model::onnx::write::GraphWriter;
 
 use crate::pickle::{Asked, Item};
 use answer::Answer;
-use fitted::Fitted;
+use fitted::{Fitted, Version};
 use frame::Frame;
+use guests::Facts;
+use rows::Rows;
 use table::Table;
 
 /// The answer of what only changes columns.
@@ -187,11 +194,22 @@ pub(super) struct Imported {
 
 /// Makes a graph of a fitted model; the error says what of it is not known.
 pub(super) fn import_pickled(object: &Item) -> Asked<Imported> {
-    let whole = write(object, 0)?;
-    let origin = format!("scikit-learn {}, {}", whole.first.version, parts::words(object, &whole.parts)?);
+    let version = Version::of(object)?;
+    let whole = write(object, &Around { version: &version, rows: Rows::All, depth: 0 })?;
+    let origin = format!("scikit-learn {version}, {}", parts::words(object, &whole.parts)?);
     let mut graph = whole.frame.finish()?;
     graph.keep_needed();
     Ok(Imported { origin, graph })
+}
+
+/// What a model is within.
+struct Around<'a> {
+    /// What wrote the models around it, or itself.
+    version: &'a Version,
+    /// How its rows come.
+    rows: Rows,
+    /// Within how many other models it is.
+    depth: usize,
 }
 
 /// What was written of a model and the steps before it.
@@ -199,10 +217,34 @@ struct Whole<'a> {
     first: Fitted<'a>,
     parts: Vec<Item<'a>>,
     frame: Frame,
+    /// Of a model of another library.
+    guest: Option<Facts>,
 }
 
-/// Writes a model and the steps before it; `depth` says within how many others it is.
-fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
+/// What answers behind the steps.
+#[derive(Clone, Copy)]
+enum Last {
+    /// A model of scikit-learn.
+    Own(Write),
+    /// A model of another library.
+    Guest,
+    /// What only changes columns answers with those that it makes.
+    Columns,
+}
+
+impl Last {
+    fn of(part: &Item) -> Asked<Self> {
+        match find(part, ESTIMATORS) {
+            Ok(write) => Ok(Self::Own(write)),
+            Err(_) if guests::is_guest(part)? => Ok(Self::Guest),
+            Err(_) if steps::is_known(part) => Ok(Self::Columns),
+            Err(unknown) => Err(unknown),
+        }
+    }
+}
+
+/// Writes a model and the steps before it.
+fn write<'a>(object: &Item<'a>, around: &Around) -> Asked<Whole<'a>> {
     let mut parts = parts::of(object)?;
     // What leaves columns out at the end answers with the model that chose them.
     if let Some(last) = parts.last()
@@ -211,13 +253,9 @@ fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
         parts.extend(parts::of(&last.get("estimator_")?)?);
     }
     let (last, before) = parts.split_last().ok_or("it has no steps")?;
-    // What only changes columns answers with those that it makes.
-    let (steps, write) = match find(last, ESTIMATORS) {
-        Ok(write) => (before, Some(write)),
-        Err(_) if steps::is_known(last) => (&parts[..], None),
-        Err(unknown) => return Err(unknown),
-    };
-    let first = Fitted::read(&parts[0], "")?;
+    let kind = Last::of(last)?;
+    let steps = if matches!(kind, Last::Columns) { &parts[..] } else { before };
+    let first = Fitted::read(&parts[0], "", Some(around.version))?;
     // Once to see what its columns are of, and once to write it.
     let mut sketch = Frame::new(first.features, first.names()?);
     let table = sketch.table()?;
@@ -226,38 +264,36 @@ fn write<'a>(object: &Item<'a>, depth: usize) -> Asked<Whole<'a>> {
     let table = frame.table()?;
     let table = steps::all(steps, &table, &mut frame)?;
     let input = table.numbers(&mut frame)?;
-    match write {
-        Some(write) => {
-            let fitted = Fitted { depth, ..Fitted::read(last, &input)? };
-            let may_be_sparse = compose::may_be_sparse(steps)?;
-            write_last(&fitted, write, (&table, may_be_sparse), &mut frame)?;
+    let rows = rows::behind(steps, around.rows)?;
+    let mut guest = None;
+    match kind {
+        Last::Own(write) => {
+            let fitted = Fitted::read(last, &input, Some(around.version))?;
+            let fitted = Fitted { depth: around.depth, rows, ..fitted };
+            write_last(&fitted, write, &table, &mut frame)?;
         }
-        None if last.class()?.name == "MissingIndicator" => {
+        Last::Guest => guest = Some(guests::write(last, (&input, table.width()), rows, &mut frame.graph)?),
+        Last::Columns if last.class()?.name == "MissingIndicator" => {
             return Err("it answers with truths, which cannot be imported yet".to_owned());
         }
-        None => {
+        Last::Columns => {
             frame.graph.apply("Identity", &[&input], TRANSFORMED);
             let shape = [Dim::Named("rows".to_owned()), Dim::Fixed(table.width())];
             frame.graph.output(TRANSFORMED, DType::F64, &shape);
         }
     }
-    Ok(Whole { first, parts, frame })
+    Ok(Whole { first, parts, frame, guest })
 }
 
-/// Writes the model behind the steps, and notes what it takes of the columns that they make, which may be mostly zeros.
-fn write_last(
-    fitted: &Fitted,
-    write: Write,
-    (table, may_be_sparse): (&Table, bool),
-    frame: &mut Frame,
-) -> Asked<()> {
+/// Writes the model behind the steps, and notes what it takes of the columns that they make.
+fn write_last(fitted: &Fitted, write: Write, table: &Table, frame: &mut Frame) -> Asked<()> {
     if fitted.features != table.width() {
         return Err(fitted.item.not("a model of as many columns as the step before it makes"));
     }
     let coded = histogram::columns_of_codes(&fitted.item)?;
     if let Some(takes) = write(fitted, &mut frame.graph)? {
         // Of matrices that are mostly zeros no model takes missing numbers.
-        table.takes(takes.missing && !may_be_sparse, takes.largest, frame)?;
+        table.takes(takes.missing && fitted.rows == Rows::All, takes.largest, frame)?;
     }
     for (at, column) in table.columns().enumerate() {
         if coded.contains(&at) {

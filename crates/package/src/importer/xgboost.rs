@@ -13,9 +13,11 @@ mod ubjson;
 
 use std::path::Path;
 
-use modelet_core::FunctionError;
+use modelet_core::{DType, FunctionError};
 
-use crate::importer::converted::{self, refused, unreadable};
+use crate::importer::classes::Classes;
+use crate::importer::converted::{self, in_words, refused, unreadable};
+use crate::importer::guest::{Guest, Unheld};
 use crate::importer::{Imported, Importer, has_ending};
 use crate::pickle::{Asked, Item};
 use saved::Saved;
@@ -46,6 +48,30 @@ impl Importer for Xgboost {
 
 /// Imports a pickled model by what XGBoost itself wrote into it; nothing of the pickle is run.
 pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, FunctionError> {
+    let (saved, missing) = read_pickled(object)?;
+    let origin = format!("{}, pickled {}", graph::origin(&saved), object.class().map_err(refused)?.name);
+    let imported = converted::write(graph::of(&saved, missing)?, origin, work)?;
+    Ok(Imported { version: Some(graph::version(&saved)), ..imported })
+}
+
+/// A pickled model within one of scikit-learn: float64 rows are rounded to float32, and zeros that a sparse matrix does not hold are
+/// missing.
+pub(super) fn guest(object: &Item) -> Asked<Guest> {
+    let (saved, missing) = read_pickled(object).map_err(in_words)?;
+    let graph = graph::of(&saved, missing).map_err(in_words)?;
+    Ok(Guest {
+        graph,
+        precision: DType::F32,
+        features: saved.learner.learner_model_param.num_feature,
+        classes: graph::classes(&saved).map(Classes::indices),
+        is_single: true,
+        is_bounded: graph::is_bounded(&saved),
+        unheld: Unheld::Missing,
+    })
+}
+
+/// The model, and the number that stands for a missing one beside NaN.
+fn read_pickled(object: &Item) -> Result<(Saved, f64), FunctionError> {
     let class = &object.class().map_err(refused)?.name;
     let (bytes, missing) = booster(object).map_err(refused)?;
     let mut saved = Saved::read_snapshot(bytes).map_err(|why| {
@@ -60,9 +86,7 @@ pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, Fun
         // Left by a wrapper that once saved it: a booster answers as a booster.
         saved.learner.attributes.remove(graph::WRAPPER);
     }
-    let origin = format!("{}, pickled {class}", graph::origin(&saved));
-    let imported = converted::write(graph::of(&saved, missing)?, origin, work)?;
-    Ok(Imported { version: Some(graph::version(&saved)), ..imported })
+    Ok((saved, missing))
 }
 
 /// XGBoost's own bytes, and the number that stands for a missing one beside NaN.

@@ -119,6 +119,15 @@ impl<'a> Item<'a> {
         self.or_not(keys, "a dict of texts")
     }
 
+    /// The texts and values of a dict.
+    pub fn pairs(&self) -> Asked<Vec<(&'a str, Self)>> {
+        let heap = &self.machine.heap;
+        let Some(Node::Dict(pairs)) = heap.as_node(self.value) else { return Err(self.not("a dict")) };
+        let pair = |(key, value): &(Value, Value)| Some((heap.as_text(*key)?, self.at(*value, "[…]")));
+        let pairs = pairs.whole().and_then(|pairs| pairs.iter().map(pair).collect::<Option<Vec<_>>>());
+        self.or_not(pairs, "a dict of texts")
+    }
+
     /// What the object was made with.
     pub fn arguments(&self) -> Asked<Vec<Self>> {
         let object = self.or_not(self.machine.heap.as_object(self.value), "an object")?;

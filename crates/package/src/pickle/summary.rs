@@ -172,11 +172,26 @@ fn version_in_state(machine: &Machine, object: Value) -> Option<Framework> {
         return Some(Framework { name: "scikit-learn".to_owned(), version: Some(version.to_owned()) });
     }
     let class = class_of(machine, object)?;
-    if (&*class.module, &*class.name) != ("xgboost.core", "Booster") {
-        return None;
-    }
-    let version = xgboost_version(raw_bytes(machine, heap.attribute(object, "handle")?)?)?;
-    Some(Framework { name: "xgboost".to_owned(), version: Some(version) })
+    let bytes = |name| raw_bytes(machine, heap.attribute(object, name)?);
+    let (name, version) = match (&*class.module, &*class.name) {
+        ("xgboost.core", "Booster") => ("xgboost", xgboost_version(bytes("handle")?)?),
+        ("catboost.core", _) => ("catboost", catboost_release(bytes("__model")?)?),
+        _ => return None,
+    };
+    Some(Framework { name: name.to_owned(), version: Some(version) })
+}
+
+/// The release of CatBoost that wrote a model, by the text in it that says where it was built: `CatBoost release 1.2.10.`, or
+/// `tags/v1.2.10`.
+pub fn catboost_release(model: &[u8]) -> Option<String> {
+    let after = |mark: &[u8]| {
+        let at = model.windows(mark.len()).position(|window| window == mark)?;
+        model.get(at + mark.len()..)
+    };
+    let rest = after(b"CatBoost release ").or_else(|| after(b"Branch: tags/v"))?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.');
+    let release: String = digits.map(|byte| char::from(*byte)).collect();
+    Some(release.trim_end_matches('.').to_owned()).filter(|release| !release.is_empty())
 }
 
 /// Bytes, also within a call of `bytearray`.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use prost::Message;
 
-use super::{GraphWriter, NodeProto};
+use super::{GraphWriter, NodeProto, ValueInfoProto};
 
 impl GraphWriter {
     /// Puts another graph's nodes and constants into this one; what it said of its inputs and outputs is left out. Its names get
@@ -51,9 +51,19 @@ impl GraphWriter {
 
     /// How many columns an output has that is a table; `None` where it is none, or no output.
     pub fn output_columns(&self, name: &str) -> Option<usize> {
-        let output = self.graph.output.iter().find(|output| output.name.as_deref() == Some(name))?;
-        let shape = output.r#type.as_ref()?.tensor.as_ref()?.shape.as_ref()?;
-        usize::try_from(shape.dim.get(1)?.value?).ok()
+        columns(&self.graph.output, name)
+    }
+
+    /// How many columns an input has that is a table.
+    pub fn input_columns(&self, name: &str) -> Option<usize> {
+        columns(&self.graph.input, name)
+    }
+
+    /// Puts another graph's nodes, constants and outputs into this one, under the names that they have; its input is another
+    /// value here (the second of `input`).
+    pub fn take_over(&mut self, part: Self, input: (&str, &str)) {
+        self.graph.output.extend(part.graph.output.iter().cloned());
+        self.put_in(part, "", input);
     }
 
     /// Counts bytes that are put in; an error where they are more than a limit, which is how many they would be.
@@ -69,6 +79,13 @@ impl GraphWriter {
     pub fn size_bytes(&self) -> usize {
         self.graph.encoded_len()
     }
+}
+
+/// How many columns an input or an output has that is a table.
+fn columns(values: &[ValueInfoProto], name: &str) -> Option<usize> {
+    let value = values.iter().find(|value| value.name.as_deref() == Some(name))?;
+    let shape = value.r#type.as_ref()?.tensor.as_ref()?.shape.as_ref()?;
+    usize::try_from(shape.dim.get(1)?.value?).ok()
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use super::saved::{self, FloatFeature, Saved, SavedTree, Split};
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::importer::converted::refused;
 use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
+use crate::importer::guest::INPUT;
+use crate::importer::links::logistic;
 
-/// The input: one row of numbers for each prediction, NaN where one is missing.
-const INPUT: &str = "X";
 const OUTPUT: &str = "prediction";
 /// The sums over the trees, shape `[rows, targets]`.
 const SUMS: &str = "sums";
@@ -27,16 +27,7 @@ const DOUBLE: i64 = 11;
 
 /// Makes the graph.
 pub(super) fn of(saved: &Saved, answers: Answers) -> Result<GraphWriter, FunctionError> {
-    let link = match answers {
-        Answers::Sum => Link::Sum,
-        Answers::OfObjective => Link::of(&saved.objective).ok_or_else(|| {
-            let objective = &saved.objective;
-            refused(format!(
-                "the loss {objective:?} is not known: what it makes of the sum over the trees is not in the file"
-            ))
-            .hint("train with one of CatBoost's own losses")
-        })?,
-    };
+    let link = link(saved, answers)?;
     let ensemble = ensemble(saved)?;
     let mut graph = GraphWriter::default();
     graph.input(INPUT, DType::F32, &[rows(), Dim::Fixed(ensemble.features)]);
@@ -53,6 +44,33 @@ pub(super) fn of(saved: &Saved, answers: Answers) -> Result<GraphWriter, Functio
         graph.metadata(COLUMNS_KEY, &serde_json::to_string(&names).unwrap_or_default());
     }
     Ok(graph)
+}
+
+fn link(saved: &Saved, answers: Answers) -> Result<Link, FunctionError> {
+    match answers {
+        Answers::Sum => Ok(Link::Sum),
+        Answers::OfObjective => Link::of(&saved.objective).ok_or_else(|| {
+            let objective = &saved.objective;
+            refused(format!(
+                "the loss {objective:?} is not known: what it makes of the sum over the trees is not in the file"
+            ))
+            .hint("train with one of CatBoost's own losses")
+        }),
+    }
+}
+
+/// What a classifier chooses from.
+pub(super) fn classes_of(saved: &Saved, answers: Answers) -> Result<Option<Classes>, FunctionError> {
+    match link(saved, answers)? {
+        Link::Two => classes(saved, 2).map(Some),
+        Link::One | Link::OneOfEach => classes(saved, saved.targets).map(Some),
+        Link::Sum | Link::Exponential | Link::MeanAndVariance | Link::Flags => Ok(None),
+    }
+}
+
+/// False where predictions are powers, which may be infinite.
+pub(super) fn is_bounded(saved: &Saved, answers: Answers) -> bool {
+    !matches!(link(saved, answers), Ok(Link::Exponential | Link::MeanAndVariance))
 }
 
 fn rows() -> Dim {
@@ -83,8 +101,8 @@ fn answer(graph: &mut GraphWriter, link: Link, saved: &Saved) -> Result<(), Func
             let axis = vec![("axis", Attribute::Int(1))];
             graph.node(("", "Concat"), &["first", "second"], PROBABILITIES, axis);
             above_zero(graph, "are_second");
-            squeeze(graph, "are_second", "class");
-            classes(saved, 2)?.write(graph, "class");
+            squeeze(graph, "are_second", "index");
+            classes(saved, 2)?.write(graph, "index");
         }
         Link::One | Link::OneOfEach if targets > 1 => {
             if link == Link::One {
@@ -118,14 +136,6 @@ fn predict(graph: &mut GraphWriter, from: &str, targets: usize) {
         graph.node(("", "Identity"), &[from], OUTPUT, vec![]);
         graph.output(OUTPUT, DType::F64, &[rows(), Dim::Fixed(targets)]);
     }
-}
-
-fn logistic(graph: &mut GraphWriter, from: &str, to: &str) {
-    graph.constant("unit", &Tensor::vector(vec![1.0_f64]));
-    graph.node(("", "Neg"), &[from], "negative", vec![]);
-    graph.node(("", "Exp"), &["negative"], "power", vec![]);
-    graph.node(("", "Add"), &["power", "unit"], "denominator", vec![]);
-    graph.node(("", "Div"), &["unit", "denominator"], to, vec![]);
 }
 
 fn above_zero(graph: &mut GraphWriter, to: &str) {

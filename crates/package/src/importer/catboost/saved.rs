@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::pickle::catboost_release;
+
 /// The only probability of two classes at which CatBoost changes from one to the other, unless it is told another.
 const EVEN: f64 = 0.5;
 
@@ -112,13 +114,9 @@ pub(super) struct ClassParams {
 }
 
 impl Notes {
-    /// The release: `CatBoost release 1.2.10.` of the text that says where it was built, or `tags/v1.2.10`.
+    /// The release that wrote it.
     fn version(&self) -> Option<String> {
-        let text = &self.catboost_version_info;
-        let after = |mark: &str| text.split_once(mark).map(|(_, rest)| rest);
-        let rest = after("CatBoost release ").or_else(|| after("Branch: tags/v"))?;
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        Some(rest[..end].trim_end_matches('.').to_owned()).filter(|version| !version.is_empty())
+        catboost_release(self.catboost_version_info.as_bytes())
     }
 
     /// The model that these are the notes of.

@@ -10,9 +10,9 @@ use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::importer::codes::{self, Cut};
 use crate::importer::converted::refused;
 use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
+use crate::importer::guest::{INPUT, Unheld};
+use crate::importer::links::logistic;
 
-/// The input: one row of numbers for each prediction, NaN where one is missing; categories by their codes.
-const INPUT: &str = "X";
 const OUTPUT: &str = "prediction";
 /// What LightGBM takes for zero (`kZeroThreshold`, a float32).
 const ZERO_THRESHOLD: f32 = 1e-35;
@@ -127,6 +127,16 @@ fn classify(
     Ok(())
 }
 
+/// Writes what `decision_function` of a classifier answers: the sums, also where probabilities are made of means.
+pub(super) fn decide(text: &Text, graph: &mut GraphWriter) {
+    if text.trees_per_round == 1 {
+        graph.constant("only_sum", &Tensor::vector(vec![1_i64]));
+        graph.node(("", "Squeeze"), &["sum", "only_sum"], "decision", vec![]);
+    } else {
+        graph.node(("", "Identity"), &["sum"], "decision", vec![]);
+    }
+}
+
 fn transform(graph: &mut GraphWriter, link: Link, from: &str, to: &str) {
     match link {
         Link::Identity => graph.node(("", "Identity"), &[from], to, vec![]),
@@ -143,12 +153,9 @@ fn transform(graph: &mut GraphWriter, link: Link, from: &str, to: &str) {
             graph.node(("", "Log"), &["above_one"], to, vec![]);
         }
         Link::Logistic(sigmoid) => {
-            graph.constant("unit", &scalar(1.0));
-            graph.constant("steepness", &scalar(-sigmoid));
-            graph.node(("", "Mul"), &[from, "steepness"], "exponent", vec![]);
-            graph.node(("", "Exp"), &["exponent"], "power", vec![]);
-            graph.node(("", "Add"), &["power", "unit"], "denominator", vec![]);
-            graph.node(("", "Div"), &["unit", "denominator"], to, vec![]);
+            graph.constant("steepness", &scalar(sigmoid));
+            graph.node(("", "Mul"), &[from, "steepness"], "steep", vec![]);
+            logistic(graph, "steep", to);
         }
     }
 }
@@ -170,6 +177,18 @@ fn zeros(text: &Text) -> Result<Option<f64>, FunctionError> {
         (true, false) => Ok(Some(f64::NAN)),
         (false, _) => Ok(nodes().any(|(_, split)| (-threshold..threshold).contains(split)).then_some(0.0)),
     }
+}
+
+/// What a zero is to its trees that a sparse matrix does not hold: numbers near to zero are taken for it only where they come in a
+/// matrix that holds all.
+pub(super) fn unheld(text: &Text) -> Result<Unheld, FunctionError> {
+    let takes_near_zero = zeros(text)?.is_some_and(|zero| !zero.is_nan());
+    Ok(if takes_near_zero { Unheld::ZeroAlone } else { Unheld::Zero })
+}
+
+/// False where predictions are powers, which may be infinite.
+pub(super) fn is_bounded(text: &Text) -> bool {
+    !matches!(Link::of(text.objective), Some(Link::Exponential | Link::Softplus))
 }
 
 /// The input with one number for all that LightGBM takes for zero.

@@ -2,18 +2,21 @@
 
 use std::path::Path;
 
-use modelet_core::FunctionError;
+use modelet_core::{DType, FunctionError};
 
 use super::graph;
 use super::text::Text;
 use crate::importer::Imported;
 use crate::importer::classes::Classes;
-use crate::importer::converted::{self, refused};
+use crate::importer::converted::{self, in_words, refused};
+use crate::importer::guest::Guest;
 use crate::pickle::{Asked, Item};
 
 /// The wrappers that answer as their booster does.
 const PLAIN: &[&str] = &["LGBMRegressor", "LGBMRanker"];
 const CLASSIFIER: &str = "LGBMClassifier";
+/// What a classifier has since version 4.7, as it has `decision_function`. (The version itself is not in the file.)
+const SINCE_DECISIONS: &str = "_fitted_with_feature_names";
 /// How parameters begin that the wrapper hands to its booster with each question, and that change the answer.
 const OF_PREDICTION: &[&str] = &["pred", "is_pred", "start_iteration", "num_iteration_predict"];
 
@@ -28,6 +31,31 @@ struct Wrapped<'a> {
 
 /// Imports a pickled model; nothing of the pickle is run.
 pub(in crate::importer) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, FunctionError> {
+    let (text, classes) = read_pickled(object)?;
+    let origin = format!("{}, pickled {}", graph::origin(&text), object.class().map_err(refused)?.name);
+    converted::write(graph::of(&text, classes)?, origin, work)
+}
+
+/// A pickled model within one of scikit-learn, which compares and answers in float64.
+pub(in crate::importer) fn guest(object: &Item) -> Asked<Guest> {
+    let (text, classes) = read_pickled(object).map_err(in_words)?;
+    let mut graph = graph::of(&text, classes.clone()).map_err(in_words)?;
+    if classes.is_some() && object.find(SINCE_DECISIONS)?.is_some() {
+        graph::decide(&text, &mut graph);
+    }
+    Ok(Guest {
+        graph,
+        precision: DType::F64,
+        features: text.features,
+        classes,
+        is_single: false,
+        is_bounded: graph::is_bounded(&text),
+        unheld: graph::unheld(&text).map_err(in_words)?,
+    })
+}
+
+/// The trees that answers are made with, and what a classifier chooses from.
+fn read_pickled<'a>(object: &Item<'a>) -> Result<(Text<'a>, Option<Classes>), FunctionError> {
     let class = object.class().map_err(refused)?.name;
     let wrapped = unwrap(object, &class).map_err(refused)?;
     let mut text = Text::read(wrapped.text).map_err(|why| {
@@ -39,8 +67,7 @@ pub(in crate::importer) fn import_pickled(object: &Item, work: &Path) -> Result<
     if let Some(rounds) = wrapped.rounds {
         text.trees.truncate(rounds.saturating_mul(text.trees_per_round));
     }
-    let origin = format!("{}, pickled {class}", graph::origin(&text));
-    converted::write(graph::of(&text, wrapped.classes)?, origin, work)
+    Ok((text, wrapped.classes))
 }
 
 fn unwrap<'a>(object: &Item<'a>, class: &str) -> Asked<Wrapped<'a>> {

@@ -31,6 +31,11 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
     let mut votes = Vec::new();
     for (number, model) in models.iter().enumerate() {
         let to = format!("vote{number}");
+        if by_probabilities && model.is_single() {
+            return Err(model
+                .item
+                .not("a model of float64 probabilities, of which SAMME.R takes logarithms"));
+        }
         if by_probabilities {
             by_logarithms(graph, &model.get(PROBABILITIES)?, count, &to);
         } else {

@@ -5,6 +5,7 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use crate::importer::classes::{Classes, LABEL, PROBABILITIES};
 use crate::importer::ensemble::Ensemble;
+use crate::importer::links;
 use crate::pickle::Asked;
 
 const PREDICTION: &str = "prediction";
@@ -90,11 +91,7 @@ impl Answer for GraphWriter {
     }
 
     fn logistic(&mut self, from: &str, to: &str) {
-        self.scalar("unit", 1.0);
-        self.apply("Neg", &[from], "exponent");
-        self.apply("Exp", &["exponent"], "power");
-        self.apply("Add", &["power", "unit"], "denominator");
-        self.apply("Div", &["unit", "denominator"], to);
+        links::logistic(self, from, to);
     }
 
     fn softmax(&mut self, from: &str, to: &str) {

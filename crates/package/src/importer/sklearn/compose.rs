@@ -74,18 +74,6 @@ fn only_checks(function: &Item) -> Asked<bool> {
         && matches!(&types[..], [one] if one.named()? == "numpy.float64"))
 }
 
-/// True when steps may give a model a sparse matrix, in which something could be missing.
-pub(super) fn may_be_sparse(steps: &[Item]) -> Asked<bool> {
-    for step in steps {
-        match &*step.class()?.name {
-            "FeatureUnion" => return Ok(true),
-            "ColumnTransformer" if step.get("sparse_output_")?.flag()? => return Ok(true),
-            _ => {}
-        }
-    }
-    Ok(false)
-}
-
 fn beside(step: &Item, table: &Table, frame: &mut Frame) -> Asked<Table> {
     if is_text(step, PASS) { Ok(table.clone()) } else { steps::estimator(step, table, frame) }
 }

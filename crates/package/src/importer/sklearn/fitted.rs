@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::parts;
+use super::rows::Rows;
+use super::{guests, parts};
 use crate::importer::classes::Classes;
 use crate::pickle::{Asked, Item};
 
 /// The minor versions of scikit-learn 1 whose models are known, each by files that it wrote.
 const KNOWN_MINORS: std::ops::RangeInclusive<u32> = 1..=9;
 /// Most columns, and most classes or targets.
-const MAX_WIDTH: usize = 1 << 16;
+const MAX_WIDTH: usize = 1 << 18;
 
 /// The version of scikit-learn that wrote a model: 1, and this.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub(super) struct Version {
 }
 
 /// A fitted model.
+#[derive(Clone)]
 pub(super) struct Fitted<'a> {
     /// Its attributes.
     pub item: Item<'a>,
@@ -29,6 +31,8 @@ pub(super) struct Fitted<'a> {
     pub features: usize,
     /// The tensor that has the rows.
     pub input: String,
+    /// How the rows come.
+    pub rows: Rows,
     /// Within how many other models it is.
     pub depth: usize,
 }
@@ -39,23 +43,27 @@ const ASKED: &[&str] = &["estimator_", "regressor_", "estimators_", "calibrated_
 const MAX_ASKED: usize = 8;
 
 impl<'a> Fitted<'a> {
-    /// Reads what all models have.
-    pub(super) fn read(item: &Item<'a>, input: &str) -> Asked<Self> {
-        let version = Version::parse(item.get("_sklearn_version")?.text()?)?;
+    /// Reads what all models have. One of another library is of the version of the models around it.
+    pub(super) fn read(item: &Item<'a>, input: &str, around: Option<&Version>) -> Asked<Self> {
+        let version = match (item.find("_sklearn_version")?, around) {
+            (None, Some(around)) => around.clone(),
+            _ => Version::of(item)?,
+        };
         let features = features(item, MAX_ASKED)?.ok_or_else(|| item.not("fitted"))?;
         if !(1..=MAX_WIDTH).contains(&features) {
             return Err(format!("it has {features} columns, the limit is {MAX_WIDTH}"));
         }
-        Ok(Self { item: item.clone(), version, features, input: input.to_owned(), depth: 0 })
+        let input = input.to_owned();
+        Ok(Self { item: item.clone(), version, features, input, rows: Rows::All, depth: 0 })
     }
 
     /// Reads a step, which may not say of itself how many columns it takes.
     pub(super) fn read_step(item: &Item<'a>, width: usize) -> Asked<Self> {
         match item.find("n_features_in_")? {
-            Some(_) => Self::read(item, ""),
+            Some(_) => Self::read(item, "", None),
             None => {
-                let version = Version::parse(item.get("_sklearn_version")?.text()?)?;
-                Ok(Self { item: item.clone(), version, features: width, input: String::new(), depth: 0 })
+                let (version, input) = (Version::of(item)?, String::new());
+                Ok(Self { item: item.clone(), version, features: width, input, rows: Rows::All, depth: 0 })
             }
         }
     }
@@ -89,8 +97,11 @@ fn features(item: &Item, further: usize) -> Asked<Option<usize>> {
     if further == 0 {
         return Ok(None);
     }
-    if item.find("X_thresholds_")?.is_some() {
-        // An isotonic regression does not say it: it takes one.
+    if let Some(own) = guests::features(item)? {
+        return Ok(Some(own));
+    }
+    if item.find("X_thresholds_")?.is_some() || item.find("token_pattern")?.is_some() {
+        // Isotonic regressions and vectorisers of texts do not say it: they take one.
         return Ok(Some(1));
     }
     if item.class()?.name == "Pipeline" {
@@ -115,6 +126,11 @@ fn features(item: &Item, further: usize) -> Asked<Option<usize>> {
 }
 
 impl Version {
+    /// The version that an object says.
+    pub(super) fn of(item: &Item) -> Asked<Self> {
+        Self::parse(item.get("_sklearn_version")?.text()?)
+    }
+
     fn parse(text: &str) -> Asked<Self> {
         let unknown = || {
             let (first, last) = (KNOWN_MINORS.start(), KNOWN_MINORS.end());

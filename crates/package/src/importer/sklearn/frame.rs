@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use modelet_core::steps::TEXT_INPUT;
 use modelet_core::{DType, Dim, EngineName, Known, Numbers, Rule};
 use modelet_model::onnx::write::{Attribute, GraphWriter};
 use modelet_model::onnx::{COLUMNS_KEY, ENGINE_KEY, FRAME_KEY, TAKEN_KEY, Taken};
@@ -20,7 +21,10 @@ const DOUBLE: i64 = 11;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Number,
+    /// A text that is one of some.
     Text,
+    /// A text that is read.
+    Words,
     Truth,
 }
 
@@ -74,6 +78,10 @@ impl Frame {
             self.graph.input(INPUT, DType::F64, &[Dim::Named("rows".to_owned()), Dim::Fixed(width)]);
             return Ok(Table::of_frame(vec![INPUT.to_owned()], width));
         }
+        if let (None, [Taking { kind: Some(Kind::Words), .. }]) = (&self.names, &self.columns[..]) {
+            self.graph.input(TEXT_INPUT, DType::Str, &[Dim::Named("rows".to_owned())]);
+            return Ok(Table::of_frame(vec![TEXT_INPUT.to_owned()], width));
+        }
         let names = self.names.clone().ok_or(
             "it was fitted with texts, and with columns that have no names: fit it with a pandas DataFrame",
         )?;
@@ -86,7 +94,7 @@ impl Frame {
         let reference = format!("column {at} of the frame");
         match self.columns[at].kind {
             None => {}
-            Some(Kind::Text) => self.graph.column(&reference, name, DType::Str),
+            Some(Kind::Text | Kind::Words) => self.graph.column(&reference, name, DType::Str),
             Some(Kind::Number) => self.graph.column(&reference, name, DType::F64),
             Some(Kind::Truth) => {
                 self.graph.column(&reference, name, DType::Bool);
@@ -124,10 +132,13 @@ impl Frame {
         let known = &mut self.columns[at].kind;
         match (*known, kind) {
             (Some(Kind::Truth), Kind::Number) => {}
-            (None | Some(Kind::Number), Kind::Number | Kind::Truth) | (None, Kind::Text) => {
+            (None | Some(Kind::Number), Kind::Number | Kind::Truth) | (None, Kind::Text | Kind::Words) => {
                 *known = Some(kind);
             }
             (Some(known), kind) if known == kind => {}
+            (Some(Kind::Text | Kind::Words), Kind::Text | Kind::Words) => {
+                return Err(format!("its {called} is used as categories and as texts that are read"));
+            }
             _ => return Err(format!("its {called} is used as texts and as numbers")),
         }
         Ok(())
@@ -212,7 +223,8 @@ impl Frame {
 fn taken_by(columns: &[Taking]) -> Taken {
     let some_missing = columns.iter().any(|column| column.missing);
     let largest = columns.iter().map(|column| column.largest).fold(f64::INFINITY, f64::min);
-    let is_limited = |column: &Taking| column.kind != Some(Kind::Text) && column.largest.is_finite();
+    let is_text = |column: &Taking| matches!(column.kind, Some(Kind::Text | Kind::Words));
+    let is_limited = |column: &Taking| !is_text(column) && column.largest.is_finite();
     let are_limited = columns.iter().all(is_limited);
     let numbers = are_limited.then_some(Numbers { missing: some_missing, largest });
     let rule = |(at, column): (usize, &Taking)| {

@@ -11,7 +11,8 @@ use modelet_model::onnx::write::GraphWriter;
 use super::answer::Answer;
 use super::fitted::Fitted;
 use super::frame::INPUT;
-use super::{Takes, write};
+use super::guests::Facts;
+use super::{Around, Takes, write};
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::{Asked, Item};
 
@@ -33,6 +34,8 @@ pub(super) struct Inner<'a> {
     pub takes: Takes,
     prefix: String,
     outputs: Vec<&'static str>,
+    /// Of a model of another library.
+    guest: Option<Facts>,
     /// How many numbers a regressor gives; `None` where it is one that is no table.
     pub width: Option<usize>,
 }
@@ -48,12 +51,19 @@ const WITHOUT_DECISION: &[&str] = &[
     "sklearn.calibration",
     "sklearn.mixture",
     "sklearn.semi_supervised._label_propagation",
+    "xgboost.",
+    "lightgbm.",
+    "catboost.",
 ];
 /// Regressors whose numbers are powers, or whatever a function makes of them.
 const UNBOUNDED: &[&str] =
     &["PoissonRegressor", "GammaRegressor", "TweedieRegressor", "TransformedTargetRegressor"];
 /// What may be asked for.
 const OUTPUTS: &[&str] = &["index", PROBABILITIES, "decision", "prediction", "label"];
+/// What of it is numbers that a model may have in float32.
+const NUMBERS: &[&str] = &[PROBABILITIES, "prediction"];
+/// Behind the name of such numbers, for the same in float64.
+const IN_DOUBLE: &str = " in double";
 
 impl<'a> Inner<'a> {
     /// Puts a model into the graph of another one. It sees the rows of `input`, of so many columns.
@@ -66,7 +76,8 @@ impl<'a> Inner<'a> {
         if outer.depth == MAX_DEPTH {
             return Err(format!("it has more than {MAX_DEPTH} models within each other"));
         }
-        let whole = write(model, outer.depth + 1)?;
+        let around = Around { version: &outer.version, rows: outer.rows, depth: outer.depth + 1 };
+        let whole = write(model, &around)?;
         if whole.first.features != columns {
             return Err(model.not("a model of as many columns as it gets"));
         }
@@ -77,16 +88,38 @@ impl<'a> Inner<'a> {
         graph
             .grow(own.size_bytes(), MAX_BYTES)
             .map_err(|size| format!("its models would take {size} bytes, the limit is {MAX_BYTES}"))?;
-        let outputs = OUTPUTS.iter().copied().filter(|name| own.makes(name)).collect();
+        let outputs: Vec<_> = OUTPUTS.iter().copied().filter(|name| own.makes(name)).collect();
         let width = own.output_columns("prediction");
         graph.put_in(own, &format!("{prefix}/"), (INPUT, input));
         let item = whole.parts.last().unwrap_or(model).clone();
-        Ok(Self { item, takes, prefix: prefix.to_owned(), outputs, width })
+        let inner = Self { item, takes, prefix: prefix.to_owned(), outputs, guest: whole.guest, width };
+        inner.widen(graph);
+        Ok(inner)
     }
 
-    /// The name of what it makes, where it does.
+    /// Writes what it makes in float32 in float64, too.
+    fn widen(&self, graph: &mut GraphWriter) {
+        for output in NUMBERS.iter().filter(|_| self.is_single()) {
+            if let Some(single) = self.single(output) {
+                graph.as_numbers(&single, &format!("{single}{IN_DOUBLE}"));
+            }
+        }
+    }
+
+    /// The name of what it makes, in float64 where it is of numbers; `None` where it does not.
     pub(super) fn find(&self, output: &str) -> Option<String> {
+        let name = self.single(output)?;
+        Some(if self.is_single() && NUMBERS.contains(&output) { format!("{name}{IN_DOUBLE}") } else { name })
+    }
+
+    /// The name of what it makes, in float32 where the model itself answers in that; `None` where it does not.
+    pub(super) fn single(&self, output: &str) -> Option<String> {
         self.outputs.contains(&output).then(|| format!("{}/{output}", self.prefix))
+    }
+
+    /// True where the model itself answers in float32.
+    pub(super) fn is_single(&self) -> bool {
+        self.guest.as_ref().is_some_and(|guest| guest.is_single)
     }
 
     /// The name of what it makes.
@@ -105,7 +138,10 @@ impl<'a> Inner<'a> {
 
     /// False for one whose numbers may be infinite where its rows are not: whoever sees them next would refuse that.
     pub(super) fn is_bounded(&self) -> Asked<bool> {
-        Ok(!UNBOUNDED.contains(&&*self.item.class()?.name))
+        match &self.guest {
+            Some(guest) => Ok(guest.is_bounded),
+            None => Ok(!UNBOUNDED.contains(&&*self.item.class()?.name)),
+        }
     }
 
     /// Its numbers as a table, and how many columns that has.
@@ -119,6 +155,9 @@ impl<'a> Inner<'a> {
 
     /// Its classes.
     pub(super) fn classes(&self) -> Asked<Classes> {
+        if let Some(guest) = &self.guest {
+            return guest.classes.clone().ok_or_else(|| self.item.not("a model that chooses one class"));
+        }
         let classes = self.item.find("classes_")?;
         let of_binarizer = || self.item.get("_label_binarizer")?.get("classes_");
         Classes::read(&classes.map_or_else(of_binarizer, Ok)?)

@@ -5,9 +5,20 @@ use modelet_model::onnx::write::GraphWriter;
 use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
+use super::guests;
 use super::inner::{Inner, both, takes_of, write_all};
+use super::rows::Rows;
 use crate::importer::classes::PROBABILITIES;
-use crate::pickle::Asked;
+use crate::pickle::{Asked, Item};
+
+/// Modules of models whose answers do not depend on whether numbers that float32 has come in float32 or in float64.
+const TAKE_SINGLE: &[&str] = &[
+    "sklearn.linear_model._",
+    "sklearn.tree.",
+    "sklearn.ensemble._forest",
+    "sklearn.ensemble._gb",
+    "sklearn.ensemble._hist_gradient_boosting",
+];
 
 pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let classes = fitted.classes()?;
@@ -16,7 +27,8 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
     if !own.are_indices() || own.len() != classes.len() {
         return Err(last.item.not("a model of the numbers of the classes"));
     }
-    for output in ["index", PROBABILITIES, "decision"] {
+    graph.apply("Identity", &[&last.get("index")?], "index");
+    for output in [PROBABILITIES, "decision"] {
         if let Some(name) = last.find(output) {
             graph.apply("Identity", &[&name], output);
         }
@@ -63,10 +75,28 @@ fn stacked<'a>(fitted: &Fitted<'a>, graph: &mut GraphWriter) -> Asked<(Inner<'a>
     }
     graph.beside(&tables.iter().map(String::as_str).collect::<Vec<_>>(), "seen");
     let last = fitted.item.get("final_estimator_")?;
-    let last = Inner::write(&last, fitted, ("seen", columns), (graph, "last"))?;
+    if !passes && models.iter().all(Inner::is_single) {
+        takes_single(&last)?;
+    }
+    // Beside a sparse matrix of rows, what the models say loses its zeros, too.
+    let rows = if passes { fitted.rows } else { Rows::All };
+    let around = Fitted { rows, ..fitted.clone() };
+    let last = Inner::write(&last, &around, ("seen", columns), (graph, "last"))?;
     let takes = takes_of(&models);
     let takes = if passes { both(takes, last.takes) } else { takes };
     Ok((last, takes))
+}
+
+/// Refuses a last model that sees nothing but float32 numbers and would compute something else of them than of float64 ones: trees
+/// compare the same numbers, and sums of linear models differ by what rounding leaves open anyway.
+fn takes_single(last: &Item) -> Asked<()> {
+    let module = last.class()?.module;
+    match TAKE_SINGLE.iter().any(|known| module.starts_with(known)) || guests::is_guest(last)? {
+        true => Ok(()),
+        false => Err(last.not(
+            "a model of which is known what it makes of float32 numbers, which all of those before it give",
+        )),
+    }
 }
 
 /// What the last model sees of a model: a table, and how many columns it has.

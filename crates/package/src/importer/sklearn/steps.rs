@@ -7,13 +7,14 @@ use super::frame::Frame;
 use super::table::Table;
 use super::{
     compose, encoders, find, importances, imputer, latent, numeric, parts, power, projection, scaling,
-    selection, terms,
+    selection, terms, texts,
 };
 use crate::pickle::{Asked, Item};
 
 /// Writes a step: what it makes of columns.
 pub(super) type Step = fn(&Fitted, &Table, &mut Frame) -> Asked<Table>;
 
+const TEXT: &str = "sklearn.feature_extraction.text";
 const UNIVARIATE: &str = "sklearn.feature_selection._univariate_selection";
 
 /// Module, classes, and who writes them.
@@ -32,7 +33,10 @@ const STEPS: &[(&str, &[&str], Step)] = &[
     ("sklearn.preprocessing._discretization", &["KBinsDiscretizer"], numeric::bins),
     ("sklearn.preprocessing._polynomial", &["PolynomialFeatures"], numeric::products),
     ("sklearn.preprocessing._data", &["PowerTransformer"], power::yeo_johnson),
-    ("sklearn.feature_extraction.text", &["TfidfTransformer"], terms::weighed),
+    (TEXT, &["CountVectorizer"], texts::counted),
+    (TEXT, &["TfidfVectorizer"], texts::weighed),
+    (TEXT, &["HashingVectorizer"], texts::hashed),
+    (TEXT, &["TfidfTransformer"], terms::weighed),
     ("sklearn.preprocessing._encoders", &["OneHotEncoder"], encoders::one_hot),
     ("sklearn.preprocessing._encoders", &["OrdinalEncoder"], encoders::ordinal),
     ("sklearn.preprocessing._target_encoder", &["TargetEncoder"], encoders::target),

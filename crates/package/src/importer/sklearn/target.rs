@@ -1,12 +1,13 @@
 //! Regressors that were fitted with a function of what is asked for: their answers go back through its inverse.
 
 use modelet_core::Tensor;
-use modelet_model::onnx::write::GraphWriter;
+use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
 use super::inner::{Inner, takes_of};
+use super::tree::FLOAT;
 use crate::pickle::{Asked, Item};
 
 /// `TransformedTargetRegressor`
@@ -14,7 +15,20 @@ pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes
     let own = fitted.item.get("regressor_")?;
     let model = Inner::write(&own, fitted, (&fitted.input, fitted.features), (graph, "model"))?;
     let (table, width) = model.table(graph)?;
-    back(&fitted.item.get("transformer_")?, graph, (&table, width), "back")?;
+    let step = fitted.item.get("transformer_")?;
+    if model.is_single() && step.class()?.name != "FunctionTransformer" {
+        return Err(step.not(
+            "a function of numpy's, by which alone float32 numbers, as its model gives them, can be led back",
+        ));
+    }
+    if model.is_single() {
+        back(&step, graph, (&table, width), "led_back")?;
+        // What is too large for float32 is infinite there.
+        graph.node(("", "Cast"), &["led_back"], "back_single", vec![("to", Attribute::Int(FLOAT))]);
+        graph.as_numbers("back_single", "back");
+    } else {
+        back(&step, graph, (&table, width), "back")?;
+    }
     if fitted.item.get("_training_dim")?.count()? == 1 {
         graph.predict("back", width);
     } else {

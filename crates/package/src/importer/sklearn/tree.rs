@@ -10,7 +10,7 @@ const CLASS: (&str, &str) = ("sklearn.tree._tree", "Tree");
 /// What stands for a child where there is none.
 const NO_CHILD: i64 = -1;
 /// `TensorProto.DataType`
-const FLOAT: i64 = 1;
+pub(super) const FLOAT: i64 = 1;
 const DOUBLE: i64 = 11;
 /// Most nodes of all trees of a model, each counted once for each class.
 pub(super) const MAX_NODES: usize = 10_000_000;

@@ -23,8 +23,7 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
             if places.iter().any(|places| !places.iter().copied().eq(0..classes.len())) {
                 return Err("one of its models has not all of its classes".to_owned());
             }
-            let all = models.iter().map(|model| model.get(PROBABILITIES)).collect::<Asked<Vec<_>>>()?;
-            average(graph, &all, weights.as_deref(), PROBABILITIES);
+            average_of(graph, &models, PROBABILITIES, weights.as_deref(), PROBABILITIES)?;
             graph.largest(PROBABILITIES, "index");
         }
         "hard" => {
@@ -45,14 +44,10 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
 pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let models = write_all(&fitted.item.get("estimators_")?.items()?, fitted, graph)?;
     let weights = weights(fitted, models.len())?;
-    let mut all = Vec::new();
-    for model in &models {
-        if model.width.is_some() {
-            return Err(model.item.not("a model of one number"));
-        }
-        all.push(model.get("prediction")?);
+    if let Some(model) = models.iter().find(|model| model.width.is_some()) {
+        return Err(model.item.not("a model of one number"));
     }
-    average(graph, &all, weights.as_deref(), "mean");
+    average_of(graph, &models, "prediction", weights.as_deref(), "mean")?;
     let column = graph.as_column("mean");
     graph.predict(&column, 1);
     Ok(takes_of(&models))
@@ -187,6 +182,27 @@ fn weighted(graph: &mut GraphWriter, tables: &[String], weights: Option<&[f64]>)
         names.push(to);
     }
     names
+}
+
+/// The mean of what models say. Of float32 numbers without weights it is taken in float32.
+fn average_of(
+    graph: &mut GraphWriter,
+    models: &[Inner],
+    output: &str,
+    weights: Option<&[f64]>,
+    to: &str,
+) -> Asked<()> {
+    let all = models.iter().map(|model| model.get(output)).collect::<Asked<Vec<_>>>()?;
+    if weights.is_some() || !models.iter().all(Inner::is_single) {
+        average(graph, &all, weights, to);
+        return Ok(());
+    }
+    let (sum, divisor, mean) = (format!("{to}_sum"), format!("{to}_divisor"), format!("{to}_single"));
+    graph.total(&models.iter().filter_map(|model| model.single(output)).collect::<Vec<_>>(), &sum);
+    graph.constant(&divisor, &Tensor::vector(vec![models.len() as f32]));
+    graph.apply("Div", &[&sum, &divisor], &mean);
+    graph.as_numbers(&mean, to);
+    Ok(())
 }
 
 /// Their mean, with weights where there are some.

@@ -8,12 +8,12 @@ use modelet_model::onnx::write::{Attribute, GraphWriter};
 
 use super::objective::Link;
 use super::saved::{Booster, Forest, Inner, Learner, Parameters, Saved, SavedTree};
+use crate::importer::classes::{Classes, LABEL, PROBABILITIES};
 use crate::importer::codes::{self, Cut};
 use crate::importer::converted::refused;
 use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
+use crate::importer::guest::INPUT;
 
-/// The input: one row of numbers for each prediction, NaN where one is missing; categories by their codes.
-const INPUT: &str = "X";
 const MARGIN: &str = "margin";
 /// XGBoost's wrapper notes here what kind of estimator it is, as JSON.
 pub(super) const WRAPPER: &str = "scikit_learn";
@@ -105,6 +105,18 @@ fn without(graph: &mut GraphWriter, missing: f32) -> &'static str {
     "known"
 }
 
+/// How many classes a classifier chooses from; `None` of another model, and of one that answers with several labels.
+pub(super) fn classes(saved: &Saved) -> Option<usize> {
+    let parameters = &saved.learner.learner_model_param;
+    let chooses = is_classifier(&saved.learner) && parameters.num_target <= 1;
+    chooses.then(|| parameters.num_class.max(2))
+}
+
+/// False where predictions are powers, which may be infinite.
+pub(super) fn is_bounded(saved: &Saved) -> bool {
+    Link::of(&saved.learner.objective.name) != Some(Link::Exponential)
+}
+
 fn is_classifier(learner: &Learner) -> bool {
     learner.attributes.get(WRAPPER).is_some_and(|note| note.contains("\"classifier\""))
 }
@@ -113,30 +125,29 @@ fn is_classifier(learner: &Learner) -> bool {
 /// target) are flags, each with its probability.
 fn classify(graph: &mut GraphWriter, link: Link, parameters: &Parameters) {
     let rows = || Dim::Named("rows".to_owned());
-    let (labels, probabilities) = ("label", "probabilities");
     if parameters.num_class > 1 {
-        graph.node(("", "Softmax"), &[MARGIN], probabilities, vec![("axis", Attribute::Int(1))]);
-        largest(graph, probabilities, labels);
-        graph.output(labels, DType::I64, &[rows()]);
-        graph.output(probabilities, DType::F32, &[rows(), Dim::Fixed(parameters.num_class)]);
+        graph.node(("", "Softmax"), &[MARGIN], PROBABILITIES, vec![("axis", Attribute::Int(1))]);
+        largest(graph, PROBABILITIES, "index");
+        Classes::indices(parameters.num_class).label(graph, "index");
+        graph.output(PROBABILITIES, DType::F32, &[rows(), Dim::Fixed(parameters.num_class)]);
         return;
     }
     graph.constant("threshold", &scalar(THRESHOLD));
     if parameters.num_target > 1 {
-        transform(graph, link, MARGIN, probabilities);
-        above(graph, probabilities, labels);
-        graph.output(labels, DType::I64, &[rows(), Dim::Fixed(parameters.num_target)]);
-        graph.output(probabilities, DType::F32, &[rows(), Dim::Fixed(parameters.num_target)]);
+        transform(graph, link, MARGIN, PROBABILITIES);
+        above(graph, PROBABILITIES, LABEL);
+        graph.output(LABEL, DType::I64, &[rows(), Dim::Fixed(parameters.num_target)]);
+        graph.output(PROBABILITIES, DType::F32, &[rows(), Dim::Fixed(parameters.num_target)]);
         return;
     }
     transform(graph, link, MARGIN, "second");
     graph.constant("whole", &scalar(1.0));
     graph.node(("", "Sub"), &["whole", "second"], "first", vec![]);
-    graph.node(("", "Concat"), &["first", "second"], probabilities, vec![("axis", Attribute::Int(1))]);
-    above(graph, "second", "labels");
-    squeeze(graph, "labels", labels);
-    graph.output(labels, DType::I64, &[rows()]);
-    graph.output(probabilities, DType::F32, &[rows(), Dim::Fixed(2)]);
+    graph.node(("", "Concat"), &["first", "second"], PROBABILITIES, vec![("axis", Attribute::Int(1))]);
+    above(graph, "second", "are_second");
+    squeeze(graph, "are_second", "index");
+    Classes::indices(2).label(graph, "index");
+    graph.output(PROBABILITIES, DType::F32, &[rows(), Dim::Fixed(2)]);
 }
 
 /// What XGBoost's `predict` answers: a number for each row, or several.
