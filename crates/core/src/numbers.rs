@@ -66,6 +66,7 @@ mod tests {
                 columns: Some(vec!["age".to_owned(), "size".to_owned()]),
                 categories: None,
                 numbers: None,
+                table_rows: None,
                 rules: vec![],
             };
             let tensor = Tensor::new(vec![2, 2], Data::F64(vec![0.0, 1.0, -1.0, number])).unwrap();

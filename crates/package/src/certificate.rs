@@ -34,6 +34,8 @@ use wire::{Answers, Message};
 pub const SCRIPT: &str = include_str!("certificate/answer.py");
 /// Rows of the imported model go out in calls of about this size, in bytes.
 const CALL_BYTES: usize = 1 << 20;
+/// How far from zero the numbers are that a network is asked about.
+const NETWORK_REACH: f64 = 1e3;
 /// Columns of a row that a message shows.
 const MAX_COLUMNS: usize = 12;
 
@@ -88,7 +90,8 @@ pub struct Proof {
 /// # Errors
 /// `conversion-differs` when answers cannot even be compared; anything that keeps the imported model from answering.
 pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, FunctionError> {
-    let made = rows::made(claim.signature, &splits(claim.model)?);
+    let reach = claim.original.loader.is_network().then_some(NETWORK_REACH);
+    let made = rows::made(claim.signature, &splits(claim.model)?, reach);
     let all = match claim.sample {
         Some(sample) => batch::merge(&[&made, &sample.inputs]).ok_or_else(|| {
             FunctionError::new(Code::BadInput, "the sample does not have the columns of the model")

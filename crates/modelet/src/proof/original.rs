@@ -154,7 +154,10 @@ mod tests {
     fn a_traceback_that_only_began_does_not_hide_what_was_said_before() {
         let one = "Traceback (most recent call last):\n  File \"a.py\", line 1\n    fork()\nBlockingIOError: no more\n";
         let begun = format!("{one}Traceback (most recent call last):\n  File \"a.py\", line 1\n\n");
-        assert_eq!((last_words(one), last_words(&begun)), ("BlockingIOError: no more", "BlockingIOError: no more"));
+        assert_eq!(
+            (last_words(one), last_words(&begun)),
+            ("BlockingIOError: no more", "BlockingIOError: no more")
+        );
         assert_eq!(last_words("  \n"), "nothing");
     }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError};
 
+use super::pins::numbers;
 use crate::importer;
+use crate::network;
 use crate::pickle::{self, Kind};
 
 /// How the original is loaded.
@@ -23,6 +25,20 @@ pub enum Loader {
     Joblib,
     /// `skops.io.load`
     Skops,
+    /// `keras.models.load_model`, of a `.keras` file …
+    Keras,
+    /// … and of an HDF5 file.
+    KerasHdf5,
+    /// The same of Keras 2, by `tf_keras` …
+    TfKeras,
+    /// … in both forms.
+    TfKerasHdf5,
+    /// `tf.saved_model.load`, of the folder of the file.
+    SavedModel,
+    /// `torch.jit.load`
+    Torchscript,
+    /// `torch.export.load`
+    TorchExport,
 }
 
 impl Loader {
@@ -35,6 +51,35 @@ impl Loader {
             Self::Pickle => "pickle",
             Self::Joblib => "joblib",
             Self::Skops => "skops",
+            Self::Keras | Self::KerasHdf5 => "keras",
+            Self::TfKeras | Self::TfKerasHdf5 => "tf-keras",
+            Self::SavedModel => "saved-model",
+            Self::Torchscript => "torchscript",
+            Self::TorchExport => "torch-export",
+        }
+    }
+
+    /// True for networks, which are converted by their own framework too.
+    pub const fn is_network(self) -> bool {
+        matches!(
+            self,
+            Self::Keras
+                | Self::KerasHdf5
+                | Self::TfKeras
+                | Self::TfKerasHdf5
+                | Self::SavedModel
+                | Self::Torchscript
+                | Self::TorchExport
+        )
+    }
+
+    /// The ending that its framework wants to see.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Keras | Self::TfKeras => ".keras",
+            Self::KerasHdf5 | Self::TfKerasHdf5 => ".h5",
+            Self::TorchExport => ".pt2",
+            _ => "",
         }
     }
 
@@ -43,7 +88,7 @@ impl Loader {
         match self {
             Self::Joblib => Some("joblib"),
             Self::Skops => Some("skops"),
-            Self::Xgboost | Self::Lightgbm | Self::Catboost | Self::Pickle => None,
+            _ => None,
         }
     }
 }
@@ -68,6 +113,9 @@ impl Original {
     /// `model-refused` for a file that names what is not known to be harmless: it is never loaded.
     pub fn of(file: &Path, version: Option<String>) -> Result<Self, FunctionError> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        if let Some(network) = network::recognise(&file)? {
+            return Ok(network.original);
+        }
         let own = match importer::framework_of(&file) {
             Some("catboost") => Some((Loader::Catboost, "catboost")),
             Some("lightgbm") => Some((Loader::Lightgbm, "lightgbm")),
@@ -105,8 +153,17 @@ impl Original {
         let Some(library) = found.iter().find(|library| library.name == *framework) else {
             return Some(format!("it has no {framework}"));
         };
-        let wanted = self.version.as_ref().filter(|wanted| **wanted != library.version)?;
+        let wanted = self.version.as_ref().filter(|wanted| !self.is_read_by(wanted, &library.version))?;
         Some(format!("it has {framework} {}, the file was written by {framework} {wanted}", library.version))
+    }
+
+    /// Networks are stored to be loaded by later versions too; pickles and the like mean what the same version makes of them.
+    fn is_read_by(&self, wanted: &str, found: &str) -> bool {
+        // What follows a plus says how it was built.
+        let found = found.split('+').next().unwrap_or_default();
+        let of = |version| numbers(version).unwrap_or_default();
+        let is_later = of(wanted)[0] == of(found)[0] && of(wanted) <= of(found);
+        found == wanted || self.loader.is_network() && is_later
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::Path;
 use modelet_core::FunctionError;
 
 use crate::importer::converted::{self, refused, unreadable};
-use crate::importer::{Imported, Importer, has_ending};
+use crate::importer::{Imported, Importer, Workshop, has_ending};
 use crate::pickle::Item;
 use objective::Answers;
 use saved::{Fault, Saved};
@@ -34,7 +34,8 @@ impl Importer for Catboost {
             || (has_ending(path, "json") && converted::head(path).is_ok_and(|head| is_catboost(&head)))
     }
 
-    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+    fn import(&self, model: &Path, workshop: &Workshop<'_>) -> Result<Option<Imported>, FunctionError> {
+        let work = workshop.folder;
         if !is_catboost(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
             return Ok(None);
         }

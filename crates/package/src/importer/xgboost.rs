@@ -16,7 +16,7 @@ use std::path::Path;
 use modelet_core::FunctionError;
 
 use crate::importer::converted::{self, refused, unreadable};
-use crate::importer::{Imported, Importer, has_ending};
+use crate::importer::{Imported, Importer, Workshop, has_ending};
 use crate::pickle::{Asked, Item};
 use saved::Saved;
 
@@ -31,7 +31,8 @@ impl Importer for Xgboost {
             || (has_ending(path, "json") && converted::head(path).is_ok_and(|head| is_xgboost(&head)))
     }
 
-    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+    fn import(&self, model: &Path, workshop: &Workshop<'_>) -> Result<Option<Imported>, FunctionError> {
+        let work = workshop.folder;
         if !is_xgboost(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
             return Ok(None);
         }

@@ -93,7 +93,8 @@ fn input_line(spec: &InputSpec) -> String {
         names.as_ref().map(|names| format!("  {word}: {}", names.join(", "))).unwrap_or_default()
     });
     let rules = spec.rules.iter().map(|rule| format!("  {}: {rule}", spec.column_name(rule.column)));
-    let said: Vec<String> = listed.into_iter().chain(rules).collect();
+    let places = spec.table_rows.map(|rows| format!("  {}", modelet_core::index::words(rows)));
+    let said: Vec<String> = listed.into_iter().chain(rules).chain(places).collect();
     format!("  {}  {} {}{optional}{}", spec.name, spec.dtype, spec.shape_text(), said.concat())
 }
 
