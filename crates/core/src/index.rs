@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn what_lies_outside_of_the_table_is_refused_with_its_place() {
-        let check = |data: Data| {
+        let found = |data: Data| {
             let spec = InputSpec {
                 name: "tokens".to_owned(),
                 dtype: DType::I64,
@@ -50,14 +50,14 @@ mod tests {
                 table_rows: Some(50),
                 rules: vec![],
             };
-            super::check(50, &spec, &Tensor::new(vec![2, 2], data).unwrap()).map_err(|error| error.message)
+            check(50, &spec, &Tensor::new(vec![2, 2], data).unwrap()).map_err(|error| error.message)
         };
-        assert_eq!(check(Data::I64(vec![0, 49, 1, 2])), Ok(()));
-        assert_eq!(check(Data::F32(vec![0.5, 49.9, -0.5, 2.0])), Ok(()));
+        assert_eq!(found(Data::I64(vec![0, 49, 1, 2])), Ok(()));
+        assert_eq!(found(Data::F32(vec![0.5, 49.9, -0.5, 2.0])), Ok(()));
         let place = "in row 1, place 0 (counted from 0)";
-        let wanted = |found: &str| Err(format!("tokens: expected numbers from 0 to 49, got {found} {place}"));
-        assert_eq!(check(Data::I64(vec![0, 1, 50, 2])), wanted("50"));
-        assert_eq!(check(Data::I32(vec![0, 1, -1, 2])), wanted("-1"));
-        assert_eq!(check(Data::F64(vec![0.0, 1.0, f64::NAN, 2.0])), wanted("NaN"));
+        let wanted = |got: &str| Err(format!("tokens: expected numbers from 0 to 49, got {got} {place}"));
+        assert_eq!(found(Data::I64(vec![0, 1, 50, 2])), wanted("50"));
+        assert_eq!(found(Data::I32(vec![0, 1, -1, 2])), wanted("-1"));
+        assert_eq!(found(Data::F64(vec![0.0, 1.0, f64::NAN, 2.0])), wanted("NaN"));
     }
 }

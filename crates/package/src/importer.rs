@@ -47,6 +47,23 @@ pub struct Workshop<'a> {
     pub converter: &'a dyn Converter,
 }
 
+#[cfg(test)]
+impl<'a> Workshop<'a> {
+    /// For formats that modelet imports itself.
+    fn of(folder: &'a Path) -> Self {
+        struct Nothing;
+        impl Converter for Nothing {
+            fn convert(
+                &self,
+                original: &crate::certificate::original::Original,
+            ) -> Result<Vec<u8>, FunctionError> {
+                panic!("{original:?} is no network")
+            }
+        }
+        Self { folder, converter: &Nothing }
+    }
+}
+
 /// One model format.
 trait Importer: Sync {
     /// True for the file that is the model, among all that lie in a folder: by its name, and by its content where many other

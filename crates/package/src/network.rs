@@ -115,3 +115,6 @@ fn original(path: &Path, loader: Loader, framework: &str, version: Option<String
 fn refused(path: &Path, why: &str) -> FunctionError {
     FunctionError::new(Code::ModelRefused, format!("{} {why}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

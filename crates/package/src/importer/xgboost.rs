@@ -110,7 +110,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.json");
         fs::write(&path, SMALL).unwrap();
-        let imported = Xgboost.import(&path, folder.path()).unwrap().unwrap();
+        let imported = Xgboost.import(&path, &Workshop::of(folder.path())).unwrap().unwrap();
         assert_eq!(imported.origin.as_deref(), Some("XGBoost 3.2.0, binary:logistic, 2 trees"));
         let summary = modelet_model::summarize(&folder.path().join(imported.model)).unwrap();
         summary.check().unwrap();
@@ -127,7 +127,7 @@ mod tests {
         for text in ["{\"config\": 1}", "", "[\"learner\"]"] {
             let path = folder.path().join("other.json");
             fs::write(&path, text).unwrap();
-            assert_eq!(Xgboost.import(&path, folder.path()).unwrap(), None, "{text}");
+            assert_eq!(Xgboost.import(&path, &Workshop::of(folder.path())).unwrap(), None, "{text}");
             assert!(!Xgboost.stands_out(&path));
         }
     }

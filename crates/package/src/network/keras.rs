@@ -69,7 +69,8 @@ fn network(
         ));
     }
     let class = config["class_name"].as_str().unwrap_or("model");
-    // Versions before 2 wrote none.
+    // TensorFlow's own Keras adds "-tf"; versions before 2 wrote none.
+    let version = version.map(|version| version.trim_end_matches("-tf"));
     let is_new = version.is_some_and(|version| !version.starts_with("1.") && !version.starts_with("2."));
     let (loader, framework) = if is_new { (newer, "keras") } else { (older, "tf-keras") };
     let said = version.map_or_else(String::new, |version| format!(" {version}"));

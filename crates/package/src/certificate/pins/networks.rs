@@ -61,38 +61,35 @@ const AROUND_TORCH: &[&str] = &[
 /// # Errors
 /// A sentence, when the file is of a version that nothing here reads.
 pub(super) fn pins(framework: &str, version: Option<&str>) -> Option<Result<Pins, String>> {
-    let (newest, own) = match framework {
-        "keras" => (NEWEST_KERAS, None),
-        "tf-keras" => (TF_KERAS, Some(TF_KERAS)),
-        "tensorflow" => (TENSORFLOW, Some(TENSORFLOW)),
-        "torch" => (TORCH, Some(TORCH)),
+    let newest = match framework {
+        "keras" => NEWEST_KERAS,
+        "tf-keras" => TF_KERAS,
+        "tensorflow" => TENSORFLOW,
+        "torch" => TORCH,
         _ => return None,
     };
-    let said = version.unwrap_or(newest);
-    let own = match (numbers(said), numbers(newest)) {
-        (Some(said), Some(newest)) if said <= newest => own,
+    let version = version.unwrap_or(newest);
+    match (numbers(version), numbers(newest)) {
+        (Some(own), Some(known)) if own <= known => {}
         (Some(_), _) => {
-            return Some(Err(format!(
-                "the file was written by {framework} {said}, environments are known up to {newest}"
-            )));
+            let said = format!(
+                "the file was written by {framework} {version}, environments are known up to {newest}"
+            );
+            return Some(Err(said));
         }
-        (None, _) => return Some(Err(format!("{said:?} is no released version of {framework}"))),
+        (None, _) => return Some(Err(format!("{version:?} is no released version of {framework}"))),
+    }
+    let is_torch = framework == "torch";
+    let keras = if framework == "keras" { version } else { NEWEST_KERAS };
+    let first = match is_torch {
+        true => vec![format!("torch=={TORCH}")],
+        false => vec![
+            format!("tensorflow-cpu=={TENSORFLOW}"),
+            format!("keras=={keras}"),
+            format!("tf-keras=={TF_KERAS}"),
+        ],
     };
-    let framework = format!("{framework}=={}", own.unwrap_or(said));
-    let (first, around, is_resolved) = match framework.split("==").next() {
-        Some("torch") => (vec![framework], AROUND_TORCH, true),
-        Some("tensorflow") => (
-            vec![format!("tensorflow-cpu=={TENSORFLOW}"), format!("keras=={NEWEST_KERAS}")],
-            AROUND_TENSORFLOW,
-            false,
-        ),
-        Some("tf-keras") => (
-            vec![framework, format!("tensorflow-cpu=={TENSORFLOW}"), format!("keras=={NEWEST_KERAS}")],
-            AROUND_TENSORFLOW,
-            false,
-        ),
-        _ => (vec![framework, format!("tensorflow-cpu=={TENSORFLOW}")], AROUND_TENSORFLOW, false),
-    };
+    let around = if is_torch { AROUND_TORCH } else { AROUND_TENSORFLOW };
     let packages = first.into_iter().chain(around.iter().map(|one| (*one).to_owned())).collect();
-    Some(Ok(Pins { pythons: PYTHONS, packages, is_resolved }))
+    Some(Ok(Pins { pythons: PYTHONS, packages, is_resolved: is_torch }))
 }
