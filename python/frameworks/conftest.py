@@ -25,8 +25,13 @@ class Models:
     def case(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Rows that a model never saw, and what its framework answers for them."""
         kept = np.load(self.folder / f"{name}.npz")
-        parts = {kind: {key[len(kind) :]: kept[key] for key in kept if key.startswith(kind)} for kind in ("in_", "out_")}
+        parts = {kind: {key: kept[kind + key] for key in names(kept, kind)} for kind in ("in_", "out_")}
         return parts["in_"], parts["out_"]
+
+
+def names(kept: np.lib.npyio.NpzFile, kind: str) -> list[str]:
+    """Of the arrays of one kind, without its mark."""
+    return [key.removeprefix(kind) for key in kept if key.startswith(kind)]
 
 
 def trained(framework: str, folder: Path) -> Models:

@@ -1,4 +1,4 @@
-"""Networks as their frameworks save them: converted, proved, and answered as the framework answers; or refused with words."""
+"""Networks as frameworks save them: converted, proved, and answered as the framework answers; or refused with words."""
 
 from __future__ import annotations
 
@@ -85,6 +85,16 @@ def test_a_saved_model_answers_as_tensorflow_also_out_of_an_archive(
     assert not platform.cli_json("deploy", archive, "--name", "saved")["created"], "the same model, the same artifact"
 
 
+def test_a_network_for_so_many_rows_is_proved_with_many_times_those(platform: Platform, tensorflow: Models) -> None:
+    """It is asked batch by batch."""
+    path = tensorflow.folder / "two_rows.keras"
+    card = platform.cli_json("deploy", path, "--name", "two-rows", "--require-proof")
+    assert card["certificate"]["rows"]["made"] == 1_000
+    inputs, wanted = tensorflow.case("two_rows")
+    found = infer(platform, "two-rows", {key: rows[:2] for key, rows in inputs.items()})
+    np.testing.assert_allclose(found["both"], wanted["both"][:2], **CLOSE)
+
+
 @pytest.mark.parametrize(("file", "case", "options"), TORCH)
 def test_pytorch_answers_as_pytorch(
     platform: Platform, torch: Models, file: str, case: str, options: list[str]
@@ -117,9 +127,7 @@ def test_what_is_not_in_the_table_is_refused_and_so_is_what_is_no_number(platfor
         ("unknown", "the converter does not know the operator Betainc"),
     ],
 )
-def test_keras_and_tensorflow_refused_with_words(
-    platform: Platform, tensorflow: Models, file: str, words: str
-) -> None:
+def test_keras_and_tensorflow_refused_with_words(platform: Platform, tensorflow: Models, file: str, words: str) -> None:
     """What is code, what is no model, and what ONNX cannot say."""
     assert words in refused(platform, tensorflow.folder / file)
 

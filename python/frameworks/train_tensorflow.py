@@ -1,6 +1,6 @@
 """Trains networks with Keras and saves them, with rows that they never saw and what Keras answers for those.
 
-    .venv-tensorflow/bin/python python/frameworks/train_tensorflow.py FOLDER
+.venv-tensorflow/bin/python python/frameworks/train_tensorflow.py FOLDER
 """
 
 import os
@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import layers
 
 ROWS = 40
+WIDTHS = {"customer": 4, "usage": 3}
 
 
 def plans(random):
@@ -27,7 +28,7 @@ def plans(random):
     model.compile("adam", loss={"plan": "sparse_categorical_crossentropy", "spend": "mse"})
 
     def rows(count):
-        return {name: random.normal(size=(count, width)).astype("f4") for name, width in (("customer", 4), ("usage", 3))}
+        return {name: random.normal(size=(count, width)).astype("f4") for name, width in WIDTHS.items()}
 
     x = rows(400)
     total = x["customer"].sum(1) + x["usage"][:, 0]
@@ -85,6 +86,12 @@ def words(random):
     return model, {"tokens": rows(ROWS)}
 
 
+def two_rows(random):
+    """For batches of two rows, and no others."""
+    model = keras.Sequential([keras.Input(batch_shape=(2, 5), name="pair"), layers.Dense(3, name="both")])
+    return model, {"pair": random.normal(size=(ROWS, 5)).astype("f4")}
+
+
 class Unknown(tf.Module):
     """With an operator that ONNX does not have."""
 
@@ -107,7 +114,8 @@ def save(folder, name, model, rows):
     """The model in both forms, and what it answers."""
     model.save(folder / f"{name}.keras")
     model.save(folder / f"{name}.h5")
-    found = model.predict(list(rows.values()) if len(rows) > 1 else next(iter(rows.values())), verbose=0)
+    given = list(rows.values()) if len(rows) > 1 else next(iter(rows.values()))
+    found = model.predict(given, batch_size=model.inputs[0].shape[0], verbose=0)
     names = getattr(model, "output_names", None) or [model.layers[-1].name]
     answers = dict(zip(names, found if isinstance(found, list) else [found], strict=True))
     np.savez(folder / f"{name}.npz", **{f"in_{key}": one for key, one in rows.items()},
@@ -120,7 +128,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(1)
     random = np.random.default_rng(1)
-    for make in (plans, pictures, words):
+    for make in (plans, pictures, words, two_rows):
         save(folder, make.__name__, *make(random))
     model, rows = plans(random)
     model.export(folder / "saved", verbose=False)

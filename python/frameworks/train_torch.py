@@ -1,6 +1,6 @@
 """Trains networks with PyTorch and saves them, with rows that they never saw and what PyTorch answers for those.
 
-    .venv-torch/bin/python python/frameworks/train_torch.py FOLDER
+.venv-torch/bin/python python/frameworks/train_torch.py FOLDER
 """
 
 import sys

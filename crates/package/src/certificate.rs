@@ -118,7 +118,8 @@ pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, Func
     if !testimony.answers.outputs.iter().map(|(name, _)| name).eq(&outputs) {
         return Ok(unproved(claim, "the original does not answer what it was asked for"));
     }
-    let imported = joined(witnesses.imported(&calls(&kept, answered, &outputs))?)?;
+    let imported =
+        joined(witnesses.imported(&calls(&kept, answered, rows::fixed_rows(claim.signature), &outputs))?)?;
     let tolerance = tolerance::of(&claim.original.framework, claim.tolerance);
     let compared = compare(&testimony.answers.outputs, &imported, &tolerance).map_err(|why| {
         FunctionError::new(
@@ -204,8 +205,10 @@ fn part(inputs: &Inputs, from: usize, to: usize) -> Inputs {
     inputs.iter().map(|(name, tensor)| (name.clone(), batch::slice(tensor, from..to))).collect()
 }
 
-fn calls(inputs: &Inputs, rows: usize, outputs: &[String]) -> Vec<Message> {
-    let of_one_call = (CALL_BYTES / (batch::size_bytes(inputs) / rows).max(1)).max(1);
+/// `fixed` is how many rows a call has, where it may have no others.
+fn calls(inputs: &Inputs, rows: usize, fixed: Option<usize>, outputs: &[String]) -> Vec<Message> {
+    let many = (CALL_BYTES / (batch::size_bytes(inputs) / rows).max(1)).max(1);
+    let of_one_call = fixed.unwrap_or(many).max(1);
     let starts = (0..rows).step_by(of_one_call);
     starts.map(|from| Message::request(&part(inputs, from, rows.min(from + of_one_call)), outputs)).collect()
 }

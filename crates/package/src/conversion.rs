@@ -13,6 +13,7 @@ use modelet_model::onnx::{Taken, note_taken};
 use serde::Deserialize;
 
 use crate::certificate::original::Original;
+use crate::certificate::wire::plain;
 use crate::network::Network;
 
 /// The script that converts.
@@ -67,13 +68,13 @@ pub fn convert(
     let taken = signature.inputs.iter().filter_map(|input| {
         let table_rows = head.table_rows.get(&input.name).copied();
         let numbers = finite(input.dtype).filter(|_| table_rows.is_none());
-        let takes_all = numbers.is_none() && table_rows.is_none();
-        (!takes_all).then(|| (input.name.clone(), Taken { numbers, table_rows, rules: vec![] }))
+        let takes_less = numbers.is_some() || table_rows.is_some();
+        takes_less.then(|| (input.name.clone(), Taken { numbers, table_rows, rules: vec![] }))
     });
     note_taken(&mut answer, &taken.collect());
     fs::write(target, &answer).map_err(|error| nonsense(format!("it cannot be written: {error}")))?;
     let (name, version) = head.converter;
-    Ok(Library { name, version })
+    Ok(Library { name: plain(&name), version: plain(&version) })
 }
 
 /// Finite numbers only: what frameworks make of others in maxima and gates, engines do not make alike.
@@ -84,4 +85,59 @@ fn finite(dtype: DType) -> Option<Numbers> {
         _ => return None,
     };
     Some(Numbers { missing: false, largest })
+}
+
+#[cfg(test)]
+mod tests {
+    use modelet_model::describe_onnx;
+
+    use super::*;
+    use crate::certificate::original::Loader;
+
+    /// A converter's answer, whatever it is.
+    struct Answer(Vec<u8>);
+
+    impl Converter for Answer {
+        fn convert(&self, _: &Original) -> Result<Vec<u8>, FunctionError> {
+            Ok(self.0.clone())
+        }
+    }
+
+    /// What comes of a line and a model.
+    fn converted(head: &str, model: &[u8]) -> Result<(Library, modelet_core::InputSpec), FunctionError> {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("model.onnx");
+        let original = Original {
+            file: "m.keras".into(),
+            loader: Loader::Keras,
+            framework: "keras".into(),
+            version: None,
+        };
+        let network = Network { original, title: "Keras".into() };
+        let library = convert(&network, &Answer([head.as_bytes(), b"\n", model].concat()), &target)?;
+        let summary = modelet_model::summarize(&target)?;
+        let mut signature = summary.signature()?;
+        describe_onnx(&mut signature, &summary);
+        Ok((library, signature.inputs.remove(0)))
+    }
+
+    #[test]
+    fn what_inputs_take_is_noted_in_the_model() {
+        let iris = include_bytes!("../../../examples/iris/model.onnx");
+        let (library, input) = converted(r#"{"converter": ["tf2onnx", "1.17.0\u001b"]}"#, iris).unwrap();
+        assert_eq!((&*library.name, &*library.version), ("tf2onnx", "1.17.0\u{fffd}"));
+        assert_eq!(input.numbers, Some(Numbers { missing: false, largest: f32::MAX.into() }));
+        let (_, input) = converted(r#"{"converter": ["a", "1"], "table_rows": {"X": 50}}"#, iris).unwrap();
+        assert_eq!((input.numbers, input.table_rows), (None, Some(50)));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (head, wanted) in
+            [("", "EOF"), ("[]", "makes no sense"), (r#"{"converter": ["a", "1"]}"#, "empty")]
+        {
+            let error = converted(head, b"").unwrap_err();
+            assert!(error.message.contains(wanted), "{error}");
+        }
+    }
 }

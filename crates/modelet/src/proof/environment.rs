@@ -167,13 +167,10 @@ impl Uv {
             return self.run(with(&["--no-deps"]), INSTALL_LIMIT).await.map(drop);
         }
         // Wheels without what graphics cards need lie in an index of their own, which not every machine reaches.
-        let small = match env::var_os(ENV_TORCH_BACKEND) {
-            Some(_) => Err(String::new()),
-            None => self.run(with(&["--torch-backend", "cpu"]), INSTALL_LIMIT).await.map(drop),
-        };
-        match small {
-            Ok(()) => Ok(()),
-            Err(_) => self.run(args, INSTALL_LIMIT).await.map(drop),
+        let is_chosen = env::var_os(ENV_TORCH_BACKEND).is_some();
+        if !is_chosen && self.run(with(&["--torch-backend", "cpu"]), INSTALL_LIMIT).await.is_ok() {
+            return Ok(());
         }
+        self.run(args, INSTALL_LIMIT).await.map(drop)
     }
 }

@@ -21,13 +21,16 @@ TYPES = {"BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i
 TYPES |= {"UINT32": "<u4", "UINT64": "<u8", "FP32": "<f4", "FP64": "<f8"}
 
 
-def load(loader, path, inputs):
-    """The model, as the user's own program has it; `inputs` are the rows that it will be asked about."""
-    if loader in NETWORKS:
-        import networks
+def load_network(loader, path, inputs):
+    """A network; TorchScript does not say the shapes of its inputs, which are those of the rows."""
+    import networks
 
-        networks.quiet()
-        return networks.load(loader, path, [(rows.dtype.name, [None, *rows.shape[1:]]) for rows in inputs.values()])
+    networks.quiet()
+    return networks.load(loader, path, [(rows.dtype.name, [None, *rows.shape[1:]]) for rows in inputs.values()])
+
+
+def load(loader, path):
+    """The model, as the user's own program has it."""
     if loader == "xgboost":
         return load_xgboost(path)
     if loader == "lightgbm":
@@ -251,7 +254,7 @@ def main():
     file = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     inputs, names = read(rows)
-    model = load(loader, path, inputs)
+    model = load_network(loader, path, inputs) if loader in NETWORKS else load(loader, path)
     write(file, *answer_all(model, names, Table(inputs, model)))
 
 

@@ -31,9 +31,7 @@ const MAX_CELLS: usize = 8 << 20;
 /// library's own.
 pub fn made(signature: &Signature, asked: &[Asked], reach: Option<f64>) -> Inputs {
     let Some(columns) = columns(signature, asked) else {
-        let one = examples(signature, 1, SEED);
-        let cells = one.iter().map(|(_, tensor)| tensor.len()).sum::<usize>().max(1);
-        return examples(signature, (MAX_CELLS / cells).clamp(1, ORDINARY_ROWS), SEED);
+        return many_examples(signature);
     };
     let mut maker = Maker { columns: &columns, random: Random(SEED), reach, rows: Vec::new() };
     maker.ordinary(ORDINARY_ROWS);
@@ -41,6 +39,24 @@ pub fn made(signature: &Signature, asked: &[Asked], reach: Option<f64>) -> Input
     maker.missing();
     maker.edges();
     tensors(signature, &maker.rows)
+}
+
+/// How many rows a call has, where it may have no others.
+pub fn fixed_rows(signature: &Signature) -> Option<usize> {
+    signature.inputs.iter().find(|input| !input.optional)?.shape.as_ref()?.first()?.fixed()
+}
+
+/// As many examples as there may be values; of calls with so many rows and no others, several.
+fn many_examples(signature: &Signature) -> Inputs {
+    let one = examples(signature, 1, SEED);
+    let cells = one.iter().map(|(_, tensor)| tensor.len()).sum::<usize>().max(1);
+    let rows = fixed_rows(signature).unwrap_or(1).max(1);
+    let most = (MAX_CELLS / cells).clamp(1, ORDINARY_ROWS.div_ceil(rows));
+    if fixed_rows(signature).is_none() {
+        return examples(signature, most, SEED);
+    }
+    let calls: Vec<_> = (0..most as u64).map(|call| examples(signature, rows, SEED + call)).collect();
+    modelet_model::rows::merge(&calls.iter().collect::<Vec<_>>()).unwrap_or(one)
 }
 
 /// Inputs that a call must have, with their widths; `None` when one is no table.

@@ -2,9 +2,9 @@
 
     python convert.py LOADER MODEL SHAPES PATHS
 
-Runs in a sandbox. SHAPES is a JSON list of what the file may not say: `[type, sizes]` for each input, `null` for a free size.
-PATHS is a JSON list of the folders with packages. The answer is a line of JSON (what converted it, and which inputs are
-indices), and the model behind it.
+Runs in a sandbox. SHAPES is a JSON list of what the file may not say: `[type, sizes]` for each input, `null` for a free
+size. PATHS is a JSON list of the folders with packages. The answer is a line of JSON (what converted it, and which
+inputs are looked up in tables), and the model behind it.
 """
 
 import io
@@ -26,7 +26,9 @@ def convert(loader, network):
         return from_keras(network), "tf2onnx"
     if loader == "saved-model":
         return from_tensorflow(network.function, network), "tf2onnx"
-    return (from_torchscript(network), "torch") if loader == "torchscript" else (from_torch_export(network), "onnxscript")
+    if loader == "torchscript":
+        return from_torchscript(network), "torch"
+    return from_torch_export(network), "onnxscript"
 
 
 def from_keras(network):
@@ -104,7 +106,7 @@ def from_torch_export(network):
 
 
 def freed(network):
-    """The program for any number of rows: it was exported for as many as its example had, unless it was said otherwise."""
+    """The program for any number of rows: it was exported for those of its example, unless it was said otherwise."""
     import torch
     from torch.utils import _pytree
 
@@ -121,8 +123,8 @@ def freed(network):
     except Exception as error:
         said = str(error).strip().splitlines() or ["nothing"]
         raise SystemExit(
-            f"the model was exported for batches of {network.rows} and takes no others ({said[0][:200]}): export it with "
-            "dynamic_shapes=({0: torch.export.Dim('batch')},), one for each input"
+            f"the model was exported for batches of {network.rows} and takes no others ({said[0][:200]}): export it "
+            "with dynamic_shapes=({0: torch.export.Dim('batch')},), one for each input"
         ) from error
 
 
@@ -192,7 +194,10 @@ def main():
         raise SystemExit(f"as ONNX the model has {model.ByteSize()} bytes, the limit is {MAX_BYTES}")
     from importlib import metadata
 
-    head = {"converter": [converter, metadata.version(converter)], "table_rows": table_rows(model) | network.table_rows}
+    head = {
+        "converter": [converter, metadata.version(converter)],
+        "table_rows": table_rows(model) | network.table_rows(),
+    }
     file.write(json.dumps(head).encode() + b"\n" + model.SerializeToString(deterministic=True))
     file.flush()
 

@@ -21,10 +21,11 @@ def load(loader, path, shapes=()):
 
 
 class Network:
-    """A network: `inputs` and `outputs` by name, and how many rows it takes, where it takes no others."""
+    """A network: `inputs` and `outputs` by name, and how many `rows` it takes, where it takes no others."""
 
-    #: How many rows the table has that an input is looked up in, where the layers say it, by input.
-    table_rows: dict[str, int] = {}  # noqa: RUF012
+    def table_rows(self):
+        """How many rows the table has that an input is looked up in, where the layers say it, by input."""
+        return {}
 
 
 class Keras(Network):
@@ -36,15 +37,18 @@ class Keras(Network):
         keras = importlib.import_module(module)
         self.model = keras.models.load_model(path, compile=False)
         if not getattr(self.model, "inputs", None):
-            raise SystemExit("the model was saved before it knew its inputs: call it once, or give it an Input, and save it again")
+            raise SystemExit("the model was saved before it knew its inputs: give it an Input, and save it again")
         inputs = [tf.TensorSpec(one.shape, one.dtype, name=one.name.split(":")[0]) for one in self.model.inputs]
         names = getattr(self.model, "output_names", None) or [self.model.layers[-1].name]
         self.inputs = dict(zip(distinct([one.name for one in inputs]), inputs, strict=True))
         self.outputs = distinct(names)
         self.rows = inputs[0].shape[0]
+
+    def table_rows(self):
+        """By the layers: Keras counts negative places from the end before it looks them up."""
         tables = [layer for layer in self.model.layers if type(layer).__name__ == "Embedding"]
         looked_up = [(layer.input.name.split(":")[0], layer.input_dim) for layer in tables]
-        self.table_rows = {name: rows for name, rows in looked_up if name in self.inputs}
+        return {name: rows for name, rows in looked_up if name in self.inputs}
 
     def packed(self, tensors):
         """The inputs in the form in which the model takes them."""
@@ -70,7 +74,7 @@ class SavedModel(Network):
         self.model = tf.saved_model.load(path)
         signatures = dict(self.model.signatures)
         if len(signatures) != 1 and "serving_default" not in signatures:
-            raise SystemExit(f"the SavedModel has the signatures {sorted(signatures)}, and none of them is serving_default")
+            raise SystemExit(f"the SavedModel has the signatures {sorted(signatures)}, none of them serving_default")
         self.function = signatures.get("serving_default") or next(iter(signatures.values()))
         self.inputs = dict(sorted(self.function.structured_input_signature[1].items()))
         self.outputs = sorted(self.function.structured_outputs)
@@ -119,8 +123,8 @@ class TorchScript(Torch):
         if len(shapes) != len(names):
             each = " ".join("--input 'float32[any,30]'" for _ in names)
             raise SystemExit(
-                f"TorchScript does not say the shapes of its inputs ({', '.join(names)}), and {len(shapes)} were given: "
-                f"say one for each, such as {each}"
+                f"TorchScript does not say the shapes of its inputs ({', '.join(names)}), and {len(shapes)} were "
+                f"given: say one for each, such as {each}"
             )
         self.inputs = dict(zip(names, shapes, strict=True))
         self.call = lambda tensors: self.model(*tensors)
