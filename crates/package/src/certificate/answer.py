@@ -21,12 +21,13 @@ TYPES = {"BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i
 TYPES |= {"UINT32": "<u4", "UINT64": "<u8", "FP32": "<f4", "FP64": "<f8"}
 
 
-def load_network(loader, path, inputs):
+def load_network(loader, path, rows):
     """A network; TorchScript does not say the shapes of its inputs, which are those of the rows."""
     import networks
 
     networks.quiet()
-    return networks.load(loader, path, [(rows.dtype.name, [None, *rows.shape[1:]]) for rows in inputs.values()])
+    inputs, _ = read(rows)
+    return networks.load(loader, path, [(one.dtype.name, [None, *one.shape[1:]]) for one in inputs.values()])
 
 
 def load(loader, path):
@@ -253,8 +254,8 @@ def main():
     # What a library prints must not stand amid the answer.
     file = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    model = load_network(loader, path, rows) if loader in NETWORKS else load(loader, path)
     inputs, names = read(rows)
-    model = load_network(loader, path, inputs) if loader in NETWORKS else load(loader, path)
     write(file, *answer_all(model, names, Table(inputs, model)))
 
 
