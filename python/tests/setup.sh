@@ -2,6 +2,7 @@
 # Makes the Python environments of the tests from the locks, through uv: .venv-tests, and .venv-onnx for the ONNX backend
 # tests. Repeats cost milliseconds.
 # usage: python/tests/setup.sh        then: .venv-tests/bin/pytest python/tests
+# With the word `frameworks`: those of the tests of networks, .venv-tensorflow and .venv-torch.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -48,5 +49,10 @@ make() {
     say "$venv is ready"
 }
 
+if [ "${1:-}" = frameworks ]; then
+    make "$root/.venv-tensorflow" ../frameworks/requirements-tensorflow.txt
+    make "$root/.venv-torch" ../frameworks/requirements-torch.txt
+    exit
+fi
 make "${MODELET_TEST_VENV:-$root/.venv-tests}" requirements.txt requirements-models.txt
 make "$root/.venv-onnx" requirements-onnx.txt

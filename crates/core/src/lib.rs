@@ -3,7 +3,7 @@
 //! - [`name`]: function names, versions, qualifiers, and the ids of invocations and instances
 //! - [`tensor`]: dtypes, tensors and the values a model answers with
 //! - [`signature`]: what a model takes and gives
-//! - [`numbers`]: which numbers an input takes; [`rule`]: what one of its columns takes
+//! - [`numbers`]: which numbers an input takes; [`index`]: which of them are rows of a table; [`rule`]: what one of its columns takes
 //! - [`manifest`]: what `modelet.toml` may say
 //! - [`settings`]: every limit of a function, with its default
 //! - [`steps`]: what is done before and after a model
@@ -24,6 +24,7 @@ pub mod certificate;
 pub mod digest;
 pub mod end;
 pub mod error;
+pub mod index;
 pub mod instance;
 pub mod manifest;
 pub mod name;

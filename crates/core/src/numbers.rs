@@ -66,6 +66,7 @@ mod tests {
                 columns: Some(vec!["age".to_owned(), "size".to_owned()]),
                 categories: None,
                 numbers: None,
+                table_rows: None,
                 rules: vec![],
                 file: None,
             };

@@ -152,6 +152,7 @@ mod tests {
             columns: (width == 2).then(|| vec!["age".to_owned(), "class".to_owned()]),
             categories: None,
             numbers: None,
+            table_rows: None,
             rules: vec![],
             file: None,
         };

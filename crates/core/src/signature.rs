@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::FunctionError;
+use crate::index;
 use crate::numbers::Numbers;
 use crate::rule::Rule;
 use crate::steps::labels::Ranking;
@@ -74,6 +75,9 @@ pub struct InputSpec {
     /// Which numbers it takes, where not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<Numbers>,
+    /// How many rows the table has that it is looked up in: it takes whole numbers from 0 on, below that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_rows: Option<u64>,
     /// What single columns of it take, where that is less.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
@@ -230,6 +234,9 @@ impl Signature {
             if let Some(numbers) = &spec.numbers {
                 numbers.check(spec, tensor)?;
             }
+            if let Some(rows) = spec.table_rows {
+                index::check(rows, spec, tensor)?;
+            }
         }
         Ok(())
     }
@@ -253,6 +260,7 @@ mod tests {
             columns: None,
             categories: None,
             numbers: None,
+            table_rows: None,
             rules: vec![],
             file: None,
         }

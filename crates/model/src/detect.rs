@@ -15,7 +15,11 @@ const AGAIN: &str = "the file did not arrive whole: copy or download it again";
 
 /// Where a mark is, the mark, and what it means; from most to least reliable.
 const MAGIC: &[(usize, &[u8], Format)] = &[
-    (0, b"\x89HDF\r\n\x1a\n", Format { looks_like: "HDF5 (a Keras model)", hint: "convert it with tf2onnx" }),
+    (
+        0,
+        b"\x89HDF\r\n\x1a\n",
+        Format { looks_like: "HDF5 (a Keras model)", hint: "deploy the file that Keras saved" },
+    ),
     (
         0,
         b"version https://git-lfs.github.com/",
@@ -38,7 +42,7 @@ const MAGIC: &[(usize, &[u8], Format)] = &[
         b"PK\x03\x04",
         Format {
             looks_like: "a zip archive (a PyTorch checkpoint, a Keras 3 model or an npz)",
-            hint: "load it in its framework and export it: torch.onnx.export, tf2onnx",
+            hint: "load it in its framework and save the model with its graph: torch.export.save, model.save",
         },
     ),
     (0, b"\x1f\x8b", Format { looks_like: "gzip", hint: "unpack it first" }),
@@ -63,8 +67,7 @@ const PICKLE: Format = Format {
 };
 const HTML: Format = Format { looks_like: "a web page: the download was refused", hint: AGAIN };
 const EMPTY: Format = Format { looks_like: "an empty file (0 bytes)", hint: AGAIN };
-const SAVED_MODEL: Format =
-    Format { looks_like: "a TensorFlow saved_model.pb", hint: "convert its folder with tf2onnx" };
+const SAVED_MODEL: Format = Format { looks_like: "a TensorFlow saved_model.pb", hint: "deploy its folder" };
 const JSON: Format = Format { looks_like: "JSON", hint: EXPORT };
 const TEXT: Format = Format { looks_like: "text", hint: EXPORT };
 const ZEROS: Format = Format { looks_like: "zeros", hint: AGAIN };

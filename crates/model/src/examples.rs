@@ -11,7 +11,7 @@ use crate::steps::noise;
 /// axes of one name are alike, those of pictures and signals large enough for a few strides, others small.
 ///
 /// Floats lie in [-2, 2), integers are 0 or 1 (they may be indices of two kinds, or masks) unless the model knows
-/// categories, of which texts are taken too. Empty when a row would have more than [`ELEMENT_LIMIT`] values.
+/// categories, of which texts are taken too, or how many rows the table has that an input is looked up in. Empty when a row would have more than [`ELEMENT_LIMIT`] values.
 pub fn examples(signature: &Signature, rows: usize, seed: u64) -> Vec<(String, Tensor)> {
     let mut random = Random(seed);
     let mut sizes: HashMap<&str, usize> = HashMap::new();
@@ -59,9 +59,10 @@ fn example<'a>(
     };
     let count = shape.iter().try_fold(1_usize, |n, size| n.checked_mul(*size));
     let mut data = Data::zeros(input.dtype, count.filter(|count| *count <= ELEMENT_LIMIT)?);
-    match (&mut data, input.file) {
-        (Data::Str(files), Some(FileKind::Image)) => files.fill_with(|| example_picture(random)),
-        (data, _) => fill(data, input.categories.as_deref(), random),
+    match (&mut data, input.file, input.table_rows) {
+        (Data::Str(files), Some(FileKind::Image), _) => files.fill_with(|| example_picture(random)),
+        (data, _, Some(rows)) => fill_with_places(data, rows, random),
+        (data, ..) => fill(data, input.categories.as_deref(), random),
     }
     Tensor::new(shape, data).ok()
 }
@@ -71,6 +72,19 @@ fn example_picture(random: &mut Random) -> String {
     let mut size = || random.in_range(32..97) as u32;
     let (width, height) = (size(), size());
     base64::encode(&noise(width, height, || random.in_range(0..256) as u8))
+}
+
+/// Places in a table.
+fn fill_with_places(data: &mut Data, rows: u64, random: &mut Random) {
+    let mut place = || random.in_range(0..rows.max(1));
+    match data {
+        Data::I32(v) => v.fill_with(|| place() as i32),
+        Data::I64(v) => v.fill_with(|| place() as i64),
+        Data::F32(v) => v.fill_with(|| place() as f32),
+        Data::F64(v) => v.fill_with(|| place() as f64),
+        // Nothing else is looked up.
+        _ => {}
+    }
 }
 
 fn fill(data: &mut Data, categories: Option<&[String]>, random: &mut Random) {
@@ -145,6 +159,7 @@ mod tests {
             columns: None,
             categories,
             numbers: None,
+            table_rows: None,
             rules: vec![],
             file: None,
         };

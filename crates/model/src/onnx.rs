@@ -17,7 +17,7 @@ pub(crate) mod proto;
 mod signature;
 mod types;
 pub mod weights;
-mod wire;
+pub mod wire;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ use crate::detect;
 use file::FileBuf;
 use proto::{FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
-pub use labels::{COLUMNS_KEY, ENGINE_KEY, FRAME_KEY, TAKEN_KEY, Taken, describe_onnx};
+pub use labels::{COLUMNS_KEY, ENGINE_KEY, FRAME_KEY, TAKEN_KEY, Taken, describe_onnx, note_taken};
 
 /// The newest IR version that our engines read, and the ONNX release that brought it.
 pub const NEWEST_IR_VERSION: i64 = 13;

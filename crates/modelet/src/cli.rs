@@ -47,7 +47,7 @@ pub enum Command {
     Up(Up),
     /// Publish a model file, or a folder with a model and modelet.toml, as a function
     #[command(
-        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv"
+        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'"
     )]
     Deploy(Deploy),
     /// Prove that a model answers the same once it is converted: the original and the converted one answer the same rows
@@ -185,7 +185,8 @@ pub struct Up {
 /// `modelet deploy`
 #[derive(Debug, Args)]
 pub struct Deploy {
-    /// A model file, or a folder with a model
+    /// A model file, or a folder with a model: ONNX; what XGBoost, LightGBM, CatBoost or Keras saved; scikit-learn's pickles;
+    /// TensorFlow's SavedModel; PyTorch's .pt2 and TorchScript
     pub path: PathBuf,
     /// Name of the function [default: from modelet.toml, else from the file's name]
     #[arg(long, short)]

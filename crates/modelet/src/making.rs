@@ -9,11 +9,13 @@ use modelet_core::{Code, FunctionError, FunctionName, Settings, Steps};
 use modelet_package::artifact::Plan;
 use modelet_package::batching::prove;
 use modelet_package::evidence::fit_concurrency;
+use modelet_package::importer::Workshop;
 use modelet_package::probe::{Finding, Question};
 use modelet_package::{Evidence, Prober, Source, annotate, choose};
 use modelet_worker::once::run_once;
 
 use crate::launch::this_binary;
+use crate::proof::conversion::Conversion;
 use crate::report::Report;
 
 /// A probe may take this long: loading, and a few calls.
@@ -27,14 +29,22 @@ pub fn work_folder() -> Result<tempfile::TempDir, Report> {
     })
 }
 
-/// What the user points at, with what the command line adds to its manifest.
-pub fn source(
-    path: &Path,
+/// What the user points at; files that have to be rewritten are put into `work`.
+pub async fn source(path: &Path, conversion: Conversion, work: &Path) -> Result<Source, Report> {
+    let (path, work) = (path.to_owned(), work.to_owned());
+    // A conversion waits for child processes: not on the thread that drives them.
+    let opened = tokio::task::spawn_blocking(move || {
+        Source::open(&path, &Workshop { folder: &work, converter: &conversion })
+    });
+    Ok(opened.await.map_err(|error| Report::new(Code::Internal, format!("reading failed: {error}")))??)
+}
+
+/// A source with what the command line adds to its manifest.
+pub fn amended(
+    mut source: Source,
     engine: Option<EngineChoice>,
     settings: &[(String, u64)],
-    work: &Path,
 ) -> Result<Source, Report> {
-    let mut source = Source::open(path, work)?;
     if let Some(engine) = engine {
         source.manifest.engine = engine;
     }

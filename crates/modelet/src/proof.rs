@@ -1,10 +1,12 @@
 //! The witnesses of a proof, each in a process of its own: the original in its framework, and the converted model in the runtime.
 //!
 //! - [`environment`]: the Python in which an original answers; [`interpreter`]: what a Python has
-//! - [`original`]: an original answers, in a sandbox
+//! - [`guest`]: a script runs in it, in a sandbox; [`original`]: an original answers; [`conversion`]: a network is converted
 //! - [`served`]: the converted model answers, as an instance
 
+pub mod conversion;
 mod environment;
+mod guest;
 mod interpreter;
 mod original;
 mod served;
@@ -40,7 +42,7 @@ pub async fn prove(
     let original = source.original.clone().ok_or_else(nothing_converted)?;
     let sample = options.sample.as_deref().map(|path| Sample::read(path, &plan.signature)).transpose()?;
     let unproved = |reason: String| Proof {
-        certificate: Certificate::not_proved(reason, imported(plan)),
+        certificate: Certificate::not_proved(reason, imported(source, plan)),
         worst: vec![],
     };
     let python = match environment::find(&original, options, progress).await {
@@ -58,7 +60,8 @@ pub async fn prove(
         options: options.clone(),
         served: served::Served { card: card(source, plan.clone()), source: source.clone() },
     };
-    let (signature, model, imported) = (plan.signature.clone(), source.model.place.clone(), imported(plan));
+    let (signature, model, imported) =
+        (plan.signature.clone(), source.model.place.clone(), imported(source, plan));
     let tolerance = options.tolerance;
     // Both wait for processes: not on the thread that drives them.
     let proved = tokio::task::spawn_blocking(move || {
@@ -75,9 +78,11 @@ pub fn nothing_converted() -> Report {
 }
 
 /// What the converted model is answered by.
-pub fn imported(plan: &Plan) -> Vec<Library> {
+pub fn imported(source: &Source, plan: &Plan) -> Vec<Library> {
     let library = |name: &str, version: &str| Library { name: name.to_owned(), version: version.to_owned() };
-    vec![library("modelet", env!("CARGO_PKG_VERSION")), library(plan.engine.0.as_str(), &plan.engine.1)]
+    let own =
+        [library("modelet", env!("CARGO_PKG_VERSION")), library(plan.engine.0.as_str(), &plan.engine.1)];
+    own.into_iter().chain(source.converter.clone()).collect()
 }
 
 /// Says that there is no proof.

@@ -21,10 +21,18 @@ const MAX_BYTES: u64 = 16 << 30;
 const TAR_MARK: (usize, &[u8]) = (257, b"ustar");
 const ZIP_MARK: &[u8] = b"PK\x03\x04";
 const GZIP_MARK: &[u8] = b"\x1f\x8b";
-/// Files that make a zip the model itself: of skops, Keras, PyTorch (below a folder of any name) and numpy.
-const OWN_FORMATS: [&str; 4] = ["schema.json", "model.weights.h5", "/data.pkl", ".npy"];
+/// Files that make a zip the model itself: of skops, Keras, PyTorch (below a folder of any name, before 2.8 also without one) and
+/// numpy.
+const OWN_FORMATS: [&str; 6] = [
+    "schema.json",
+    "model.weights.h5",
+    "/data.pkl",
+    "/archive_format",
+    "serialized_exported_program.json",
+    ".npy",
+];
 /// Files that make a zip a folder of a model's, whatever else is in it.
-const OF_FOLDERS: [&str; 3] = [".onnx", "modelet.toml", "MLmodel"];
+const OF_FOLDERS: [&str; 4] = [".onnx", "modelet.toml", "MLmodel", "saved_model.pb"];
 /// What machines put beside the files of their users.
 const LITTER: [&str; 3] = ["__MACOSX", ".DS_Store", "Thumbs.db"];
 

@@ -35,6 +35,8 @@ use wire::{Answers, Message};
 pub const SCRIPT: &str = include_str!("certificate/answer.py");
 /// Rows of the imported model go out in calls of about this size, in bytes.
 const CALL_BYTES: usize = 1 << 20;
+/// How far from zero the numbers are that a network is asked about.
+const NETWORK_REACH: f64 = 1e3;
 /// Columns of a row that a message shows.
 const MAX_COLUMNS: usize = 12;
 
@@ -89,7 +91,8 @@ pub struct Proof {
 /// # Errors
 /// `conversion-differs` when answers cannot even be compared; anything that keeps the imported model from answering.
 pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, FunctionError> {
-    let made = rows::made(claim.signature, &splits(claim.model)?);
+    let reach = claim.original.loader.is_network().then_some(NETWORK_REACH);
+    let made = rows::made(claim.signature, &splits(claim.model)?, reach);
     let all = match claim.sample {
         Some(sample) => batch::merge(&[&made, &sample.inputs]).ok_or_else(|| {
             FunctionError::new(Code::BadInput, "the sample does not have the columns of the model")
@@ -116,7 +119,8 @@ pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, Func
     if !testimony.answers.outputs.iter().map(|(name, _)| name).eq(&outputs) {
         return Ok(unproved(claim, "the original does not answer what it was asked for"));
     }
-    let imported = joined(witnesses.imported(&calls(&kept, answered, &outputs))?)?;
+    let imported =
+        joined(witnesses.imported(&calls(&kept, answered, rows::fixed_rows(claim.signature), &outputs))?)?;
     let tolerance = tolerance::of(claim.original.frameworks(), claim.tolerance);
     let compared = compare(&testimony.answers.outputs, &imported, &tolerance).map_err(|why| {
         FunctionError::new(
@@ -202,8 +206,10 @@ fn part(inputs: &Inputs, from: usize, to: usize) -> Inputs {
     inputs.iter().map(|(name, tensor)| (name.clone(), batch::slice(tensor, from..to))).collect()
 }
 
-fn calls(inputs: &Inputs, rows: usize, outputs: &[String]) -> Vec<Message> {
-    let of_one_call = (CALL_BYTES / (batch::size_bytes(inputs) / rows).max(1)).max(1);
+/// `fixed` is how many rows a call has, where it may have no others.
+fn calls(inputs: &Inputs, rows: usize, fixed: Option<usize>, outputs: &[String]) -> Vec<Message> {
+    let many = (CALL_BYTES / (batch::size_bytes(inputs) / rows).max(1)).max(1);
+    let of_one_call = fixed.unwrap_or(many).max(1);
     let starts = (0..rows).step_by(of_one_call);
     starts.map(|from| Message::request(&part(inputs, from, rows.min(from + of_one_call)), outputs)).collect()
 }

@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError};
+
+use crate::conversion::Converter;
 
 mod catboost;
 mod classes;
@@ -13,6 +16,7 @@ mod ensemble;
 mod guest;
 mod lightgbm;
 mod links;
+mod network;
 mod onnx;
 mod python;
 mod sklearn;
@@ -27,6 +31,8 @@ pub struct Imported {
     pub origin: Option<String>,
     /// The version of the framework that wrote that, where the file says it.
     pub version: Option<String>,
+    /// What made ONNX of it, where that was not modelet itself.
+    pub converter: Option<Library>,
     /// Where the files lie: the model's own folder, or one with a rewritten model.
     pub folder: PathBuf,
     /// The model's file, relative to its folder.
@@ -35,19 +41,49 @@ pub struct Imported {
     pub files: Vec<String>,
 }
 
+/// What importing takes.
+pub struct Workshop<'a> {
+    /// A folder for files that have to be rewritten.
+    pub folder: &'a Path,
+    /// What makes ONNX of networks that only their framework can read.
+    pub converter: &'a dyn Converter,
+}
+
+#[cfg(test)]
+impl<'a> Workshop<'a> {
+    /// For formats that modelet imports itself.
+    fn of(folder: &'a Path) -> Self {
+        struct Nothing;
+        impl Converter for Nothing {
+            fn convert(
+                &self,
+                original: &crate::certificate::original::Original,
+            ) -> Result<Vec<u8>, FunctionError> {
+                panic!("{original:?} is no network")
+            }
+        }
+        Self { folder, converter: &Nothing }
+    }
+}
+
 /// One model format.
 trait Importer: Sync {
     /// True for the file that is the model, among all that lie in a folder: by its name, and by its content where many other
     /// things are named so.
     fn stands_out(&self, path: &Path) -> bool;
-    /// `Ok(None)`: not of this format. An error: of this format, and not to be served, with the reason. Files that have to be
-    /// rewritten are put into `work`.
-    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError>;
+    /// `Ok(None)`: not of this format. An error: of this format, and not to be served, with the reason.
+    fn import(&self, model: &Path, workshop: &Workshop<'_>) -> Result<Option<Imported>, FunctionError>;
 }
 
 /// Tried in this order (CatBoost's files begin like a pickle of bytes); the last one gives the error for what none recognises.
-const IMPORTERS: &[&dyn Importer] =
-    &[&catboost::Catboost, &python::Python, &xgboost::Xgboost, &lightgbm::Lightgbm, &onnx::Onnx];
+const IMPORTERS: &[&dyn Importer] = &[
+    &catboost::Catboost,
+    &python::Python,
+    &network::Network,
+    &xgboost::Xgboost,
+    &lightgbm::Lightgbm,
+    &onnx::Onnx,
+];
 
 /// How much speaks for a file as the model of its folder: the more, the higher; `None` when nothing does. An ONNX file beside a
 /// pickle is what was made of it to be served.
@@ -55,13 +91,15 @@ pub fn rank(path: &Path) -> Option<usize> {
     IMPORTERS.iter().position(|importer| importer.stands_out(path))
 }
 
+pub(crate) use converted::{head, read};
+
 fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found == ending)
 }
 
 /// The framework of a file that is not Python's own, as its package is called.
 pub fn framework_of(file: &Path) -> Option<&'static str> {
-    let head = converted::head(file).ok()?;
+    let head = head(file).ok()?;
     let known = [
         ("catboost", catboost::is_catboost(&head)),
         ("xgboost", xgboost::is_xgboost(&head)),
@@ -70,10 +108,10 @@ pub fn framework_of(file: &Path) -> Option<&'static str> {
     known.into_iter().find(|(_, is)| *is).map(|(name, _)| name)
 }
 
-/// Recognises a model. Files that have to be rewritten are put into `work`.
-pub fn import(model: &Path, work: &Path) -> Result<Imported, FunctionError> {
+/// Recognises a model.
+pub fn import(model: &Path, workshop: &Workshop<'_>) -> Result<Imported, FunctionError> {
     for importer in IMPORTERS {
-        if let Some(imported) = importer.import(model, work)? {
+        if let Some(imported) = importer.import(model, workshop)? {
             return Ok(imported);
         }
     }

@@ -4,6 +4,7 @@
 //! - [`archive`], [`mlflow`]: archives, and folders that MLflow wrote
 //! - [`source`]: that model and everything that belongs to it, read and checked
 //! - [`importer`]: recognises a model and says which files belong to it
+//! - [`network`]: recognises what only Keras, TensorFlow or PyTorch can read; [`conversion`]: what is made of it
 //! - [`pickle`]: what a Python model file says, found without running it
 //! - [`steps`]: what is done before and after the model
 //! - [`notes`]: what a manifest adds to the model's signature
@@ -20,10 +21,12 @@ pub mod archive;
 pub mod artifact;
 pub mod batching;
 pub mod certificate;
+pub mod conversion;
 pub mod evidence;
 pub mod given;
 pub mod importer;
 pub mod mlflow;
+pub mod network;
 pub mod notes;
 pub mod pickle;
 pub mod probe;

@@ -94,6 +94,13 @@ fn inspect_pickle(path: &Path, container: Container) -> Result<Option<Inspection
     }
 }
 
+/// The class of what a plain pickle holds, where it says one.
+pub(crate) fn class_in(mut pickle: &[u8]) -> Option<ClassName> {
+    let mut machine = Machine::new(Keep::Heads);
+    let root = machine.run(&mut Stream::new(&mut pickle, Keep::Heads)).ok()?;
+    summary::class_of(&machine, root)
+}
+
 /// The first pickle of the stream; those behind it are looked into for their imports.
 fn read_all(machine: &mut Machine, stream: &mut Stream) -> Result<Value, Damage> {
     let root = machine.run(stream)?;

@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError, FunctionName, Manifest, Steps, digest};
 use sha2::{Digest, Sha256};
 
 use crate::certificate::original::Original;
 use crate::given::{self, Given, unreadable};
-use crate::{importer, steps};
+use crate::importer::{self, Workshop};
+use crate::steps;
 
 /// One file that goes into the artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct Source {
     pub origin: Option<String>,
     /// That itself, to be asked whether the conversion changed anything.
     pub original: Option<Original>,
+    /// What converted it, where that was not modelet itself.
+    pub converter: Option<Library>,
     /// What is done before and after it.
     pub steps: Steps,
     /// Names of its columns, where something beside it says them.
@@ -47,11 +51,11 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads what lies at `path`; what an importer has to rewrite is put into the folder `work`. An error says what is wrong and
-    /// what to do; nothing at `path` is changed.
-    pub fn open(path: &Path, work: &Path) -> Result<Self, FunctionError> {
-        let Given { manifest, name, model, columns } = given::find(path, work)?;
-        let imported = importer::import(&model, work)?;
+    /// Reads what lies at `path`; what has to be rewritten is put into the workshop's folder. An error says what is wrong and what
+    /// to do; nothing at `path` is changed.
+    pub fn open(path: &Path, workshop: &Workshop<'_>) -> Result<Self, FunctionError> {
+        let Given { manifest, name, model, columns } = given::find(path, workshop.folder)?;
+        let imported = importer::import(&model, workshop)?;
         let original = match imported.origin {
             Some(_) => Some(Original::of(&model, imported.version)?),
             None => None,
@@ -81,6 +85,7 @@ impl Source {
             format: imported.format,
             origin: imported.origin,
             original,
+            converter: imported.converter,
             steps,
             columns,
             model,

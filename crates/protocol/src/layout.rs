@@ -192,6 +192,7 @@ mod tests {
             columns: None,
             categories: None,
             numbers: None,
+            table_rows: None,
             rules: vec![],
             file: None,
         }

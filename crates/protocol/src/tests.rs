@@ -25,6 +25,7 @@ pub(crate) fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputS
         columns: None,
         categories: None,
         numbers: None,
+        table_rows: None,
         rules: vec![],
         file: None,
     }

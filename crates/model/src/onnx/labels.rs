@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OnnxSummary;
 use super::proto::NodeProto;
+use super::wire::put;
 
 /// Key of a model's metadata: the names of the columns of its one input, as a JSON list.
 pub const COLUMNS_KEY: &str = "modelet.columns";
@@ -28,8 +29,24 @@ pub const ENGINE_KEY: &str = "modelet.engine";
 pub struct Taken {
     /// Which numbers.
     pub numbers: Option<Numbers>,
+    /// How many rows the table has that it is looked up in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_rows: Option<u64>,
     /// What single columns take.
     pub rules: Vec<Rule>,
+}
+
+/// The field of a model's metadata (`metadata_props` of `onnx.proto`), and those of an entry's key and value.
+const METADATA_FIELD: u32 = 14;
+const ENTRY_FIELDS: (u32, u32) = (1, 2);
+
+/// Notes in a model's file what its inputs take: a field that comes again is one more entry.
+pub fn note_taken(model: &mut Vec<u8>, taken: &BTreeMap<String, Taken>) {
+    let mut entry = Vec::new();
+    put(&mut entry, ENTRY_FIELDS.0, TAKEN_KEY.as_bytes());
+    // Plain data, which always becomes JSON.
+    put(&mut entry, ENTRY_FIELDS.1, &serde_json::to_vec(taken).unwrap_or_default());
+    put(model, METADATA_FIELD, &entry);
 }
 
 /// Operators that change neither the meaning nor the number of columns.
@@ -123,7 +140,7 @@ pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
     signature.frame = summary.frame();
     for (name, taken) in summary.taken() {
         if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name) {
-            (input.numbers, input.rules) = (taken.numbers, taken.rules);
+            (input.numbers, input.table_rows, input.rules) = (taken.numbers, taken.table_rows, taken.rules);
         }
     }
     for (name, values) in summary.categories() {

@@ -92,6 +92,7 @@ fn input(info: &ValueInfoProto, optional: bool) -> Result<InputSpec, FunctionErr
         columns: None,
         categories: None,
         numbers: None,
+        table_rows: None,
         rules: vec![],
         file: None,
     })

@@ -2,16 +2,19 @@
 //! byte. Source: the encoding guide of Protocol Buffers.
 
 /// One field of a message.
-pub(super) struct Field<'a> {
-    pub(super) number: u32,
+#[derive(Debug)]
+pub struct Field<'a> {
+    /// Its number.
+    pub number: u32,
     /// The content of a field with a length; empty for numbers.
-    pub(super) content: &'a [u8],
+    pub content: &'a [u8],
     /// Key, length and content as they lie in the message.
     pub(super) whole: &'a [u8],
 }
 
 /// The fields of a message; `None` once, and then the end, where the bytes are not one.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+#[derive(Debug)]
+pub struct Fields<'a>(pub &'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {
     type Item = Option<Field<'a>>;

@@ -20,6 +20,7 @@ fn signature(inputs: &[&str], outputs: &[&str]) -> Signature {
         columns: None,
         categories: None,
         numbers: None,
+        table_rows: None,
         rules: vec![],
         file: None,
     };

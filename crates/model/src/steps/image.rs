@@ -57,6 +57,7 @@ impl ImageModel {
             columns: None,
             categories: None,
             numbers: None,
+            table_rows: None,
             rules: vec![],
             file: Some(FileKind::Image),
         };

@@ -114,6 +114,7 @@ impl TextModel {
             columns: None,
             categories: None,
             numbers: None,
+            table_rows: None,
             rules: vec![],
             file: None,
         };

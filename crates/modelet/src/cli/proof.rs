@@ -12,7 +12,10 @@ const TIMEOUT_S: u64 = 120;
 /// An original may hold so much, MiB.
 const MEMORY_MIB: u64 = 4_096;
 
-/// How a conversion is proved.
+/// Types that an input may have.
+const INPUT_TYPES: [&str; 6] = ["float32", "float64", "float16", "int64", "int32", "bool"];
+
+/// How a conversion is proved, and what it takes to make it.
 #[derive(Debug, Clone, Args)]
 pub struct ProofOptions {
     /// Rows of your own for the proof, beside those that are made: .csv or .npy
@@ -22,6 +25,9 @@ pub struct ProofOptions {
     /// its versions are those in the file, else one that uv makes]
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
+    /// Type and shape of an input, of which TorchScript says none; once for each, in their order, `any` for what may be of any size
+    #[arg(long = "input", value_name = "TYPE[SIZES]", value_parser = parse_input)]
+    pub inputs: Vec<InputShape>,
     /// How far the converted model's numbers may be from the original's: X + X × |number| [default: by framework]
     #[arg(long, value_name = "X", value_parser = parse_tolerance)]
     pub tolerance: Option<f64>,
@@ -38,12 +44,16 @@ impl Default for ProofOptions {
         Self {
             sample: None,
             python: None,
+            inputs: vec![],
             tolerance: None,
             proof_timeout_s: TIMEOUT_S,
             proof_memory_mib: MEMORY_MIB,
         }
     }
 }
+
+/// The type of an input, as its framework calls it, and its sizes; `None` for a free one.
+pub type InputShape = (String, Vec<Option<u64>>);
 
 /// `modelet prove`
 #[derive(Debug, Args)]
@@ -62,9 +72,31 @@ fn parse_tolerance(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "write a number from 0 on, such as 1e-6".to_owned())
 }
 
+/// `float32[any,30]`
+fn parse_input(text: &str) -> Result<InputShape, String> {
+    let wrong = || format!("write a type ({}) and sizes, such as float32[any,30]", INPUT_TYPES.join(", "));
+    let (name, sizes) = text.strip_suffix(']').and_then(|text| text.split_once('[')).ok_or_else(wrong)?;
+    let size = |size: &str| match size.trim() {
+        "any" => Some(None),
+        size => size.parse::<u64>().ok().filter(|size| *size > 0).map(Some),
+    };
+    let sizes: Option<Vec<_>> = sizes.split(',').filter(|size| !size.trim().is_empty()).map(size).collect();
+    let is_known = INPUT_TYPES.contains(&name.trim());
+    sizes.filter(|_| is_known).map(|sizes| (name.trim().to_owned(), sizes)).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_input_is_a_type_and_its_sizes() {
+        assert_eq!(parse_input("float32[any, 3]"), Ok(("float32".to_owned(), vec![None, Some(3)])));
+        assert_eq!(parse_input("int64[]"), Ok(("int64".to_owned(), vec![])));
+        for bad in ["float32", "float32[0]", "float32[-1]", "text[any]", "float32[any", "[3]"] {
+            assert!(parse_input(bad).unwrap_err().contains("float32[any,30]"), "{bad}");
+        }
+    }
 
     #[test]
     fn a_tolerance_is_a_number_from_zero_on() {

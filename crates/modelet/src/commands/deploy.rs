@@ -1,5 +1,7 @@
 //! `modelet deploy`: recognise, choose an engine on evidence, package, publish.
 
+use std::sync::Arc;
+
 use http::Request;
 use modelet_core::certificate::Verdict;
 use modelet_core::{Certificate, Code, EngineName, FunctionName};
@@ -15,6 +17,7 @@ use crate::client::Client;
 use crate::making;
 use crate::output::{self, Progress};
 use crate::proof;
+use crate::proof::conversion::Conversion;
 use crate::report::Report;
 
 /// What a deploy came to.
@@ -55,8 +58,10 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
 /// Everything from the file to the live version.
 pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report> {
     let work = making::work_folder()?;
-    let progress = Progress::start(format!("reading {}", deploy.path.display()));
-    let source = making::source(&deploy.path, deploy.engine, &deploy.settings, work.path())?;
+    let progress = Arc::new(Progress::start(format!("reading {}", deploy.path.display())));
+    let conversion = Conversion { options: deploy.proof.clone(), progress: Arc::clone(&progress) };
+    let source = making::source(&deploy.path, conversion, work.path()).await?;
+    let source = making::amended(source, deploy.engine, &deploy.settings)?;
     let name = deploy.name.clone().or_else(|| source.name.clone()).ok_or_else(|| {
         Report::new(Code::BadName, format!("no function name can be made of {}", deploy.path.display()))
             .hint("say one: --name NAME")
@@ -123,7 +128,7 @@ async fn certificate(
         return if nothing { Ok(None) } else { Err(proof::nothing_converted()) };
     }
     if deploy.no_proof {
-        return Ok(Some(Certificate::not_proved("--no-proof was given", proof::imported(plan))));
+        return Ok(Some(Certificate::not_proved("--no-proof was given", proof::imported(source, plan))));
     }
     let proof = proof::prove(source, plan, &deploy.proof, progress).await?;
     match proof.certificate.verdict {

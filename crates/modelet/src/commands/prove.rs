@@ -1,5 +1,7 @@
 //! `modelet prove`: the original and the converted model answer the same rows. It needs no platform.
 
+use std::sync::Arc;
+
 use modelet_core::certificate::{Library, OutputProof, Verdict, short};
 use modelet_core::{Code, FunctionName};
 use modelet_package::certificate::{self, Proof};
@@ -10,6 +12,7 @@ use crate::cli::proof::Prove;
 use crate::making;
 use crate::output::{self, Progress};
 use crate::proof;
+use crate::proof::conversion::Conversion;
 use crate::report::Report;
 
 pub async fn run(common: &Common, prove: &Prove) -> Result<(), Report> {
@@ -22,8 +25,10 @@ pub async fn run(common: &Common, prove: &Prove) -> Result<(), Report> {
         return Err(Report::new(Code::BadInput, message).hint("give the file that it was deployed from"));
     }
     let work = making::work_folder()?;
-    let progress = Progress::start(format!("reading {}", prove.path.display()));
-    let source = making::source(&prove.path, prove.engine, &[], work.path())?;
+    let progress = Arc::new(Progress::start(format!("reading {}", prove.path.display())));
+    let conversion = Conversion { options: prove.proof.clone(), progress: Arc::clone(&progress) };
+    let source = making::source(&prove.path, conversion, work.path()).await?;
+    let source = making::amended(source, prove.engine, &[])?;
     let name = source.name.clone().or_else(|| FunctionName::nearest("model"));
     let name = name.ok_or_else(|| Report::new(Code::Internal, "no name for the model"))?;
     progress.next("trying the engines that can compute it");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use modelet_core::certificate::Library;
 use modelet_core::digest;
-use modelet_package::certificate::original::Original;
+use modelet_package::certificate::original::{Loader, Original};
 use modelet_package::certificate::pins::{Pins, pins};
 use modelet_worker::once::run_once;
 use sha2::{Digest, Sha256};
@@ -22,6 +22,8 @@ use crate::output::Progress;
 
 /// Names the `uv` to use.
 const ENV_UV: &str = "MODELET_UV";
+/// Says to `uv` itself which wheels of PyTorch to take.
+const ENV_TORCH_BACKEND: &str = "UV_TORCH_BACKEND";
 /// Where environments are kept, in the cache folder.
 const FOLDER: &str = "proofs";
 /// In an environment: the Python that it was made for.
@@ -80,9 +82,11 @@ async fn active() -> Option<Interpreter> {
     Interpreter::ask(&named(&folder)).await.ok()
 }
 
-/// True when the file says a version and it is this one: of a file that says none, the active environment may be any.
+/// True when the file says a version and it is this one: of a file that says none, the active environment may be any. TorchScript
+/// never says one, and is read by any.
 fn fits(original: &Original, libraries: &[Library]) -> bool {
-    original.version.is_some() && original.mismatch(libraries).is_none()
+    let says_enough = original.version.is_some() || original.loader == Loader::Torchscript;
+    says_enough && original.mismatch(libraries).is_none()
 }
 
 /// The environment of some pins, made when it is not there yet. All of it or nothing: whoever comes second takes the first one's.
@@ -154,19 +158,19 @@ impl Uv {
     }
 
     async fn install(&self, python: &Path, target: &Path, pins: &Pins) -> Result<(), String> {
-        let words = [
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-            "--compile-bytecode",
-            "--python",
-        ];
+        let words = ["pip", "install", "--quiet", "--only-binary", ":all:", "--compile-bytecode", "--python"];
         let mut args: Vec<OsString> = words.map(Into::into).into();
         args.extend([python.into(), "--target".into(), target.into()]);
         args.extend(pins.packages.iter().map(OsString::from));
+        let with = |more: &[&str]| [&args[..], &more.iter().map(OsString::from).collect::<Vec<_>>()].concat();
+        if !pins.is_resolved {
+            return self.run(with(&["--no-deps"]), INSTALL_LIMIT).await.map(drop);
+        }
+        // Wheels without what graphics cards need lie in an index of their own, which not every machine reaches.
+        let is_chosen = env::var_os(ENV_TORCH_BACKEND).is_some();
+        if !is_chosen && self.run(with(&["--torch-backend", "cpu"]), INSTALL_LIMIT).await.is_ok() {
+            return Ok(());
+        }
         self.run(args, INSTALL_LIMIT).await.map(drop)
     }
 }

@@ -18,8 +18,9 @@ def version(*names):
         except importlib.metadata.PackageNotFoundError: pass
 own = site.getusersitepackages()
 if os.path.isdir(own) and sys.prefix == sys.base_prefix: sys.path.append(own)
-names = {name: [name] for name in ["lightgbm", "catboost", "scikit-learn", "numpy"]}
+names = {name: [name] for name in ["lightgbm", "catboost", "scikit-learn", "numpy", "keras", "tf-keras", "torch"]}
 names["xgboost"] = ["xgboost", "xgboost-cpu"]
+names["tensorflow"] = ["tensorflow", "tensorflow-cpu"]
 found = [{"name": name, "version": version(*known)} for name, known in names.items() if version(*known)]
 print(json.dumps({"program": os.path.realpath(sys.executable), "prefix": os.path.realpath(sys.base_prefix),
     "paths": [os.path.realpath(path) for path in sys.path if os.path.isdir(path)], "libraries": found}))

@@ -15,8 +15,19 @@ import sys
 BLOCK = 64
 #: When so many rows in a row are refused one by one, the model refuses them all.
 HOPELESS = 100
+#: What `networks` loads.
+NETWORKS = ("keras", "tf-keras", "saved-model", "torchscript", "torch-export")
 TYPES = {"BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1", "UINT16": "<u2"}
 TYPES |= {"UINT32": "<u4", "UINT64": "<u8", "FP32": "<f4", "FP64": "<f8"}
+
+
+def load_network(loader, path, rows):
+    """A network; TorchScript does not say the shapes of its inputs, which are those of the rows."""
+    import networks
+
+    networks.quiet()
+    inputs, _ = read(rows)
+    return networks.load(loader, path, [(one.dtype.name, [None, *one.shape[1:]]) for one in inputs.values()])
 
 
 def load(loader, path):
@@ -78,6 +89,9 @@ def load_catboost(path):
 
 def answer(model, names, rows):
     """The outputs of some rows."""
+    if isinstance(rows, dict):
+        found = model.answer(rows)
+        return {name: found[name] for name in names}
     return {name: output(model, name, rows) for name in names}
 
 
@@ -136,6 +150,7 @@ class Table:
 
     def __init__(self, inputs, model):
         self.inputs = inputs
+        self.is_network = type(model).__module__ == "networks"
         is_booster = type(model).__module__.startswith(("xgboost", "lightgbm"))
         self.names = None if is_booster else getattr(model, "feature_names_in_", None)
 
@@ -145,6 +160,8 @@ class Table:
     def part(self, start, end):
         """Some rows: a matrix, or a frame where columns have names or types of their own."""
         parts = {name: rows[start:end] for name, rows in self.inputs.items()}
+        if self.is_network:
+            return parts
         if len(parts) == 1 and not (self.names is not None and set(parts) <= set(self.names)):
             (rows,) = parts.values()
             if self.names is None or rows.ndim != 2 or rows.shape[1] != len(self.names):
@@ -223,6 +240,10 @@ def versions():
         "sklearn": "scikit-learn",
         "numpy": "numpy",
         "scipy": "scipy",
+        "keras": "keras",
+        "tf_keras": "tf-keras",
+        "tensorflow": "tensorflow",
+        "torch": "torch",
     }
     loaded = [(name, sys.modules[module].__version__) for module, name in modules.items() if module in sys.modules]
     return [*loaded, ("Python", platform.python_version())]
@@ -231,11 +252,11 @@ def versions():
 def main():
     """The command line."""
     loader, path, rows, paths = sys.argv[1:]
-    sys.path[:0] = json.loads(paths)
+    sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), *json.loads(paths)]
     # What a library prints must not stand amid the answer.
     file = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    model = load(loader, path)
+    model = load_network(loader, path, rows) if loader in NETWORKS else load(loader, path)
     inputs, names = read(rows)
     write(file, *answer_all(model, names, Table(inputs, model)))
 

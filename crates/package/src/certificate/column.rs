@@ -41,6 +41,8 @@ pub(super) struct Column {
     terms: Option<Vec<String>>,
     /// Which numbers are answered at all …
     numbers: Option<Numbers>,
+    /// … of how many rows of a table …
+    table_rows: Option<u64>,
     /// … and which values of this column.
     rule: Option<Rule>,
 }
@@ -67,7 +69,16 @@ impl Column {
         // What is asked of texts is what they are read for.
         let terms = asked.filter(|_| input.dtype == DType::Str && categories.is_empty());
         let terms = terms.map(|asked| asked.terms.clone());
-        Self { dtype: input.dtype, splits, categories, unknown, terms, numbers: input.numbers, rule }
+        Self {
+            dtype: input.dtype,
+            splits,
+            categories,
+            unknown,
+            terms,
+            numbers: input.numbers,
+            table_rows: input.table_rows,
+            rule,
+        }
     }
 
     /// True for what the original answers too.
@@ -75,12 +86,13 @@ impl Column {
         let rule = self.rule.as_ref();
         match cell {
             Cell::Number(number) => {
-                self.numbers.is_none_or(|numbers| numbers.takes(*number))
+                self.table_rows.is_none_or(|rows| (0.0..rows as f64).contains(number))
+                    && self.numbers.is_none_or(|numbers| numbers.takes(*number))
                     && rule.is_none_or(|rule| rule.takes_number(*number))
             }
             Cell::Text(text) => rule.is_none_or(|rule| rule.takes_text(text)),
             Cell::Flag(flag) => rule.is_none_or(|rule| rule.takes_number((*flag).into())),
-            Cell::Integer(_) => true,
+            Cell::Integer(number) => self.table_rows.is_none_or(|rows| (0..rows as i64).contains(number)),
         }
     }
 
@@ -92,12 +104,25 @@ impl Column {
         if let Some(terms) = &self.terms {
             return Cell::Text(prose::ordinary(terms, random));
         }
+        if let Some(rows) = self.table_rows {
+            return self.place(random.in_range(0..rows.max(1)));
+        }
         match self.dtype {
             DType::Str => Cell::Text(WORDS[random.in_range(0..WORDS.len() as u64) as usize].to_owned()),
             DType::Bool => Cell::Flag(random.in_range(0..2) == 1),
             dtype if dtype.is_integer() => Cell::Integer(random.in_range(0..100) as i64),
             _ => Cell::Number(self.rounded(self.between(random))),
         }
+    }
+
+    /// True for numbers that are no places.
+    pub(super) fn is_float(&self) -> bool {
+        self.dtype.is_float() && self.table_rows.is_none()
+    }
+
+    /// A place in the table.
+    fn place(&self, place: u64) -> Cell {
+        if self.dtype.is_float() { Cell::Number(place as f64) } else { Cell::Integer(place as i64) }
     }
 
     fn between(&self, random: &mut Random) -> f64 {
@@ -139,6 +164,9 @@ impl Column {
         edges.extend(self.unknown.iter().cloned());
         if !self.categories.is_empty() {
             return edges;
+        }
+        if let Some(rows) = self.table_rows {
+            return [0, rows.saturating_sub(1)].map(|place| self.place(place)).into();
         }
         match self.dtype {
             DType::F64 => edges.extend(ENDS_F32.iter().chain(ENDS_F64).map(|end| Cell::Number(*end))),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError};
 
+use super::pins::numbers;
 use crate::importer;
+use crate::network;
 use crate::pickle::{self, Framework, Kind};
 
 /// How the original is loaded.
@@ -23,6 +25,20 @@ pub enum Loader {
     Joblib,
     /// `skops.io.load`
     Skops,
+    /// `keras.models.load_model`, of a `.keras` file …
+    Keras,
+    /// … and of an HDF5 file.
+    KerasHdf5,
+    /// The same of Keras 2, by `tf_keras` …
+    TfKeras,
+    /// … in both forms.
+    TfKerasHdf5,
+    /// `tf.saved_model.load`, of the folder of the file.
+    SavedModel,
+    /// `torch.jit.load`
+    Torchscript,
+    /// `torch.export.load`
+    TorchExport,
 }
 
 impl Loader {
@@ -35,6 +51,35 @@ impl Loader {
             Self::Pickle => "pickle",
             Self::Joblib => "joblib",
             Self::Skops => "skops",
+            Self::Keras | Self::KerasHdf5 => "keras",
+            Self::TfKeras | Self::TfKerasHdf5 => "tf-keras",
+            Self::SavedModel => "saved-model",
+            Self::Torchscript => "torchscript",
+            Self::TorchExport => "torch-export",
+        }
+    }
+
+    /// True for networks, which are converted by their own framework too.
+    pub const fn is_network(self) -> bool {
+        matches!(
+            self,
+            Self::Keras
+                | Self::KerasHdf5
+                | Self::TfKeras
+                | Self::TfKerasHdf5
+                | Self::SavedModel
+                | Self::Torchscript
+                | Self::TorchExport
+        )
+    }
+
+    /// The ending that its framework wants to see.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Keras | Self::TfKeras => ".keras",
+            Self::KerasHdf5 | Self::TfKerasHdf5 => ".h5",
+            Self::TorchExport => ".pt2",
+            _ => "",
         }
     }
 
@@ -43,7 +88,7 @@ impl Loader {
         match self {
             Self::Joblib => Some("joblib"),
             Self::Skops => Some("skops"),
-            Self::Xgboost | Self::Lightgbm | Self::Catboost | Self::Pickle => None,
+            _ => None,
         }
     }
 }
@@ -73,6 +118,9 @@ impl Original {
     /// `model-refused` for a file that names what is not known to be harmless: it is never loaded.
     pub fn of(file: &Path, version: Option<String>) -> Result<Self, FunctionError> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        if let Some(network) = network::recognise(&file)? {
+            return Ok(network.original);
+        }
         let own = match importer::framework_of(&file) {
             Some("catboost") => Some((Loader::Catboost, "catboost")),
             Some("lightgbm") => Some((Loader::Lightgbm, "lightgbm")),
@@ -109,23 +157,33 @@ impl Original {
     /// Why libraries are not those of the file; `None` when they are.
     pub fn mismatch(&self, found: &[Library]) -> Option<String> {
         let own = Framework { name: self.framework.clone(), version: self.version.clone() };
-        std::iter::once(&own).chain(&self.guests).find_map(|wanted| lacks(wanted, found))
+        std::iter::once(&own).chain(&self.guests).find_map(|wanted| self.lacks(wanted, found))
     }
 
     /// All frameworks that answer for it.
     pub fn frameworks(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&*self.framework).chain(self.guests.iter().map(|guest| &*guest.name))
     }
-}
 
-/// Why libraries do not have a framework in the version that is wanted.
-fn lacks(wanted: &Framework, found: &[Library]) -> Option<String> {
-    let name = &wanted.name;
-    let Some(library) = found.iter().find(|library| library.name == *name) else {
-        return Some(format!("it has no {name}"));
-    };
-    let version = wanted.version.as_ref().filter(|version| **version != library.version)?;
-    Some(format!("it has {name} {}, the file was written by {name} {version}", library.version))
+    /// Why libraries do not have a framework in a version that reads the file.
+    fn lacks(&self, wanted: &Framework, found: &[Library]) -> Option<String> {
+        let name = &wanted.name;
+        let Some(library) = found.iter().find(|library| library.name == *name) else {
+            return Some(format!("it has no {name}"));
+        };
+        let version =
+            wanted.version.as_ref().filter(|version| !self.is_read_by(version, &library.version))?;
+        Some(format!("it has {name} {}, the file was written by {name} {version}", library.version))
+    }
+
+    /// Networks are stored to be loaded by later versions too; pickles and the like mean what the same version makes of them.
+    fn is_read_by(&self, wanted: &str, found: &str) -> bool {
+        // What follows a plus says how it was built.
+        let found = found.split('+').next().unwrap_or_default();
+        let of = |version| numbers(version).unwrap_or_default();
+        let is_later = of(wanted)[0] == of(found)[0] && of(wanted) <= of(found);
+        found == wanted || self.loader.is_network() && is_later
+    }
 }
 
 #[cfg(test)]

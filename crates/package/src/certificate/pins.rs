@@ -4,6 +4,8 @@
 //! Packages are installed without what they ask for: all that is needed is listed, and a wheel that brings gigabytes for
 //! graphics cards (XGBoost's) stays away.
 
+mod networks;
+
 use super::original::{Loader, Original};
 
 /// Of a file that names no version: the newest that is pinned.
@@ -71,6 +73,9 @@ pub struct Pins {
     pub pythons: &'static [&'static str],
     /// Packages with their versions, as `uv` reads them.
     pub packages: Vec<String>,
+    /// True when what they ask for is installed too: PyTorch's wheels for processors ask for other packages than those for
+    /// graphics cards.
+    pub is_resolved: bool,
 }
 
 /// What an original needs.
@@ -78,6 +83,9 @@ pub struct Pins {
 /// # Errors
 /// A sentence, when there is no environment for it.
 pub fn pins(original: &Original) -> Result<Pins, String> {
+    if let Some(network) = networks::pins(&original.framework, original.version.as_deref()) {
+        return network;
+    }
     let framework = &original.framework;
     let (version, number) = released(framework, original.version.as_deref())?;
     let era = match framework.as_str() {
@@ -102,7 +110,7 @@ pub fn pins(original: &Original) -> Result<Pins, String> {
         packages.push(("skops", SKOPS));
     }
     let packages = packages.into_iter().map(|(name, version)| format!("{name}=={version}")).collect();
-    Ok(Pins { pythons: era.pythons, packages })
+    Ok(Pins { pythons: era.pythons, packages, is_resolved: false })
 }
 
 /// The version of a framework that wrote a model, as it is said and as numbers.
@@ -130,7 +138,7 @@ fn era(version: [u64; 3], middle: [u64; 3], new: [u64; 3]) -> &'static Era {
 }
 
 /// A version as three numbers; `None` for one that is not released, or that is no version at all: it becomes part of a command.
-fn numbers(version: &str) -> Option<[u64; 3]> {
+pub(super) fn numbers(version: &str) -> Option<[u64; 3]> {
     let numbers = version.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u64>>>()?;
     match numbers[..] {
         [major, minor] => Some([major, minor, 0]),
@@ -193,11 +201,30 @@ mod tests {
     }
 
     #[test]
+    fn networks_get_a_framework_that_reads_them() {
+        for (framework, version, wanted) in [
+            ("keras", Some("3.6.0"), &["keras==3.6.0", "tensorflow-cpu==2.21.0", "tf2onnx==1.17.0"][..]),
+            ("tf-keras", Some("2.15.0"), &["tf-keras==2.21.0", "tensorflow-cpu==2.21.0"]),
+            ("tensorflow", Some("2.11.1"), &["tensorflow-cpu==2.21.0", "tf2onnx==1.17.0"]),
+            ("torch", None, &["torch==2.15.0", "onnxscript==0.7.2"]),
+        ] {
+            let pins = of(framework, version, Loader::Keras).unwrap();
+            assert_eq!(pins.is_resolved, framework == "torch");
+            for wanted in wanted {
+                assert!(pins.packages.iter().any(|package| package == wanted), "{wanted}: {pins:?}");
+            }
+        }
+        let newer = of("torch", Some("2.16.0"), Loader::TorchExport).unwrap_err();
+        assert_eq!(newer, "the file was written by torch 2.16.0, environments are known up to 2.15.0");
+    }
+
+    #[test]
     fn what_is_no_version_never_becomes_part_of_a_command() {
         for version in ["1.5.dev0", "3.2.0 --index-url=http://x", "", "../1", "1"] {
             assert!(of("xgboost", Some(version), Loader::Xgboost).is_err(), "{version}");
         }
-        assert!(of("torch", Some("2.2.0"), Loader::Pickle).unwrap_err().contains("torch"));
+        assert!(of("keras", Some("3.15.1 --x"), Loader::Keras).is_err());
+        assert!(of("torchx", Some("2.2.0"), Loader::Pickle).unwrap_err().contains("torchx"));
         assert!(of("scikit-learn", None, Loader::Pickle).unwrap_err().contains("which version"));
     }
 }

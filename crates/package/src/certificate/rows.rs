@@ -26,17 +26,37 @@ const MAX_EDGES: usize = 2_000;
 /// Values in all rows together, at most; wide models get fewer rows.
 const MAX_CELLS: usize = 8 << 20;
 
-/// The rows, by input; empty when the signature has inputs that are no tables, and no example can be made either.
-pub fn made(signature: &Signature, asked: &[Asked]) -> Inputs {
+/// The rows, by input; empty when the signature has inputs that are no tables, and no example can be made either. Numbers from
+/// the ends lie within `reach`, where there is one, and on it: beyond, the sums of a network overflow in an order that is its
+/// library's own.
+pub fn made(signature: &Signature, asked: &[Asked], reach: Option<f64>) -> Inputs {
     let Some(columns) = columns(signature, asked) else {
-        return examples(signature, ORDINARY_ROWS, SEED);
+        return many_examples(signature);
     };
-    let mut maker = Maker { columns: &columns, random: Random(SEED), rows: Vec::new() };
+    let mut maker = Maker { columns: &columns, random: Random(SEED), reach, rows: Vec::new() };
     maker.ordinary(ORDINARY_ROWS);
     maker.questions();
     maker.missing();
     maker.edges();
     tensors(signature, &maker.rows)
+}
+
+/// How many rows a call has, where it may have no others.
+pub fn fixed_rows(signature: &Signature) -> Option<usize> {
+    signature.inputs.iter().find(|input| !input.optional)?.shape.as_ref()?.first()?.fixed()
+}
+
+/// As many examples as there may be values; of calls with so many rows and no others, several.
+fn many_examples(signature: &Signature) -> Inputs {
+    let one = examples(signature, 1, SEED);
+    let cells = one.iter().map(|(_, tensor)| tensor.len()).sum::<usize>().max(1);
+    let rows = fixed_rows(signature).unwrap_or(1).max(1);
+    let most = (MAX_CELLS / cells).clamp(1, ORDINARY_ROWS.div_ceil(rows));
+    if fixed_rows(signature).is_none() {
+        return examples(signature, most, SEED);
+    }
+    let calls: Vec<_> = (0..most as u64).map(|call| examples(signature, rows, SEED + call)).collect();
+    modelet_model::rows::merge(&calls.iter().collect::<Vec<_>>()).unwrap_or(one)
 }
 
 /// Inputs that a call must have, with their widths; `None` when one is no table.
@@ -69,6 +89,7 @@ fn columns(signature: &Signature, asked: &[Asked]) -> Option<Vec<Column>> {
 struct Maker<'a> {
     columns: &'a [Column],
     random: Random,
+    reach: Option<f64>,
     rows: Vec<Vec<Cell>>,
 }
 
@@ -145,7 +166,13 @@ impl Maker<'_> {
         let columns = self.columns;
         let edges = columns.iter().enumerate();
         let edges = edges.flat_map(|(at, column)| column.edges().into_iter().map(move |cell| (at, cell)));
-        for (at, cell) in edges.take(MAX_EDGES) {
+        let reach = self.reach.unwrap_or(f64::MAX);
+        let is_within = |cell: &Cell| !matches!(cell, Cell::Number(number) if number.abs() > reach);
+        let floats = columns.iter().enumerate().filter(|(_, column)| column.is_float());
+        let ends = floats.flat_map(|(at, _)| [reach, -reach].map(|end| (at, Cell::Number(end))));
+        let edges = edges.filter(|(_, cell)| is_within(cell)).chain(ends.filter(|_| self.reach.is_some()));
+        let edges: Vec<_> = edges.collect();
+        for (at, cell) in edges.into_iter().take(MAX_EDGES) {
             self.with(at, cell);
         }
     }
@@ -205,6 +232,7 @@ mod tests {
             columns: None,
             categories: categories.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect()),
             numbers: None,
+            table_rows: None,
             rules: vec![],
             file: None,
         }
@@ -235,9 +263,12 @@ mod tests {
                 terms: vec![],
             }];
             let of = signature(vec![input("X", dtype, 2, None)]);
-            let rows = made(&of, &asked);
+            let rows = made(&of, &asked, None);
             // As text, in which NaN is NaN.
-            assert!(format!("{rows:?}") == format!("{:?}", made(&of, &asked)), "the same rows each time");
+            assert!(
+                format!("{rows:?}") == format!("{:?}", made(&of, &asked, None)),
+                "the same rows each time"
+            );
             let found = column(&rows, 0, 1);
             assert!(found.len() >= ORDINARY_ROWS);
             let narrow = split as f32;
@@ -266,7 +297,7 @@ mod tests {
     fn numbers_that_the_model_refuses_are_not_asked_about() {
         let numbers = Some(modelet_core::numbers::Numbers { missing: false, largest: f64::from(f32::MAX) });
         let strict = InputSpec { numbers, ..input("X", DType::F64, 1, None) };
-        let found = column(&made(&signature(vec![strict]), &[]), 0, 0);
+        let found = column(&made(&signature(vec![strict]), &[], None), 0, 0);
         assert!(found.len() >= ORDINARY_ROWS && found.iter().all(|x| x.abs() <= f64::from(f32::MAX)));
         assert!(found.contains(&f64::from(f32::MAX)) && found.contains(&1e-300));
     }
@@ -276,7 +307,7 @@ mod tests {
         let asked =
             Asked { input: "X".into(), column: 0, splits: vec![], members: vec![1.0, 4.0], terms: vec![] };
         let text = input("plan", DType::Str, 1, Some(&["pro", "free"]));
-        let rows = made(&signature(vec![input("X", DType::F32, 1, None), text]), &[asked]);
+        let rows = made(&signature(vec![input("X", DType::F32, 1, None), text]), &[asked], None);
         let found = column(&rows, 0, 0);
         for code in [1.0, 4.0, 5.0, 45.0, -1.0] {
             assert!(found.contains(&code), "{code}");
@@ -289,11 +320,25 @@ mod tests {
     }
 
     #[test]
+    fn ends_lie_within_reach_and_places_within_their_table() {
+        let tokens = InputSpec { table_rows: Some(50), ..input("tokens", DType::I64, 1, None) };
+        let rows = made(&signature(vec![input("X", DType::F32, 1, None), tokens]), &[], Some(1e3));
+        let found = column(&rows, 0, 0);
+        assert!(found.contains(&1e3) && found.contains(&-1e3) && found.contains(&f64::from(1e-45_f32)));
+        assert!(found.iter().all(|x| x.is_nan() || x.abs() <= 1e3));
+        let Data::I64(places) = rows[1].1.data() else { panic!("integers") };
+        assert!(
+            (0..50).all(|place| places.contains(&place))
+                && places.iter().all(|place| (0..50).contains(place))
+        );
+    }
+
+    #[test]
     fn a_wide_model_gets_fewer_rows_and_what_is_no_table_gets_examples() {
-        let wide = made(&signature(vec![input("X", DType::F32, 20_000, None)]), &[]);
+        let wide = made(&signature(vec![input("X", DType::F32, 20_000, None)]), &[], None);
         assert!(wide[0].1.len() <= MAX_CELLS && wide[0].1.len() > MAX_CELLS / 2);
         let mut picture = input("pixels", DType::F32, 1, None);
         picture.shape = Some(vec![Dim::Dynamic, Dim::Fixed(1), Dim::Fixed(2)]);
-        assert_eq!(made(&signature(vec![picture]), &[])[0].1.shape(), [ORDINARY_ROWS, 1, 2]);
+        assert_eq!(made(&signature(vec![picture]), &[], None)[0].1.shape(), [ORDINARY_ROWS, 1, 2]);
     }
 }

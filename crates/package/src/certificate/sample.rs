@@ -183,6 +183,7 @@ mod tests {
             columns: Some(vec!["age".into(), "income".into()]),
             categories: None,
             numbers: None,
+            table_rows: None,
             rules: vec![],
             file: None,
         };

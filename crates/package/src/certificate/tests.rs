@@ -59,6 +59,7 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
         columns: Some(vec!["age".into()]),
         categories: None,
         numbers: None,
+        table_rows: None,
         rules: vec![],
         file: None,
     };

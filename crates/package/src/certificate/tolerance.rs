@@ -32,7 +32,13 @@ const TOLERANCES: &[(&str, f64, f64, &str)] = &[
         "scikit-learn computes in float64; matrix products add up in an order that depends on the library and the processor, \
          so that the error goes with the largest summand",
     ),
+    ("keras", 1e-5, 1e-5, NETWORK),
+    ("tf-keras", 1e-5, 1e-5, NETWORK),
+    ("tensorflow", 1e-5, 1e-5, NETWORK),
+    ("torch", 1e-5, 1e-5, NETWORK),
 ];
+const NETWORK: &str = "networks compute in float32, of which one step is 1.2e-7 of a number; each layer adds up products in an order \
+     that is its library's own, and the error goes with the largest of them";
 /// For a framework that is not listed.
 const OTHER: (f64, f64, &str) = (1e-6, 1e-6, "one step of float32 is 1.2e-7 of a number");
 

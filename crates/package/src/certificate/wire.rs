@@ -34,7 +34,7 @@ const MAX_VERSIONS: usize = 16;
 const MAX_TEXT_CHARS: usize = 300;
 
 /// Text that comes from elsewhere, as it may stand in a card and a message: short, and nothing that moves a terminal's cursor.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
     plain.take(MAX_TEXT_CHARS).collect()
 }

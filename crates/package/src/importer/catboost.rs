@@ -19,7 +19,7 @@ use modelet_core::{DType, FunctionError};
 
 use crate::importer::converted::{self, in_words, refused, unreadable};
 use crate::importer::guest::{Guest, INPUT, Unheld};
-use crate::importer::{Imported, Importer, has_ending};
+use crate::importer::{Imported, Importer, Workshop, has_ending};
 use crate::pickle::{Asked, Item};
 use objective::Answers;
 use saved::{Fault, Saved};
@@ -35,7 +35,8 @@ impl Importer for Catboost {
             || (has_ending(path, "json") && converted::head(path).is_ok_and(|head| is_catboost(&head)))
     }
 
-    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+    fn import(&self, model: &Path, workshop: &Workshop<'_>) -> Result<Option<Imported>, FunctionError> {
+        let work = workshop.folder;
         if !is_catboost(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
             return Ok(None);
         }

@@ -10,21 +10,21 @@ use modelet_model::onnx::write::GraphWriter;
 use crate::importer::{Imported, onnx};
 
 /// The file that is served.
-const MODEL_FILE: &str = "model.onnx";
+pub(super) const MODEL_FILE: &str = "model.onnx";
 /// Largest file that is read, in bytes: reading takes several times its size of memory.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 /// How far one looks for what tells a format.
 const HEAD_BYTES: u64 = 64;
 
 /// The beginning of a file.
-pub(super) fn head(model: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn head(model: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     File::open(model)?.take(HEAD_BYTES).read_to_end(&mut head)?;
     Ok(head)
 }
 
 /// All of a file.
-pub(super) fn read(model: &Path) -> Result<Vec<u8>, FunctionError> {
+pub(crate) fn read(model: &Path) -> Result<Vec<u8>, FunctionError> {
     let size_bytes = fs::metadata(model).map_err(|error| unreadable(model, &error))?.len();
     if size_bytes > MAX_FILE_BYTES {
         let name = model.display();
@@ -41,6 +41,7 @@ pub(super) fn write(graph: GraphWriter, origin: String, work: &Path) -> Result<I
         format: onnx::FORMAT,
         origin: Some(origin),
         version: None,
+        converter: None,
         folder: work.to_owned(),
         model: MODEL_FILE.to_owned(),
         files: vec![MODEL_FILE.to_owned()],

@@ -16,7 +16,7 @@ use std::path::Path;
 use modelet_core::FunctionError;
 
 use crate::importer::converted::{self, refused, unreadable};
-use crate::importer::{Imported, Importer, has_ending};
+use crate::importer::{Imported, Importer, Workshop, has_ending};
 pub(super) use pickled::{guest, import_pickled};
 use text::Text;
 
@@ -35,7 +35,8 @@ impl Importer for Lightgbm {
         has_ending(path, "txt") && converted::head(path).is_ok_and(|head| is_lightgbm(&head))
     }
 
-    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+    fn import(&self, model: &Path, workshop: &Workshop<'_>) -> Result<Option<Imported>, FunctionError> {
+        let work = workshop.folder;
         if !is_lightgbm(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
             return Ok(None);
         }

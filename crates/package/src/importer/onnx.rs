@@ -8,7 +8,7 @@ use modelet_core::{Code, FunctionError};
 use modelet_model::OnnxSummary;
 use modelet_model::onnx::{locale, weights};
 
-use crate::importer::{Imported, Importer, has_ending};
+use crate::importer::{Imported, Importer, Workshop, has_ending};
 
 /// The format's name on cards.
 pub(super) const FORMAT: &str = "onnx";
@@ -20,7 +20,8 @@ impl Importer for Onnx {
         has_ending(path, "onnx")
     }
 
-    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+    fn import(&self, model: &Path, workshop: &Workshop<'_>) -> Result<Option<Imported>, FunctionError> {
+        let work = workshop.folder;
         let summary = modelet_model::summarize(model)?;
         summary.check()?;
         let own = model.parent().unwrap_or(Path::new(""));
@@ -36,6 +37,7 @@ impl Importer for Onnx {
             format: FORMAT,
             origin: None,
             version: None,
+            converter: None,
             folder: own.to_owned(),
             model: name.to_owned(),
             files: files.collect(),
@@ -78,6 +80,7 @@ fn rewrite(model: &Path, name: &str, summary: &OnnxSummary, work: &Path) -> io::
         format: FORMAT,
         origin: None,
         version: None,
+        converter: None,
         folder: work.to_owned(),
         model: name.to_owned(),
         files,

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{Code, FunctionError};
 
-use crate::importer::{Imported, Importer, catboost, converted, has_ending, lightgbm, sklearn, xgboost};
+use crate::importer::{
+    Imported, Importer, Workshop, catboost, converted, has_ending, lightgbm, sklearn, xgboost,
+};
+use crate::network;
 use crate::pickle::{self, Inspection, Kind, Step};
 
 /// Most unknown imports that a message names.
@@ -22,7 +25,12 @@ impl Importer for Python {
         pickle::ENDINGS.iter().any(|ending| has_ending(path, ending))
     }
 
-    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+    fn import(&self, model: &Path, workshop: &Workshop<'_>) -> Result<Option<Imported>, FunctionError> {
+        let work = workshop.folder;
+        // PyTorch's own form of old is several pickles in a row.
+        if converted::head(model).is_ok_and(|head| network::is_legacy(&head)) {
+            return Ok(None);
+        }
         let Some(inspection) = pickle::inspect(model)? else { return Ok(None) };
         if !inspection.unknown().is_empty() {
             return Err(refusal(model, &inspection, NOT_BUILT));

@@ -260,7 +260,7 @@ fn write<'a>(object: &Item<'a>, around: &Around) -> Asked<Whole<'a>> {
     let mut sketch = Frame::new(first.features, first.names()?);
     let table = sketch.table()?;
     steps::all(steps, &table, &mut sketch)?.numbers(&mut sketch)?;
-    let mut frame = sketch.again(depth > 0);
+    let mut frame = sketch.again(around.depth > 0);
     let table = frame.table()?;
     let table = steps::all(steps, &table, &mut frame)?;
     let input = table.numbers(&mut frame)?;

@@ -18,7 +18,7 @@ use modelet_core::{DType, FunctionError};
 use crate::importer::classes::Classes;
 use crate::importer::converted::{self, in_words, refused, unreadable};
 use crate::importer::guest::{Guest, Unheld};
-use crate::importer::{Imported, Importer, has_ending};
+use crate::importer::{Imported, Importer, Workshop, has_ending};
 use crate::pickle::{Asked, Item};
 use saved::Saved;
 
@@ -33,7 +33,8 @@ impl Importer for Xgboost {
             || (has_ending(path, "json") && converted::head(path).is_ok_and(|head| is_xgboost(&head)))
     }
 
-    fn import(&self, model: &Path, work: &Path) -> Result<Option<Imported>, FunctionError> {
+    fn import(&self, model: &Path, workshop: &Workshop<'_>) -> Result<Option<Imported>, FunctionError> {
+        let work = workshop.folder;
         if !is_xgboost(&converted::head(model).map_err(|error| unreadable(model, &error))?) {
             return Ok(None);
         }
@@ -133,7 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.json");
         fs::write(&path, SMALL).unwrap();
-        let imported = Xgboost.import(&path, folder.path()).unwrap().unwrap();
+        let imported = Xgboost.import(&path, &Workshop::of(folder.path())).unwrap().unwrap();
         assert_eq!(imported.origin.as_deref(), Some("XGBoost 3.2.0, binary:logistic, 2 trees"));
         let summary = modelet_model::summarize(&folder.path().join(imported.model)).unwrap();
         summary.check().unwrap();
@@ -150,7 +151,7 @@ mod tests {
         for text in ["{\"config\": 1}", "", "[\"learner\"]"] {
             let path = folder.path().join("other.json");
             fs::write(&path, text).unwrap();
-            assert_eq!(Xgboost.import(&path, folder.path()).unwrap(), None, "{text}");
+            assert_eq!(Xgboost.import(&path, &Workshop::of(folder.path())).unwrap(), None, "{text}");
             assert!(!Xgboost.stands_out(&path));
         }
     }

@@ -101,7 +101,8 @@ fn input_line(spec: &InputSpec) -> String {
     });
     let rules = spec.rules.iter().map(|rule| format!("  {}: {rule}", spec.column_name(rule.column)));
     let file = spec.file.map(|kind| format!("  each {} in base64", kind.description()));
-    let said: Vec<String> = listed.into_iter().chain(rules).chain(file).collect();
+    let places = spec.table_rows.map(|rows| format!("  {}", modelet_core::index::words(rows)));
+    let said: Vec<String> = listed.into_iter().chain(rules).chain(file).chain(places).collect();
     format!("  {}  {} {}{optional}{}", spec.name, spec.dtype, spec.shape_text(), said.concat())
 }
 

@@ -24,7 +24,7 @@ fn what_real_libraries_wrote_is_imported_with_columns_and_outputs() {
         ("xgboost.pkl", "XGBoost 2.1.4, multi:softprob, 3 trees, pickled XGBClassifier", 4),
         ("lightgbm.pkl", "LightGBM, multiclass, 3 trees, pickled LGBMClassifier", 4),
     ] {
-        let imported = Python.import(&file(name), folder.path()).unwrap().unwrap();
+        let imported = Python.import(&file(name), &Workshop::of(folder.path())).unwrap().unwrap();
         assert_eq!(imported.origin.as_deref(), Some(origin), "{name}");
         let summary = modelet_model::summarize(&folder.path().join(imported.model)).unwrap();
         summary.check().unwrap();
@@ -56,7 +56,9 @@ fn damage_of_any_kind_is_an_error_or_another_model_and_never_more() {
                 damaged[at] = [0, 1, 0xff, 0x7f, random(256) as u8][random(5)];
             }
             fs::write(&path, damaged).unwrap();
-            imported += usize::from(Python.import(&path, folder.path()).is_ok_and(|found| found.is_some()));
+            imported += usize::from(
+                Python.import(&path, &Workshop::of(folder.path())).is_ok_and(|found| found.is_some()),
+            );
         }
     }
     assert!(imported > CASES / 10, "{imported}: most damage goes deeper than the first look");

@@ -236,7 +236,7 @@ fn taken_by(columns: &[Taking]) -> Taken {
         let only = column.only.as_deref().map(known);
         says.then_some(Rule { column: at, missing: column.missing, only, largest: limit })
     };
-    Taken { numbers, rules: columns.iter().enumerate().filter_map(rule).collect() }
+    Taken { numbers, rules: columns.iter().enumerate().filter_map(rule).collect(), ..Taken::default() }
 }
 
 /// Values as a set.
@@ -266,16 +266,25 @@ mod tests {
         frame.takes(0, true, 9.0);
         frame.takes(1, true, 5.0);
         let numbers = |missing| Some(Numbers { missing, largest: 5.0 });
-        assert_eq!(taken_by(&frame.columns), Taken { numbers: numbers(true), rules: vec![] });
+        assert_eq!(
+            taken_by(&frame.columns),
+            Taken { numbers: numbers(true), rules: vec![], ..Taken::default() }
+        );
         frame.takes(1, false, 7.0);
         let strict = Rule { column: 1, missing: false, only: None, largest: None };
-        assert_eq!(taken_by(&frame.columns), Taken { numbers: numbers(true), rules: vec![strict] });
+        assert_eq!(
+            taken_by(&frame.columns),
+            Taken { numbers: numbers(true), rules: vec![strict], ..Taken::default() }
+        );
         frame.takes(0, false, 9.0);
-        assert_eq!(taken_by(&frame.columns), Taken { numbers: numbers(false), rules: vec![] });
+        assert_eq!(
+            taken_by(&frame.columns),
+            Taken { numbers: numbers(false), rules: vec![], ..Taken::default() }
+        );
         let mut frame = Frame::new(2, None);
         frame.takes(1, true, 5.0);
         let own = Rule { column: 1, missing: true, only: None, largest: Some(5.0) };
-        let taken = Taken { numbers: None, rules: vec![own] };
+        let taken = Taken { rules: vec![own], ..Taken::default() };
         assert_eq!(taken_by(&frame.columns), taken, "the other column takes all");
     }
 

@@ -1,0 +1,144 @@
+//! A network becomes ONNX: by its own framework and that framework's converter, in Python. Whoever packages passes in the
+//! [`Converter`] that runs them; what comes back is read here, and noted what the network's inputs take.
+//!
+//! Deliberately absent: how Python is found, made and isolated.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use modelet_core::certificate::Library;
+use modelet_core::{Code, DType, FunctionError, Numbers};
+use modelet_model::onnx::{Taken, note_taken};
+use serde::Deserialize;
+
+use crate::certificate::original::Original;
+use crate::certificate::wire::plain;
+use crate::network::Network;
+
+/// The script that converts.
+pub const SCRIPT: &str = include_str!("conversion/convert.py");
+/// What it and the script that answers for a proof read networks with, and the name under which they import it.
+pub const NETWORKS: (&str, &str) = ("networks.py", include_str!("conversion/networks.py"));
+/// Largest answer of a converter, in bytes: what ONNX allows, and a line.
+pub const MAX_ANSWER_BYTES: usize = 2 << 30;
+/// Longest line before the model.
+const MAX_HEAD_BYTES: usize = 1 << 20;
+
+/// Runs a network's framework to make ONNX of it.
+pub trait Converter {
+    /// The answer of [`SCRIPT`] for a network.
+    ///
+    /// # Errors
+    /// `model-refused` with the reason: what is missing, or what the converter does not know.
+    fn convert(&self, original: &Original) -> Result<Vec<u8>, FunctionError>;
+}
+
+/// What comes before the model in the answer.
+#[derive(Debug, Deserialize)]
+struct Head {
+    /// What converted it, and its version.
+    converter: (String, String),
+    /// How many rows the table has that an input is looked up in, by input.
+    #[serde(default)]
+    table_rows: BTreeMap<String, u64>,
+}
+
+/// Writes the ONNX file of a network, and says what converted it.
+///
+/// # Errors
+/// As [`Converter::convert`]; `model-refused` also for an answer that makes no sense.
+pub fn convert(
+    network: &Network,
+    converter: &dyn Converter,
+    target: &Path,
+) -> Result<Library, FunctionError> {
+    let nonsense = |why: String| {
+        let message =
+            format!("what the converter made of {} makes no sense: {why}", network.original.file.display());
+        FunctionError::new(Code::ModelRefused, message)
+    };
+    let mut answer = converter.convert(&network.original)?;
+    let end = answer.iter().take(MAX_HEAD_BYTES).position(|byte| *byte == b'\n');
+    let end = end.ok_or_else(|| nonsense("it does not begin with a line".to_owned()))?;
+    let head: Head = serde_json::from_slice(&answer[..end]).map_err(|error| nonsense(error.to_string()))?;
+    answer.drain(..=end);
+    fs::write(target, &answer).map_err(|error| nonsense(format!("it cannot be written: {error}")))?;
+    let signature = modelet_model::summarize(target)?.signature()?;
+    let taken = signature.inputs.iter().filter_map(|input| {
+        let table_rows = head.table_rows.get(&input.name).copied();
+        let numbers = finite(input.dtype).filter(|_| table_rows.is_none());
+        let takes_less = numbers.is_some() || table_rows.is_some();
+        takes_less.then(|| (input.name.clone(), Taken { numbers, table_rows, rules: vec![] }))
+    });
+    note_taken(&mut answer, &taken.collect());
+    fs::write(target, &answer).map_err(|error| nonsense(format!("it cannot be written: {error}")))?;
+    let (name, version) = head.converter;
+    Ok(Library { name: plain(&name), version: plain(&version) })
+}
+
+/// Finite numbers only: what frameworks make of others in maxima and gates, engines do not make alike.
+fn finite(dtype: DType) -> Option<Numbers> {
+    let largest = match dtype {
+        DType::F32 => f64::from(f32::MAX),
+        DType::F64 => f64::MAX,
+        _ => return None,
+    };
+    Some(Numbers { missing: false, largest })
+}
+
+#[cfg(test)]
+mod tests {
+    use modelet_model::describe_onnx;
+
+    use super::*;
+    use crate::certificate::original::Loader;
+
+    /// A converter's answer, whatever it is.
+    struct Answer(Vec<u8>);
+
+    impl Converter for Answer {
+        fn convert(&self, _: &Original) -> Result<Vec<u8>, FunctionError> {
+            Ok(self.0.clone())
+        }
+    }
+
+    /// What comes of a line and a model.
+    fn converted(head: &str, model: &[u8]) -> Result<(Library, modelet_core::InputSpec), FunctionError> {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("model.onnx");
+        let original = Original {
+            file: "m.keras".into(),
+            loader: Loader::Keras,
+            framework: "keras".into(),
+            version: None,
+            guests: Vec::new(),
+        };
+        let network = Network { original, title: "Keras".into() };
+        let library = convert(&network, &Answer([head.as_bytes(), b"\n", model].concat()), &target)?;
+        let summary = modelet_model::summarize(&target)?;
+        let mut signature = summary.signature()?;
+        describe_onnx(&mut signature, &summary);
+        Ok((library, signature.inputs.remove(0)))
+    }
+
+    #[test]
+    fn what_inputs_take_is_noted_in_the_model() {
+        let iris = include_bytes!("../../../examples/iris/model.onnx");
+        let (library, input) = converted(r#"{"converter": ["tf2onnx", "1.17.0\u001b"]}"#, iris).unwrap();
+        assert_eq!((&*library.name, &*library.version), ("tf2onnx", "1.17.0\u{fffd}"));
+        assert_eq!(input.numbers, Some(Numbers { missing: false, largest: f32::MAX.into() }));
+        let (_, input) = converted(r#"{"converter": ["a", "1"], "table_rows": {"X": 50}}"#, iris).unwrap();
+        assert_eq!((input.numbers, input.table_rows), (None, Some(50)));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (head, wanted) in
+            [("", "EOF"), ("[]", "makes no sense"), (r#"{"converter": ["a", "1"]}"#, "empty")]
+        {
+            let error = converted(head, b"").unwrap_err();
+            assert!(error.message.contains(wanted), "{error}");
+        }
+    }
+}

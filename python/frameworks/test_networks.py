@@ -1,0 +1,182 @@
+"""Networks as frameworks save them: converted, proved, and answered as the framework answers; or refused with words."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Models
+from harness import Platform
+
+#: The tolerance of the proof.
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+#: From the request at zero instances to the answer, seconds: the build under test may be a slow one, on a busy machine.
+COLD_S = 3
+KERAS = ["plans.keras", "plans.h5", "pictures.keras", "pictures.h5", "words.keras", "words.h5"]
+TORCH = [
+    ("mlp.pt", "mlp", ["--input", "float32[any,7]"]),
+    ("series.pt", "series", ["--input", "float32[any,6,3]"]),
+    ("cnn.pt2", "cnn", []),
+    ("one.pt2", "one", []),
+    ("words.pt2", "words", []),
+]
+DATATYPES = {"float32": "FP32", "int32": "INT32", "int64": "INT64"}
+
+
+def infer(platform: Platform, name: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One call, by the Open Inference Protocol."""
+    listed = [
+        {"name": key, "shape": rows.shape, "datatype": DATATYPES[rows.dtype.name], "data": rows.ravel().tolist()}
+        for key, rows in inputs.items()
+    ]
+    response = platform.http.post(f"/v2/models/{name}/infer", json={"inputs": listed})
+    assert response.status_code == 200, response.text
+    return {one["name"]: np.array(one["data"]).reshape(one["shape"]) for one in response.json()["outputs"]}
+
+
+def check(platform: Platform, path: Path, case: tuple[dict, dict], *options: object) -> dict:
+    """Deploys with a proof, calls from zero with rows that the model never saw, and compares."""
+    name = path.name.replace(".", "-")
+    card = platform.cli_json("deploy", path, "--name", name, "--require-proof", *options)
+    assert card["certificate"]["verdict"] == "proved"
+    inputs, wanted = case
+    began = time.monotonic()
+    first = infer(platform, name, {key: rows[:1] for key, rows in inputs.items()})
+    cold_s = time.monotonic() - began
+    apart = max(one["largest_absolute"] for one in card["certificate"]["outputs"])
+    print(f"{path.name}: {card['engine']}, largest difference {apart:.0e}, cold {1e3 * cold_s:.0f} ms")
+    assert cold_s < COLD_S
+    found = infer(platform, name, inputs)
+    assert found.keys() == wanted.keys()
+    for key, answers in wanted.items():
+        np.testing.assert_allclose(found[key], answers, **CLOSE)
+        np.testing.assert_allclose(first[key], answers[:1], **CLOSE)
+    return card
+
+
+def refused(platform: Platform, path: Path, *options: object) -> str:
+    """What a deploy says that makes nothing."""
+    before = platform.functions()
+    done = platform.cli("deploy", path, "--name", "refused", *options, check=False)
+    assert done.returncode != 0, done.stdout
+    assert platform.functions() == before and not done.stdout
+    return done.stderr
+
+
+@pytest.mark.parametrize("file", KERAS)
+def test_keras_answers_as_keras(platform: Platform, tensorflow: Models, file: str) -> None:
+    """In an environment that uv makes of the version in the file."""
+    card = check(platform, tensorflow.folder / file, tensorflow.case(file.partition(".")[0]))
+    said = {one["name"]: one["version"] for one in card["certificate"]["original"]}
+    assert said["keras"] == "3.15.1"
+    assert "tf2onnx" in [one["name"] for one in card["certificate"]["imported"]]
+
+
+def test_a_saved_model_answers_as_tensorflow_also_out_of_an_archive(
+    platform: Platform, tensorflow: Models, tmp_path: Path
+) -> None:
+    """The folder, and the same as a zip: the same function."""
+    check(platform, tensorflow.folder / "saved", tensorflow.case("saved"))
+    archive = shutil.make_archive(str(tmp_path / "saved"), "zip", tensorflow.folder / "saved")
+    assert not platform.cli_json("deploy", archive, "--name", "saved")["created"], "the same model, the same artifact"
+
+
+def test_a_network_for_so_many_rows_is_proved_with_many_times_those(platform: Platform, tensorflow: Models) -> None:
+    """It is asked batch by batch."""
+    path = tensorflow.folder / "two_rows.keras"
+    card = platform.cli_json("deploy", path, "--name", "two-rows", "--require-proof")
+    assert card["certificate"]["rows"]["made"] == 1_000
+    inputs, wanted = tensorflow.case("two_rows")
+    found = infer(platform, "two-rows", {key: rows[:2] for key, rows in inputs.items()})
+    np.testing.assert_allclose(found["both"], wanted["both"][:2], **CLOSE)
+
+
+@pytest.mark.parametrize(("file", "case", "options"), TORCH)
+def test_pytorch_answers_as_pytorch(
+    platform: Platform, torch: Models, file: str, case: str, options: list[str]
+) -> None:
+    """In the user's own environment."""
+    card = check(platform, torch.folder / file, torch.case(case), "--python", torch.python, *options)
+    assert card["certificate"]["original"][0]["name"] == "torch"
+
+
+def test_what_is_not_in_the_table_is_refused_and_so_is_what_is_no_number(platform: Platform, torch: Models) -> None:
+    """PyTorch refuses such tokens; ONNX would count from the end."""
+    options = ("--no-proof", "--python", torch.python)
+    platform.cli("deploy", torch.folder / "words.pt2", "--name", "tokens", *options)
+    for token in (-1, 50):
+        answer = platform.http.post("/fn/tokens", json=[[token] * 10])
+        assert answer.status_code == 400 and "numbers from 0 to 49" in answer.text, answer.text
+    assert platform.http.post("/fn/tokens", json=[[49] * 10]).status_code == 200
+    platform.cli("deploy", torch.folder / "mlp.pt", "--name", "mlp", *options, "--input", "float32[any,7]")
+    answer = platform.http.post("/fn/mlp", json=[[None, 1, 1, 1, 1, 1, 1]])
+    assert answer.status_code == 400 and "got NaN in row 0" in answer.text, answer.text
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("lambda.keras", 'the Lambda layer "twice"'),
+        ("lambda.h5", 'the Lambda layer "twice"'),
+        ("own.keras", 'mine>Twice "own"'),
+        ("only.weights.h5", "weights alone make no model"),
+        ("unknown", "the converter does not know the operator Betainc"),
+    ],
+)
+def test_keras_and_tensorflow_refused_with_words(platform: Platform, tensorflow: Models, file: str, words: str) -> None:
+    """What is code, what is no model, and what ONNX cannot say."""
+    assert words in refused(platform, tensorflow.folder / file)
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("state.pt", "is a state_dict: weights without the model"),
+        ("checkpoint.pt", "wrote of a dict"),
+        ("whole.pt", "is a pickled torch.nn.modules.container.Sequential"),
+        ("legacy.pt", "from before 1.6"),
+    ],
+)
+def test_weights_and_pickles_of_pytorch_are_refused_with_what_to_save(
+    platform: Platform, torch: Models, file: str, words: str
+) -> None:
+    """They are never loaded."""
+    said = refused(platform, torch.folder / file)
+    assert words in said and "torch.export.save(" in said and "torch.jit.trace(" in said
+
+
+def test_torchscript_says_no_shapes_and_not_every_operator_is_known(platform: Platform, torch: Models) -> None:
+    """What to give is said; the operator is named."""
+    python = ("--python", torch.python)
+    assert "--input 'float32[any,30]'" in refused(platform, torch.folder / "traced.pt", *python)
+    wrong = refused(platform, torch.folder / "traced.pt", *python, "--input", "float32[any,8]")
+    assert "cannot be converted" in wrong
+    named = refused(platform, torch.folder / "named.pt", *python, "--input", "float32[any,3]")
+    assert "prim::DictConstruct" in named
+    assert "leave --input out" in refused(platform, torch.folder / "cnn.pt2", *python, "--input", "float32[any,8]")
+
+
+def test_damage_is_refused(platform: Platform, tensorflow: Models, torch: Models, tmp_path: Path) -> None:
+    """Half a file, and one whose description is none."""
+    for path in (tensorflow.folder / "plans.h5", torch.folder / "mlp.pt"):
+        half = tmp_path / path.name
+        half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        assert "error: " in refused(platform, half)
+    with zipfile.ZipFile(tmp_path / "no.keras", "w") as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, "no")
+    assert "config.json is damaged" in refused(platform, tmp_path / "no.keras")
+
+
+def test_a_python_without_the_framework_or_its_converter_is_refused(
+    platform: Platform, tensorflow: Models, torch: Models
+) -> None:
+    """It is said what it lacks."""
+    said = refused(platform, torch.folder / "cnn.pt2", "--python", tensorflow.python)
+    assert "it has no torch" in said
+    said = refused(platform, tensorflow.folder / "plans.keras", "--python", tensorflow.python)
+    assert "tf2onnx" in said

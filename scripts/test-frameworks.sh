@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Networks of Keras, TensorFlow and PyTorch against the real binary: a tier of its own, for the frameworks take gigabytes. Sets up
+# what it needs, through uv; see python/frameworks/README.md.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --package modelet --quiet
+export MODELET_BIN="$PWD/target/debug/modelet"
+"$MODELET_BIN" engines install
+python/tests/setup.sh
+python/tests/setup.sh frameworks
+MODELET_UV=${MODELET_UV:-$(command -v uv || echo "$PWD/.cache/tools/bin/uv")}
+export MODELET_UV
+.venv-tests/bin/pytest python/frameworks -q
