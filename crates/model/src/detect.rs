@@ -9,8 +9,8 @@ pub struct Format {
     pub hint: &'static str,
 }
 
-const EXPORT: &str =
-    "export the model to ONNX; what XGBoost, LightGBM and CatBoost save themselves is taken as it is";
+const EXPORT: &str = "export the model to ONNX, or give the file that its own library saved: scikit-learn, XGBoost, LightGBM, \
+                      CatBoost, Keras, TensorFlow and PyTorch (torch.export, TorchScript) are taken as they are";
 const AGAIN: &str = "the file did not arrive whole: copy or download it again";
 
 /// Where a mark is, the mark, and what it means; from most to least reliable.
