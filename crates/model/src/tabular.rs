@@ -27,7 +27,7 @@ mod texts;
 
 use std::path::Path;
 
-use modelet_core::{Code, EngineName, FunctionError, Signature, Tensor, Value};
+use modelet_core::{Code, Data, Dim, EngineName, FunctionError, OutputKind, Signature, Tensor, Value};
 use prost::Message;
 
 use crate::binding::{bind_inputs, bind_outputs, guarded};
@@ -36,6 +36,7 @@ use crate::onnx::{OnnxSummary, refused, summarize};
 use crate::rows::slice;
 use graph::Graph;
 use proto::FullModel;
+use shape::MAX_ELEMENTS;
 use standard::cast_elements;
 use texts::Documents;
 
@@ -90,6 +91,7 @@ impl Loaded {
         if rows <= at_once {
             return self.graph.run(bound, wanted).map_err(failed);
         }
+        self.check_rows(rows, wanted)?;
         let mut parts = Vec::new();
         for from in (0..rows).step_by(at_once) {
             let some = from..rows.min(from + at_once);
@@ -99,6 +101,27 @@ impl Loaded {
         }
         let whole = joined(parts).ok_or("some rows were answered otherwise than others".to_owned());
         whole.map_err(failed)
+    }
+
+    /// Refuses more rows than may be answered at once.
+    fn check_rows(&self, rows: usize, wanted: &[usize]) -> Result<(), FunctionError> {
+        let width = |at: &usize| match &self.signature.outputs[*at].kind {
+            OutputKind::Tensor { shape: Some(shape), .. } => {
+                shape.iter().skip(1).filter_map(Dim::fixed).product::<usize>().max(1)
+            }
+            _ => 1,
+        };
+        let most = MAX_ELEMENTS / wanted.iter().map(width).max().unwrap_or(1);
+        if rows <= most {
+            return Ok(());
+        }
+        let name = self.signature.inputs.first().map_or("inputs", |input| &*input.name);
+        Err(FunctionError::bad_input(
+            name,
+            format!("at most {most} rows in one call"),
+            format!("{rows} rows"),
+        )
+        .hint("send them in several calls"))
     }
 }
 
@@ -123,18 +146,22 @@ impl Model for Loaded {
 
 /// The outputs of some rows after those of others; `None` where they are no tables of one kind.
 fn joined(parts: Vec<Vec<Value>>) -> Option<Vec<Value>> {
-    let mut parts = parts.into_iter();
-    let mut whole = parts.next()?;
+    let mut whole: Vec<(Vec<usize>, Data)> = Vec::new();
     for part in parts {
-        for (value, more) in whole.iter_mut().zip(part) {
-            let (Value::Tensor(tensor), Value::Tensor(more)) = (&*value, more) else { return None };
-            let (mut shape, mut data) = tensor.clone().into_parts();
-            *shape.first_mut()? += more.shape().first()?;
-            data.append(more.data());
-            *value = Value::Tensor(Tensor::new(shape, data).ok()?);
+        for (at, value) in part.into_iter().enumerate() {
+            let Value::Tensor(tensor) = value else { return None };
+            match whole.get_mut(at) {
+                None => whole.push(tensor.into_parts()),
+                Some((shape, data)) => {
+                    *shape.first_mut()? += tensor.shape().first()?;
+                    if !data.append(tensor.data()) {
+                        return None;
+                    }
+                }
+            }
         }
     }
-    Some(whole)
+    whole.into_iter().map(|(shape, data)| Some(Value::Tensor(Tensor::new(shape, data).ok()?))).collect()
 }
 
 fn read(model: &Path) -> Result<FullModel, FunctionError> {

@@ -96,11 +96,20 @@ impl ImageModel {
         let mut data = Data::empty(self.input.dtype);
         let size_of = |picture: &Picture| Size { height: picture.height as u32, width: picture.width as u32 };
         let mut size = fixed_size(&self.step);
+        let (mut pixels, max_pixels) = (0, self.step.max_pixels);
         for (place, text) in texts.iter().enumerate() {
             let place = format!("{IMAGE_INPUT}[{place}]");
             let picture = self
                 .prepare(text)
                 .map_err(|found| FunctionError::bad_input(&place, FileKind::Image.description(), found))?;
+            pixels += picture.width as u64 * picture.height as u64;
+            if pixels > max_pixels {
+                let expected = format!(
+                    "at most max_pixels = {max_pixels} in all pictures of a call, when they are resized"
+                );
+                return Err(FunctionError::bad_input(&place, expected, format!("{pixels} with this one"))
+                    .hint("send them in several calls"));
+            }
             let own = size_of(&picture);
             let first = *size.get_or_insert(own);
             if first != own {

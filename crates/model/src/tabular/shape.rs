@@ -3,7 +3,7 @@
 use modelet_core::{Data, Tensor};
 
 /// Most elements that one operator may make: a call or a model cannot ask for more memory than this many numbers.
-const MAX_ELEMENTS: usize = 1 << 28;
+pub const MAX_ELEMENTS: usize = 1 << 28;
 
 /// The same expression over whichever of our element types a buffer has.
 macro_rules! each_type {

@@ -40,7 +40,7 @@ pub fn find(
                 .hint("names = [\"cat\", \"dog\"]"));
         }
     };
-    let scores = own.scores.or_else(|| scores(&config, names.len()));
+    let scores = own.scores.or_else(|| scores(&config, names.len(), is_image));
     let scores = scores.ok_or_else(|| bad("needs scores: softmax, sigmoid or none"))?;
     let default = if is_image { TOP_OF_IMAGE } else { TOP_OF_TEXT };
     let ranking = Ranking { top: Some(own.top.unwrap_or(default)), threshold: own.threshold };
@@ -70,14 +70,13 @@ fn names(config: &Value) -> Option<Vec<String>> {
     (0..named.len()).map(|id| Some(named.get(&id.to_string())?.as_str()?.to_owned())).collect()
 }
 
-/// As the pipelines choose; nothing for a word that they do not know.
-fn scores(config: &Value, classes: usize) -> Option<Scores> {
-    let said = config["function_to_apply"].as_str().or(config["problem_type"].as_str());
-    match said {
-        Some("sigmoid" | "multi_label_classification") => Some(Scores::Sigmoid),
-        Some("none" | "regression") => Some(Scores::None),
-        None if classes == 1 => Some(Scores::Sigmoid),
-        Some("softmax" | "single_label_classification") | None => Some(Scores::Softmax),
+/// As the pipelines of version 4.49 choose: that of pictures knows no regression. Nothing for a word that they do not know.
+fn scores(config: &Value, classes: usize, is_image: bool) -> Option<Scores> {
+    match config["problem_type"].as_str() {
+        Some("regression") if !is_image => Some(Scores::None),
+        Some("multi_label_classification") => Some(Scores::Sigmoid),
+        Some("regression" | "single_label_classification") | None if classes == 1 => Some(Scores::Sigmoid),
+        Some("regression" | "single_label_classification") | None => Some(Scores::Softmax),
         Some(_) => None,
     }
 }
@@ -90,16 +89,19 @@ mod tests {
 
     #[test]
     fn scores_are_made_as_the_pipelines_make_them() {
-        for (config, classes, made) in [
-            (json!({}), 2, Some(Scores::Softmax)),
-            (json!({}), 1, Some(Scores::Sigmoid)),
-            (json!({"problem_type": "multi_label_classification"}), 2, Some(Scores::Sigmoid)),
-            (json!({"problem_type": "regression"}), 1, Some(Scores::None)),
-            (json!({"problem_type": "regression", "function_to_apply": "sigmoid"}), 1, Some(Scores::Sigmoid)),
-            (json!({"problem_type": "another"}), 2, None),
+        for (problem, classes, of_texts, of_pictures) in [
+            (json!(null), 2, Scores::Softmax, Scores::Softmax),
+            (json!(null), 1, Scores::Sigmoid, Scores::Sigmoid),
+            (json!("multi_label_classification"), 2, Scores::Sigmoid, Scores::Sigmoid),
+            (json!("single_label_classification"), 1, Scores::Sigmoid, Scores::Sigmoid),
+            (json!("regression"), 1, Scores::None, Scores::Sigmoid),
+            (json!("regression"), 2, Scores::None, Scores::Softmax),
         ] {
-            assert_eq!(scores(&config, classes), made, "{config}");
+            let config = json!({"problem_type": problem, "function_to_apply": "none"});
+            assert_eq!(scores(&config, classes, false), Some(of_texts), "{config}");
+            assert_eq!(scores(&config, classes, true), Some(of_pictures), "{config}");
         }
+        assert_eq!(scores(&json!({"problem_type": "another"}), 2, true), None);
     }
 
     #[test]

@@ -25,8 +25,19 @@ struct Class {
     /// True when it makes pictures of one size, false when it keeps their shape.
     is_exact: bool,
     filter: Filter,
-    crop: Option<u32>,
+    crop: Crop,
     colours: [[f64; 3]; 2],
+}
+
+/// Whether a class cuts out the middle, and how large that is.
+#[derive(Clone, Copy)]
+enum Crop {
+    /// Whatever its file says.
+    Never,
+    /// Where its file says so.
+    Off(u32),
+    /// Unless its file says otherwise.
+    On(u32),
 }
 
 const HALF: [[f64; 3]; 2] = [[0.5; 3]; 2];
@@ -40,38 +51,36 @@ const EFFICIENT_NET: &str = "EfficientNet";
 
 #[rustfmt::skip]
 const CLASSES: &[Class] = &[
-    Class { name: "Beit", size: 256, is_exact: true, filter: Filter::Bicubic, crop: Some(224), colours: HALF },
-    Class { name: "Bit", size: 224, is_exact: false, filter: Filter::Bicubic, crop: Some(224), colours: OPENAI },
-    Class { name: "CLIP", size: 224, is_exact: false, filter: Filter::Bicubic, crop: Some(224), colours: OPENAI },
-    Class { name: CONVNEXT, size: 384, is_exact: false, filter: Filter::Bilinear, crop: None, colours: HALF },
-    Class { name: "DeiT", size: 256, is_exact: true, filter: Filter::Bicubic, crop: Some(224), colours: HALF },
-    Class { name: EFFICIENT_NET, size: 346, is_exact: true, filter: Filter::Nearest, crop: None, colours: HALF },
-    Class { name: "MobileNetV1", size: 256, is_exact: false, filter: Filter::Bilinear, crop: Some(224), colours: HALF },
-    Class { name: "MobileNetV2", size: 256, is_exact: false, filter: Filter::Bilinear, crop: Some(224), colours: HALF },
-    Class { name: "Siglip", size: 224, is_exact: true, filter: Filter::Bicubic, crop: None, colours: HALF },
-    Class { name: "ViT", size: 224, is_exact: true, filter: Filter::Bilinear, crop: None, colours: HALF },
+    Class { name: "Beit", size: 256, is_exact: true, filter: Filter::Bicubic, crop: Crop::On(224), colours: HALF },
+    Class { name: "Bit", size: 224, is_exact: false, filter: Filter::Bicubic, crop: Crop::On(224), colours: OPENAI },
+    Class { name: "CLIP", size: 224, is_exact: false, filter: Filter::Bicubic, crop: Crop::On(224), colours: OPENAI },
+    Class { name: CONVNEXT, size: 384, is_exact: false, filter: Filter::Bilinear, crop: Crop::Never, colours: HALF },
+    Class { name: "DeiT", size: 256, is_exact: true, filter: Filter::Bicubic, crop: Crop::On(224), colours: HALF },
+    Class { name: EFFICIENT_NET, size: 346, is_exact: true, filter: Filter::Nearest, crop: Crop::Off(289), colours: HALF },
+    Class { name: "MobileNetV1", size: 256, is_exact: false, filter: Filter::Bilinear, crop: Crop::On(224), colours: HALF },
+    Class { name: "MobileNetV2", size: 256, is_exact: false, filter: Filter::Bilinear, crop: Crop::On(224), colours: HALF },
+    Class { name: "Siglip", size: 224, is_exact: true, filter: Filter::Bicubic, crop: Crop::Never, colours: HALF },
+    Class { name: "ViT", size: 224, is_exact: true, filter: Filter::Bilinear, crop: Crop::Never, colours: HALF },
 ];
 
 /// What the processor of a file does.
 pub fn read(file: &Value) -> Result<Processor, FunctionError> {
     let class = class(file)?;
-    let does = |key: &str, default: bool| file[key].as_bool().unwrap_or(default);
-    let crops = does("do_center_crop", class.crop.is_some());
+    let mean = colours(file, "image_mean")?.unwrap_or_else(|| class.colours[0].to_vec());
+    let std = colours(file, "image_std")?.unwrap_or_else(|| class.colours[1].to_vec());
     let mut processor = Processor {
-        resize: if does("do_resize", true) { Some(resize(file, class)?) } else { None },
+        resize: if does(file, "do_resize", true)? { Some(resize(file, class)?) } else { None },
         filter: Some(filter(file, class)?),
-        crop: if crops { crop(file, class)? } else { None },
-        rescale: does("do_rescale", true).then(|| file["rescale_factor"].as_f64().unwrap_or(1.0 / 255.0)),
+        crop: crop(file, class)?,
+        rescale: if does(file, "do_rescale", true)? { Some(factor(file)?) } else { None },
         normalize: vec![],
     };
-    if does("do_normalize", true) {
-        let [mean, std] = ["image_mean", "image_std"].map(|key| numbers(&file[key]));
-        let mean = mean.unwrap_or_else(|| class.colours[0].to_vec());
-        processor.normalize.push(Normalize { mean, std: std.unwrap_or_else(|| class.colours[1].to_vec()) });
+    if does(file, "do_normalize", true)? {
+        processor.normalize.push(Normalize { mean, std: std.clone() });
     }
     match class.name {
         CONVNEXT => convnext(file, &mut processor)?,
-        EFFICIENT_NET => efficient_net(file, &mut processor)?,
+        EFFICIENT_NET => efficient_net(file, std, &mut processor)?,
         _ => {}
     }
     Ok(processor)
@@ -113,10 +122,18 @@ fn resize(file: &Value, class: &Class) -> Result<Resize, FunctionError> {
 }
 
 fn crop(file: &Value, class: &Class) -> Result<Option<Size>, FunctionError> {
+    let (edge, is_usual) = match class.crop {
+        Crop::Never => return Ok(None),
+        Crop::Off(edge) => (edge, false),
+        Crop::On(edge) => (edge, true),
+    };
+    if !does(file, "do_center_crop", is_usual)? {
+        return Ok(None);
+    }
     let size = &file["crop_size"];
     let square = |edge: u32| Size { height: edge, width: edge };
     match (size, pixels(size).map(square).or(exact(size))) {
-        (Value::Null, _) => Ok(class.crop.map(square)),
+        (Value::Null, _) => Ok(Some(square(edge))),
         (_, Some(size)) => Ok(Some(size)),
         (_, None) => Err(refused(&format!("has the crop_size {size}"))),
     }
@@ -151,17 +168,37 @@ fn convnext(file: &Value, processor: &mut Processor) -> Result<(), FunctionError
     Ok(())
 }
 
-/// Divides by the spread of colours a second time, unless told not to.
-fn efficient_net(file: &Value, processor: &mut Processor) -> Result<(), FunctionError> {
-    if file["rescale_offset"] == true {
+/// Divides by the spread of colours once more, unless told not to, also where it does not normalise otherwise.
+fn efficient_net(file: &Value, std: Vec<f64>, processor: &mut Processor) -> Result<(), FunctionError> {
+    if does(file, "rescale_offset", false)? {
         return Err(refused("has rescale_offset = true"));
     }
-    if file["include_top"] != false {
-        let again =
-            processor.normalize.first().map(|one| Normalize { mean: vec![0.0], std: one.std.clone() });
-        processor.normalize.extend(again);
+    if does(file, "include_top", true)? {
+        processor.normalize.push(Normalize { mean: vec![0.0], std });
     }
     Ok(())
+}
+
+/// Whether it does something.
+fn does(file: &Value, key: &str, usual: bool) -> Result<bool, FunctionError> {
+    match file.get(key) {
+        None => Ok(usual),
+        Some(said) => said.as_bool().ok_or_else(|| refused(&format!("has {key} = {said}"))),
+    }
+}
+
+fn factor(file: &Value) -> Result<f64, FunctionError> {
+    match file.get("rescale_factor") {
+        None => Ok(1.0 / 255.0),
+        Some(said) => said.as_f64().ok_or_else(|| refused(&format!("has rescale_factor = {said}"))),
+    }
+}
+
+/// A number for each colour.
+fn colours(file: &Value, key: &str) -> Result<Option<Vec<f64>>, FunctionError> {
+    let Some(said) = file.get(key) else { return Ok(None) };
+    let numbers = said.as_array().and_then(|list| list.iter().map(Value::as_f64).collect::<Option<Vec<_>>>());
+    numbers.map(Some).ok_or_else(|| refused(&format!("has {key} = {said}")))
 }
 
 fn pixels(value: &Value) -> Option<u32> {
@@ -170,10 +207,6 @@ fn pixels(value: &Value) -> Option<u32> {
 
 fn exact(size: &Value) -> Option<Size> {
     Some(Size { height: pixels(&size["height"])?, width: pixels(&size["width"])? })
-}
-
-fn numbers(list: &Value) -> Option<Vec<f64>> {
-    list.as_array().map(|list| list.iter().filter_map(Value::as_f64).collect())
 }
 
 fn refused(what: &str) -> FunctionError {
@@ -219,7 +252,13 @@ mod tests {
         let large = of(&json!({"image_processor_type": "ConvNextImageProcessor"})).unwrap();
         assert_eq!((large.resize, large.crop), (Some(Resize::Exact(square(384))), None));
         let net = of(&json!({"image_processor_type": "EfficientNetImageProcessor"})).unwrap();
-        assert_eq!(net.normalize.len(), 2);
+        assert_eq!((net.normalize.len(), net.crop), (2, None));
+        let bare = json!({"image_processor_type": "EfficientNetImageProcessor", "do_normalize": false, "do_center_crop": true});
+        let bare = of(&bare).unwrap();
+        assert_eq!((bare.normalize.len(), bare.crop), (1, Some(square(289))));
+        let vit =
+            of(&json!({"image_processor_type": "ViTImageProcessor", "do_center_crop": true, "crop_size": 9}));
+        assert_eq!(vit.unwrap().crop, None, "it knows no such setting");
         assert_eq!(net.filter, Some(Filter::Nearest));
     }
 
@@ -234,6 +273,8 @@ mod tests {
                 "longest_edge",
             ),
             (json!({"image_processor_type": "ViTImageProcessor", "resample": 9}), "resample = 9"),
+            (json!({"image_processor_type": "ViTImageProcessor", "image_mean": 0.5}), "image_mean = 0.5"),
+            (json!({"image_processor_type": "ViTImageProcessor", "do_resize": "no"}), "do_resize = \"no\""),
             (
                 json!({"image_processor_type": "EfficientNetImageProcessor", "rescale_offset": true}),
                 "rescale_offset",

@@ -16,6 +16,8 @@ pub fn upright(decoded: Decoded) -> Picture {
 
 /// The orientation in a block of EXIF, which is a TIFF file without pictures.
 fn exif(block: &[u8]) -> Option<u32> {
+    // What stands before it in a JPEG, and for some writers in other files too.
+    let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
     let is_little = match block.get(..2)? {
         b"II" => true,
         b"MM" => false,
@@ -34,8 +36,9 @@ fn exif(block: &[u8]) -> Option<u32> {
     let entry = |number: u16| directory + 2 + 12 * usize::from(number);
     let own = (0..entries).map(entry).find(|at| short(*at) == Some(ORIENTATION))?;
     match (short(own + 2)?, long(own + 4)?) {
-        (3, 1) => short(own + 8).map(u32::from),
-        (4, 1) => long(own + 8),
+        (1 | 6, 1) => block.get(own + 8).copied().map(u32::from),
+        (3 | 8, 1) => short(own + 8).map(u32::from),
+        (4 | 9, 1) => long(own + 8),
         _ => None,
     }
 }

@@ -27,11 +27,19 @@ pub struct Limits {
     pub max_pixels: u64,
 }
 
+/// Pixels of an edge: as many as JPEG and GIF can say.
+const MAX_EDGE: usize = 65_535;
+
 impl Limits {
     /// Refuses a size before anything of it is decoded.
     pub fn check(&self, width: usize, height: usize) -> Result<(), String> {
         if width == 0 || height == 0 {
             return Err("it has no pixels".to_owned());
+        }
+        if width.max(height) > MAX_EDGE {
+            return Err(format!(
+                "it has {width} × {height} pixels, and no edge may have more than {MAX_EDGE}"
+            ));
         }
         if (width as u64).saturating_mul(height as u64) > self.max_pixels {
             let limit = self.max_pixels;

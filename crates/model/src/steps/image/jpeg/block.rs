@@ -160,7 +160,8 @@ impl<'a> Coder<'a> {
                 }
                 zeros -= 1;
             } else if self.bits.take(1)? == 1 && *value & 1 << self.band.low == 0 {
-                *value += if *value > 0 { 1 << self.band.low } else { -1 << self.band.low };
+                *value =
+                    value.wrapping_add(if *value > 0 { 1 << self.band.low } else { -1 << self.band.low });
             }
             at += 1;
         }

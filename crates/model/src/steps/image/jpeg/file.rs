@@ -6,9 +6,11 @@ use super::huffman::Huffman;
 use super::scan;
 use crate::steps::image::picture::Limits;
 
-/// Scans of a file, so that a small one cannot keep an instance busy; libjpeg-turbo's own tools stop at as many.
-const MAX_SCANS: usize = 500;
+/// Scans of a file, so that a small one cannot keep an instance busy; encoders make ten or so.
+const MAX_SCANS: usize = 64;
 
+/// A JFIF marker that is shorter counts for none.
+const JFIF_BYTES: usize = 14;
 const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
@@ -64,12 +66,14 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Read, String> {
                 let frame = frame.as_mut().ok_or("it is damaged: a scan comes before the frame")?;
                 at = scan::read(frame, &tables, content, bytes, at)?;
             }
-            0xe0 => is_jfif |= content.starts_with(b"JFIF\0"),
-            0xe1 if content.starts_with(EXIF) && exif.is_empty() => {
-                exif.extend_from_slice(&content[EXIF.len()..]);
-            }
+            // What the colours are is settled by what comes before the first scan.
+            0xe0 if scans == 0 => is_jfif |= content.starts_with(b"JFIF\0") && content.len() >= JFIF_BYTES,
+            // It may be longer than one marker can hold.
+            0xe1 if content.starts_with(EXIF) => exif.extend_from_slice(&content[EXIF.len()..]),
             0xe1 if content.starts_with(XMP) => xmp = content[XMP.len()..].to_vec(),
-            0xee if content.starts_with(b"Adobe") && content.len() >= 12 => adobe = Some(content[11]),
+            0xee if scans == 0 && content.starts_with(b"Adobe") && content.len() >= 12 => {
+                adobe = Some(content[11]);
+            }
             _ => {}
         }
     }

@@ -35,7 +35,8 @@ impl Huffman {
                 table.note(code, length as u32, symbols[place]);
                 (code, place) = (code + 1, place + 1);
             }
-            if code > 1 << length {
+            // No code is all ones.
+            if *count > 0 && code >= 1 << length {
                 return Err("its table of codes is damaged".to_owned());
             }
             table.end[length] = code;
