@@ -26,7 +26,7 @@ use crate::importer::head;
 pub use torch::is_legacy;
 
 /// Largest text in a file that is read for its description, in bytes.
-const MAX_TEXT_BYTES: u64 = 256 << 20;
+const MAX_TEXT_BYTES: u64 = 16 << 20;
 /// Most names of what is code that a message shows.
 const MAX_NAMED: usize = 5;
 

@@ -111,14 +111,28 @@ pub fn copy(original: &Original, work: &Path) -> io::Result<PathBuf> {
     make_folder(&target)?;
     let folder = original.file.parent().unwrap_or(Path::new("."));
     copy_file(&original.file, &target)?;
-    for beside in OF_SAVED_MODEL.map(|name| folder.join(name)).iter().filter(|folder| folder.is_dir()) {
+    for beside in OF_SAVED_MODEL.map(|name| folder.join(name)).iter().filter(|folder| folder.exists()) {
+        own(beside, fs::FileType::is_dir)?;
         let below = target.join(beside.file_name().unwrap_or_default());
         make_folder(&below)?;
         for entry in fs::read_dir(beside)? {
-            copy_file(&entry?.path(), &below)?;
+            let file = entry?.path();
+            own(&file, fs::FileType::is_file)?;
+            copy_file(&file, &below)?;
         }
     }
     Ok(target)
+}
+
+/// Refuses what is not in the folder itself: a link would lead to anything that the user may read.
+fn own(path: &Path, is_wanted: impl Fn(&fs::FileType) -> bool) -> io::Result<()> {
+    if is_wanted(&fs::symlink_metadata(path)?.file_type()) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "{} is a link, or no file: give a folder with files of its own",
+        path.display()
+    )))
 }
 
 fn copy_file(file: &Path, folder: &Path) -> io::Result<()> {

@@ -18,7 +18,7 @@ HOPELESS = 100
 #: What `networks` loads.
 NETWORKS = ("keras", "tf-keras", "saved-model", "torchscript", "torch-export")
 TYPES = {"BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1", "UINT16": "<u2"}
-TYPES |= {"UINT32": "<u4", "UINT64": "<u8", "FP32": "<f4", "FP64": "<f8"}
+TYPES |= {"UINT32": "<u4", "UINT64": "<u8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
 
 
 def load_network(loader, path, rows):

@@ -180,8 +180,8 @@ impl Original {
     fn is_read_by(&self, wanted: &str, found: &str) -> bool {
         // What follows a plus says how it was built.
         let found = found.split('+').next().unwrap_or_default();
-        let of = |version| numbers(version).unwrap_or_default();
-        let is_later = of(wanted)[0] == of(found)[0] && of(wanted) <= of(found);
+        let both = numbers(wanted).zip(numbers(found));
+        let is_later = both.is_some_and(|(wanted, found)| wanted[0] == found[0] && wanted <= found);
         found == wanted || self.loader.is_network() && is_later
     }
 }

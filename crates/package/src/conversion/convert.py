@@ -194,10 +194,10 @@ def main():
         raise SystemExit(f"as ONNX the model has {model.ByteSize()} bytes, the limit is {MAX_BYTES}")
     from importlib import metadata
 
-    head = {
-        "converter": [converter, metadata.version(converter)],
-        "table_rows": table_rows(model) | network.table_rows(),
-    }
+    tables = table_rows(model)
+    for name, rows in network.table_rows():
+        tables[name] = min(rows, tables.get(name, rows))
+    head = {"converter": [converter, metadata.version(converter)], "table_rows": tables}
     file.write(json.dumps(head).encode() + b"\n" + model.SerializeToString(deterministic=True))
     file.flush()
 

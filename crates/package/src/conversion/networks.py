@@ -24,8 +24,8 @@ class Network:
     """A network: `inputs` and `outputs` by name, and how many `rows` it takes, where it takes no others."""
 
     def table_rows(self):
-        """How many rows the table has that an input is looked up in, where the layers say it, by input."""
-        return {}
+        """Inputs that are looked up in tables, where the layers say it, and how many rows each table has."""
+        return []
 
 
 class Keras(Network):
@@ -48,7 +48,7 @@ class Keras(Network):
         """By the layers: Keras counts negative places from the end before it looks them up."""
         tables = [layer for layer in self.model.layers if type(layer).__name__ == "Embedding"]
         looked_up = [(layer.input.name.split(":")[0], layer.input_dim) for layer in tables]
-        return {name: rows for name, rows in looked_up if name in self.inputs}
+        return [(name, rows) for name, rows in looked_up if name in self.inputs]
 
     def packed(self, tensors):
         """The inputs in the form in which the model takes them."""

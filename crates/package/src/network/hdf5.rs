@@ -21,14 +21,15 @@ const CLASS_OF_ANY_LENGTH: u8 = 9;
 const MAX_MESSAGES: usize = 1_000;
 const MAX_BLOCK_BYTES: u64 = 1 << 20;
 /// Largest collection of texts that is read, in bytes.
-const MAX_HEAP_BYTES: u64 = 256 << 20;
+const MAX_HEAP_BYTES: u64 = 16 << 20;
 
 pub(super) fn is_hdf5(head: &[u8]) -> bool {
     head.starts_with(SIGNATURE)
 }
 
-/// The texts among the root's attributes, by name. `None`: the file is written in a form that is not read here, or damaged.
-pub(super) fn root_attributes(path: &Path) -> Option<BTreeMap<String, String>> {
+/// The texts among the root's attributes of these names. `None`: the file is written in a form that is not read here, or damaged,
+/// or has two of one name, of which other readers may take the other.
+pub(super) fn root_attributes(path: &Path, wanted: &[&str]) -> Option<BTreeMap<String, String>> {
     let mut file = Hdf5(File::open(path).ok()?);
     let head = file.at(0, ROOT_ADDRESS as u64 + 8)?;
     let is_read = is_hdf5(&head) && head[8] == 0 && head[SIZES.0..].starts_with(&SIZES.1);
@@ -47,7 +48,13 @@ pub(super) fn root_attributes(path: &Path) -> Option<BTreeMap<String, String>> {
             match number(head, 0, 2)? as u16 {
                 _ if messages > MAX_MESSAGES => return None,
                 MESSAGE_CONTINUATION => blocks.push((number(content, 0, 8)?, number(content, 8, 8)?)),
-                MESSAGE_ATTRIBUTE => attributes.extend(file.attribute(content)),
+                MESSAGE_ATTRIBUTE => {
+                    if let Some((name, text)) = file.attribute(content, wanted)
+                        && attributes.insert(name, text).is_some()
+                    {
+                        return None;
+                    }
+                }
                 _ => {}
             }
         }
@@ -69,8 +76,9 @@ impl Hdf5 {
         Some(bytes)
     }
 
-    /// Name and text of an attribute; `None` where it is no text.
-    fn attribute(&mut self, message: &[u8]) -> Option<(String, String)> {
+    /// Name and text of an attribute; `None` where it is no text, or not wanted.
+    fn attribute(&mut self, message: &[u8], wanted: &[&str]) -> Option<(String, String)> {
+        let plain = |bytes: &[u8]| String::from_utf8(bytes.split(|byte| *byte == 0).next()?.to_vec()).ok();
         let sizes = [number(message, 2, 2)?, number(message, 4, 2)?, number(message, 6, 2)?];
         // Version 1 fills each part up to eight bytes; version 3 has a byte more before them.
         let (start, unit) = match message.first()? {
@@ -79,9 +87,9 @@ impl Hdf5 {
             _ => return None,
         };
         let [name, kind, space] = sizes.map(|size| size.next_multiple_of(unit) as usize);
-        let name = message.get(start..start + name)?;
-        let kind = message.get(start + name.len()..)?.get(..kind)?;
-        let value = message.get(start + name.len() + kind.len() + space..)?;
+        let said = plain(message.get(start..start + name)?).filter(|name| wanted.contains(&&**name))?;
+        let kind = message.get(start + name..)?.get(..kind)?;
+        let value = message.get(start + name + kind.len() + space..)?;
         let text = match kind.first()? & 0x0f {
             CLASS_TEXT => value.get(..number(kind, 4, 4)? as usize)?.to_vec(),
             CLASS_OF_ANY_LENGTH => {
@@ -93,8 +101,7 @@ impl Hdf5 {
             }
             _ => return None,
         };
-        let plain = |bytes: &[u8]| String::from_utf8(bytes.split(|byte| *byte == 0).next()?.to_vec()).ok();
-        Some((plain(name)?, plain(&text)?))
+        Some((said, plain(&text)?))
     }
 
     /// An object of a collection of the global heap.

@@ -19,7 +19,7 @@ const METADATA: &str = "metadata.json";
 /// What loads either form, of Keras 3 and of Keras before it.
 const OF_ARCHIVES: (Loader, Loader) = (Loader::Keras, Loader::TfKeras);
 const OF_HDF5: (Loader, Loader) = (Loader::KerasHdf5, Loader::TfKerasHdf5);
-/// What only training reads.
+/// What only training reads, of a model that is within no other.
 const OF_TRAINING: &str = "compile_config";
 const AGAIN: &str = "save it again: model.save(\"model.keras\")";
 
@@ -38,7 +38,7 @@ pub(super) fn of_archive(path: &Path, archive: &mut Archive) -> Result<Network, 
 
 /// What an `.h5` file holds.
 pub(super) fn of_hdf5(path: &Path) -> Result<Network, FunctionError> {
-    let attributes = hdf5::root_attributes(path).ok_or_else(|| {
+    let attributes = hdf5::root_attributes(path, &["model_config", "keras_version"]).ok_or_else(|| {
         refused(path, "is HDF5 in a form that modelet does not read")
             .hint("save the model as .keras: model.save(\"model.keras\")")
     })?;
@@ -58,7 +58,14 @@ fn network(
     version: Option<&str>,
 ) -> Result<Network, FunctionError> {
     let mut code = Vec::new();
-    find_code(config, &mut code);
+    match config {
+        Json::Object(fields) => {
+            find_own_code(config, &mut code);
+            let loaded = fields.iter().filter(|(key, _)| *key != OF_TRAINING);
+            loaded.for_each(|(_, inner)| find_code(inner, &mut code));
+        }
+        other => find_code(other, &mut code),
+    }
     if !code.is_empty() {
         let named = code.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if code.len() > MAX_NAMED { ", …" } else { "" };
@@ -80,34 +87,32 @@ fn network(
     })
 }
 
-/// Collects what in a configuration is code or not of Keras itself.
+/// Collects what in a configuration is code or not of Keras itself. Models within it are loaded with what they need for training.
 fn find_code(config: &Json, found: &mut Vec<String>) {
     match config {
-        Json::Object(fields) => {
-            let class = config["class_name"].as_str().unwrap_or_default();
-            let name =
-                config["config"]["name"].as_str().map_or_else(String::new, |name| format!(" {name:?}"));
-            let module = config["module"].as_str();
-            let registered = config["registered_name"].as_str().filter(|name| name.contains('>'));
-            if ["Lambda", "__lambda__"].contains(&class) {
-                found.push(format!("the {class} layer{name}"));
-                return;
-            }
-            match (registered, module) {
-                (Some(registered), _) => found.push(format!("{registered}{name}")),
-                (None, Some(module)) if !is_of_keras(module) => {
-                    found.push(format!("{module}.{class}{name}"));
-                }
-                _ => {}
-            }
-            fields
-                .iter()
-                .filter(|(key, _)| *key != OF_TRAINING)
-                .for_each(|(_, inner)| find_code(inner, found));
+        Json::Object(fields) if !find_own_code(config, found) => {
+            fields.values().for_each(|inner| find_code(inner, found));
         }
         Json::Array(items) => items.iter().for_each(|inner| find_code(inner, found)),
         _ => {}
     }
+}
+
+/// The same of an object alone; true for one that is nothing but code.
+fn find_own_code(config: &Json, found: &mut Vec<String>) -> bool {
+    let class = config["class_name"].as_str().unwrap_or_default();
+    let name = config["config"]["name"].as_str().map_or_else(String::new, |name| format!(" {name:?}"));
+    if ["Lambda", "__lambda__"].contains(&class) {
+        found.push(format!("the {class} layer{name}"));
+        return true;
+    }
+    let registered = config["registered_name"].as_str().filter(|name| name.contains('>'));
+    match (registered, config["module"].as_str()) {
+        (Some(registered), _) => found.push(format!("{registered}{name}")),
+        (None, Some(module)) if !is_of_keras(module) => found.push(format!("{module}.{class}{name}")),
+        _ => {}
+    }
+    false
 }
 
 fn is_of_keras(module: &str) -> bool {
@@ -142,6 +147,7 @@ mod tests {
             assert!(error.message.ends_with(named), "{error}");
         }
         let trained = json!({"class_name": "Sequential", "config": {}, "compile_config": {"loss": {"module": "mine", "class_name": "Loss"}}});
-        assert!(of(trained).is_ok(), "what only training needs is not loaded");
+        assert!(of(trained.clone()).is_ok(), "what only training needs is not loaded");
+        assert!(of(layer(trained)).is_err(), "it is, of a model within another");
     }
 }
