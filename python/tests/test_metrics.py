@@ -55,13 +55,13 @@ def test_instances_that_end_are_counted_by_why(own_platform, cases, iris_body):
     idle = own_platform.deploy(case, "idle", idle_timeout_ms=100)
     killed = own_platform.deploy(case, "killed")
     recycled = own_platform.deploy(case, "recycled", recycle_calls=2)
-    late = own_platform.deploy(case, "late", load_timeout_ms=1)
+    late = own_platform.deploy(cases["slow-load"], "late", load_timeout_ms=100)
     slow = own_platform.deploy(cases["slow"], "slow", request_timeout_ms=500)
     for function in (idle, killed, recycled, recycled):
         assert function.post(iris_body).status_code == 200
     os.kill(killed.instances()[0]["pid"], signal.SIGKILL)
     assert slow.post({"inputs": {"loops": 40_000}}).status_code == 504
-    assert late.post(iris_body).status_code == 503
+    assert late.post(wire.by_name(cases["slow-load"].call("one").inputs)).status_code == 503
     told = {
         "idle": {"idle": 1},
         "killed": {"crashed": 1},
