@@ -6,18 +6,21 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
 import httpx
-from harness import Function, Platform, find_binary
+from harness import Function, Platform, eventually, find_binary
 
 #: What the neighbour would not like to be read.
 SECRET = "s3cret-of-the-neighbour"
 #: Between two calls of a neighbour that is called all the time: what is tested is the platform, not its client.
 PAUSE_S = 0.002
+#: The client of a spinner.
+SPIN = Path(__file__).with_name("spin.py")
 
 
 def find_hostile() -> Path:
@@ -82,6 +85,32 @@ def outcome(function: Function, act: str, target: object = "") -> tuple[str, str
     assert answer.status_code == 200, f"{act} {target}: {answer.text}"
     ((word, what),) = answer.json().items()
     return word, what
+
+
+class Spinning:
+    """A call that spins on all processors, again and again, while this is entered; from a process of its own: see `spin`."""
+
+    def __init__(self, function: Function, for_ms: int = 300):
+        self.function, self.for_ms = function, for_ms
+
+    def is_running(self) -> bool:
+        """Whether all its calls so far were answered."""
+        return self.client.poll() is None
+
+    def __enter__(self) -> Spinning:
+        address = self.function.platform.url.removeprefix("http://")
+        command = [sys.executable, SPIN, address, self.function.path, str(self.for_ms)]
+        self.client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.client.stdout.readline() == "begins\n"
+        eventually(self.function.busy_instance, 10, "it spins")
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self.client.terminate()
+        code = self.client.wait(20)
+        self.client.stdout.close()
+        if kind is None:
+            assert code == 0, "a call of the spinner was not answered"
 
 
 class Neighbour:

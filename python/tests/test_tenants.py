@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 import wire
 from harness import Function, descendants, eventually, is_running
-from tenants import SECRET, Neighbour, Tenants, outcome, tell
+from tenants import SECRET, Neighbour, Spinning, Tenants, outcome, tell
 
 #: Limits of the hostile function.
 LIMITS = {"memory_mib": 256, "tmp_mib": 16, "open_files_limit": 256, "request_timeout_ms": 2_000}
@@ -295,7 +294,7 @@ def test_a_tenant_that_spins_on_all_processors_leaves_the_neighbour_its_speed(
         alone.append(middle_and_p99(neighbour.times_ms(300)))
         with Spinning(spinner) as spinning:
             beside.append(middle_and_p99(neighbour.times_ms(300)))
-            assert spinning.thread.is_alive()
+            assert spinning.is_running()
         median, p99 = map(max, zip(*alone, strict=True))
         median_beside, p99_beside = map(min, zip(*beside, strict=True))
         if median_beside <= 2 * median and p99_beside <= 2 * p99:
@@ -316,27 +315,6 @@ def test_a_call_that_computes_long_goes_on_while_short_ones_fill_the_machine(ten
 def middle_and_p99(times: list[float]) -> tuple[float, float]:
     """Of sorted times."""
     return times[len(times) // 2], times[len(times) * 99 // 100]
-
-
-class Spinning:
-    """A call that spins, again and again, while this is entered."""
-
-    def __init__(self, function: Function, for_ms: int = 300):
-        self.function, self.for_ms, self.ended = function, for_ms, threading.Event()
-        self.thread = threading.Thread(target=self._spin, daemon=True)
-
-    def _spin(self) -> None:
-        while not self.ended.is_set():
-            outcome(self.function, "spin", self.for_ms)
-
-    def __enter__(self) -> Spinning:
-        self.thread.start()
-        eventually(self.function.busy_instance, 10, "it spins")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended.set()
-        self.thread.join(20)
 
 
 def test_ends_of_instances_are_counted_by_reason(tenants: Tenants, cases):
