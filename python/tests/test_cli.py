@@ -195,7 +195,7 @@ def test_logs_follow_until_interrupted(home, cases):
 def test_doctor_says_what_this_machine_can_do(home):
     """Checks with a verdict each."""
     text = json.dumps(home.cli_json("doctor")).lower()
-    for word in ("isolation", "cgroup", "python", "uv", "disk", "onnxruntime"):
+    for word in ("isolation", "cgroup", "idle", "python", "uv", "disk", "onnxruntime"):
         assert word in text, word
 
 

@@ -49,6 +49,8 @@ pub struct Config {
     pub isolation: Option<Rung>,
     /// Stem cells kept at a time, at most; 0: none.
     pub cells_limit: usize,
+    /// How long idle processors wait awake after a call came or was answered, where this process may say so; zero: not at all.
+    pub awake: Duration,
     /// Log rows kept, all functions together; older ones are removed.
     pub log_rows_limit: u64,
 }
@@ -84,6 +86,7 @@ impl Config {
             sandbox_init,
             isolation: None,
             cells_limit: 4,
+            awake: Duration::from_millis(2),
             log_rows_limit: 1_000_000,
         }
     }

@@ -1,6 +1,7 @@
 //! The door for clients: which function a request is for, and the walk of one call through the platform.
 //!
 //! - [`call`]: one prediction, from arrival to the end of its answer
+//! - [`awake`]: processors that do not sleep between calls that follow each other
 //! - [`asynchronous`]: calls that are answered later
 //! - [`body`]: bodies: read whole and within limits, in and out
 //! - [`record`]: what is kept of a call, however it ends
@@ -9,6 +10,7 @@
 //! Deliberately absent: tensors. A request is passed on unread; only its route, its size and its headers count here.
 
 pub mod asynchronous;
+pub mod awake;
 pub mod body;
 pub mod call;
 pub mod record;
@@ -28,6 +30,7 @@ use tokio::sync::Semaphore;
 use crate::dispatch::Dispatch;
 use crate::gateway::asynchronous::Asynchronous;
 use crate::gateway::asynchronous::prefer::Preference;
+use crate::gateway::awake::Awake;
 use crate::store::catalog::Catalog;
 
 /// What the gateway needs of the platform.
@@ -42,6 +45,8 @@ pub struct Gateway {
     pub buffer: Arc<Semaphore>,
     /// How long a client may take for a body.
     pub body_timeout: Duration,
+    /// The processors that calls wake up.
+    pub awake: Awake,
     /// Base URL, for the curl lines of the docs.
     pub base_url: String,
 }

@@ -35,6 +35,7 @@ pub use crate::config::{Config, InstanceCommand};
 use crate::dispatch::{Cells, Dispatch};
 use crate::gateway::Gateway;
 use crate::gateway::asynchronous::Asynchronous;
+use crate::gateway::awake::Awake;
 use crate::lock::DataLock;
 use crate::server::Server;
 use crate::store::catalog::Catalog;
@@ -97,6 +98,7 @@ impl Platform {
             asynchronous: asynchronous.clone(),
             buffer: Arc::new(Semaphore::new(buffer_kib)),
             body_timeout: config.body_timeout,
+            awake: Awake::new(config.awake),
             base_url: url.clone(),
         });
         let admin = Admin::new(catalog.clone(), dispatch.clone(), asynchronous, &config, &url);
@@ -123,7 +125,11 @@ impl Platform {
             // What its end is was told where it happened.
             let _ = working.await;
         };
-        self.server.run(self.listener, shutdown, drain).await;
+        let clock = gateway.dispatch.shared().clock;
+        tokio::select! {
+            () = self.server.run(self.listener, shutdown, drain) => {}
+            never = gateway.awake.watch(clock) => match never {},
+        }
         gateway.dispatch.shared().logs.flush().await;
         drop(self.lock);
     }

@@ -5,6 +5,7 @@
 //! - [`ladder`]: which rungs of isolation work here, and which one an instance gets
 //! - [`confinement`]: the walls of a running instance, and what it uses within them
 //! - [`cgroup`]: control groups; [`usage`]: what processes use, where there are none, and [`processor`]: who computes first
+//! - [`idle`]: processors with nothing to do
 //! - [`process`]: a running process group: its end, and how to bring it about
 //! - [`socket`]: the Unix sockets that instances inherit as fd 3
 //! - [`control`]: the way to a stem cell, which gets its artifact as open descriptors
@@ -22,6 +23,7 @@ mod cgroup;
 pub mod confinement;
 pub mod control;
 pub mod feed;
+pub mod idle;
 pub mod isolated;
 pub mod ladder;
 pub mod machine;

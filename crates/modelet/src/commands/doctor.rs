@@ -5,6 +5,7 @@ use std::path::Path;
 
 use modelet_core::Code;
 use modelet_core::manifest::Rung;
+use modelet_worker::idle::IdleProcessors;
 use modelet_worker::ladder::remedy;
 use modelet_worker::machine::{Cgroups, Machine};
 use serde::Serialize;
@@ -56,6 +57,7 @@ pub async fn run(common: &Common) -> Result<(), Report> {
         system(&machine),
         isolation(&machine),
         cgroups(&machine),
+        idle(),
         onnxruntime(),
         python(),
         uv(),
@@ -117,6 +119,20 @@ fn cgroups(machine: &Machine) -> Check {
         Cgroups::None => "none",
     };
     Check::new("cgroups", Verdict::Ok, found, "")
+}
+
+fn idle() -> Check {
+    match IdleProcessors::open() {
+        Ok(_) => {
+            Check::new("idle", Verdict::Ok, "processors wait awake between calls that follow each other", "")
+        }
+        Err(error) => Check::new(
+            "idle",
+            Verdict::Warning,
+            format!("processors sleep between calls, and take tens of microseconds to wake up: {error}"),
+            "run modelet up as root, or let its user write /dev/cpu_dma_latency",
+        ),
+    }
 }
 
 fn onnxruntime() -> Check {

@@ -41,6 +41,14 @@ impl Gateway {
     /// Walks a call through the platform. Dropping the future (the client left) gives up its place in line; a call that an
     /// instance has already goes on in a task of its own, since the instance cannot be made to stop.
     pub(super) async fn call(self: Arc<Self>, route: Route, request: Request<Incoming>) -> Response<Body> {
+        let clock = self.dispatch.shared().clock;
+        self.awake.stir(clock.now());
+        let response = self.clone().call_through(route, request).await;
+        self.awake.stir(clock.now());
+        response
+    }
+
+    async fn call_through(self: Arc<Self>, route: Route, request: Request<Incoming>) -> Response<Body> {
         let id = new_id();
         let protocol = route.protocol;
         let entry = match self.admit(&route).await {
