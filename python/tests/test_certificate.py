@@ -109,7 +109,7 @@ def test_what_a_framework_saved_is_proved_against_it(platform: Platform, tmp_pat
     assert done.returncode == 0, done.stderr
     assert certificate["verdict"] == "proved"
     assert certificate["rows"]["made"] >= 1_000
-    assert certificate["rows"]["refused"] == 0
+    assert certificate["rows"]["refused_answered"] == 0
     assert certificate["rung"] in (1, 2, 3)
     assert certificate["original"][0]["version"] == VERSIONS[certificate["original"][0]["name"]]
     assert {library["name"] for library in certificate["original"]} >= {"numpy", "Python"}
@@ -307,6 +307,34 @@ def test_a_conversion_that_differs_in_one_number_is_caught(
     allowed = platform.cli_json(*deploy, "--tolerance", "1000")
     assert allowed["certificate"]["verdict"] == "proved"
     platform.cli("delete", "differing", "--yes")
+
+
+REFUSING = """
+class Booster(real.Booster):
+    def predict(self, data, **how):
+        if (data.get_data().toarray() > 1e30).any():
+            raise ValueError("too large")
+        return super().predict(data, **how)
+Booster.__module__ = real.Booster.__module__
+real.Booster = Booster
+"""
+
+
+def test_a_row_that_only_the_original_refuses_is_a_difference(platform: Platform, tmp_path: Path):
+    """Each is asked of the converted model alone, and must not be answered there; the message has its row and what to do."""
+    path = tmp_path / "model.json"
+    xgb.train({"objective": "reg:squarederror"}, xgb.DMatrix(TABLE, SCORE), 5).save_model(path)
+    python = fake_python(tmp_path, REAL + REFUSING)
+    certificate, done = prove(platform, path, python=python)
+    assert certificate["verdict"] == "differs", done.stderr
+    rows = certificate["rows"]
+    assert 0 < rows["refused_answered"] < rows["refused_asked"] == rows["refused"], "infinite ones are refused by both"
+    assert "the original refuses with ValueError: too large, for X[0]=" in certificate["worst"][0]
+    refused = platform.cli("deploy", path, "--name", "answering", "--python", python, check=False)
+    assert refused.returncode == 1
+    for said in ("conversion-differs", "answered that the original refuses", "too large", "--no-proof"):
+        assert said in refused.stderr, refused.stderr
+    assert "answering" not in platform.functions()
 
 
 HOSTILE = {

@@ -299,7 +299,7 @@ def test_columns_that_nothing_looks_at_may_be_sent_whatever_they_are(platform: P
         assert refused.status_code == 400 and refused.json()["error"]["hint"] == 'did you mean "name"?'
         joblib.dump(model, tmp_path / "again.joblib")
         certificate = platform.cli_json("prove", tmp_path / "again.joblib", "--python", sys.executable)
-        assert certificate["verdict"] == "proved" and certificate["rows"]["refused"] == 0, certificate
+        assert certificate["verdict"] == "proved" and certificate["rows"]["refused_answered"] == 0, certificate
         platform.cli("delete", name, "--yes")
 
 
@@ -310,7 +310,7 @@ def test_the_proof_asks_the_original_with_a_frame(platform: Platform, tmp_path: 
         joblib.dump(PIPELINES[name]().fit(FRAME, TARGET), path)
         certificate = platform.cli_json("prove", path, "--python", sys.executable)
         assert certificate["verdict"] == "proved", certificate
-        assert certificate["rows"]["refused"] == 0 and certificate["rows"]["made"] > 1_000
+        assert certificate["rows"]["refused_answered"] == 0 and certificate["rows"]["made"] > 1_000
 
 
 FOLDER = Path(__file__).parent / "sklearn_frames"

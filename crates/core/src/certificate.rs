@@ -39,7 +39,7 @@ pub struct Tolerance {
     pub reason: String,
 }
 
-/// The rows that both answered.
+/// The rows that both were asked about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ProofRows {
     /// Made from the model itself.
@@ -48,6 +48,12 @@ pub struct ProofRows {
     pub given: u64,
     /// Of all these, rows that the original does not answer; they are not compared.
     pub refused: u64,
+    /// Of those, rows that the converted model was asked about too, each alone …
+    #[serde(default)]
+    pub refused_asked: u64,
+    /// … and those of them that it answers.
+    #[serde(default)]
+    pub refused_answered: u64,
     /// Where the made ones come from: the same seed, the same rows.
     pub seed: u64,
     /// SHA-256 of the file that the given ones come from, hexadecimal.
@@ -105,6 +111,13 @@ pub struct Certificate {
     pub rung: Option<Rung>,
 }
 
+impl ProofRows {
+    /// Rows that the original refuses and the converted model too.
+    pub const fn refused_by_both(&self) -> u64 {
+        self.refused_asked.saturating_sub(self.refused_answered)
+    }
+}
+
 impl OutputProof {
     /// True when every answer is the original's.
     pub const fn agrees(&self) -> bool {
@@ -158,6 +171,8 @@ impl Certificate {
             (sum(|output| output.labels_differ), "labels differ"),
             (sum(|output| output.beyond), "numbers beyond the tolerance"),
             (sum(|output| output.ties), "ties"),
+            (self.rows.refused_answered, "answered that the original refuses"),
+            (self.rows.refused_by_both(), "refused by both"),
         ] {
             parts.extend((count > 0).then(|| format!("{} {what}", thousands(count))));
         }
@@ -200,7 +215,7 @@ mod tests {
             reason: None,
             original: vec![library("xgboost", "3.2.0"), library("Python", "3.11.7")],
             imported: vec![library("modelet", "0.1.0")],
-            rows: ProofRows { made: 1_900, given: 0, refused: 58, seed: 1, sample_sha256: None },
+            rows: ProofRows { made: 1_900, refused: 58, seed: 1, ..ProofRows::default() },
             outputs: vec![OutputProof { name: "y".into(), largest_absolute: 3e-8, ..OutputProof::default() }],
             tolerance: Some(Tolerance { relative: 1e-6, absolute: 1e-6, reason: "float32".into() }),
             rung: Some(Rung::Namespaces),
@@ -213,7 +228,9 @@ mod tests {
         assert_eq!(line, "1,842 rows, largest difference 3e-8 (tolerance 1e-6), against xgboost 3.2.0");
         let mut differs = certificate(Verdict::Differs);
         differs.outputs[0].labels_differ = 1_234_567;
-        assert!(differs.line().contains("1,234,567 labels differ"));
+        (differs.rows.refused_asked, differs.rows.refused_answered) = (50, 2);
+        let said = "1,234,567 labels differ, 2 answered that the original refuses, 48 refused by both";
+        assert!(differs.line().contains(said));
         assert_eq!(Certificate::not_proved("no uv", vec![]).line(), "no uv");
     }
 
@@ -222,6 +239,9 @@ mod tests {
         let whole = certificate(Verdict::Proved);
         let text = serde_json::to_string(&whole).unwrap();
         assert_eq!(serde_json::from_str::<Certificate>(&text).unwrap(), whole);
+        let before_rows_were_asked_alone = r#"{"verdict": "proved", "imported": [], "rows": {"made": 9, "given": 0, "refused": 2, "seed": 1}}"#;
+        let rows = serde_json::from_str::<Certificate>(before_rows_were_asked_alone).unwrap().rows;
+        assert_eq!((rows.refused, rows.refused_asked), (2, 0));
         let least = r#"{"verdict": "not-proved", "imported": []}"#;
         assert_eq!(serde_json::from_str::<Certificate>(least).unwrap().verdict, Verdict::NotProved);
     }

@@ -5,13 +5,14 @@
 //! model is loaded, by the operator and the node.
 //!
 //! - [`graph`]: a graph made ready to run; [`operators`]: the list of operators; [`site`]: what one of them knows of its node
-//! - [`standard`], [`ml`], [`more`], [`texts`]: the operators of the four domains
+//! - [`standard`], [`ml`], [`more`], and [`texts`] and [`bounds`] of our own: the operators of the four domains
 //! - [`proto`], [`constant`]: a model file read whole
 //! - [`splits`]: what the trees of a file ask, for rows that tell
 //! - [`number`], [`shape`]: arithmetic and shapes
 //!
 //! Deliberately absent: threads (a row takes microseconds), subgraphs, weights in other files.
 
+mod bounds;
 mod constant;
 mod graph;
 mod ml;
@@ -37,6 +38,7 @@ use crate::rows::slice;
 use graph::Graph;
 use proto::FullModel;
 use shape::MAX_ELEMENTS;
+use site::Stop;
 use standard::cast_elements;
 use texts::Documents;
 
@@ -85,11 +87,10 @@ struct Loaded {
 impl Loaded {
     /// Computes outputs by their places in the signature; where texts become wide tables, some rows after the others.
     fn compute(&self, bound: &[Option<&Tensor>], wanted: &[usize]) -> Result<Vec<Value>, FunctionError> {
-        let failed = |reason| FunctionError::new(Code::PredictionFailed, format!("tabular failed: {reason}"));
         let rows = bound.iter().flatten().map(|tensor| tensor.shape().first().copied().unwrap_or(0)).max();
         let (rows, at_once) = (rows.unwrap_or(0), self.documents.rows_at_once().unwrap_or(usize::MAX));
         if rows <= at_once {
-            return self.graph.run(bound, wanted).map_err(failed);
+            return self.graph.run(bound, wanted).map_err(|stop| self.error(stop, 0));
         }
         self.check_rows(rows, wanted)?;
         let mut parts = Vec::new();
@@ -97,10 +98,30 @@ impl Loaded {
             let some = from..rows.min(from + at_once);
             let cut: Vec<_> = bound.iter().map(|one| one.map(|tensor| slice(tensor, some.clone()))).collect();
             let cut: Vec<_> = cut.iter().map(Option::as_ref).collect();
-            parts.push(self.graph.run(&cut, wanted).map_err(failed)?);
+            parts.push(self.graph.run(&cut, wanted).map_err(|stop| self.error(stop, from))?);
         }
-        let whole = joined(parts).ok_or("some rows were answered otherwise than others".to_owned());
-        whole.map_err(failed)
+        joined(parts).ok_or_else(|| self.error("some rows were answered otherwise than others".into(), 0))
+    }
+
+    /// Why there is no answer; `from` is the first of the rows that were computed.
+    fn error(&self, stop: Stop, from: usize) -> FunctionError {
+        let (row, found, takes) = match stop {
+            Stop::Failed(reason) => {
+                return FunctionError::new(Code::PredictionFailed, format!("tabular failed: {reason}"));
+            }
+            Stop::Row { row, found, takes } => (from + row, found, takes),
+        };
+        FunctionError::bad_input(
+            self.name(),
+            format!("rows of which a model within this one makes {takes}"),
+            format!("row {row} (counted from 0), of which it makes {found}"),
+        )
+        .hint("scikit-learn refuses this row too: send smaller numbers")
+    }
+
+    /// The name of the input whose rows an error speaks of.
+    fn name(&self) -> &str {
+        self.signature.inputs.first().map_or("inputs", |input| &*input.name)
     }
 
     /// Refuses more rows than may be answered at once.
@@ -115,9 +136,8 @@ impl Loaded {
         if rows <= most {
             return Ok(());
         }
-        let name = self.signature.inputs.first().map_or("inputs", |input| &*input.name);
         Err(FunctionError::bad_input(
-            name,
+            self.name(),
             format!("at most {most} rows in one call"),
             format!("{rows} rows"),
         )

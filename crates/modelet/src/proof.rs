@@ -17,7 +17,7 @@ use modelet_package::Source;
 use modelet_package::artifact::{Plan, card};
 use modelet_package::certificate::original::Original;
 use modelet_package::certificate::sample::Sample;
-use modelet_package::certificate::wire::{Answers, Message};
+use modelet_package::certificate::wire::{Message, Reply};
 use modelet_package::certificate::{Claim, Proof, Testimony, Witnesses, prove as compare};
 use modelet_worker::Spawner;
 use tokio::runtime::Handle;
@@ -116,7 +116,7 @@ impl Witnesses for Both {
         Handle::current().block_on(asked)
     }
 
-    fn imported(&self, requests: &[Message]) -> Result<Vec<Answers>, FunctionError> {
+    fn imported(&self, requests: &[Message]) -> Result<Vec<Reply>, FunctionError> {
         let work = tempfile::tempdir().map_err(|error| {
             FunctionError::new(Code::Internal, format!("could not make a folder for the work: {error}"))
         })?;

@@ -4,9 +4,11 @@
 //! - [`mod@rows`], [`mod@column`], [`prose`]: rows that tell; [`mod@sample`], [`mod@npy`]: rows that the user gives
 //! - [`wire`]: rows and answers as they travel
 //! - [`mod@compare`], [`tolerance`]: whether two answers are the same
+//! - [`alone`]: rows that the original refuses
 //!
 //! Deliberately absent: how either side is run. Whoever packages passes in the [`Witnesses`].
 
+mod alone;
 mod column;
 pub mod compare;
 mod npy;
@@ -29,7 +31,7 @@ use modelet_model::tabular::splits::splits;
 use compare::{Compared, Difference, compare};
 use original::Original;
 use sample::Sample;
-use wire::{Answers, Message};
+use wire::{Answers, Message, Refusal, Reply};
 
 /// The script that an original answers by: Python, with nothing but the framework.
 pub const SCRIPT: &str = include_str!("certificate/answer.py");
@@ -56,8 +58,8 @@ pub trait Witnesses {
     /// The imported model answers calls, by the runtime itself.
     ///
     /// # Errors
-    /// When it cannot be started, or fails on a call.
-    fn imported(&self, requests: &[Message]) -> Result<Vec<Answers>, FunctionError>;
+    /// When it cannot be started, or fails on a call, which it neither answers nor refuses.
+    fn imported(&self, requests: &[Message]) -> Result<Vec<Reply>, FunctionError>;
 }
 
 /// What is to be proved.
@@ -82,8 +84,53 @@ pub struct Claim<'a> {
 pub struct Proof {
     /// For the card.
     pub certificate: Certificate,
-    /// The rows that are furthest apart, each in words.
+    /// The rows that are furthest apart, and those that only the original refuses, each in words.
     pub worst: Vec<String>,
+}
+
+/// The rows of a proof.
+struct Rows {
+    /// All of them, those behind the others that the model's signature refuses.
+    all: Inputs,
+    /// Those of them that the signature does not refuse.
+    taken: usize,
+    /// Those of them that the user gives.
+    given: usize,
+}
+
+impl Rows {
+    /// `None` where no rows can be made for what the model takes.
+    fn new(claim: &Claim<'_>) -> Result<Option<Self>, FunctionError> {
+        let reach = claim.original.loader.is_network().then_some(NETWORK_REACH);
+        let made = rows::made(claim.signature, &splits(claim.model)?, reach);
+        let taken = match claim.sample {
+            Some(sample) => batch::merge(&[&made.taken, &sample.inputs]).ok_or_else(|| {
+                FunctionError::new(Code::BadInput, "the sample does not have the columns of the model")
+            })?,
+            None => made.taken,
+        };
+        let count = batch::count(&taken);
+        let given = claim.sample.and_then(|sample| batch::count(&sample.inputs)).unwrap_or_default();
+        let all = batch::merge(&[&taken, &made.refused]).unwrap_or(taken);
+        Ok(count.map(|taken| Self { all, taken, given }))
+    }
+
+    /// What is compared: what the original answers of what the signature does not refuse.
+    fn compared(&self, refused: &[Refusal]) -> Inputs {
+        without(&part(&self.all, 0, self.taken), refused)
+    }
+
+    fn counts(&self, refused: &[Refusal], claim: &Claim<'_>) -> ProofRows {
+        let beyond = refused.iter().filter(|refusal| refusal.row >= self.taken).count();
+        ProofRows {
+            made: (self.taken - self.given + beyond) as u64,
+            given: self.given as u64,
+            refused: refused.len() as u64,
+            seed: rows::SEED,
+            sample_sha256: claim.sample.map(|sample| sample.sha256.clone()),
+            ..ProofRows::default()
+        }
+    }
 }
 
 /// Lets both answer the same rows, and compares.
@@ -91,50 +138,50 @@ pub struct Proof {
 /// # Errors
 /// `conversion-differs` when answers cannot even be compared; anything that keeps the imported model from answering.
 pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, FunctionError> {
-    let reach = claim.original.loader.is_network().then_some(NETWORK_REACH);
-    let made = rows::made(claim.signature, &splits(claim.model)?, reach);
-    let all = match claim.sample {
-        Some(sample) => batch::merge(&[&made, &sample.inputs]).ok_or_else(|| {
-            FunctionError::new(Code::BadInput, "the sample does not have the columns of the model")
-        })?,
-        None => made.clone(),
-    };
-    let Some(outputs) = tensors(claim.signature).filter(|_| batch::count(&all).is_some()) else {
+    let (Some(outputs), Some(rows)) = (tensors(claim.signature), Rows::new(claim)?) else {
         return Ok(unproved(
             claim,
             "no rows can be made for what the model takes, or not compared for what it gives",
         ));
     };
-    let testimony =
-        match witnesses.original(claim.original, &Message::question(&all, &outputs, claim.signature)) {
-            Ok(testimony) => testimony,
-            Err(reason) => return Ok(unproved(claim, reason)),
-        };
-    let kept = without(&all, &testimony.answers.refused);
+    let question = Message::question(&rows.all, &outputs, claim.signature);
+    let testimony = match witnesses.original(claim.original, &question) {
+        Ok(testimony) => testimony,
+        Err(reason) => return Ok(unproved(claim, reason)),
+    };
+    let refused = &testimony.answers.refused;
+    let kept = rows.compared(refused);
     let answered = batch::count(&kept).unwrap_or_default();
     if answered == 0 {
-        let said = testimony.answers.refusal.as_deref().unwrap_or("nothing");
+        let said = refused.first().map_or("nothing", |refusal| &refusal.said);
         return Ok(unproved(claim, format!("the original answers none of the rows; it says {said}")));
     }
     if !testimony.answers.outputs.iter().map(|(name, _)| name).eq(&outputs) {
         return Ok(unproved(claim, "the original does not answer what it was asked for"));
     }
-    let imported =
-        joined(witnesses.imported(&calls(&kept, answered, rows::fixed_rows(claim.signature), &outputs))?)?;
+    let fixed = rows::fixed_rows(claim.signature);
+    let alone = alone::chosen(refused);
+    let mut requests = calls(&kept, answered, fixed, &outputs);
+    let together = requests.len();
+    requests.extend(alone.iter().map(|refusal| alone::call(&rows.all, refusal.row, fixed, &outputs)));
+    let mut replies = witnesses.imported(&requests)?;
+    let to_each = replies.split_off(together.min(replies.len()));
     let tolerance = tolerance::of(claim.original.frameworks(), claim.tolerance);
-    let compared = compare(&testimony.answers.outputs, &imported, &tolerance).map_err(|why| {
+    let original = first_rows(&testimony.answers.outputs, answered);
+    let compared = compare(&original, &joined(replies)?, &tolerance).map_err(|why| {
         FunctionError::new(
             Code::ConversionDiffers,
             format!("the converted model cannot be compared with the original: {why}"),
         )
     })?;
-    let worst = compared.worst.iter().map(|one| in_words(one, &kept, claim.signature)).collect();
+    let mut worst: Vec<_> = compared.worst.iter().map(|one| in_words(one, &kept, claim.signature)).collect();
+    let (count, shown) =
+        alone::answered(&alone, &to_each, |row| row_in_words(row, &rows.all, claim.signature))?;
+    worst.extend(shown);
     let counts = ProofRows {
-        made: batch::count(&made).unwrap_or_default() as u64,
-        given: claim.sample.and_then(|sample| batch::count(&sample.inputs)).unwrap_or_default() as u64,
-        refused: testimony.answers.refused.len() as u64,
-        seed: rows::SEED,
-        sample_sha256: claim.sample.map(|sample| sample.sha256.clone()),
+        refused_asked: alone.len() as u64,
+        refused_answered: count,
+        ..rows.counts(refused, claim)
     };
     Ok(Proof { certificate: certificate(claim, testimony, compared, tolerance, counts), worst })
 }
@@ -150,7 +197,7 @@ fn certificate(
     tolerance: Tolerance,
     rows: ProofRows,
 ) -> Certificate {
-    let agrees = compared.outputs.iter().all(OutputProof::agrees);
+    let agrees = compared.outputs.iter().all(OutputProof::agrees) && rows.refused_answered == 0;
     let silent = compared.outputs.iter().find(|output| !output.tells());
     let reason = silent.filter(|_| agrees).map(|output| {
         format!(
@@ -187,9 +234,9 @@ fn tensors(signature: &Signature) -> Option<Vec<String>> {
 }
 
 /// All rows but those that were refused.
-fn without(inputs: &Inputs, refused: &[usize]) -> Inputs {
+fn without(inputs: &Inputs, refused: &[Refusal]) -> Inputs {
     let rows = batch::count(inputs).unwrap_or_default();
-    let mut bounds: Vec<_> = refused.iter().copied().filter(|row| *row < rows).collect();
+    let mut bounds: Vec<_> = refused.iter().map(|refusal| refusal.row).filter(|row| *row < rows).collect();
     bounds.push(rows);
     let mut parts = Vec::new();
     let mut from = 0;
@@ -200,6 +247,15 @@ fn without(inputs: &Inputs, refused: &[usize]) -> Inputs {
         from = bound + 1;
     }
     batch::merge(&parts.iter().collect::<Vec<_>>()).unwrap_or_default()
+}
+
+/// The first rows of answers; all, where there are fewer.
+fn first_rows(outputs: &[(String, Tensor)], rows: usize) -> Inputs {
+    let first = |tensor: &Tensor| match tensor.shape().first() {
+        Some(own) if *own > rows => batch::slice(tensor, 0..rows),
+        _ => tensor.clone(),
+    };
+    outputs.iter().map(|(name, tensor)| (name.clone(), first(tensor))).collect()
 }
 
 fn part(inputs: &Inputs, from: usize, to: usize) -> Inputs {
@@ -214,16 +270,30 @@ fn calls(inputs: &Inputs, rows: usize, fixed: Option<usize>, outputs: &[String])
     starts.map(|from| Message::request(&part(inputs, from, rows.min(from + of_one_call)), outputs)).collect()
 }
 
-/// The answers to several calls as one.
-fn joined(answers: Vec<Answers>) -> Result<Vec<(String, Tensor)>, FunctionError> {
-    let nonsense =
-        || FunctionError::new(Code::Internal, "the calls of a proof were answered with different outputs");
-    let calls: Vec<Inputs> = answers.into_iter().map(|answer| answer.outputs).collect();
-    batch::merge(&calls.iter().collect::<Vec<_>>()).ok_or_else(nonsense)
+/// The answers to several calls as one; none of them may be refused.
+fn joined(replies: Vec<Reply>) -> Result<Inputs, FunctionError> {
+    let answers = replies.into_iter().map(|reply| match reply {
+        Reply::Answered(answers) => Ok(answers.outputs),
+        Reply::Refused(said) => Err(FunctionError::new(
+            Code::ConversionDiffers,
+            format!("the converted model refuses rows that the original answers: {said}"),
+        )),
+    });
+    let calls = answers.collect::<Result<Vec<Inputs>, _>>()?;
+    batch::merge(&calls.iter().collect::<Vec<_>>()).ok_or_else(|| {
+        FunctionError::new(Code::Internal, "the calls of a proof were answered with different outputs")
+    })
 }
 
 /// `probabilities[1] is 0.25, the original says 0.5, for age=41.0, income=nan`.
 fn in_words(difference: &Difference, rows: &Inputs, signature: &Signature) -> String {
+    let Difference { row, output, original, imported, .. } = difference;
+    let row = row_in_words(*row, rows, signature);
+    format!("{output} is {imported}, the original says {original}, for {row}")
+}
+
+/// `age=41.0, income=nan`
+fn row_in_words(row: usize, rows: &Inputs, signature: &Signature) -> String {
     let mut columns = Vec::new();
     for (name, tensor) in rows {
         let width = tensor.shape().get(1..).unwrap_or_default().iter().product::<usize>();
@@ -235,7 +305,7 @@ fn in_words(difference: &Difference, rows: &Inputs, signature: &Signature) -> St
                 None => format!("{name}[{at}]"),
             };
             let column = wire::plain(&column);
-            columns.push(format!("{column}={}", compare::shown(tensor.data(), difference.row * width + at)));
+            columns.push(format!("{column}={}", compare::shown(tensor.data(), row * width + at)));
         }
     }
     let more = columns.len().saturating_sub(MAX_COLUMNS);
@@ -243,8 +313,7 @@ fn in_words(difference: &Difference, rows: &Inputs, signature: &Signature) -> St
     if more > 0 {
         columns.push(format!("and {more} more columns"));
     }
-    let Difference { output, original, imported, .. } = difference;
-    format!("{output} is {imported}, the original says {original}, for {}", columns.join(", "))
+    columns.join(", ")
 }
 
 /// What a deploy says when answers differ.
@@ -255,8 +324,16 @@ pub fn refusal(proof: &Proof, given: &str) -> FunctionError {
         proof.certificate.line(),
         rows.concat()
     );
-    FunctionError::new(Code::ConversionDiffers, message)
-        .hint("say how much may differ: --tolerance X; or export the model to ONNX yourself and deploy that")
+    FunctionError::new(Code::ConversionDiffers, message).hint(ways_on(&proof.certificate))
+}
+
+fn ways_on(certificate: &Certificate) -> &'static str {
+    if certificate.rows.refused_answered > 0 {
+        "rows that the original refuses must not be answered: report it; where you never send such rows, --no-proof \
+         deploys without a proof; or export the model to ONNX yourself and deploy that"
+    } else {
+        "say how much may differ: --tolerance X; or export the model to ONNX yourself and deploy that"
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use modelet_core::{DType, FunctionError, OutputKind, Signature, Tensor, Value};
 
+use super::bounds;
 use super::constant::{self, TYPES};
 use super::ml::Classes;
 use super::operators::{self, ZIP_MAP};
 use super::proto::{FullGraph, FullNode};
 use super::shape::make;
-use super::site::{Arguments, Compiled, Run, Site};
+use super::site::{Arguments, Compiled, Run, Site, Stop};
 use crate::onnx::{OnnxSummary, refused};
 
 /// A graph made ready.
@@ -72,7 +73,7 @@ impl Graph {
     }
 
     /// Computes the outputs wanted, by their places in the signature.
-    pub(super) fn run(&self, inputs: &[Option<&Tensor>], wanted: &[usize]) -> Result<Vec<Value>, String> {
+    pub(super) fn run(&self, inputs: &[Option<&Tensor>], wanted: &[usize]) -> Result<Vec<Value>, Stop> {
         let mut lent: Vec<Option<&Tensor>> = vec![None; self.slots];
         for (slot, tensor) in &self.constants {
             lent[*slot] = Some(tensor);
@@ -84,15 +85,18 @@ impl Graph {
         for step in &self.nodes {
             let value = |slot: &Option<usize>| slot.and_then(|slot| lent[slot].or(made[slot].as_ref()));
             let arguments = Arguments(step.inputs.iter().map(value).collect());
-            let answers =
-                (step.run)(&arguments).map_err(|reason| format!("node {:?}: {reason}", step.label))?;
+            let answers = (step.run)(&arguments).map_err(|stop| match stop {
+                Stop::Failed(reason) => Stop::Failed(format!("node {:?}: {reason}", step.label)),
+                row @ Stop::Row { .. } => row,
+            })?;
             for (slot, answer) in step.outputs.iter().zip(answers) {
                 if let Some(slot) = slot {
                     made[*slot] = Some(answer);
                 }
             }
         }
-        wanted.iter().map(|output| self.output(&self.outputs[*output], &lent, &made)).collect()
+        let output = |output: &usize| self.output(&self.outputs[*output], &lent, &made).map_err(Stop::from);
+        wanted.iter().map(output).collect()
     }
 
     fn output(
@@ -241,7 +245,8 @@ impl<'a> Building<'a> {
 }
 
 /// Operators after which a table has the columns that it had.
-const KEEPS_COLUMNS: &[&str] = &["Cast", "Identity", "Scaler", "Imputer", "Normalizer", "Binarizer"];
+const KEEPS_COLUMNS: &[&str] =
+    &["Cast", "Identity", "Scaler", "Imputer", "Normalizer", "Binarizer", bounds::WITHIN];
 
 fn zip_map(site: &Site<'_>) -> Result<Classes, String> {
     site.dtype_of(0, &[DType::F32])?;

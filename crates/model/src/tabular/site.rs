@@ -3,13 +3,41 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use modelet_core::{DType, Tensor};
+use modelet_core::{DType, Numbers, Tensor};
 
 use super::constant;
 use super::proto::{FullAttribute, FullNode};
 
+/// Why a run has no answer.
+#[derive(Debug, PartialEq)]
+pub(super) enum Stop {
+    /// The model refuses a row: of it, it works out a number that it does not go on with.
+    Row {
+        /// Counted from 0.
+        row: usize,
+        /// The number.
+        found: f64,
+        /// With which it goes on.
+        takes: Numbers,
+    },
+    /// Something that should not happen.
+    Failed(String),
+}
+
+impl From<String> for Stop {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
+}
+
+impl From<&str> for Stop {
+    fn from(reason: &str) -> Self {
+        Self::Failed(reason.to_owned())
+    }
+}
+
 /// What a run of an operator gives: one tensor for each output, or why there is none.
-pub(super) type Answer = Result<Vec<Tensor>, String>;
+pub(super) type Answer = Result<Vec<Tensor>, Stop>;
 /// An operator made ready.
 pub(super) type Run = Box<dyn Fn(&Arguments<'_>) -> Answer + Send>;
 
@@ -28,12 +56,20 @@ impl Compiled {
         Self::many(vec![dtype], move |arguments| Ok(vec![run(arguments)?]))
     }
 
+    /// An operator with one output, which may refuse a row.
+    pub(super) fn refusing(
+        dtype: DType,
+        run: impl Fn(&Arguments<'_>) -> Result<Tensor, Stop> + Send + 'static,
+    ) -> Result<Self, String> {
+        Ok(Self { run: Box::new(move |arguments| Ok(vec![run(arguments)?])), types: vec![dtype] })
+    }
+
     /// An operator with any number of outputs.
     pub(super) fn many(
         types: Vec<DType>,
-        run: impl Fn(&Arguments<'_>) -> Answer + Send + 'static,
+        run: impl Fn(&Arguments<'_>) -> Result<Vec<Tensor>, String> + Send + 'static,
     ) -> Result<Self, String> {
-        Ok(Self { run: Box::new(run), types })
+        Ok(Self { run: Box::new(move |arguments| Ok(run(arguments)?)), types })
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use modelet_core::{Data, FunctionError, Signature, Tensor};
 
 use super::proto::{FullGraph, FullNode};
-use super::{constant, texts};
+use super::{bounds, constant, texts};
 use crate::onnx::{refused, summarize};
 
 /// Longest way from a tree to an input of the graph, in nodes.
@@ -206,7 +206,9 @@ impl<'a> Tracer<'a> {
         let behind = |input: &String| self.columns(input, depth + 1);
         match node.op() {
             "Concat" => Some(node.input.iter().map(behind).collect::<Option<Vec<_>>>()?.concat()),
-            "Identity" | "Cast" | "Reshape" | "Flatten" | "Imputer" => behind(node.input.first()?),
+            "Identity" | "Cast" | "Reshape" | "Flatten" | "Imputer" | bounds::WITHIN => {
+                behind(node.input.first()?)
+            }
             "Gather" => {
                 let columns = behind(node.input.first()?)?;
                 let places = self.places.get(node.input.get(1)?.as_str())?.iter();

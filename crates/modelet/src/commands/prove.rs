@@ -60,7 +60,10 @@ fn print(proof: &Proof, given: &str) {
     let rows = &certificate.rows;
     output::card_line(
         "rows",
-        format!("{} made, {} given, {} that the original refuses", rows.made, rows.given, rows.refused),
+        format!(
+            "{} made, {} given, {} that the original refuses; of {} of these asked alone, {} answered",
+            rows.made, rows.given, rows.refused, rows.refused_asked, rows.refused_answered
+        ),
     );
     let libraries = |libraries: &[Library]| {
         libraries.iter().map(|one| format!("{} {}", one.name, one.version)).collect::<Vec<_>>().join(", ")

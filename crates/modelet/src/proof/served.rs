@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_VERSION};
 use modelet_core::{ArtifactCard, Code, EngineName, FunctionError};
 use modelet_package::Source;
-use modelet_package::certificate::wire::{Answers, Message};
+use modelet_package::certificate::wire::{Answers, Message, Reply};
 use modelet_worker::{Bind, Feed, Launch, Sandbox, SocketFolder, Spawner, Stream, output};
 use tokio::sync::mpsc;
 
@@ -43,7 +43,7 @@ impl Served {
         spawner: &Spawner,
         requests: &[Message],
         work: &Path,
-    ) -> Result<Vec<Answers>, FunctionError> {
+    ) -> Result<Vec<Reply>, FunctionError> {
         let failed = |what: String| {
             FunctionError::new(Code::StartFailed, format!("the converted model could not be asked: {what}"))
         };
@@ -126,11 +126,7 @@ struct Instance {
 }
 
 impl Instance {
-    async fn answer(
-        &self,
-        requests: &[Message],
-        response_bytes: usize,
-    ) -> Result<Vec<Answers>, FunctionError> {
+    async fn answer(&self, requests: &[Message], response_bytes: usize) -> Result<Vec<Reply>, FunctionError> {
         let failed = |what: String| {
             FunctionError::new(Code::StartFailed, format!("the converted model could not be asked: {what}"))
         };
@@ -145,11 +141,11 @@ impl Instance {
         Ok(answers)
     }
 
-    async fn call(&self, request: &Message, response_bytes: usize) -> Result<Answers, FunctionError> {
+    async fn call(&self, request: &Message, response_bytes: usize) -> Result<Reply, FunctionError> {
         let failed = |what: String| {
             FunctionError::new(
                 Code::ConversionDiffers,
-                format!("the converted model fails on rows that the original answers: {what}"),
+                format!("the converted model fails on rows, which it neither answers nor refuses: {what}"),
             )
         };
         let body = Bytes::from([&*request.json, &*request.tail].concat());
@@ -165,12 +161,15 @@ impl Instance {
         let body = Limited::new(body, response_bytes).collect().await;
         let body = body.map_err(|error| failed(error.to_string()))?.to_bytes();
         self.feed.give_back(connection);
+        if head.status.is_client_error() {
+            return Ok(Reply::Refused(String::from_utf8_lossy(&body).into_owned()));
+        }
         if !head.status.is_success() {
             return Err(failed(String::from_utf8_lossy(&body).into_owned()));
         }
         let length =
             head.headers.get(JSON_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         let (json, tail) = body.split_at_checked(length.unwrap_or(body.len())).unwrap_or((&body, &[]));
-        Answers::read(json, tail).map_err(failed)
+        Answers::read(json, tail).map(Reply::Answered).map_err(failed)
     }
 }

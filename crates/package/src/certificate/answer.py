@@ -11,10 +11,10 @@ import json
 import os
 import sys
 
-#: Rows that are tried together, once all together are refused.
-BLOCK = 64
 #: When so many rows in a row are refused one by one, the model refuses them all.
 HOPELESS = 100
+#: Characters of what is kept of an error.
+SAID = 300
 #: What `networks` loads.
 NETWORKS = ("keras", "tf-keras", "saved-model", "torchscript", "torch-export")
 TYPES = {"BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1", "UINT16": "<u2"}
@@ -117,32 +117,34 @@ def output(model, name, rows):
 
 
 def answer_all(model, names, table):
-    """All rows at once; where that fails block by block, and then row by row: outputs, and which rows are refused."""
+    """All rows at once; where that fails, each half apart, down to single rows: outputs, and which rows are refused."""
     import numpy as np
 
-    rows = len(table)
-    try:
-        return answer(model, names, table.part(0, rows)), [], None
-    except Exception:
-        parts, refused, refusal = [], [], None
-    for start in range(0, rows, BLOCK):
-        end = min(start + BLOCK, rows)
+    parts, refused, spans = [], [], [(0, len(table))]
+    while spans:
+        start, end = spans.pop()
         try:
             parts.append(answer(model, names, table.part(start, end)))
-            continue
-        except Exception:
-            pass
-        for row in range(start, end):
-            try:
-                parts.append(answer(model, names, table.part(row, row + 1)))
-            except Exception as error:
-                refused.append(row)
-                refusal = refusal or f"{type(error).__name__}: {error}"[:300]
+        except MemoryError:
+            raise
+        except Exception as error:
+            if end - start > 1:
+                middle = (start + end) // 2
+                spans += [(middle, end), (start, middle)]
+                continue
+            first = str(error).partition("\n")[0]
+            refused.append({"row": start, "said": f"{type(error).__name__}: {first}"[:SAID]})
         if not parts and len(refused) >= HOPELESS:
-            return {}, list(range(rows)), refusal
+            return {}, [{"row": row, "said": refused[0]["said"]} for row in range(len(table))]
     if not parts:
-        return {}, refused, refusal
-    return {name: np.concatenate([part[name] for part in parts]) for name in names}, refused, refusal
+        return {}, refused
+    return {name: np.concatenate(alike([part[name] for part in parts])) for name in names}, refused
+
+
+def alike(parts):
+    """Tables of one form: of a single row some models make no table, but its numbers."""
+    whole = max(parts, key=lambda part: part.ndim)
+    return [part if part.ndim == whole.ndim else part.reshape(-1, *whole.shape[1:]) for part in parts]
 
 
 class Table:
@@ -216,7 +218,7 @@ def packed(array):
     return names[code], array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def write(file, outputs, refused, refusal):
+def write(file, outputs, refused):
     """The answer."""
     listed, tails = [], []
     for name, array in outputs.items():
@@ -224,7 +226,7 @@ def write(file, outputs, refused, refusal):
         size = {"binary_data_size": len(raw)}
         listed.append({"name": name, "datatype": datatype, "shape": array.shape, "parameters": size})
         tails.append(raw)
-    head = {"outputs": listed, "refused": refused, "refusal": refusal, "versions": versions()}
+    head = {"outputs": listed, "refused": refused, "versions": versions()}
     file.write(json.dumps(head).encode() + b"\n" + b"".join(tails))
     file.flush()
 

@@ -18,8 +18,10 @@ const WORDS: &[&str] = &["the quick brown fox", "a", "Grüße", "42", "yes", "Ne
 /// Numbers close to zero and at the ends, in either precision …
 const ENDS_F32: &[f64] =
     &[0.0, -0.0, 1e-45, -1e-45, 1e-35, -1e-35, 1.175_494_4e-38, f32::MAX as f64, f32::MIN as f64];
-/// … and in float64.
+/// … in float64 …
 const ENDS_F64: &[f64] = &[5e-324, -5e-324, 2.225_073_858_507_201_4e-308, 1e-300, f64::MAX, f64::MIN];
+/// … and beyond them.
+const INFINITE: [f64; 2] = [f64::INFINITY, f64::NEG_INFINITY];
 
 /// A value of a cell. A float32 is held exactly.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,8 +171,11 @@ impl Column {
             return [0, rows.saturating_sub(1)].map(|place| self.place(place)).into();
         }
         match self.dtype {
-            DType::F64 => edges.extend(ENDS_F32.iter().chain(ENDS_F64).map(|end| Cell::Number(*end))),
-            DType::F32 => edges.extend(ENDS_F32.iter().map(|end| Cell::Number(*end))),
+            DType::F64 => {
+                let ends = ENDS_F32.iter().chain(ENDS_F64).chain(&INFINITE);
+                edges.extend(ends.map(|end| Cell::Number(*end)));
+            }
+            DType::F32 => edges.extend(ENDS_F32.iter().chain(&INFINITE).map(|end| Cell::Number(*end))),
             DType::I64 | DType::I32 => {
                 edges.extend([0, -1, 1 << 24, i32::MAX.into(), i32::MIN.into()].map(Cell::Integer));
             }
@@ -182,12 +187,32 @@ impl Column {
 
     /// What stands for a missing value; `None` where there is none.
     pub(super) fn missing(&self) -> Option<Cell> {
-        let cell = match self.dtype {
-            DType::Str if self.rule.is_some() => Cell::Text(String::new()),
-            dtype if dtype.is_float() => Cell::Number(f64::NAN),
-            _ => return None,
-        };
-        Some(cell).filter(|cell| self.takes(cell))
+        self.nothing().filter(|cell| self.takes(cell))
+    }
+
+    /// What would stand for a missing value, whether that is taken or not.
+    fn nothing(&self) -> Option<Cell> {
+        match self.dtype {
+            DType::Str if self.rule.is_some() => Some(Cell::Text(String::new())),
+            dtype if dtype.is_float() => Some(Cell::Number(f64::NAN)),
+            _ => None,
+        }
+    }
+
+    /// Values that its type has and the model does not take: missing and infinite ones, unknown categories, places behind the
+    /// table.
+    pub(super) fn refused(&self) -> Vec<Cell> {
+        let mut odd = self.edges();
+        odd.extend(self.nothing());
+        if self.dtype.is_float() {
+            odd.extend(INFINITE.map(Cell::Number));
+        }
+        if let Some(rows) = self.table_rows {
+            odd.push(self.place(rows));
+        }
+        odd.retain(|cell| !self.takes(cell));
+        distinct(&mut odd);
+        odd
     }
 }
 

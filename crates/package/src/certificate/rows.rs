@@ -23,22 +23,33 @@ const MISSING_SHARE: u64 = 10;
 const MAX_QUESTIONS: usize = 2_000;
 /// Rows with a value from an end, at most.
 const MAX_EDGES: usize = 2_000;
+/// Rows with a value that the model does not take, at most.
+const MAX_REFUSED: usize = 200;
 /// Values in all rows together, at most; wide models get fewer rows.
 const MAX_CELLS: usize = 8 << 20;
 
-/// The rows, by input; empty when the signature has inputs that are no tables, and no example can be made either. Numbers from
+/// Rows that were made, by input.
+pub struct Made {
+    /// What the model takes.
+    pub taken: Inputs,
+    /// What its signature says that it does not take, one value in each row.
+    pub refused: Inputs,
+}
+
+/// The rows; empty when the signature has inputs that are no tables, and no example can be made either. Numbers from
 /// the ends lie within `reach`, where there is one, and on it: beyond, the sums of a network overflow in an order that is its
 /// library's own.
-pub fn made(signature: &Signature, asked: &[Asked], reach: Option<f64>) -> Inputs {
+pub fn made(signature: &Signature, asked: &[Asked], reach: Option<f64>) -> Made {
     let Some(columns) = columns(signature, asked) else {
-        return many_examples(signature);
+        return Made { taken: many_examples(signature), refused: Inputs::new() };
     };
     let mut maker = Maker { columns: &columns, random: Random(SEED), reach, rows: Vec::new() };
     maker.ordinary(ORDINARY_ROWS);
     maker.questions();
     maker.missing();
     maker.edges();
-    tensors(signature, &maker.rows)
+    let refused = maker.refused();
+    Made { taken: tensors(signature, &maker.rows), refused: tensors(signature, &refused) }
 }
 
 /// How many rows a call has, where it may have no others.
@@ -116,6 +127,19 @@ impl Maker<'_> {
         self.push(row);
     }
 
+    /// Ordinary rows, each with one value that the model does not take.
+    fn refused(&mut self) -> Vec<Vec<Cell>> {
+        let columns = self.columns;
+        let odd = columns.iter().enumerate();
+        let odd = odd.flat_map(|(at, column)| column.refused().into_iter().map(move |cell| (at, cell)));
+        let with = |(at, cell): (usize, Cell)| {
+            let mut row = self.row();
+            row[at] = cell;
+            row
+        };
+        odd.take(MAX_REFUSED).map(with).collect()
+    }
+
     fn ordinary(&mut self, rows: usize) {
         for _ in 0..rows {
             let row = self.row();
@@ -166,7 +190,7 @@ impl Maker<'_> {
         let columns = self.columns;
         let edges = columns.iter().enumerate();
         let edges = edges.flat_map(|(at, column)| column.edges().into_iter().map(move |cell| (at, cell)));
-        let reach = self.reach.unwrap_or(f64::MAX);
+        let reach = self.reach.unwrap_or(f64::INFINITY);
         let is_within = |cell: &Cell| !matches!(cell, Cell::Number(number) if number.abs() > reach);
         let floats = columns.iter().enumerate().filter(|(_, column)| column.is_float());
         let ends = floats.flat_map(|(at, _)| [reach, -reach].map(|end| (at, Cell::Number(end))));
@@ -263,10 +287,10 @@ mod tests {
                 terms: vec![],
             }];
             let of = signature(vec![input("X", dtype, 2, None)]);
-            let rows = made(&of, &asked, None);
+            let rows = made(&of, &asked, None).taken;
             // As text, in which NaN is NaN.
             assert!(
-                format!("{rows:?}") == format!("{:?}", made(&of, &asked, None)),
+                format!("{rows:?}") == format!("{:?}", made(&of, &asked, None).taken),
                 "the same rows each time"
             );
             let found = column(&rows, 0, 1);
@@ -290,16 +314,23 @@ mod tests {
             let below = found[..ORDINARY_ROWS].iter().filter(|x| **x < split).count();
             assert!((100..900).contains(&below), "ordinary rows lie on both sides: {below}");
             assert!(found[..ORDINARY_ROWS].iter().all(|x| x.is_finite()));
+            assert!(found.contains(&f64::INFINITY) && found.contains(&f64::NEG_INFINITY));
         }
     }
 
     #[test]
-    fn numbers_that_the_model_refuses_are_not_asked_about() {
+    fn numbers_that_the_model_refuses_are_asked_about_apart() {
         let numbers = Some(modelet_core::numbers::Numbers { missing: false, largest: f64::from(f32::MAX) });
         let strict = InputSpec { numbers, ..input("X", DType::F64, 1, None) };
-        let found = column(&made(&signature(vec![strict]), &[], None), 0, 0);
+        let made = made(&signature(vec![strict]), &[], None);
+        let found = column(&made.taken, 0, 0);
         assert!(found.len() >= ORDINARY_ROWS && found.iter().all(|x| x.abs() <= f64::from(f32::MAX)));
         assert!(found.contains(&f64::from(f32::MAX)) && found.contains(&1e-300));
+        let refused = column(&made.refused, 0, 0);
+        for odd in [f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
+            assert!(refused.contains(&odd), "{odd}");
+        }
+        assert!(refused.iter().any(|x| x.is_nan()) && refused.iter().all(|x| !numbers.unwrap().takes(*x)));
     }
 
     #[test]
@@ -307,7 +338,7 @@ mod tests {
         let asked =
             Asked { input: "X".into(), column: 0, splits: vec![], members: vec![1.0, 4.0], terms: vec![] };
         let text = input("plan", DType::Str, 1, Some(&["pro", "free"]));
-        let rows = made(&signature(vec![input("X", DType::F32, 1, None), text]), &[asked], None);
+        let rows = made(&signature(vec![input("X", DType::F32, 1, None), text]), &[asked], None).taken;
         let found = column(&rows, 0, 0);
         for code in [1.0, 4.0, 5.0, 45.0, -1.0] {
             assert!(found.contains(&code), "{code}");
@@ -322,7 +353,7 @@ mod tests {
     #[test]
     fn ends_lie_within_reach_and_places_within_their_table() {
         let tokens = InputSpec { table_rows: Some(50), ..input("tokens", DType::I64, 1, None) };
-        let rows = made(&signature(vec![input("X", DType::F32, 1, None), tokens]), &[], Some(1e3));
+        let rows = made(&signature(vec![input("X", DType::F32, 1, None), tokens]), &[], Some(1e3)).taken;
         let found = column(&rows, 0, 0);
         assert!(found.contains(&1e3) && found.contains(&-1e3) && found.contains(&f64::from(1e-45_f32)));
         assert!(found.iter().all(|x| x.is_nan() || x.abs() <= 1e3));
@@ -335,10 +366,10 @@ mod tests {
 
     #[test]
     fn a_wide_model_gets_fewer_rows_and_what_is_no_table_gets_examples() {
-        let wide = made(&signature(vec![input("X", DType::F32, 20_000, None)]), &[], None);
+        let wide = made(&signature(vec![input("X", DType::F32, 20_000, None)]), &[], None).taken;
         assert!(wide[0].1.len() <= MAX_CELLS && wide[0].1.len() > MAX_CELLS / 2);
         let mut picture = input("pixels", DType::F32, 1, None);
         picture.shape = Some(vec![Dim::Dynamic, Dim::Fixed(1), Dim::Fixed(2)]);
-        assert_eq!(made(&signature(vec![picture]), &[], None)[0].1.shape(), [ORDINARY_ROWS, 1, 2]);
+        assert_eq!(made(&signature(vec![picture]), &[], None).taken[0].1.shape(), [ORDINARY_ROWS, 1, 2]);
     }
 }

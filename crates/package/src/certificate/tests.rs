@@ -4,10 +4,12 @@ use modelet_model::onnx::write::GraphWriter;
 use super::original::Loader;
 use super::*;
 
-/// An original that doubles its number, and refuses what is missing; an imported model that may be wrong above 1.
+/// An original that doubles its number, and refuses what is missing; an imported model that may be wrong above 1, and may answer
+/// what is missing.
 #[derive(Default)]
 struct Doubling {
     wrong: f32,
+    answers_all: bool,
     unable: Option<&'static str>,
     silent: bool,
 }
@@ -16,12 +18,11 @@ fn column(message: &Message) -> Vec<f32> {
     message.tail.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
-fn answers(numbers: Vec<f32>, refused: Vec<usize>) -> Answers {
+fn answers(numbers: Vec<f32>, refused: Vec<Refusal>) -> Answers {
     let outputs = vec![("y".to_owned(), Tensor::new(vec![numbers.len()], numbers).unwrap())];
     Answers {
         outputs,
         refused,
-        refusal: None,
         versions: vec![("numpy".into(), "2".into()), ("xgboost".into(), "3.2.0".into())],
     }
 }
@@ -32,7 +33,8 @@ impl Witnesses for Doubling {
             return Err(reason.to_owned());
         }
         let rows = column(request);
-        let refused = rows.iter().enumerate().filter(|(_, x)| x.is_nan()).map(|(at, _)| at).collect();
+        let missing = rows.iter().enumerate().filter(|(_, x)| x.is_nan());
+        let refused = missing.map(|(row, _)| Refusal { row, said: "ValueError: NaN".into() }).collect();
         let numbers = rows.iter().filter(|x| !x.is_nan()).map(|x| 2.0 * x).collect();
         let mut answers = answers(numbers, refused);
         if self.silent {
@@ -41,12 +43,16 @@ impl Witnesses for Doubling {
         Ok(Testimony { answers, rung: Rung::Namespaces })
     }
 
-    fn imported(&self, requests: &[Message]) -> Result<Vec<Answers>, FunctionError> {
+    fn imported(&self, requests: &[Message]) -> Result<Vec<Reply>, FunctionError> {
         let wrong = |x: f32| 2.0 * x + if x > 1.0 { self.wrong } else { 0.0 };
-        Ok(requests
-            .iter()
-            .map(|request| answers(column(request).into_iter().map(wrong).collect(), vec![]))
-            .collect())
+        let reply = |request: &Message| {
+            let rows = column(request);
+            if !self.answers_all && rows.iter().any(|x| x.is_nan()) {
+                return Reply::Refused("X: expected numbers".into());
+            }
+            Reply::Answered(answers(rows.into_iter().map(wrong).collect(), vec![]))
+        };
+        Ok(requests.iter().map(reply).collect())
     }
 }
 
@@ -96,11 +102,13 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
 }
 
 #[test]
-fn what_answers_alike_is_proved_and_refused_rows_are_not_compared() {
+fn what_answers_and_refuses_alike_is_proved() {
     let proof = proved(&Doubling::default(), None, None);
     let certificate = &proof.certificate;
     assert_eq!(certificate.verdict, Verdict::Proved);
-    assert!(certificate.rows.refused > 0 && certificate.rows_compared() >= 1_000, "{:?}", certificate.rows);
+    let rows = &certificate.rows;
+    assert!(rows.refused > 0 && certificate.rows_compared() >= 1_000, "{rows:?}");
+    assert_eq!((rows.refused_asked, rows.refused_answered), (rows.refused, 0));
     assert_eq!(certificate.original[0].name, "xgboost", "the framework first");
     assert_eq!(certificate.outputs[0].values, certificate.rows_compared());
     let again = proved(&Doubling::default(), None, None).certificate;
@@ -120,6 +128,17 @@ fn what_differs_is_shown_with_its_row_and_both_answers() {
         (allowed.verdict, &*allowed.tolerance.unwrap().reason),
         (Verdict::Proved, "chosen by --tolerance")
     );
+}
+
+#[test]
+fn a_row_that_only_the_original_refuses_is_a_difference() {
+    let proof = proved(&Doubling { answers_all: true, ..Doubling::default() }, None, Some(0.3));
+    let rows = &proof.certificate.rows;
+    assert_eq!((proof.certificate.verdict, rows.refused_answered), (Verdict::Differs, rows.refused));
+    let error = refusal(&proof, "XGBoost");
+    let said = "y is NaN, the original refuses with ValueError: NaN, for age=NaN";
+    assert!(error.message.contains(said), "{error}");
+    assert!(error.hint.unwrap().contains("--no-proof"));
 }
 
 #[test]

@@ -20,12 +20,28 @@ pub struct Message {
 pub struct Answers {
     /// By output.
     pub outputs: Vec<(String, Tensor)>,
-    /// Numbers of the rows that were refused; the outputs have no rows for them.
-    pub refused: Vec<usize>,
-    /// What was said about one of them.
-    pub refusal: Option<String>,
+    /// The rows that were refused, in ascending order; the outputs have no rows for them.
+    pub refused: Vec<Refusal>,
     /// What answered, with its version.
     pub versions: Vec<(String, String)>,
+}
+
+/// A row that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Refusal {
+    /// Its number.
+    pub row: usize,
+    /// What was said about it.
+    pub said: String,
+}
+
+/// What came back to a call of the converted model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// Its answers.
+    Answered(Answers),
+    /// It says what is wrong with the rows.
+    Refused(String),
 }
 
 /// Programs that an answer may name.
@@ -40,12 +56,10 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 #[derive(Deserialize)]
-struct Reply {
+struct Head {
     outputs: Vec<Output>,
     #[serde(default)]
-    refused: Vec<usize>,
-    #[serde(default)]
-    refusal: Option<String>,
+    refused: Vec<Refusal>,
     #[serde(default)]
     versions: Vec<(String, String)>,
 }
@@ -107,24 +121,24 @@ impl Answers {
     /// # Errors
     /// What makes no sense in them.
     pub fn read(json: &[u8], tail: &[u8]) -> Result<Self, String> {
-        let reply: Reply = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        let head: Head = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let mut rest = tail;
         let mut outputs = Vec::new();
-        for output in reply.outputs {
+        for output in head.outputs {
             let size = output.parameters.binary_data_size;
             let (own, behind) = rest.split_at_checked(size).ok_or("fewer bytes than it says")?;
             rest = behind;
             let data = data(&output.datatype, own)?;
             outputs.push((output.name, Tensor::new(output.shape, data).map_err(|error| error.to_string())?));
         }
-        let mut refused = reply.refused;
-        refused.sort_unstable();
-        refused.dedup();
-        let versions = reply.versions.iter().take(MAX_VERSIONS);
+        let mut refused = head.refused;
+        refused.sort_by_key(|refusal| refusal.row);
+        refused.dedup_by_key(|refusal| refusal.row);
+        refused.iter_mut().for_each(|refusal| refusal.said = plain(&refusal.said));
+        let versions = head.versions.iter().take(MAX_VERSIONS);
         Ok(Self {
             outputs,
             refused,
-            refusal: reply.refusal.map(|text| plain(&text)),
             versions: versions.map(|(name, version)| (plain(name), plain(version))).collect(),
         })
     }
@@ -277,9 +291,11 @@ mod tests {
     #[test]
     fn what_an_original_says_of_itself_is_kept_within_bounds() {
         let versions = vec![("a\u{1b}[2J".to_owned(), "1".repeat(10_000)); 100];
-        let json = json!({"outputs": [], "refused": [3, 1, 3], "refusal": "\u{7}", "versions": versions});
+        let refused = [3, 1, 3].map(|row| json!({"row": row, "said": "\u{7}"}));
+        let json = json!({"outputs": [], "refused": refused, "versions": versions});
         let found = Answers::read(json.to_string().as_bytes(), b"").unwrap();
-        assert_eq!((found.refused, found.versions.len()), (vec![1, 3], MAX_VERSIONS));
+        let refused = [1, 3].map(|row| Refusal { row, said: "\u{fffd}".to_owned() });
+        assert_eq!((found.refused, found.versions.len()), (refused.into(), MAX_VERSIONS));
         assert_eq!(found.versions[0].0, "a\u{fffd}[2J");
         assert_eq!(found.versions[0].1.len(), MAX_TEXT_CHARS);
     }

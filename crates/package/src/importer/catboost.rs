@@ -64,7 +64,6 @@ pub(super) fn guest(object: &Item) -> Asked<Guest> {
         precision: DType::F32,
         classes: graph::classes_of(&saved, answers).map_err(in_words)?,
         is_single: false,
-        is_bounded: graph::is_bounded(&saved, answers),
         unheld: Unheld::Zero,
     })
 }

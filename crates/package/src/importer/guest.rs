@@ -19,8 +19,6 @@ pub(super) struct Guest {
     pub classes: Option<Classes>,
     /// True where it answers in float32.
     pub is_single: bool,
-    /// False where its numbers may be infinite.
-    pub is_bounded: bool,
     /// What a zero is to it that a sparse matrix does not hold.
     pub unheld: Unheld,
 }

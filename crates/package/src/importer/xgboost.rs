@@ -66,7 +66,6 @@ pub(super) fn guest(object: &Item) -> Asked<Guest> {
         features: saved.learner.learner_model_param.num_feature,
         classes: graph::classes(&saved).map(Classes::indices),
         is_single: true,
-        is_bounded: graph::is_bounded(&saved),
         unheld: Unheld::Missing,
     })
 }

@@ -68,11 +68,6 @@ pub(super) fn classes_of(saved: &Saved, answers: Answers) -> Result<Option<Class
     }
 }
 
-/// False where predictions are powers, which may be infinite.
-pub(super) fn is_bounded(saved: &Saved, answers: Answers) -> bool {
-    !matches!(link(saved, answers), Ok(Link::Exponential | Link::MeanAndVariance))
-}
-
 fn rows() -> Dim {
     Dim::Named("rows".to_owned())
 }

@@ -186,11 +186,6 @@ pub(super) fn unheld(text: &Text) -> Result<Unheld, FunctionError> {
     Ok(if takes_near_zero { Unheld::ZeroAlone } else { Unheld::Zero })
 }
 
-/// False where predictions are powers, which may be infinite.
-pub(super) fn is_bounded(text: &Text) -> bool {
-    !matches!(Link::of(text.objective), Some(Link::Exponential | Link::Softplus))
-}
-
 /// The input with one number for all that LightGBM takes for zero.
 fn with_zeros(graph: &mut GraphWriter, zero: f64) -> &'static str {
     graph.constant("zero_threshold", &scalar(ZERO_THRESHOLD.into()));

@@ -49,7 +49,6 @@ pub(in crate::importer) fn guest(object: &Item) -> Asked<Guest> {
         features: text.features,
         classes,
         is_single: false,
-        is_bounded: graph::is_bounded(&text),
         unheld: graph::unheld(&text).map_err(in_words)?,
     })
 }

@@ -1,7 +1,7 @@
 //! From sums to what `predict` and `predict_proba` answer, in float64.
 
-use modelet_core::{DType, Data, Dim, Tensor};
-use modelet_model::onnx::write::{Attribute, GraphWriter};
+use modelet_core::{DType, Data, Dim, Numbers, Tensor};
+use modelet_model::onnx::write::{Attribute, GraphWriter, OWN};
 
 use crate::importer::classes::{Classes, LABEL, PROBABILITIES};
 use crate::importer::ensemble::Ensemble;
@@ -77,6 +77,8 @@ pub(super) trait Answer {
     fn pick(&mut self, from: &str, column: usize, to: &str);
     /// A table as the numbers of each row added up, as a table of one column.
     fn row_sums(&mut self, from: &str, to: &str);
+    /// A table as it is, of which rows with other numbers than these are refused.
+    fn within(&mut self, from: &str, numbers: Numbers, to: &str);
     /// One operator of the standard domain without settings.
     fn apply(&mut self, op: &str, inputs: &[&str], to: &str);
 }
@@ -286,6 +288,15 @@ impl Answer for GraphWriter {
         let axis = format!("{to}_axis");
         self.constant(&axis, &Tensor::vector(vec![1_i64]));
         self.apply("ReduceSum", &[from, &axis], to);
+    }
+
+    fn within(&mut self, from: &str, numbers: Numbers, to: &str) {
+        let largest = Tensor::vector(vec![numbers.largest]);
+        let settings = vec![
+            ("missing", Attribute::Int(numbers.missing.into())),
+            ("largest", Attribute::Tensor(largest)),
+        ];
+        self.node((OWN, "Within"), &[from], to, settings);
     }
 
     fn apply(&mut self, op: &str, inputs: &[&str], to: &str) {

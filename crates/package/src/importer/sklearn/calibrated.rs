@@ -8,6 +8,7 @@ use super::answer::{Answer, INT64};
 use super::fitted::Fitted;
 use super::inner::{Inner, takes_of};
 use super::isotonic::interpolated;
+use super::selection::WHOLE;
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::{Asked, Item};
 
@@ -101,7 +102,10 @@ fn at_most_one(graph: &mut GraphWriter, from: &str, to: &str) {
 fn along(calibrator: &Item, graph: &mut GraphWriter, from: &str, to: &str) -> Asked<()> {
     let name = |what: &str| format!("{to}_{what}");
     match &*calibrator.class()?.name {
-        "IsotonicRegression" => interpolated(calibrator, graph, from, to),
+        "IsotonicRegression" => {
+            graph.within(from, WHOLE, &name("finite"));
+            interpolated(calibrator, graph, &name("finite"), to)
+        }
         "_SigmoidCalibration" => {
             graph.scalar(&name("a"), calibrator.get("a_")?.number()?);
             graph.scalar(&name("b"), calibrator.get("b_")?.number()?);

@@ -20,8 +20,6 @@ pub(super) struct Facts {
     pub classes: Option<Classes>,
     /// True where it answers in float32.
     pub is_single: bool,
-    /// False where its numbers may be infinite.
-    pub is_bounded: bool,
 }
 
 /// The modules of their models, and who reads them.
@@ -61,7 +59,7 @@ pub(super) fn write(
     }
     let seen = seen(item, &guest, (input, rows), graph)?;
     graph.take_over(guest.graph, (INPUT, &seen));
-    Ok(Facts { classes: guest.classes, is_single: guest.is_single, is_bounded: guest.is_bounded })
+    Ok(Facts { classes: guest.classes, is_single: guest.is_single })
 }
 
 /// The rows as the library gets them: what a sparse matrix does not hold may be missing, and numbers may be rounded.

@@ -55,9 +55,6 @@ const WITHOUT_DECISION: &[&str] = &[
     "lightgbm.",
     "catboost.",
 ];
-/// Regressors whose numbers are powers, or whatever a function makes of them.
-const UNBOUNDED: &[&str] =
-    &["PoissonRegressor", "GammaRegressor", "TweedieRegressor", "TransformedTargetRegressor"];
 /// What may be asked for.
 const OUTPUTS: &[&str] = &["index", PROBABILITIES, "decision", "prediction", "label"];
 /// What of it is numbers that a model may have in float32.
@@ -66,7 +63,8 @@ const NUMBERS: &[&str] = &[PROBABILITIES, "prediction"];
 const IN_DOUBLE: &str = " in double";
 
 impl<'a> Inner<'a> {
-    /// Puts a model into the graph of another one. It sees the rows of `input`, of so many columns.
+    /// Puts a model into the graph of another one. It sees the rows of `input`, of so many columns; where these are not the rows
+    /// that come in but what other models made of them, rows that it does not take are refused there.
     pub(super) fn write(
         model: &Item<'a>,
         outer: &Fitted,
@@ -90,7 +88,14 @@ impl<'a> Inner<'a> {
             .map_err(|size| format!("its models would take {size} bytes, the limit is {MAX_BYTES}"))?;
         let outputs: Vec<_> = OUTPUTS.iter().copied().filter(|name| own.makes(name)).collect();
         let width = own.output_columns("prediction");
-        graph.put_in(own, &format!("{prefix}/"), (INPUT, input));
+        match takes {
+            Some(numbers) if input != outer.input => {
+                let seen = format!("{prefix} sees");
+                graph.within(input, numbers, &seen);
+                graph.put_in(own, &format!("{prefix}/"), (INPUT, &seen));
+            }
+            _ => graph.put_in(own, &format!("{prefix}/"), (INPUT, input)),
+        }
         let item = whole.parts.last().unwrap_or(model).clone();
         let inner = Self { item, takes, prefix: prefix.to_owned(), outputs, guest: whole.guest, width };
         inner.widen(graph);
@@ -133,14 +138,6 @@ impl<'a> Inner<'a> {
         match WITHOUT_DECISION.iter().any(|one| module.starts_with(one)) {
             true => self.get(PROBABILITIES),
             false => Err(self.item.not("a model whose decision_function is known")),
-        }
-    }
-
-    /// False for one whose numbers may be infinite where its rows are not: whoever sees them next would refuse that.
-    pub(super) fn is_bounded(&self) -> Asked<bool> {
-        match &self.guest {
-            Some(guest) => Ok(guest.is_bounded),
-            None => Ok(!UNBOUNDED.contains(&&*self.item.class()?.name)),
         }
     }
 

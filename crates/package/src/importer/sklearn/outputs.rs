@@ -93,11 +93,6 @@ fn chain<'a>(
 /// What a model predicts, as a column of numbers.
 fn column(model: &Inner, graph: &mut GraphWriter) -> Asked<String> {
     let Some(index) = model.find("index") else {
-        if !model.is_bounded()? {
-            return Err(model
-                .item
-                .not("a model whose answers another one can be shown: they may be infinite"));
-        }
         return match model.table(graph)? {
             (name, 1) => Ok(name),
             _ => Err(model.item.not("a model of one number")),

@@ -122,7 +122,8 @@ pub(super) fn one_against_one(fitted: &Fitted, graph: &mut GraphWriter) -> Asked
         graph.largest("confidences", "index");
     }
     graph.classify(classes, if count == 2 { 1 } else { count });
-    Ok(takes_of(&models))
+    // Confidences are added up.
+    Ok(both(takes_of(&models), LIMITED))
 }
 
 /// Votes of models for each two classes, and where they are equal the sums of their confidences (`_ovr_decision_function`):

@@ -56,13 +56,6 @@ fn stacked<'a>(fitted: &Fitted<'a>, graph: &mut GraphWriter) -> Asked<(Inner<'a>
         return Err("it has not as many methods as models".to_owned());
     }
     let (mut tables, mut columns) = (Vec::new(), 0);
-    for model in &models {
-        if !model.is_bounded()? {
-            return Err(model
-                .item
-                .not("a model whose answers another one can be shown: they may be infinite"));
-        }
-    }
     for (model, method) in models.iter().zip(&methods) {
         let (name, width) = seen(model, method.text()?, graph)?;
         tables.push(name);

@@ -242,6 +242,11 @@ impl Table {
 }
 
 impl Column {
+    /// True where its numbers follow from numbers that come in, not from texts alone.
+    pub(super) fn follows_numbers(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
     /// Notes what a step takes of this column.
     pub(super) fn takes(&self, missing: bool, largest: f64, frame: &mut Frame) -> Asked<()> {
         if !missing && self.unknown_is_missing {

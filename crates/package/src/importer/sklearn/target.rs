@@ -7,6 +7,8 @@ use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
 use super::inner::{Inner, takes_of};
+use super::selection::WHOLE;
+use super::steps::FINITE;
 use super::tree::FLOAT;
 use crate::pickle::{Asked, Item};
 
@@ -37,7 +39,7 @@ pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes
     Ok(takes_of(&[model]))
 }
 
-/// Writes the inverse of a fitted step.
+/// Writes the inverse of a fitted step, which may refuse numbers that are not finite.
 fn back(step: &Item, graph: &mut GraphWriter, (from, width): (&str, usize), to: &str) -> Asked<()> {
     let numbers = |name: &str| {
         let numbers = step.get(name)?.numbers()?;
@@ -47,6 +49,15 @@ fn back(step: &Item, graph: &mut GraphWriter, (from, width): (&str, usize), to: 
             Err(step.not("fitted with as many columns as answers"))
         }
     };
+    let takes = match &*step.class()?.name {
+        "FunctionTransformer" if step.get("validate")?.flag()? => Some(WHOLE),
+        "FunctionTransformer" => None,
+        _ => Some(FINITE),
+    };
+    let from = takes.map_or(from, |takes| {
+        graph.within(from, takes, "finite");
+        "finite"
+    });
     match &*step.class()?.name {
         "FunctionTransformer" => inverse(step, graph, from, to),
         "StandardScaler" => {

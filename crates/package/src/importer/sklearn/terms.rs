@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::fitted::Fitted;
 use super::frame::Frame;
 use super::product::LIMITED;
+use super::selection::WHOLE;
 use super::sparse::Sparse;
 use super::steps::matrix;
 use super::table::{Column, Effect, Table};
@@ -24,7 +25,13 @@ pub(super) fn weighed(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Aske
     frame.graph.scalar(&zeros, 0.0);
     let is_zero = frame.fresh("is zero");
     frame.graph.apply("Equal", &[&last, &zeros], &is_zero);
-    if item.get("sublinear_tf")?.flag()? {
+    let is_sublinear = item.get("sublinear_tf")?.flag()?;
+    if is_sublinear {
+        if table.columns().any(Column::follows_numbers) {
+            return Err("its sublinear_tf takes logarithms of numbers as they are sent, of which those below 0 have none: put \
+                        the vectoriser that makes them into the pipeline"
+                .to_owned());
+        }
         last = logarithm(&last, frame);
         effect.shift = LARGEST_LOGARITHM;
     }
@@ -37,8 +44,14 @@ pub(super) fn weighed(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Aske
         last = to;
     }
     // The logarithm of 0 counts for nothing.
-    let held = frame.fresh("held");
+    let mut held = frame.fresh("held");
     frame.graph.apply("Where", &[&is_zero, &zeros, &last], &held);
+    if is_sublinear {
+        // A hash may count less than 0, which has no logarithm: whatever comes behind refuses that.
+        let finite = frame.fresh("finite");
+        frame.graph.within(&held, WHOLE, &finite);
+        held = finite;
+    }
     let norm = item.get("norm")?;
     if norm.is_none() {
         return Ok(table.after(held, &effect));
@@ -48,11 +61,9 @@ pub(super) fn weighed(fitted: &Fitted, table: &Table, frame: &mut Frame) -> Aske
         "l2" => "ReduceL2",
         _ => return Err(norm.not("a norm that is known")),
     };
-    let [by, shares, to] = ["by", "shares", "terms"].map(|what| frame.fresh(what));
+    let [by, to] = ["by", "terms"].map(|what| frame.fresh(what));
     length(op, &held, &zeros, &by, frame);
-    frame.graph.apply("Div", &[&held, &by], &shares);
-    // A number less than 0 has no logarithm, and makes a row of it but for zeros.
-    frame.graph.apply("Where", &[&is_zero, &zeros, &shares], &to);
+    frame.graph.apply("Div", &[&held, &by], &to);
     Ok(Table::of(to, vec![Column::within(1.0); table.width()]))
 }
 

@@ -1,10 +1,10 @@
 //! The same model as an ONNX graph: trees, link, and the answer in the shape that the user's own `predict` gives.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use modelet_core::{DType, Dim, FunctionError, Tensor};
-use modelet_model::onnx::COLUMNS_KEY;
+use modelet_core::{DType, Dim, FunctionError, Numbers, Tensor};
 use modelet_model::onnx::write::{Attribute, GraphWriter};
+use modelet_model::onnx::{COLUMNS_KEY, TAKEN_KEY, Taken};
 
 use super::objective::Link;
 use super::saved::{Booster, Forest, Inner, Learner, Parameters, Saved, SavedTree};
@@ -55,6 +55,12 @@ pub(super) fn of(saved: &Saved, missing: f64) -> Result<GraphWriter, FunctionErr
     if learner.feature_names.len() == ensemble.features {
         // Plain texts, which always become JSON.
         graph.metadata(COLUMNS_KEY, &serde_json::to_string(&learner.feature_names).unwrap_or_default());
+    }
+    if !learner.attributes.contains_key(WRAPPER) {
+        // A `DMatrix`, of which alone a booster predicts, refuses infinite numbers; wrappers look at the rows as they are.
+        let numbers = Some(Numbers { missing: true, largest: f32::MAX.into() });
+        let taken = BTreeMap::from([(INPUT, Taken { numbers, ..Taken::default() })]);
+        graph.metadata(TAKEN_KEY, &serde_json::to_string(&taken).unwrap_or_default());
     }
     Ok(graph)
 }
@@ -110,11 +116,6 @@ pub(super) fn classes(saved: &Saved) -> Option<usize> {
     let parameters = &saved.learner.learner_model_param;
     let chooses = is_classifier(&saved.learner) && parameters.num_target <= 1;
     chooses.then(|| parameters.num_class.max(2))
-}
-
-/// False where predictions are powers, which may be infinite.
-pub(super) fn is_bounded(saved: &Saved) -> bool {
-    Link::of(&saved.learner.objective.name) != Some(Link::Exponential)
 }
 
 fn is_classifier(learner: &Learner) -> bool {
