@@ -1,7 +1,8 @@
 //! The proof that a converted model answers as its original: both answer the same rows, and the answers are compared.
 //!
 //! - [`original`]: what a model was made of; [`pins`]: the environment in which it answers
-//! - [`mod@rows`], [`mod@column`], [`prose`]: rows that tell; [`mod@sample`], [`mod@npy`]: rows that the user gives
+//! - [`mod@rows`], [`mod@column`], [`prose`]: rows that tell, of tables; [`sizes`], [`mod@spread`]: of what is none
+//! - [`mod@sample`], [`mod@npy`]: rows that the user gives; [`trial`]: all of them, by shape
 //! - [`wire`]: rows and answers as they travel
 //! - [`mod@compare`], [`tolerance`]: whether two answers are the same
 //!
@@ -15,44 +16,45 @@ pub mod pins;
 mod prose;
 pub mod rows;
 pub mod sample;
+mod sizes;
+mod spread;
 pub mod tolerance;
+mod trial;
 pub mod wire;
 
 use std::path::Path;
 
-use modelet_core::certificate::{Library, OutputProof, ProofRows, Tolerance, Verdict};
+use modelet_core::certificate::{Library, OutputProof, ProofRows, SizeProof, Tolerance, Verdict};
 use modelet_core::manifest::Rung;
 use modelet_core::{Certificate, Code, FunctionError, OutputKind, Signature, Tensor};
 use modelet_model::rows::{self as batch, Inputs};
-use modelet_model::tabular::splits::splits;
 
-use compare::{Compared, Difference, compare};
+use compare::{Difference, MAX_WORST, compare};
 use original::Original;
 use sample::Sample;
+use trial::{Trial, part};
 use wire::{Answers, Message};
 
 /// The script that an original answers by: Python, with nothing but the framework.
 pub const SCRIPT: &str = include_str!("certificate/answer.py");
 /// Rows of the imported model go out in calls of about this size, in bytes.
 const CALL_BYTES: usize = 1 << 20;
-/// How far from zero the numbers are that a network is asked about.
-const NETWORK_REACH: f64 = 1e3;
 /// Columns of a row that a message shows.
 const MAX_COLUMNS: usize = 12;
 
 /// What an original said.
 #[derive(Debug)]
 pub struct Testimony {
-    /// Its answers.
-    pub answers: Answers,
+    /// Its answers, one for each question.
+    pub answers: Vec<Answers>,
     /// How it was isolated.
     pub rung: Rung,
 }
 
 /// Those who answer. How they are run is the business of whoever packages: each in a process of its own.
 pub trait Witnesses {
-    /// The original answers. The error is the reason, in a sentence, why it cannot.
-    fn original(&self, original: &Original, request: &Message) -> Result<Testimony, String>;
+    /// The original answers questions. The error is the reason, in a sentence, why it cannot.
+    fn original(&self, original: &Original, questions: &[Message]) -> Result<Testimony, String>;
     /// The imported model answers calls, by the runtime itself.
     ///
     /// # Errors
@@ -91,52 +93,106 @@ pub struct Proof {
 /// # Errors
 /// `conversion-differs` when answers cannot even be compared; anything that keeps the imported model from answering.
 pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, FunctionError> {
-    let reach = claim.original.loader.is_network().then_some(NETWORK_REACH);
-    let made = rows::made(claim.signature, &splits(claim.model)?, reach);
-    let all = match claim.sample {
-        Some(sample) => batch::merge(&[&made, &sample.inputs]).ok_or_else(|| {
-            FunctionError::new(Code::BadInput, "the sample does not have the columns of the model")
-        })?,
-        None => made.clone(),
-    };
-    let Some(outputs) = tensors(claim.signature).filter(|_| batch::count(&all).is_some()) else {
+    let trials = trial::all(claim)?;
+    let Some(outputs) = tensors(claim.signature).filter(|_| !trials.is_empty()) else {
         return Ok(unproved(
             claim,
             "no rows can be made for what the model takes, or not compared for what it gives",
         ));
     };
-    let testimony =
-        match witnesses.original(claim.original, &Message::question(&all, &outputs, claim.signature)) {
-            Ok(testimony) => testimony,
-            Err(reason) => return Ok(unproved(claim, reason)),
-        };
-    let kept = without(&all, &testimony.answers.refused);
-    let answered = batch::count(&kept).unwrap_or_default();
-    if answered == 0 {
-        let said = testimony.answers.refusal.as_deref().unwrap_or("nothing");
+    let rows_of_a_call = sizes::fixed_rows(claim.signature);
+    let question =
+        |trial: &Trial| Message::question(&trial.inputs, &outputs, claim.signature, rows_of_a_call);
+    let questions: Vec<_> = trials.iter().map(question).collect();
+    let testimony = match witnesses.original(claim.original, &questions) {
+        Ok(testimony) => testimony,
+        Err(reason) => return Ok(unproved(claim, reason)),
+    };
+    let answers = &testimony.answers;
+    let heard = trials.iter().zip(answers);
+    let heard = heard.map(|(trial, answer)| Heard { trial, answer, kept: trial.kept(&answer.refused) });
+    let heard: Vec<_> = heard.filter(|heard| !heard.kept.is_empty()).collect();
+    if heard.is_empty() && answers.len() == trials.len() {
+        let said = answers.iter().find_map(|answer| answer.refusal.as_deref()).unwrap_or("nothing");
         return Ok(unproved(claim, format!("the original answers none of the rows; it says {said}")));
     }
-    if !testimony.answers.outputs.iter().map(|(name, _)| name).eq(&outputs) {
+    if answers.len() != trials.len() || !heard.iter().all(|heard| heard.is_of(&outputs)) {
         return Ok(unproved(claim, "the original does not answer what it was asked for"));
     }
-    let imported =
-        joined(witnesses.imported(&calls(&kept, answered, rows::fixed_rows(claim.signature), &outputs))?)?;
     let tolerance = tolerance::of(claim.original.frameworks(), claim.tolerance);
-    let compared = compare(&testimony.answers.outputs, &imported, &tolerance).map_err(|why| {
-        FunctionError::new(
-            Code::ConversionDiffers,
-            format!("the converted model cannot be compared with the original: {why}"),
-        )
-    })?;
-    let worst = compared.worst.iter().map(|one| in_words(one, &kept, claim.signature)).collect();
-    let counts = ProofRows {
-        made: batch::count(&made).unwrap_or_default() as u64,
-        given: claim.sample.and_then(|sample| batch::count(&sample.inputs)).unwrap_or_default() as u64,
-        refused: testimony.answers.refused.len() as u64,
-        seed: rows::SEED,
-        sample_sha256: claim.sample.map(|sample| sample.sha256.clone()),
-    };
-    Ok(Proof { certificate: certificate(claim, testimony, compared, tolerance, counts), worst })
+    let found = Found::of(claim, &heard, &outputs, &tolerance, witnesses)?;
+    let rows = trial::counts(claim, &trials, answers);
+    let sizes = trial::size_proofs(&trials, answers);
+    let certificate = certificate(claim, testimony, found.outputs, tolerance, rows, sizes);
+    Ok(Proof { certificate, worst: found.worst })
+}
+
+/// What an original said to one trial.
+struct Heard<'a> {
+    trial: &'a Trial,
+    answer: &'a Answers,
+    /// The rows that it answered.
+    kept: Inputs,
+}
+
+impl Heard<'_> {
+    fn is_of(&self, outputs: &[String]) -> bool {
+        self.answer.outputs.iter().map(|(name, _)| name).eq(outputs)
+    }
+}
+
+/// What was found in all trials.
+#[derive(Default)]
+struct Found {
+    outputs: Vec<OutputProof>,
+    worst: Vec<String>,
+}
+
+impl Found {
+    /// Asks the imported model what the original answered, and compares trial by trial.
+    fn of(
+        claim: &Claim<'_>,
+        heard: &[Heard<'_>],
+        outputs: &[String],
+        tolerance: &Tolerance,
+        witnesses: &dyn Witnesses,
+    ) -> Result<Self, FunctionError> {
+        let fixed = sizes::fixed_rows(claim.signature);
+        let calls: Vec<_> = heard.iter().map(|heard| calls(&heard.kept, fixed, outputs)).collect();
+        // One instance answers all of them.
+        let mut answers = witnesses.imported(&calls.concat())?.into_iter();
+        let mut found = Self::default();
+        let mut worst: Vec<(f64, String)> = Vec::new();
+        for (heard, calls) in heard.iter().zip(&calls) {
+            let imported = joined(answers.by_ref().take(calls.len()).collect())?;
+            let compared = compare(&heard.answer.outputs, &imported, tolerance).map_err(|why| {
+                let at = heard.trial.at();
+                FunctionError::new(
+                    Code::ConversionDiffers,
+                    format!("the converted model cannot be compared with the original: {why}{at}"),
+                )
+            })?;
+            worst.extend(
+                compared
+                    .worst
+                    .iter()
+                    .map(|one| (one.size, in_words(one, &heard.kept, claim.signature) + &heard.trial.at())),
+            );
+            found.add(compared.outputs);
+        }
+        worst.sort_by(|one, other| other.0.total_cmp(&one.0));
+        found.worst = worst.into_iter().take(MAX_WORST).map(|(_, words)| words).collect();
+        Ok(found)
+    }
+
+    fn add(&mut self, outputs: Vec<OutputProof>) {
+        for output in outputs {
+            match self.outputs.iter_mut().find(|known| known.name == output.name) {
+                Some(known) => known.add(&output),
+                None => self.outputs.push(output),
+            }
+        }
+    }
 }
 
 fn unproved(claim: &Claim<'_>, reason: impl Into<String>) -> Proof {
@@ -146,20 +202,22 @@ fn unproved(claim: &Claim<'_>, reason: impl Into<String>) -> Proof {
 fn certificate(
     claim: &Claim<'_>,
     testimony: Testimony,
-    compared: Compared,
+    outputs: Vec<OutputProof>,
     tolerance: Tolerance,
     rows: ProofRows,
+    sizes: Vec<SizeProof>,
 ) -> Certificate {
-    let agrees = compared.outputs.iter().all(OutputProof::agrees);
-    let silent = compared.outputs.iter().find(|output| !output.tells());
+    let agrees = outputs.iter().all(OutputProof::agrees);
+    let silent = outputs.iter().find(|output| !output.tells());
     let reason = silent.filter(|_| agrees).map(|output| {
         format!(
             "every answer of {} is NaN or infinite, or there is none: nothing follows from them",
             output.name
         )
     });
+    let versions = testimony.answers.into_iter().next().unwrap_or_default().versions;
     let mut original: Vec<_> =
-        testimony.answers.versions.into_iter().map(|(name, version)| Library { name, version }).collect();
+        versions.into_iter().map(|(name, version)| Library { name, version }).collect();
     // The framework of the model first, whatever else was loaded.
     original.sort_by_key(|library| library.name != claim.original.framework);
     Certificate {
@@ -172,7 +230,8 @@ fn certificate(
         original,
         imported: claim.imported.clone(),
         rows,
-        outputs: compared.outputs,
+        sizes,
+        outputs,
         tolerance: Some(tolerance),
         rung: Some(testimony.rung),
     }
@@ -186,29 +245,10 @@ fn tensors(signature: &Signature) -> Option<Vec<String>> {
         .collect()
 }
 
-/// All rows but those that were refused.
-fn without(inputs: &Inputs, refused: &[usize]) -> Inputs {
-    let rows = batch::count(inputs).unwrap_or_default();
-    let mut bounds: Vec<_> = refused.iter().copied().filter(|row| *row < rows).collect();
-    bounds.push(rows);
-    let mut parts = Vec::new();
-    let mut from = 0;
-    for bound in bounds {
-        if from < bound {
-            parts.push(part(inputs, from, bound));
-        }
-        from = bound + 1;
-    }
-    batch::merge(&parts.iter().collect::<Vec<_>>()).unwrap_or_default()
-}
-
-fn part(inputs: &Inputs, from: usize, to: usize) -> Inputs {
-    inputs.iter().map(|(name, tensor)| (name.clone(), batch::slice(tensor, from..to))).collect()
-}
-
 /// `fixed` is how many rows a call has, where it may have no others.
-fn calls(inputs: &Inputs, rows: usize, fixed: Option<usize>, outputs: &[String]) -> Vec<Message> {
-    let many = (CALL_BYTES / (batch::size_bytes(inputs) / rows).max(1)).max(1);
+fn calls(inputs: &Inputs, fixed: Option<usize>, outputs: &[String]) -> Vec<Message> {
+    let rows = batch::count(inputs).unwrap_or_default();
+    let many = (CALL_BYTES / (batch::size_bytes(inputs) / rows.max(1)).max(1)).max(1);
     let of_one_call = fixed.unwrap_or(many).max(1);
     let starts = (0..rows).step_by(of_one_call);
     starts.map(|from| Message::request(&part(inputs, from, rows.min(from + of_one_call)), outputs)).collect()

@@ -62,6 +62,14 @@ fn print(proof: &Proof, given: &str) {
         "rows",
         format!("{} made, {} given, {} that the original refuses", rows.made, rows.given, rows.refused),
     );
+    for sizes in &certificate.sizes {
+        let found = if sizes.is_compared() {
+            format!("{} rows", sizes.compared)
+        } else {
+            "the original refuses them: nothing is known".to_owned()
+        };
+        output::card_line("sizes", format!("{}: {found}", output::plain(&sizes.inputs)));
+    }
     let libraries = |libraries: &[Library]| {
         libraries.iter().map(|one| format!("{} {}", one.name, one.version)).collect::<Vec<_>>().join(", ")
     };

@@ -147,10 +147,11 @@ impl Instance {
 
     async fn call(&self, request: &Message, response_bytes: usize) -> Result<Answers, FunctionError> {
         let failed = |what: String| {
-            FunctionError::new(
-                Code::ConversionDiffers,
-                format!("the converted model fails on rows that the original answers: {what}"),
-            )
+            let message = format!(
+                "the converted model fails on rows that the original answers ({}): {what}",
+                request.inputs
+            );
+            FunctionError::new(Code::ConversionDiffers, message)
         };
         let body = Bytes::from([&*request.json, &*request.tail].concat());
         let request = Request::post(&self.path)

@@ -2,9 +2,9 @@
 
     python answer.py LOADER MODEL ROWS PATHS
 
-Runs in a sandbox, with numpy and the framework and nothing else. ROWS is a KServe V2 request: a line of JSON and the raw
-bytes behind it; the answer has the same form, and says which rows the model refuses. PATHS is a JSON list of the folders
-with packages.
+Runs in a sandbox, with numpy and the framework and nothing else. ROWS are KServe V2 requests, one behind the other: each a
+line of JSON and the raw bytes behind it; each is answered in the same form, with the rows that the model refuses. PATHS is a
+JSON list of the folders with packages.
 """
 
 import json
@@ -13,21 +13,23 @@ import sys
 
 #: Rows that are tried together, once all together are refused.
 BLOCK = 64
-#: When so many rows in a row are refused one by one, the model refuses them all.
+#: When so many rows are refused one by one before any is answered, the model refuses them all …
 HOPELESS = 100
+#: … and a network their shape: what it may refuse for their values stands behind the rest.
+HOPELESS_NETWORK = 5
 #: What `networks` loads.
 NETWORKS = ("keras", "tf-keras", "saved-model", "torchscript", "torch-export")
 TYPES = {"BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8", "UINT8": "u1", "UINT16": "<u2"}
 TYPES |= {"UINT32": "<u4", "UINT64": "<u8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
 
 
-def load_network(loader, path, rows):
-    """A network; TorchScript does not say the shapes of its inputs, which are those of the rows."""
+def load_network(loader, path, inputs, rows):
+    """A network, for so many rows alone where it is told; TorchScript does not say the shapes of its inputs: they are those of
+    the question."""
     import networks
 
     networks.quiet()
-    inputs, _ = read(rows)
-    return networks.load(loader, path, [(one.dtype.name, [None, *one.shape[1:]]) for one in inputs.values()])
+    return networks.load(loader, path, [(one.dtype.name, [rows, *one.shape[1:]]) for one in inputs.values()])
 
 
 def load(loader, path):
@@ -117,29 +119,30 @@ def output(model, name, rows):
 
 
 def answer_all(model, names, table):
-    """All rows at once; where that fails block by block, and then row by row: outputs, and which rows are refused."""
+    """All rows at once; where that fails block by block, and then call by call: outputs, and which rows are refused."""
     import numpy as np
 
-    rows = len(table)
+    rows, unit = len(table), table.rows_of_a_call
+    block = max(unit, BLOCK - BLOCK % unit)
     try:
         return answer(model, names, table.part(0, rows)), [], None
     except Exception:
         parts, refused, refusal = [], [], None
-    for start in range(0, rows, BLOCK):
-        end = min(start + BLOCK, rows)
+    for start in range(0, rows, block):
+        end = min(start + block, rows)
         try:
             parts.append(answer(model, names, table.part(start, end)))
             continue
         except Exception:
             pass
-        for row in range(start, end):
+        for row in range(start, end, unit):
             try:
-                parts.append(answer(model, names, table.part(row, row + 1)))
+                parts.append(answer(model, names, table.part(row, row + unit)))
             except Exception as error:
-                refused.append(row)
+                refused.extend(range(row, min(row + unit, end)))
                 refusal = refusal or f"{type(error).__name__}: {error}"[:300]
-        if not parts and len(refused) >= HOPELESS:
-            return {}, list(range(rows)), refusal
+            if not parts and len(refused) >= table.hopeless * unit:
+                return {}, list(range(rows)), refusal
     if not parts:
         return {}, refused, refusal
     return {name: np.concatenate([part[name] for part in parts]) for name in names}, refused, refusal
@@ -148,9 +151,11 @@ def answer_all(model, names, table):
 class Table:
     """The rows, in the form that the model takes."""
 
-    def __init__(self, inputs, model):
+    def __init__(self, inputs, model, rows_of_a_call):
         self.inputs = inputs
+        self.rows_of_a_call = rows_of_a_call or 1
         self.is_network = type(model).__module__ == "networks"
+        self.hopeless = HOPELESS_NETWORK if self.is_network else HOPELESS
         is_booster = type(model).__module__.startswith(("xgboost", "lightgbm"))
         self.names = None if is_booster else getattr(model, "feature_names_in_", None)
 
@@ -178,20 +183,26 @@ class Table:
         return frame if self.names is None else frame.reindex(columns=self.names)
 
 
-def read(path):
-    """Inputs by name, and the names of the outputs. A missing text is NaN, as pandas has it."""
+def read_all(path):
+    """For each question the inputs by name, the names of the outputs, and how many rows a call has, where it may have no others.
+    A missing text is NaN, as pandas has it."""
+    with open(path, "rb") as file:
+        while line := file.readline():
+            yield read(json.loads(line), file)
+
+
+def read(head, file):
+    """One question, of which the line was read."""
     import numpy as np
 
-    with open(path, "rb") as file:
-        head = json.loads(file.readline())
-        inputs = {}
-        for one in head["inputs"]:
-            raw = file.read(one["parameters"]["binary_data_size"])
-            flat = texts(raw) if one["datatype"] == "BYTES" else np.frombuffer(raw, TYPES[one["datatype"]])
-            if one["name"] in head.get("missing_texts", []):
-                flat[flat == ""] = np.nan
-            inputs[one["name"]] = flat.reshape(one["shape"])
-    return inputs, [one["name"] for one in head["outputs"]]
+    inputs = {}
+    for one in head["inputs"]:
+        raw = file.read(one["parameters"]["binary_data_size"])
+        flat = texts(raw) if one["datatype"] == "BYTES" else np.frombuffer(raw, TYPES[one["datatype"]])
+        if one["name"] in head.get("missing_texts", []):
+            flat[flat == ""] = np.nan
+        inputs[one["name"]] = flat.reshape(one["shape"])
+    return inputs, [one["name"] for one in head["outputs"]], head.get("rows_of_a_call")
 
 
 def texts(raw):
@@ -256,9 +267,11 @@ def main():
     # What a library prints must not stand amid the answer.
     file = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    model = load_network(loader, path, rows) if loader in NETWORKS else load(loader, path)
-    inputs, names = read(rows)
-    write(file, *answer_all(model, names, Table(inputs, model)))
+    questions = list(read_all(rows))
+    first, _, rows_of_a_call = questions[0]
+    model = load_network(loader, path, first, rows_of_a_call) if loader in NETWORKS else load(loader, path)
+    for inputs, names, rows_of_a_call in questions:
+        write(file, *answer_all(model, names, Table(inputs, model, rows_of_a_call)))
 
 
 if __name__ == "__main__":

@@ -26,18 +26,25 @@ fn answers(numbers: Vec<f32>, refused: Vec<usize>) -> Answers {
     }
 }
 
-impl Witnesses for Doubling {
-    fn original(&self, _: &Original, request: &Message) -> Result<Testimony, String> {
-        if let Some(reason) = self.unable {
-            return Err(reason.to_owned());
-        }
-        let rows = column(request);
+impl Doubling {
+    fn answer(&self, question: &Message) -> Answers {
+        let rows = column(question);
         let refused = rows.iter().enumerate().filter(|(_, x)| x.is_nan()).map(|(at, _)| at).collect();
         let numbers = rows.iter().filter(|x| !x.is_nan()).map(|x| 2.0 * x).collect();
         let mut answers = answers(numbers, refused);
         if self.silent {
             answers.outputs.clear();
         }
+        answers
+    }
+}
+
+impl Witnesses for Doubling {
+    fn original(&self, _: &Original, questions: &[Message]) -> Result<Testimony, String> {
+        if let Some(reason) = self.unable {
+            return Err(reason.to_owned());
+        }
+        let answers = questions.iter().map(|question| self.answer(question)).collect();
         Ok(Testimony { answers, rung: Rung::Namespaces })
     }
 
