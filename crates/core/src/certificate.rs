@@ -61,6 +61,15 @@ pub struct ProofRows {
     pub sample_sha256: Option<String>,
 }
 
+/// The sizes of inputs whose shape is free behind the rows, and what was asked at them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct SizeProof {
+    /// The inputs with free sizes, and those that they had: `tokens [any, 17], mask [any, 17]`.
+    pub inputs: String,
+    /// Rows that were compared; none: the original refuses these sizes, and nothing is known of them.
+    pub compared: u64,
+}
+
 /// How the answers compare under one output.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutputProof {
@@ -100,6 +109,9 @@ pub struct Certificate {
     /// The rows.
     #[serde(default)]
     pub rows: ProofRows,
+    /// The sizes that were tried, where they are free.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<SizeProof>,
     /// How the answers compare.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<OutputProof>,
@@ -118,7 +130,26 @@ impl ProofRows {
     }
 }
 
+impl SizeProof {
+    /// False when the original refuses these sizes.
+    pub const fn is_compared(&self) -> bool {
+        self.compared > 0
+    }
+}
+
 impl OutputProof {
+    /// Counts what was compared under the same output elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.values += other.values;
+        self.largest_absolute = self.largest_absolute.max(other.largest_absolute);
+        self.largest_relative = self.largest_relative.max(other.largest_relative);
+        self.beyond += other.beyond;
+        self.nan += other.nan;
+        self.infinite += other.infinite;
+        self.labels_differ += other.labels_differ;
+        self.ties += other.ties;
+    }
+
     /// True when every answer is the original's.
     pub const fn agrees(&self) -> bool {
         self.beyond == 0 && self.labels_differ == 0
@@ -139,6 +170,7 @@ impl Certificate {
             original: Vec::new(),
             imported,
             rows: ProofRows::default(),
+            sizes: Vec::new(),
             outputs: Vec::new(),
             tolerance: None,
             rung: None,
@@ -166,6 +198,10 @@ impl Certificate {
         }
         let mut parts = vec![format!("{} rows", thousands(self.rows_compared()))];
         parts.extend((self.rows.given > 0).then(|| format!("{} of them given", thousands(self.rows.given))));
+        let (tried, refused): (Vec<_>, Vec<_>) = self.sizes.iter().partition(|sizes| sizes.is_compared());
+        for (sizes, what) in [(tried, "sizes"), (refused, "sizes that the original refuses not tried")] {
+            parts.extend((!sizes.is_empty()).then(|| format!("{} {what}", sizes.len())));
+        }
         let sum = |count: fn(&OutputProof) -> u64| self.outputs.iter().map(count).sum::<u64>();
         for (count, what) in [
             (sum(|output| output.labels_differ), "labels differ"),
@@ -216,6 +252,7 @@ mod tests {
             original: vec![library("xgboost", "3.2.0"), library("Python", "3.11.7")],
             imported: vec![library("modelet", "0.1.0")],
             rows: ProofRows { made: 1_900, refused: 58, seed: 1, ..ProofRows::default() },
+            sizes: vec![],
             outputs: vec![OutputProof { name: "y".into(), largest_absolute: 3e-8, ..OutputProof::default() }],
             tolerance: Some(Tolerance { relative: 1e-6, absolute: 1e-6, reason: "float32".into() }),
             rung: Some(Rung::Namespaces),
@@ -231,6 +268,16 @@ mod tests {
         (differs.rows.refused_asked, differs.rows.refused_answered) = (50, 2);
         let said = "1,234,567 labels differ, 2 answered that the original refuses, 48 refused by both";
         assert!(differs.line().contains(said));
+        assert!(differs.line().contains("1,234,567 labels differ"));
+        let mut sized = certificate(Verdict::Proved);
+        sized.sizes = [40, 0, 100].map(|compared| SizeProof { inputs: "x [any, 2]".into(), compared }).into();
+        assert!(
+            sized
+                .line()
+                .starts_with("1,842 rows, 2 sizes, 1 sizes that the original refuses not tried, largest"),
+            "{}",
+            sized.line()
+        );
         assert_eq!(Certificate::not_proved("no uv", vec![]).line(), "no uv");
     }
 

@@ -109,10 +109,10 @@ struct Both {
 }
 
 impl Witnesses for Both {
-    fn original(&self, original: &Original, request: &Message) -> Result<Testimony, String> {
+    fn original(&self, original: &Original, questions: &[Message]) -> Result<Testimony, String> {
         let work = making::work_folder().map_err(|report| report.message().to_owned())?;
         let asked =
-            original::ask(&self.spawner, &self.python, &self.options, original, request.clone(), work.path());
+            original::ask(&self.spawner, &self.python, &self.options, original, questions, work.path());
         Handle::current().block_on(asked)
     }
 

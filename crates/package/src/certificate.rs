@@ -1,7 +1,8 @@
 //! The proof that a converted model answers as its original: both answer the same rows, and the answers are compared.
 //!
 //! - [`original`]: what a model was made of; [`pins`]: the environment in which it answers
-//! - [`mod@rows`], [`mod@column`], [`prose`]: rows that tell; [`mod@sample`], [`mod@npy`]: rows that the user gives
+//! - [`mod@rows`], [`mod@column`], [`prose`]: rows that tell, of tables; [`sizes`], [`mod@spread`]: of what is none
+//! - [`mod@sample`], [`mod@npy`]: rows that the user gives; [`trial`]: all of them, by shape
 //! - [`wire`]: rows and answers as they travel
 //! - [`mod@compare`], [`tolerance`]: whether two answers are the same
 //! - [`alone`]: rows that the original refuses
@@ -17,44 +18,46 @@ pub mod pins;
 mod prose;
 pub mod rows;
 pub mod sample;
+mod sizes;
+mod spread;
 pub mod tolerance;
+mod trial;
 pub mod wire;
 
 use std::path::Path;
 
-use modelet_core::certificate::{Library, OutputProof, ProofRows, Tolerance, Verdict};
+use modelet_core::certificate::{Library, OutputProof, ProofRows, SizeProof, Tolerance, Verdict};
 use modelet_core::manifest::Rung;
 use modelet_core::{Certificate, Code, FunctionError, OutputKind, Signature, Tensor};
 use modelet_model::rows::{self as batch, Inputs};
-use modelet_model::tabular::splits::splits;
 
-use compare::{Compared, Difference, compare};
+use compare::{Difference, MAX_WORST, compare};
 use original::Original;
 use sample::Sample;
-use wire::{Answers, Message, Refusal, Reply};
+use alone::Alone;
+use trial::{Trial, part};
+use wire::{Answers, Message, Reply};
 
 /// The script that an original answers by: Python, with nothing but the framework.
 pub const SCRIPT: &str = include_str!("certificate/answer.py");
 /// Rows of the imported model go out in calls of about this size, in bytes.
 const CALL_BYTES: usize = 1 << 20;
-/// How far from zero the numbers are that a network is asked about.
-const NETWORK_REACH: f64 = 1e3;
 /// Columns of a row that a message shows.
 const MAX_COLUMNS: usize = 12;
 
 /// What an original said.
 #[derive(Debug)]
 pub struct Testimony {
-    /// Its answers.
-    pub answers: Answers,
+    /// Its answers, one for each question.
+    pub answers: Vec<Answers>,
     /// How it was isolated.
     pub rung: Rung,
 }
 
 /// Those who answer. How they are run is the business of whoever packages: each in a process of its own.
 pub trait Witnesses {
-    /// The original answers. The error is the reason, in a sentence, why it cannot.
-    fn original(&self, original: &Original, request: &Message) -> Result<Testimony, String>;
+    /// The original answers questions. The error is the reason, in a sentence, why it cannot.
+    fn original(&self, original: &Original, questions: &[Message]) -> Result<Testimony, String>;
     /// The imported model answers calls, by the runtime itself.
     ///
     /// # Errors
@@ -88,102 +91,141 @@ pub struct Proof {
     pub worst: Vec<String>,
 }
 
-/// The rows of a proof.
-struct Rows {
-    /// All of them, those behind the others that the model's signature refuses.
-    all: Inputs,
-    /// Those of them that the signature does not refuse.
-    taken: usize,
-    /// Those of them that the user gives.
-    given: usize,
-}
-
-impl Rows {
-    /// `None` where no rows can be made for what the model takes.
-    fn new(claim: &Claim<'_>) -> Result<Option<Self>, FunctionError> {
-        let reach = claim.original.loader.is_network().then_some(NETWORK_REACH);
-        let made = rows::made(claim.signature, &splits(claim.model)?, reach);
-        let taken = match claim.sample {
-            Some(sample) => batch::merge(&[&made.taken, &sample.inputs]).ok_or_else(|| {
-                FunctionError::new(Code::BadInput, "the sample does not have the columns of the model")
-            })?,
-            None => made.taken,
-        };
-        let count = batch::count(&taken);
-        let given = claim.sample.and_then(|sample| batch::count(&sample.inputs)).unwrap_or_default();
-        let all = batch::merge(&[&taken, &made.refused]).unwrap_or(taken);
-        Ok(count.map(|taken| Self { all, taken, given }))
-    }
-
-    /// What is compared: what the original answers of what the signature does not refuse.
-    fn compared(&self, refused: &[Refusal]) -> Inputs {
-        without(&part(&self.all, 0, self.taken), refused)
-    }
-
-    fn counts(&self, refused: &[Refusal], claim: &Claim<'_>) -> ProofRows {
-        let beyond = refused.iter().filter(|refusal| refusal.row >= self.taken).count();
-        ProofRows {
-            made: (self.taken - self.given + beyond) as u64,
-            given: self.given as u64,
-            refused: refused.len() as u64,
-            seed: rows::SEED,
-            sample_sha256: claim.sample.map(|sample| sample.sha256.clone()),
-            ..ProofRows::default()
-        }
-    }
-}
-
 /// Lets both answer the same rows, and compares.
 ///
 /// # Errors
 /// `conversion-differs` when answers cannot even be compared; anything that keeps the imported model from answering.
 pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, FunctionError> {
-    let (Some(outputs), Some(rows)) = (tensors(claim.signature), Rows::new(claim)?) else {
+    let trials = trial::all(claim)?;
+    let Some(outputs) = tensors(claim.signature).filter(|_| !trials.is_empty()) else {
         return Ok(unproved(
             claim,
             "no rows can be made for what the model takes, or not compared for what it gives",
         ));
     };
-    let question = Message::question(&rows.all, &outputs, claim.signature);
-    let testimony = match witnesses.original(claim.original, &question) {
+    let rows_of_a_call = sizes::fixed_rows(claim.signature);
+    let question =
+        |trial: &Trial| Message::question(&trial.inputs, &outputs, claim.signature, rows_of_a_call);
+    let questions: Vec<_> = trials.iter().map(question).collect();
+    let testimony = match witnesses.original(claim.original, &questions) {
         Ok(testimony) => testimony,
         Err(reason) => return Ok(unproved(claim, reason)),
     };
-    let refused = &testimony.answers.refused;
-    let kept = rows.compared(refused);
-    let answered = batch::count(&kept).unwrap_or_default();
-    if answered == 0 {
-        let said = refused.first().map_or("nothing", |refusal| &refusal.said);
+    let answers = &testimony.answers;
+    let heard = trials.iter().zip(answers);
+    let heard = heard.map(|(trial, answer)| Heard { trial, answer, kept: trial.kept(&answer.refused) });
+    let heard: Vec<_> = heard.filter(|heard| !heard.kept.is_empty()).collect();
+    if heard.is_empty() && answers.len() == trials.len() {
+        let said = answers.iter().find_map(|answer| answer.refused.first()).map_or("nothing", |one| &one.said);
         return Ok(unproved(claim, format!("the original answers none of the rows; it says {said}")));
     }
-    if !testimony.answers.outputs.iter().map(|(name, _)| name).eq(&outputs) {
+    if answers.len() != trials.len() || !heard.iter().all(|heard| heard.is_of(&outputs)) {
         return Ok(unproved(claim, "the original does not answer what it was asked for"));
     }
-    let fixed = rows::fixed_rows(claim.signature);
-    let alone = alone::chosen(refused);
-    let mut requests = calls(&kept, answered, fixed, &outputs);
-    let together = requests.len();
-    requests.extend(alone.iter().map(|refusal| alone::call(&rows.all, refusal.row, fixed, &outputs)));
-    let mut replies = witnesses.imported(&requests)?;
-    let to_each = replies.split_off(together.min(replies.len()));
     let tolerance = tolerance::of(claim.original.frameworks(), claim.tolerance);
-    let original = first_rows(&testimony.answers.outputs, answered);
-    let compared = compare(&original, &joined(replies)?, &tolerance).map_err(|why| {
-        FunctionError::new(
-            Code::ConversionDiffers,
-            format!("the converted model cannot be compared with the original: {why}"),
-        )
-    })?;
-    let mut worst: Vec<_> = compared.worst.iter().map(|one| in_words(one, &kept, claim.signature)).collect();
-    let (count, shown) =
-        alone::answered(&alone, &to_each, |row| row_in_words(row, &rows.all, claim.signature))?;
-    worst.extend(shown);
-    let counts = ProofRows {
-        refused_asked: alone.len() as u64,
-        refused_answered: count,
-        ..rows.counts(refused, claim)
+    let found = Found::of(claim, &heard, &outputs, &tolerance, witnesses)?;
+    let rows = ProofRows {
+        refused_asked: found.refused_asked,
+        refused_answered: found.refused_answered,
+        ..trial::counts(claim, &trials, answers)
     };
-    Ok(Proof { certificate: certificate(claim, testimony, compared, tolerance, counts), worst })
+    let sizes = trial::size_proofs(&trials, answers);
+    let certificate = certificate(claim, testimony, found.outputs, tolerance, rows, sizes);
+    Ok(Proof { certificate, worst: found.worst })
+}
+
+/// What an original said to one trial.
+struct Heard<'a> {
+    trial: &'a Trial,
+    answer: &'a Answers,
+    /// The rows that it answered, of those that the signature does not refuse.
+    kept: Inputs,
+}
+
+impl Heard<'_> {
+    fn is_of(&self, outputs: &[String]) -> bool {
+        self.answer.outputs.iter().map(|(name, _)| name).eq(outputs)
+    }
+
+    /// Its answers to the rows that are compared.
+    fn answers(&self) -> Inputs {
+        let rows = batch::count(&self.kept).unwrap_or_default();
+        let first = |tensor: &Tensor| match tensor.shape().first() {
+            Some(own) if *own > rows => batch::slice(tensor, 0..rows),
+            _ => tensor.clone(),
+        };
+        self.answer.outputs.iter().map(|(name, tensor)| (name.clone(), first(tensor))).collect()
+    }
+}
+
+/// What was found in all trials.
+#[derive(Default)]
+struct Found {
+    outputs: Vec<OutputProof>,
+    worst: Vec<String>,
+    refused_asked: u64,
+    refused_answered: u64,
+}
+
+impl Found {
+    /// Asks the imported model what the original answered and, each alone, what it refused, and compares trial by trial.
+    fn of(
+        claim: &Claim<'_>,
+        heard: &[Heard<'_>],
+        outputs: &[String],
+        tolerance: &Tolerance,
+        witnesses: &dyn Witnesses,
+    ) -> Result<Self, FunctionError> {
+        let fixed = sizes::fixed_rows(claim.signature);
+        let together: Vec<_> = heard.iter().map(|heard| calls(&heard.kept, fixed, outputs)).collect();
+        let alone: Vec<_> = heard.iter().map(|heard| Alone::of(heard, fixed, outputs)).collect();
+        let requests = together.iter().zip(&alone).flat_map(|(together, alone)| [&**together, &alone.calls]);
+        // One instance answers all of them.
+        let mut replies = witnesses.imported(&requests.collect::<Vec<_>>().concat())?.into_iter();
+        let mut found = Self::default();
+        let mut worst = Vec::new();
+        for ((heard, together), alone) in heard.iter().zip(&together).zip(&alone) {
+            let imported = joined(replies.by_ref().take(together.len()).collect())?;
+            worst.extend(found.compare(heard, &imported, tolerance, claim.signature)?);
+            let replies: Vec<_> = replies.by_ref().take(alone.calls.len()).collect();
+            found.add_refused(alone.answered(&replies, claim.signature)?, alone.calls.len());
+        }
+        worst.sort_by(|one: &(f64, String), other| other.0.total_cmp(&one.0));
+        found.worst.splice(0..0, worst.into_iter().take(MAX_WORST).map(|(_, words)| words));
+        Ok(found)
+    }
+
+    /// The largest differences of a trial, in words.
+    fn compare(
+        &mut self,
+        heard: &Heard<'_>,
+        imported: &Inputs,
+        tolerance: &Tolerance,
+        signature: &Signature,
+    ) -> Result<Vec<(f64, String)>, FunctionError> {
+        let at = heard.trial.at();
+        let compared = compare(&heard.answers(), imported, tolerance).map_err(|why| {
+            FunctionError::new(
+                Code::ConversionDiffers,
+                format!("the converted model cannot be compared with the original: {why}{at}"),
+            )
+        })?;
+        for output in compared.outputs {
+            match self.outputs.iter_mut().find(|known| known.name == output.name) {
+                Some(known) => known.add(&output),
+                None => self.outputs.push(output),
+            }
+        }
+        let worst = compared.worst.iter();
+        Ok(worst.map(|one| (one.size, in_words(one, &heard.kept, signature) + &at)).collect())
+    }
+
+    fn add_refused(&mut self, answered: Vec<String>, asked: usize) {
+        self.refused_asked += asked as u64;
+        self.refused_answered += answered.len() as u64;
+        let room = alone::MAX_SHOWN.saturating_sub(self.worst.len());
+        self.worst.extend(answered.into_iter().take(room));
+    }
 }
 
 fn unproved(claim: &Claim<'_>, reason: impl Into<String>) -> Proof {
@@ -193,20 +235,22 @@ fn unproved(claim: &Claim<'_>, reason: impl Into<String>) -> Proof {
 fn certificate(
     claim: &Claim<'_>,
     testimony: Testimony,
-    compared: Compared,
+    outputs: Vec<OutputProof>,
     tolerance: Tolerance,
     rows: ProofRows,
+    sizes: Vec<SizeProof>,
 ) -> Certificate {
-    let agrees = compared.outputs.iter().all(OutputProof::agrees) && rows.refused_answered == 0;
-    let silent = compared.outputs.iter().find(|output| !output.tells());
+    let agrees = outputs.iter().all(OutputProof::agrees) && rows.refused_answered == 0;
+    let silent = outputs.iter().find(|output| !output.tells());
     let reason = silent.filter(|_| agrees).map(|output| {
         format!(
             "every answer of {} is NaN or infinite, or there is none: nothing follows from them",
             output.name
         )
     });
+    let versions = testimony.answers.into_iter().next().unwrap_or_default().versions;
     let mut original: Vec<_> =
-        testimony.answers.versions.into_iter().map(|(name, version)| Library { name, version }).collect();
+        versions.into_iter().map(|(name, version)| Library { name, version }).collect();
     // The framework of the model first, whatever else was loaded.
     original.sort_by_key(|library| library.name != claim.original.framework);
     Certificate {
@@ -219,7 +263,8 @@ fn certificate(
         original,
         imported: claim.imported.clone(),
         rows,
-        outputs: compared.outputs,
+        sizes,
+        outputs,
         tolerance: Some(tolerance),
         rung: Some(testimony.rung),
     }
@@ -233,38 +278,10 @@ fn tensors(signature: &Signature) -> Option<Vec<String>> {
         .collect()
 }
 
-/// All rows but those that were refused.
-fn without(inputs: &Inputs, refused: &[Refusal]) -> Inputs {
-    let rows = batch::count(inputs).unwrap_or_default();
-    let mut bounds: Vec<_> = refused.iter().map(|refusal| refusal.row).filter(|row| *row < rows).collect();
-    bounds.push(rows);
-    let mut parts = Vec::new();
-    let mut from = 0;
-    for bound in bounds {
-        if from < bound {
-            parts.push(part(inputs, from, bound));
-        }
-        from = bound + 1;
-    }
-    batch::merge(&parts.iter().collect::<Vec<_>>()).unwrap_or_default()
-}
-
-/// The first rows of answers; all, where there are fewer.
-fn first_rows(outputs: &[(String, Tensor)], rows: usize) -> Inputs {
-    let first = |tensor: &Tensor| match tensor.shape().first() {
-        Some(own) if *own > rows => batch::slice(tensor, 0..rows),
-        _ => tensor.clone(),
-    };
-    outputs.iter().map(|(name, tensor)| (name.clone(), first(tensor))).collect()
-}
-
-fn part(inputs: &Inputs, from: usize, to: usize) -> Inputs {
-    inputs.iter().map(|(name, tensor)| (name.clone(), batch::slice(tensor, from..to))).collect()
-}
-
 /// `fixed` is how many rows a call has, where it may have no others.
-fn calls(inputs: &Inputs, rows: usize, fixed: Option<usize>, outputs: &[String]) -> Vec<Message> {
-    let many = (CALL_BYTES / (batch::size_bytes(inputs) / rows).max(1)).max(1);
+fn calls(inputs: &Inputs, fixed: Option<usize>, outputs: &[String]) -> Vec<Message> {
+    let rows = batch::count(inputs).unwrap_or_default();
+    let many = (CALL_BYTES / (batch::size_bytes(inputs) / rows.max(1)).max(1)).max(1);
     let of_one_call = fixed.unwrap_or(many).max(1);
     let starts = (0..rows).step_by(of_one_call);
     starts.map(|from| Message::request(&part(inputs, from, rows.min(from + of_one_call)), outputs)).collect()

@@ -65,6 +65,14 @@ fn print(proof: &Proof, given: &str) {
             rows.made, rows.given, rows.refused, rows.refused_asked, rows.refused_answered
         ),
     );
+    for sizes in &certificate.sizes {
+        let found = if sizes.is_compared() {
+            format!("{} rows", sizes.compared)
+        } else {
+            "the original refuses them: nothing is known".to_owned()
+        };
+        output::card_line("sizes", format!("{}: {found}", output::plain(&sizes.inputs)));
+    }
     let libraries = |libraries: &[Library]| {
         libraries.iter().map(|one| format!("{} {}", one.name, one.version)).collect::<Vec<_>>().join(", ")
     };

@@ -143,10 +143,11 @@ impl Instance {
 
     async fn call(&self, request: &Message, response_bytes: usize) -> Result<Reply, FunctionError> {
         let failed = |what: String| {
-            FunctionError::new(
-                Code::ConversionDiffers,
-                format!("the converted model fails on rows, which it neither answers nor refuses: {what}"),
-            )
+            let message = format!(
+                "the converted model fails on rows, which it neither answers nor refuses ({}): {what}",
+                request.inputs
+            );
+            FunctionError::new(Code::ConversionDiffers, message)
         };
         let body = Bytes::from([&*request.json, &*request.tail].concat());
         let request = Request::post(&self.path)

@@ -1,52 +1,58 @@
 //! Rows that the original refuses: the converted model is asked about each of them alone, and has to refuse it too.
 //!
 //! One that is answered would be an answer that the original never gave. A whole call is refused for one bad row by both, so that
-//! nothing but single rows tells.
+//! nothing but single calls tell.
 
-use modelet_core::{Code, FunctionError, Tensor};
-use modelet_model::rows::{self as batch, Inputs};
+use modelet_core::{Code, FunctionError, Signature, Tensor};
 
-use super::compare;
-use super::part;
+use super::trial::part;
 use super::wire::{Answers, Message, Refusal, Reply, plain};
+use super::{Heard, compare, row_in_words};
 
-/// Rows that are asked about alone, at most: of more, as many, evenly chosen.
+/// Calls of a trial, at most: of more, as many, evenly chosen.
 const MAX_ALONE: usize = 1_000;
-/// Rows that are shown, at most.
-const MAX_SHOWN: usize = 3;
+/// Rows that are shown, at most, and values of each.
+pub(super) const MAX_SHOWN: usize = 3;
 
-/// What is asked, each with what the original said about it.
-pub(super) fn chosen(refused: &[Refusal]) -> Vec<&Refusal> {
-    let many = refused.len().min(MAX_ALONE);
-    (0..many).map(|at| &refused[at * refused.len() / many]).collect()
+/// What is asked of one trial.
+pub(super) struct Alone<'a> {
+    heard: &'a Heard<'a>,
+    /// What the original said about the first row of each call.
+    refusals: Vec<&'a Refusal>,
+    /// One row each; as many as a call has, where it may have no others.
+    pub calls: Vec<Message>,
 }
 
-/// A call with one row; with as many copies of it as a call must have, where it may have no others.
-pub(super) fn call(all: &Inputs, row: usize, fixed: Option<usize>, outputs: &[String]) -> Message {
-    let one = part(all, row, row + 1);
-    let copies = vec![&one; fixed.unwrap_or(1).max(1)];
-    Message::request(&batch::merge(&copies).unwrap_or(one.clone()), outputs)
-}
-
-/// The rows that the converted model answers, in words: `label is 1, the original says ValueError: …, for age=inf`.
-pub(super) fn answered(
-    asked: &[&Refusal],
-    replies: &[Reply],
-    row_in_words: impl Fn(usize) -> String,
-) -> Result<(u64, Vec<String>), FunctionError> {
-    if asked.len() != replies.len() {
-        return Err(FunctionError::new(Code::Internal, "not every call of a proof was answered"));
+impl<'a> Alone<'a> {
+    /// `fixed` is how many rows a call has, where it may have no others: then all of a call are refused together.
+    pub fn of(heard: &'a Heard<'a>, fixed: Option<usize>, outputs: &[String]) -> Self {
+        let unit = fixed.unwrap_or(1).max(1);
+        let all: Vec<_> = heard.answer.refused.iter().filter(|refusal| refusal.row % unit == 0).collect();
+        let many = all.len().min(MAX_ALONE);
+        let refusals: Vec<_> = (0..many).map(|at| all[at * all.len() / many]).collect();
+        let end = |row: usize| heard.trial.rows.min(row + unit);
+        let call = |row| Message::request(&part(&heard.trial.inputs, row, end(row)), outputs);
+        let calls = refusals.iter().map(|refusal| call(refusal.row)).collect();
+        Self { heard, refusals, calls }
     }
-    let (mut count, mut shown) = (0, Vec::new());
-    for (refusal, reply) in asked.iter().zip(replies) {
-        let Reply::Answered(answers) = reply else { continue };
-        count += 1;
-        if shown.len() < MAX_SHOWN {
-            let (said, row) = (&refusal.said, row_in_words(refusal.row));
-            shown.push(format!("{}, the original refuses with {said}, for {row}", first(answers)));
+
+    /// The rows that the converted model answers, in words: `label is 1, the original refuses with ValueError: …, for age=inf`.
+    ///
+    /// # Errors
+    /// When replies are missing.
+    pub fn answered(&self, replies: &[Reply], signature: &Signature) -> Result<Vec<String>, FunctionError> {
+        if replies.len() != self.calls.len() {
+            return Err(FunctionError::new(Code::Internal, "not every call of a proof was answered"));
         }
+        let both = self.refusals.iter().zip(replies);
+        let in_words = |(refusal, reply): (&&Refusal, &Reply)| {
+            let Reply::Answered(answers) = reply else { return None };
+            let (said, row) =
+                (&refusal.said, row_in_words(refusal.row, &self.heard.trial.inputs, signature));
+            Some(format!("{}, the original refuses with {said}, for {row}", first(answers)))
+        };
+        Ok(both.filter_map(in_words).collect())
     }
-    Ok((count, shown))
 }
 
 /// `label is 1`

@@ -2,17 +2,19 @@
 
     python answer.py LOADER MODEL ROWS PATHS
 
-Runs in a sandbox, with numpy and the framework and nothing else. ROWS is a KServe V2 request: a line of JSON and the raw
-bytes behind it; the answer has the same form, and says which rows the model refuses. PATHS is a JSON list of the folders
-with packages.
+Runs in a sandbox, with numpy and the framework and nothing else. ROWS are KServe V2 requests, one behind the other: each a
+line of JSON and the raw bytes behind it; each is answered in the same form, with the rows that the model refuses. PATHS is a
+JSON list of the folders with packages.
 """
 
 import json
 import os
 import sys
 
-#: When so many rows in a row are refused one by one, the model refuses them all.
+#: When so many calls are refused one by one before any is answered, the model refuses them all …
 HOPELESS = 100
+#: … and a network their shape: what it may refuse for their values stands behind the rest.
+HOPELESS_NETWORK = 5
 #: Characters of what is kept of an error.
 SAID = 300
 #: What `networks` loads.
@@ -21,13 +23,13 @@ TYPES = {"BOOL": "?", "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i
 TYPES |= {"UINT32": "<u4", "UINT64": "<u8", "FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
 
 
-def load_network(loader, path, rows):
-    """A network; TorchScript does not say the shapes of its inputs, which are those of the rows."""
+def load_network(loader, path, inputs, rows):
+    """A network, for so many rows alone where it is told; TorchScript does not say the shapes of its inputs: they are those of
+    the question."""
     import networks
 
     networks.quiet()
-    inputs, _ = read(rows)
-    return networks.load(loader, path, [(one.dtype.name, [None, *one.shape[1:]]) for one in inputs.values()])
+    return networks.load(loader, path, [(one.dtype.name, [rows, *one.shape[1:]]) for one in inputs.values()])
 
 
 def load(loader, path):
@@ -117,9 +119,10 @@ def output(model, name, rows):
 
 
 def answer_all(model, names, table):
-    """All rows at once; where that fails, each half apart, down to single rows: outputs, and which rows are refused."""
+    """All rows at once; where that fails, each half apart, down to single calls: outputs, and which rows are refused."""
     import numpy as np
 
+    unit = table.rows_of_a_call
     parts, refused, spans = [], [], [(0, len(table))]
     while spans:
         start, end = spans.pop()
@@ -128,13 +131,14 @@ def answer_all(model, names, table):
         except MemoryError:
             raise
         except Exception as error:
-            if end - start > 1:
-                middle = (start + end) // 2
-                spans += [(middle, end), (start, middle)]
+            half = (end - start) // unit // 2 * unit
+            if half:
+                spans += [(start + half, end), (start, start + half)]
                 continue
             first = str(error).partition("\n")[0]
-            refused.append({"row": start, "said": f"{type(error).__name__}: {first}"[:SAID]})
-        if not parts and len(refused) >= HOPELESS:
+            said = f"{type(error).__name__}: {first}"[:SAID]
+            refused += [{"row": row, "said": said} for row in range(start, end)]
+        if not parts and len(refused) >= table.hopeless * unit:
             return {}, [{"row": row, "said": refused[0]["said"]} for row in range(len(table))]
     if not parts:
         return {}, refused
@@ -150,9 +154,11 @@ def alike(parts):
 class Table:
     """The rows, in the form that the model takes."""
 
-    def __init__(self, inputs, model):
+    def __init__(self, inputs, model, rows_of_a_call):
         self.inputs = inputs
+        self.rows_of_a_call = rows_of_a_call or 1
         self.is_network = type(model).__module__ == "networks"
+        self.hopeless = HOPELESS_NETWORK if self.is_network else HOPELESS
         is_booster = type(model).__module__.startswith(("xgboost", "lightgbm"))
         self.names = None if is_booster else getattr(model, "feature_names_in_", None)
 
@@ -180,20 +186,26 @@ class Table:
         return frame if self.names is None else frame.reindex(columns=self.names)
 
 
-def read(path):
-    """Inputs by name, and the names of the outputs. A missing text is NaN, as pandas has it."""
+def read_all(path):
+    """For each question the inputs by name, the names of the outputs, and how many rows a call has, where it may have no others.
+    A missing text is NaN, as pandas has it."""
+    with open(path, "rb") as file:
+        while line := file.readline():
+            yield read(json.loads(line), file)
+
+
+def read(head, file):
+    """One question, of which the line was read."""
     import numpy as np
 
-    with open(path, "rb") as file:
-        head = json.loads(file.readline())
-        inputs = {}
-        for one in head["inputs"]:
-            raw = file.read(one["parameters"]["binary_data_size"])
-            flat = texts(raw) if one["datatype"] == "BYTES" else np.frombuffer(raw, TYPES[one["datatype"]])
-            if one["name"] in head.get("missing_texts", []):
-                flat[flat == ""] = np.nan
-            inputs[one["name"]] = flat.reshape(one["shape"])
-    return inputs, [one["name"] for one in head["outputs"]]
+    inputs = {}
+    for one in head["inputs"]:
+        raw = file.read(one["parameters"]["binary_data_size"])
+        flat = texts(raw) if one["datatype"] == "BYTES" else np.frombuffer(raw, TYPES[one["datatype"]])
+        if one["name"] in head.get("missing_texts", []):
+            flat[flat == ""] = np.nan
+        inputs[one["name"]] = flat.reshape(one["shape"])
+    return inputs, [one["name"] for one in head["outputs"]], head.get("rows_of_a_call")
 
 
 def texts(raw):
@@ -258,9 +270,11 @@ def main():
     # What a library prints must not stand amid the answer.
     file = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    model = load_network(loader, path, rows) if loader in NETWORKS else load(loader, path)
-    inputs, names = read(rows)
-    write(file, *answer_all(model, names, Table(inputs, model)))
+    questions = list(read_all(rows))
+    first, _, rows_of_a_call = questions[0]
+    model = load_network(loader, path, first, rows_of_a_call) if loader in NETWORKS else load(loader, path)
+    for inputs, names, rows_of_a_call in questions:
+        write(file, *answer_all(model, names, Table(inputs, model, rows_of_a_call)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ use modelet_core::certificate::{OutputProof, Tolerance};
 use modelet_core::{Data, Tensor};
 
 /// Differences that are kept to be shown.
-const MAX_WORST: usize = 3;
+pub(super) const MAX_WORST: usize = 3;
 /// Beyond so many, all but the worst are forgotten.
 const MAX_KEPT: usize = 256;
 
@@ -23,7 +23,7 @@ pub struct Difference {
     /// What the imported model said.
     pub imported: String,
     /// How far apart, in relation to what may be; infinite for labels.
-    size: f64,
+    pub(super) size: f64,
 }
 
 /// What a comparison found.

@@ -4,7 +4,6 @@
 //! The same model gives the same rows, on every machine. What an original may refuse stands together, behind the rest.
 
 use modelet_core::{DType, Data, Dim, InputSpec, Signature, Tensor};
-use modelet_model::examples;
 use modelet_model::examples::Random;
 use modelet_model::rows::Inputs;
 use modelet_model::tabular::splits::Asked;
@@ -14,7 +13,7 @@ use super::column::{Cell, Column};
 /// Where all rows come from.
 pub const SEED: u64 = 1;
 /// Ordinary rows.
-const ORDINARY_ROWS: usize = 1_000;
+pub(super) const ORDINARY_ROWS: usize = 1_000;
 /// Ordinary rows of which some values are missing.
 const MISSING_ROWS: usize = 250;
 /// In those, one value of so many is missing.
@@ -26,7 +25,7 @@ const MAX_EDGES: usize = 2_000;
 /// Rows with a value that the model does not take, at most.
 const MAX_REFUSED: usize = 200;
 /// Values in all rows together, at most; wide models get fewer rows.
-const MAX_CELLS: usize = 8 << 20;
+pub(super) const MAX_CELLS: usize = 8 << 20;
 
 /// Rows that were made, by input.
 pub struct Made {
@@ -36,38 +35,17 @@ pub struct Made {
     pub refused: Inputs,
 }
 
-/// The rows; empty when the signature has inputs that are no tables, and no example can be made either. Numbers from
-/// the ends lie within `reach`, where there is one, and on it: beyond, the sums of a network overflow in an order that is its
-/// library's own.
-pub fn made(signature: &Signature, asked: &[Asked], reach: Option<f64>) -> Made {
-    let Some(columns) = columns(signature, asked) else {
-        return Made { taken: many_examples(signature), refused: Inputs::new() };
-    };
+/// The rows; `None` when the signature has inputs that are no tables. Numbers from the ends lie within `reach`, where
+/// there is one, and on it: beyond, the sums of a network overflow in an order that is its library's own.
+pub fn made(signature: &Signature, asked: &[Asked], reach: Option<f64>) -> Option<Made> {
+    let columns = columns(signature, asked)?;
     let mut maker = Maker { columns: &columns, random: Random(SEED), reach, rows: Vec::new() };
     maker.ordinary(ORDINARY_ROWS);
     maker.questions();
     maker.missing();
     maker.edges();
     let refused = maker.refused();
-    Made { taken: tensors(signature, &maker.rows), refused: tensors(signature, &refused) }
-}
-
-/// How many rows a call has, where it may have no others.
-pub fn fixed_rows(signature: &Signature) -> Option<usize> {
-    signature.inputs.iter().find(|input| !input.optional)?.shape.as_ref()?.first()?.fixed()
-}
-
-/// As many examples as there may be values; of calls with so many rows and no others, several.
-fn many_examples(signature: &Signature) -> Inputs {
-    let one = examples(signature, 1, SEED);
-    let cells = one.iter().map(|(_, tensor)| tensor.len()).sum::<usize>().max(1);
-    let rows = fixed_rows(signature).unwrap_or(1).max(1);
-    let most = (MAX_CELLS / cells).clamp(1, ORDINARY_ROWS.div_ceil(rows));
-    if fixed_rows(signature).is_none() {
-        return examples(signature, most, SEED);
-    }
-    let calls: Vec<_> = (0..most as u64).map(|call| examples(signature, rows, SEED + call)).collect();
-    modelet_model::rows::merge(&calls.iter().collect::<Vec<_>>()).unwrap_or(one)
+    Some(Made { taken: tensors(signature, &maker.rows), refused: tensors(signature, &refused) })
 }
 
 /// Inputs that a call must have, with their widths; `None` when one is no table.
@@ -364,12 +342,16 @@ mod tests {
         );
     }
 
+    fn made(signature: &Signature, asked: &[Asked], reach: Option<f64>) -> Made {
+        super::made(signature, asked, reach).unwrap()
+    }
+
     #[test]
-    fn a_wide_model_gets_fewer_rows_and_what_is_no_table_gets_examples() {
+    fn a_wide_model_gets_fewer_rows_and_what_is_no_table_none() {
         let wide = made(&signature(vec![input("X", DType::F32, 20_000, None)]), &[], None).taken;
         assert!(wide[0].1.len() <= MAX_CELLS && wide[0].1.len() > MAX_CELLS / 2);
         let mut picture = input("pixels", DType::F32, 1, None);
         picture.shape = Some(vec![Dim::Dynamic, Dim::Fixed(1), Dim::Fixed(2)]);
-        assert_eq!(made(&signature(vec![picture]), &[], None).taken[0].1.shape(), [ORDINARY_ROWS, 1, 2]);
+        assert!(super::made(&signature(vec![picture]), &[], None).is_none());
     }
 }

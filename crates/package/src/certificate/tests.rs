@@ -2,6 +2,7 @@ use modelet_core::{DType, Data, Dim, InputSpec, OutputSpec};
 use modelet_model::onnx::write::GraphWriter;
 
 use super::original::Loader;
+use super::wire::Refusal;
 use super::*;
 
 /// An original that doubles its number, and refuses what is missing; an imported model that may be wrong above 1, and may answer
@@ -27,12 +28,9 @@ fn answers(numbers: Vec<f32>, refused: Vec<Refusal>) -> Answers {
     }
 }
 
-impl Witnesses for Doubling {
-    fn original(&self, _: &Original, request: &Message) -> Result<Testimony, String> {
-        if let Some(reason) = self.unable {
-            return Err(reason.to_owned());
-        }
-        let rows = column(request);
+impl Doubling {
+    fn answer(&self, question: &Message) -> Answers {
+        let rows = column(question);
         let missing = rows.iter().enumerate().filter(|(_, x)| x.is_nan());
         let refused = missing.map(|(row, _)| Refusal { row, said: "ValueError: NaN".into() }).collect();
         let numbers = rows.iter().filter(|x| !x.is_nan()).map(|x| 2.0 * x).collect();
@@ -40,6 +38,16 @@ impl Witnesses for Doubling {
         if self.silent {
             answers.outputs.clear();
         }
+        answers
+    }
+}
+
+impl Witnesses for Doubling {
+    fn original(&self, _: &Original, questions: &[Message]) -> Result<Testimony, String> {
+        if let Some(reason) = self.unable {
+            return Err(reason.to_owned());
+        }
+        let answers = questions.iter().map(|question| self.answer(question)).collect();
         Ok(Testimony { answers, rung: Rung::Namespaces })
     }
 

@@ -13,6 +13,8 @@ pub struct Message {
     pub json: Vec<u8>,
     /// The bytes.
     pub tail: Vec<u8>,
+    /// What is asked about, in words: `tokens [64, 17]`.
+    pub inputs: String,
 }
 
 /// What was answered.
@@ -80,16 +82,24 @@ struct Parameters {
 impl Message {
     /// A request for outputs.
     pub fn request(inputs: &Inputs, outputs: &[String]) -> Self {
-        Self::asking(inputs, outputs, &[])
+        Self::asking(inputs, outputs, json!({}))
     }
 
-    /// … of an original, which is told in which inputs the empty text stands for a missing one.
-    pub fn question(inputs: &Inputs, outputs: &[String], signature: &Signature) -> Self {
+    /// … of an original, which is told in which inputs the empty text stands for a missing one, and how many rows a call has,
+    /// where it may have no others.
+    pub fn question(
+        inputs: &Inputs,
+        outputs: &[String],
+        signature: &Signature,
+        rows_of_a_call: Option<usize>,
+    ) -> Self {
         let missing = signature.inputs.iter().filter(|input| input.has_missing_texts());
-        Self::asking(inputs, outputs, &missing.map(|input| input.name.as_str()).collect::<Vec<_>>())
+        let missing: Vec<_> = missing.map(|input| &input.name).collect();
+        Self::asking(inputs, outputs, json!({"missing_texts": missing, "rows_of_a_call": rows_of_a_call}))
     }
 
-    fn asking(inputs: &Inputs, outputs: &[String], missing_texts: &[&str]) -> Self {
+    /// `json` with the inputs and the outputs.
+    fn asking(inputs: &Inputs, outputs: &[String], mut json: serde_json::Value) -> Self {
         let mut tail = Vec::new();
         let mut listed = Vec::new();
         for (name, tensor) in inputs {
@@ -102,16 +112,16 @@ impl Message {
         }
         let asked: Vec<_> =
             outputs.iter().map(|name| json!({"name": name, "parameters": {"binary_data": true}})).collect();
-        let mut json = json!({"inputs": listed, "outputs": asked});
-        if !missing_texts.is_empty() {
-            json["missing_texts"] = json!(missing_texts);
-        }
-        Self { json: json.to_string().into_bytes(), tail }
+        json["inputs"] = listed.into();
+        json["outputs"] = asked.into();
+        let shapes = inputs.iter().map(|(name, tensor)| format!("{name} {:?}", tensor.shape()));
+        let inputs = shapes.collect::<Vec<_>>().join(", ");
+        Self { json: json.to_string().into_bytes(), tail, inputs }
     }
 
-    /// As one text: the JSON, a line end, the bytes.
-    pub fn into_bytes(self) -> Vec<u8> {
-        [self.json, b"\n".to_vec(), self.tail].concat()
+    /// As one text: the JSON, a line end, the bytes. Several follow one another.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [&*self.json, b"\n", &*self.tail].concat()
     }
 }
 
@@ -121,6 +131,26 @@ impl Answers {
     /// # Errors
     /// What makes no sense in them.
     pub fn read(json: &[u8], tail: &[u8]) -> Result<Self, String> {
+        Self::begin(json, tail).map(|(answers, _)| answers)
+    }
+
+    /// Reads several, each as [`Message::to_bytes`] writes.
+    ///
+    /// # Errors
+    /// What makes no sense in them.
+    pub fn read_all(mut bytes: &[u8]) -> Result<Vec<Self>, String> {
+        let mut all = Vec::new();
+        while !bytes.is_empty() {
+            let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("no line of JSON")?;
+            let (answers, rest) = Self::begin(&bytes[..end], &bytes[end + 1..])?;
+            all.push(answers);
+            bytes = rest;
+        }
+        Ok(all)
+    }
+
+    /// The answers that bytes begin with, and what is behind them.
+    fn begin<'a>(json: &[u8], tail: &'a [u8]) -> Result<(Self, &'a [u8]), String> {
         let head: Head = serde_json::from_slice(json).map_err(|error| error.to_string())?;
         let mut rest = tail;
         let mut outputs = Vec::new();
@@ -136,20 +166,12 @@ impl Answers {
         refused.dedup_by_key(|refusal| refusal.row);
         refused.iter_mut().for_each(|refusal| refusal.said = plain(&refusal.said));
         let versions = head.versions.iter().take(MAX_VERSIONS);
-        Ok(Self {
+        let answers = Self {
             outputs,
             refused,
             versions: versions.map(|(name, version)| (plain(name), plain(version))).collect(),
-        })
-    }
-
-    /// Reads what [`Message::into_bytes`] writes.
-    ///
-    /// # Errors
-    /// What makes no sense in it.
-    pub fn read_whole(bytes: &[u8]) -> Result<Self, String> {
-        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("no line of JSON")?;
-        Self::read(&bytes[..end], &bytes[end + 1..])
+        };
+        Ok((answers, rest))
     }
 }
 
@@ -268,24 +290,37 @@ mod tests {
         }
     }
 
+    /// The line of an answer of one output of one value.
+    fn one_answer(datatype: &str, size: usize) -> String {
+        format!(
+            r#"{{"outputs": [{{"name": "y", "datatype": "{datatype}", "shape": [1], "parameters": {{"binary_data_size": {size}}}}}]}}"#
+        )
+    }
+
     #[test]
     fn nonsense_is_an_error() {
-        let one = |datatype: &str, size: usize| {
-            format!(
-                r#"{{"outputs": [{{"name": "y", "datatype": "{datatype}", "shape": [1], "parameters": {{"binary_data_size": {size}}}}}]}}"#
-            )
-        };
         for (json, tail) in [
-            (one("FP32", 4), &b"abc"[..]),
-            (one("FP32", 3), b"abc"),
-            (one("BYTES", 5), b"\x09\0\0\0a"),
-            (one("FP32", 8), b"12345678"),
-            (one("FP99", 4), b"1234"),
+            (one_answer("FP32", 4), &b"abc"[..]),
+            (one_answer("FP32", 3), b"abc"),
+            (one_answer("BYTES", 5), b"\x09\0\0\0a"),
+            (one_answer("FP32", 8), b"12345678"),
+            (one_answer("FP99", 4), b"1234"),
             ("[]".to_owned(), b""),
         ] {
             assert!(Answers::read(json.as_bytes(), tail).is_err(), "{json}");
         }
-        assert!(Answers::read_whole(b"no end").is_err());
+        assert!(Answers::read_all(b"no end").is_err());
+    }
+
+    #[test]
+    fn several_answers_follow_one_another() {
+        let one = one_answer("FP32", 4).into_bytes();
+        let two = [&one, &b"\nabcd"[..], &one, &b"\nefgh"[..]].concat();
+        let found = Answers::read_all(&two).unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[1].outputs[0].1.data(), &Data::F32(vec![f32::from_le_bytes(*b"efgh")]));
+        assert!(Answers::read_all(&two[..two.len() - 1]).is_err(), "the second is cut");
+        assert!(Answers::read_all(b"").unwrap().is_empty());
     }
 
     #[test]

@@ -92,7 +92,7 @@ class SavedModel(Network):
 
 
 class Torch(Network):
-    """What both forms of PyTorch share."""
+    """What both forms of PyTorch share: `call` takes tensors, in the order of the inputs."""
 
     def answer(self, inputs):
         """The outputs of some rows."""
@@ -103,7 +103,7 @@ class Torch(Network):
         def ask(part):
             with torch.no_grad():
                 found = self.call([torch.from_numpy(part[name].copy()) for name in self.inputs])
-            return {name: one.numpy() for name, one in zip(self.outputs, flat(found)[1], strict=True)}
+            return {name: one.numpy() for name, one in zip(*flat(found), strict=True)}
 
         return in_blocks(ask, inputs, self.rows)
 
@@ -129,8 +129,14 @@ class TorchScript(Torch):
         self.inputs = dict(zip(names, shapes, strict=True))
         self.call = lambda tensors: self.model(*tensors)
         self.rows = shapes[0][1][0] if shapes[0][1] else None
+
+    @property
+    def outputs(self):
+        """What it gives for an example: it does not say it either."""
+        import torch
+
         with torch.no_grad():
-            self.outputs = flat(self.call(list(self.examples())))[0]
+            return flat(self.call(list(self.examples())))[0]
 
     def examples(self):
         """A small input of each shape."""
