@@ -5,13 +5,14 @@
 //! model is loaded, by the operator and the node.
 //!
 //! - [`graph`]: a graph made ready to run; [`operators`]: the list of operators; [`site`]: what one of them knows of its node
-//! - [`standard`], [`ml`], [`more`], [`texts`]: the operators of the four domains
+//! - [`standard`], [`ml`], [`more`], [`texts`], [`categories`]: the operators of the four domains
 //! - [`proto`], [`constant`]: a model file read whole
 //! - [`splits`]: what the trees of a file ask, for rows that tell
 //! - [`number`], [`shape`]: arithmetic and shapes
 //!
 //! Deliberately absent: threads (a row takes microseconds), subgraphs, weights in other files.
 
+pub mod categories;
 mod constant;
 mod graph;
 mod ml;

@@ -1,7 +1,7 @@
 //! The list of operators, and how a node finds its own.
 
 use super::site::{Compiled, Site};
-use super::{ml, more, standard, texts};
+use super::{categories, ml, more, standard, texts};
 use crate::onnx::write::{MORE, OWN};
 
 /// Makes an operator ready, or says what about the node it does not compute.
@@ -11,14 +11,14 @@ pub(super) type Entry = (&'static str, i64, Compile);
 
 /// The operator of a node.
 fn find(domain: &str, op: &str) -> Option<&'static Entry> {
-    let list = match domain {
-        "" => standard::OPERATORS,
-        "ai.onnx.ml" => ml::OPERATORS,
-        MORE => more::OPERATORS,
-        OWN => texts::OPERATORS,
+    let lists: &[&'static [Entry]] = match domain {
+        "" => &[standard::OPERATORS],
+        "ai.onnx.ml" => &[ml::OPERATORS],
+        MORE => &[more::OPERATORS],
+        OWN => &[texts::OPERATORS, categories::OPERATORS],
         _ => return None,
     };
-    list.iter().find(|(name, ..)| *name == op)
+    lists.iter().copied().flatten().find(|(name, ..)| *name == op)
 }
 
 /// True when the operator is computed in some form.
