@@ -78,6 +78,10 @@ pub struct InputSpec {
     /// How many rows the table has that it is looked up in: it takes whole numbers from 0 on, below that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_rows: Option<u64>,
+    /// True for categories, of which a whole number is the text that it is written as, and true and false are `1` and `0`. None may
+    /// be missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_integers: bool,
     /// What single columns of it take, where that is less.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
@@ -261,6 +265,7 @@ mod tests {
             categories: None,
             numbers: None,
             table_rows: None,
+            takes_integers: false,
             rules: vec![],
             file: None,
         }

@@ -160,6 +160,7 @@ mod tests {
             categories,
             numbers: None,
             table_rows: None,
+            takes_integers: false,
             rules: vec![],
             file: None,
         };

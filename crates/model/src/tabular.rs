@@ -5,7 +5,7 @@
 //! model is loaded, by the operator and the node.
 //!
 //! - [`graph`]: a graph made ready to run; [`operators`]: the list of operators; [`site`]: what one of them knows of its node
-//! - [`standard`], [`ml`], [`more`], and [`texts`] and [`bounds`] of our own: the operators of the four domains
+//! - [`standard`], [`ml`], [`more`], and [`texts`], [`categories`] and [`bounds`] of our own: the operators of the four domains
 //! - [`proto`], [`constant`]: a model file read whole
 //! - [`splits`]: what the trees of a file ask, for rows that tell
 //! - [`number`], [`shape`]: arithmetic and shapes
@@ -13,6 +13,7 @@
 //! Deliberately absent: threads (a row takes microseconds), subgraphs, weights in other files.
 
 mod bounds;
+pub mod categories;
 mod constant;
 mod graph;
 mod ml;

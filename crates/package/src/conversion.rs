@@ -69,7 +69,7 @@ pub fn convert(
         let table_rows = head.table_rows.get(&input.name).copied();
         let numbers = finite(input.dtype).filter(|_| table_rows.is_none());
         let takes_less = numbers.is_some() || table_rows.is_some();
-        takes_less.then(|| (input.name.clone(), Taken { numbers, table_rows, rules: vec![] }))
+        takes_less.then(|| (input.name.clone(), Taken { numbers, table_rows, ..Taken::default() }))
     });
     note_taken(&mut answer, &taken.collect());
     fs::write(target, &answer).map_err(|error| nonsense(format!("it cannot be written: {error}")))?;

@@ -26,6 +26,7 @@ pub(crate) fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputS
         categories: None,
         numbers: None,
         table_rows: None,
+        takes_integers: false,
         rules: vec![],
         file: None,
     }

@@ -32,6 +32,9 @@ pub struct Taken {
     /// How many rows the table has that it is looked up in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_rows: Option<u64>,
+    /// True for categories, of which a whole number is one too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_integers: bool,
     /// What single columns take.
     pub rules: Vec<Rule>,
 }
@@ -141,6 +144,7 @@ pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
     for (name, taken) in summary.taken() {
         if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name) {
             (input.numbers, input.table_rows, input.rules) = (taken.numbers, taken.table_rows, taken.rules);
+            input.takes_integers = taken.takes_integers;
         }
     }
     for (name, values) in summary.categories() {

@@ -93,6 +93,7 @@ fn input(info: &ValueInfoProto, optional: bool) -> Result<InputSpec, FunctionErr
         categories: None,
         numbers: None,
         table_rows: None,
+        takes_integers: false,
         rules: vec![],
         file: None,
     })

@@ -21,6 +21,7 @@ fn signature(inputs: &[&str], outputs: &[&str]) -> Signature {
         categories: None,
         numbers: None,
         table_rows: None,
+        takes_integers: false,
         rules: vec![],
         file: None,
     };

@@ -58,6 +58,7 @@ impl ImageModel {
             categories: None,
             numbers: None,
             table_rows: None,
+            takes_integers: false,
             rules: vec![],
             file: Some(FileKind::Image),
         };

@@ -115,6 +115,7 @@ impl TextModel {
             categories: None,
             numbers: None,
             table_rows: None,
+            takes_integers: false,
             rules: vec![],
             file: None,
         };

@@ -1,7 +1,7 @@
 //! The list of operators, and how a node finds its own.
 
 use super::site::{Compiled, Site};
-use super::{bounds, ml, more, standard, texts};
+use super::{bounds, categories, ml, more, standard, texts};
 use crate::onnx::write::{MORE, OWN};
 
 /// Makes an operator ready, or says what about the node it does not compute.
@@ -15,7 +15,7 @@ fn find(domain: &str, op: &str) -> Option<&'static Entry> {
         "" => &[standard::OPERATORS],
         "ai.onnx.ml" => &[ml::OPERATORS],
         MORE => &[more::OPERATORS],
-        OWN => &[texts::OPERATORS, bounds::OPERATORS],
+        OWN => &[texts::OPERATORS, categories::OPERATORS, bounds::OPERATORS],
         _ => return None,
     };
     lists.iter().copied().flatten().find(|(name, ..)| *name == op)

@@ -8,7 +8,7 @@ use std::path::Path;
 use modelet_core::{Data, FunctionError, Signature, Tensor};
 
 use super::proto::{FullGraph, FullNode};
-use super::{bounds, constant, texts};
+use super::{bounds, categories, constant, texts};
 use crate::onnx::{refused, summarize};
 
 /// Longest way from a tree to an input of the graph, in nodes.
@@ -31,6 +31,8 @@ pub struct Asked {
     pub members: Vec<f64>,
     /// The terms that are looked for in its texts, some of them where they are many.
     pub terms: Vec<String>,
+    /// Texts that are categories to the model, some of them where they are many.
+    pub categories: Vec<String>,
 }
 
 /// What a model asks, by input and column. Questions behind what cannot be traced back are left out.
@@ -46,6 +48,13 @@ pub fn splits(model: &Path) -> Result<Vec<Asked>, FunctionError> {
         if texts::is_terms(node) {
             let column = node.input.first().and_then(|input| tracer.columns(input, 0)?.into_iter().next()?);
             collect_terms(texts::vocabulary(node), column, &mut asked);
+            continue;
+        }
+        if let Some(known) = categories::examples(node) {
+            let column = node.input.first().and_then(|input| tracer.columns(input, 0)?.into_iter().next()?);
+            if let Some(column) = column {
+                place_of(&column, &mut asked).categories.extend(known.iter().map(|text| lossy(text)));
+            }
             continue;
         }
         let questions = match node.op() {
@@ -147,6 +156,7 @@ fn place_of<'a>(column: &Column, asked: &'a mut BTreeMap<(String, usize), Asked>
         splits: Vec::new(),
         members: Vec::new(),
         terms: Vec::new(),
+        categories: Vec::new(),
     })
 }
 
@@ -154,8 +164,11 @@ fn place_of<'a>(column: &Column, asked: &'a mut BTreeMap<(String, usize), Asked>
 fn collect_terms(terms: &[Vec<u8>], column: Option<Column>, asked: &mut BTreeMap<(String, usize), Asked>) {
     let Some(column) = column else { return };
     let some = terms.iter().step_by(terms.len().div_ceil(MAX_TERMS).max(1));
-    let texts = some.map(|term| String::from_utf8_lossy(term).into_owned());
-    place_of(&column, asked).terms.extend(texts);
+    place_of(&column, asked).terms.extend(some.map(|term| lossy(term)));
+}
+
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }
 
 /// Finds the columns of the inputs behind a value of the graph.
@@ -202,6 +215,9 @@ impl<'a> Tracer<'a> {
         let node = self.graph.node.iter().find(|node| node.output.iter().any(|output| output == value))?;
         if depth == MAX_DEPTH {
             return None;
+        }
+        if let Some(width) = categories::width(node) {
+            return Some(vec![None; width]);
         }
         let behind = |input: &String| self.columns(input, depth + 1);
         match node.op() {

@@ -57,6 +57,7 @@ impl Column {
         if let Some(asked) = asked.filter(|_| input.dtype.is_float()) {
             categories.extend(asked.members.iter().map(|member| Cell::Number(*member)));
         }
+        categories.extend(asked.iter().flat_map(|asked| asked.categories.iter().cloned().map(Cell::Text)));
         match rule.as_ref().and_then(|rule| rule.only.as_ref()) {
             Some(Known::Numbers(known)) => {
                 categories.extend(known.iter().map(|one| number(input.dtype, *one)));

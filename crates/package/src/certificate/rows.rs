@@ -235,6 +235,7 @@ mod tests {
             categories: categories.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect()),
             numbers: None,
             table_rows: None,
+            takes_integers: false,
             rules: vec![],
             file: None,
         }
@@ -263,6 +264,7 @@ mod tests {
                 splits: vec![split, 5.0],
                 members: vec![],
                 terms: vec![],
+                categories: vec![],
             }];
             let of = signature(vec![input("X", dtype, 2, None)]);
             let rows = made(&of, &asked, None).taken;
@@ -314,7 +316,7 @@ mod tests {
     #[test]
     fn every_category_is_met_and_unknown_ones() {
         let asked =
-            Asked { input: "X".into(), column: 0, splits: vec![], members: vec![1.0, 4.0], terms: vec![] };
+            Asked { input: "X".into(), column: 0, splits: vec![], members: vec![1.0, 4.0], terms: vec![], categories: vec![] };
         let text = input("plan", DType::Str, 1, Some(&["pro", "free"]));
         let rows = made(&signature(vec![input("X", DType::F32, 1, None), text]), &[asked], None).taken;
         let found = column(&rows, 0, 0);

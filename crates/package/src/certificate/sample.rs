@@ -184,6 +184,7 @@ mod tests {
             categories: None,
             numbers: None,
             table_rows: None,
+            takes_integers: false,
             rules: vec![],
             file: None,
         };

@@ -74,6 +74,7 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
         categories: None,
         numbers: None,
         table_rows: None,
+        takes_integers: false,
         rules: vec![],
         file: None,
     };

@@ -3,15 +3,22 @@
 //!
 //! - [`saved`]: the model, whichever way it was written
 //! - [`json`], [`binary`]: the two ways; [`flat`]: flatbuffers
-//! - [`graph`]: the same model as an ONNX graph
+//! - [`counted`]: what it counted of categories in its training
+//! - [`graph`]: the same model as an ONNX graph: [`inputs`], [`statistics`] of categories, [`trees`]
+//! - [`examples`]: texts that are categories to it
 //! - [`objective`]: what becomes of the sum over the trees
 
 mod binary;
+mod counted;
+mod examples;
 mod flat;
 mod graph;
+mod inputs;
 mod json;
 mod objective;
 mod saved;
+mod statistics;
+mod trees;
 
 use std::path::Path;
 
@@ -24,8 +31,8 @@ use crate::pickle::{Asked, Item};
 use objective::Answers;
 use saved::{Fault, Saved};
 
-/// CatBoost's JSON begins with this key.
-const MARK: &[u8] = b"\"features_info\"";
+/// CatBoost's JSON begins with one of these keys; with the first where something was counted of categories.
+const MARKS: [&[u8]; 2] = [b"\"ctr_data\"", b"\"features_info\""];
 
 pub(super) struct Catboost;
 
@@ -57,6 +64,9 @@ pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, Fun
 /// A pickled model within one of scikit-learn: float64 rows are rounded to float32, and it answers in float64.
 pub(super) fn guest(object: &Item) -> Asked<Guest> {
     let (saved, answers) = read_pickled(object).map_err(in_words)?;
+    if !saved.trees.categories.is_empty() {
+        return Err(object.not("a model of numbers alone: one with categories is imported by itself, not within another"));
+    }
     let graph = graph::of(&saved, answers).map_err(in_words)?;
     Ok(Guest {
         features: graph.input_columns(INPUT).unwrap_or_default(),
@@ -91,9 +101,13 @@ fn refusal(what: &str, fault: Fault) -> FunctionError {
         }
         Fault::NotBuilt(has) => {
             refused(format!("{what} is a CatBoost model that {has}: importing that is not built yet"))
-                .hint("what is: numbers, one model, the classes that it saw, no threshold of its own")
+                .hint("what is: numbers and categories, one model, the classes that it saw, no threshold of its own")
         }
     }
+}
+
+fn damaged(why: &str) -> FunctionError {
+    refused(format!("the model is damaged: {why}")).hint("save it again: model.save_model(\"model.cbm\")")
 }
 
 fn write(saved: &Saved, answers: Answers, how: &str, work: &Path) -> Result<Imported, FunctionError> {
@@ -101,7 +115,7 @@ fn write(saved: &Saved, answers: Answers, how: &str, work: &Path) -> Result<Impo
         "CatBoost {}, {}, {} trees{how}",
         saved.version.as_deref().unwrap_or("of an unknown version"),
         saved.objective,
-        saved.trees.len()
+        saved.trees.trees.len()
     );
     let imported = converted::write(graph::of(saved, answers)?, origin, work)?;
     Ok(Imported { version: saved.version.clone(), ..imported })
@@ -109,5 +123,6 @@ fn write(saved: &Saved, answers: Answers, how: &str, work: &Path) -> Result<Impo
 
 /// True for the beginning of either form.
 pub(crate) fn is_catboost(head: &[u8]) -> bool {
-    binary::is_binary(head) || head.windows(MARK.len()).any(|window| window == MARK)
+    let begins = |mark: &[u8]| head.windows(mark.len()).any(|window| window == mark);
+    binary::is_binary(head) || MARKS.into_iter().any(begins)
 }

@@ -41,12 +41,35 @@ pub(crate) fn tensor(json: &Json, dtype: DType) -> Result<Tensor, Misplaced> {
     })
 }
 
-/// The value as a tensor of an input's type. `null` is a text only where the input says that texts may be missing.
+/// The value as a tensor of an input's type. `null` is a text only where the input says that texts may be missing, and a whole
+/// number where it says that it takes those.
 pub(crate) fn tensor_for(json: &Json, spec: &InputSpec) -> Result<Tensor, Misplaced> {
-    if spec.has_missing_texts() {
+    if spec.takes_integers {
+        tensor(&with_integers_as_texts(json), spec.dtype).map_err(|misplaced| Misplaced {
+            misfit: Misfit { hint: Some(CATEGORY_HINT), ..misplaced.misfit },
+            ..misplaced
+        })
+    } else if spec.has_missing_texts() {
         tensor(&with_missing_texts(json), spec.dtype)
     } else {
         tensor(json, spec.dtype)
+    }
+}
+
+/// What a category may be.
+pub(crate) const CATEGORY_HINT: &str =
+    "a category is a text or a whole number; send what stood for a missing one when the model was trained";
+
+/// The text of each whole number, and of true and false that of 1 and 0.
+fn with_integers_as_texts(json: &Json) -> Json {
+    match json {
+        Json::Bool(flag) => Json::Text(i32::from(*flag).to_string()),
+        Json::Number(number) => number.whole().map_or_else(|| json.clone(), |whole| Json::Text(whole.to_string())),
+        Json::List(list) => Json::List(list.iter().map(with_integers_as_texts).collect()),
+        Json::Dense(dense) => {
+            Json::List((0..dense.shape[0]).map(|at| with_integers_as_texts(&dense.element(at))).collect())
+        }
+        other => other.clone(),
     }
 }
 

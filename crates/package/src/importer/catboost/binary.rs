@@ -1,9 +1,12 @@
 //! The binary form, `.cbm`: a mark, a size, and a flatbuffer of that size. Fields are named by their numbers in the schema.
 
+mod counted;
+
 use serde_json::{Map, Value};
 
 use super::flat::Table;
-use super::saved::{Fault, FloatFeature, Node, Notes, Saved, SavedTree, Split, Trees, asks_about};
+use super::saved::{Category, Fault, FloatFeature, Node, Notes, Saved, SavedTree, Split, Trees, asks_about};
+use counted::Features;
 
 /// How a file begins.
 const MARK: &[u8] = b"CBM1";
@@ -15,6 +18,7 @@ mod core {
     pub const FORMAT_VERSION: usize = 0;
     pub const TREES: usize = 1;
     pub const NOTES: usize = 2;
+    pub const PARTS: usize = 3;
 }
 
 /// Fields of `TModelTrees`.
@@ -25,6 +29,8 @@ mod trees {
     pub const STARTS: usize = 3;
     pub const CATEGORIES: usize = 4;
     pub const FLOATS: usize = 5;
+    pub const ONE_HOT: usize = 6;
+    pub const COUNTED: usize = 7;
     pub const LEAVES: usize = 8;
     pub const STEPS: usize = 10;
     pub const LEAF_NUMBERS: usize = 11;
@@ -37,12 +43,26 @@ mod trees {
 
 /// Fields of `TFloatFeature`.
 mod float {
+    pub const NUMBER: usize = 1;
     pub const PLACE: usize = 2;
     pub const BORDERS: usize = 3;
     pub const NAME: usize = 4;
     pub const MISSING: usize = 5;
     /// `ENanValueTreatment`
     pub const AS_TRUE: u8 = 2;
+}
+
+/// Fields of `TCatFeature`.
+mod category {
+    pub const NUMBER: usize = 0;
+    pub const PLACE: usize = 1;
+    pub const NAME: usize = 2;
+}
+
+/// Fields of `TOneHotFeature`.
+mod one_hot {
+    pub const NUMBER: usize = 0;
+    pub const CODES: usize = 1;
 }
 
 /// True for the beginning of such a file.
@@ -53,25 +73,33 @@ pub(super) fn is_binary(bytes: &[u8]) -> bool {
 /// Reads it.
 pub(super) fn read(bytes: &[u8]) -> Result<Saved, Fault> {
     let damaged = || "an offset leads nowhere".to_owned();
-    let core = core_of(bytes).ok_or_else(damaged)?;
+    let (core, behind) = core_of(bytes).ok_or_else(damaged)?;
     let format = core.text(core::FORMAT_VERSION).ok_or_else(damaged)?;
     if format != FORMAT {
         return Err(Fault::NotBuilt(format!("has the layout {format:?}, where {FORMAT:?} is known")));
     }
     let table = core.table(core::TREES).flatten().ok_or_else(damaged)?;
-    for (kind, field) in
-        [("categories", trees::CATEGORIES), ("texts", trees::TEXTS), ("embeddings", trees::EMBEDDINGS)]
-    {
+    for (kind, field) in [("texts", trees::TEXTS), ("embeddings", trees::EMBEDDINGS)] {
         if !table.tables(field).ok_or_else(damaged)?.is_empty() {
             return Err(asks_about(kind));
         }
     }
-    notes(core)?.of(trees(table).ok_or_else(damaged)?)
+    let (mut trees, features) = features(table).ok_or_else(damaged)?;
+    if !table.tables(trees::COUNTED).ok_or_else(damaged)?.is_empty() {
+        let parts = core.texts(core::PARTS).ok_or_else(damaged)?;
+        counted::read(table, &features, &parts, behind, &mut trees)?;
+    }
+    trees.trees = Reading::of(table, questions(table, &features, &trees).ok_or_else(damaged)?, trees.targets)
+        .and_then(|reading| reading.trees())
+        .ok_or_else(damaged)?;
+    notes(core)?.of(trees)
 }
 
-fn core_of(bytes: &[u8]) -> Option<Table<'_>> {
+/// The flatbuffer, and what lies behind it.
+fn core_of(bytes: &[u8]) -> Option<(Table<'_>, &[u8])> {
     let (size, rest) = bytes.strip_prefix(MARK)?.split_first_chunk()?;
-    Table::root(rest.get(..u32::from_le_bytes(*size) as usize)?)
+    let (core, behind) = rest.split_at_checked(u32::from_le_bytes(*size) as usize)?;
+    Some((Table::root(core)?, behind))
 }
 
 /// Pairs of a key and a text, which is JSON for some.
@@ -86,25 +114,50 @@ fn notes(core: Table<'_>) -> Result<Notes, String> {
     serde_json::from_value(Value::Object(all)).map_err(|error| format!("its notes are damaged: {error}"))
 }
 
-fn trees(table: Table<'_>) -> Option<Trees> {
+/// The columns, and all else but what was counted and the trees.
+fn features(table: Table<'_>) -> Option<(Trees, Features)> {
     let targets = usize::try_from(table.scalar(trees::TARGETS, 0_i32)?).ok()?;
-    let (mut floats, mut questions) = (Vec::new(), Vec::new());
-    for (number, feature) in table.tables(trees::FLOATS)?.into_iter().enumerate() {
+    let (mut floats, mut categories, mut features) = (Vec::new(), Vec::new(), Features::default());
+    for feature in table.tables(trees::FLOATS)? {
+        features.floats.push(feature.scalar(float::NUMBER, -1_i32)?);
         floats.push(FloatFeature {
             place: usize::try_from(feature.scalar(float::PLACE, -1_i32)?).ok()?,
             name: feature.text(float::NAME)?.to_owned(),
             missing_is_large: feature.scalar(float::MISSING, 0_u8)? == float::AS_TRUE,
         });
-        let borders = feature.scalars::<f32>(float::BORDERS)?;
-        questions.extend(borders.into_iter().map(|border| Split { float: number, border }));
+    }
+    for feature in table.tables(trees::CATEGORIES)? {
+        features.categories.push(feature.scalar(category::NUMBER, -1_i32)?);
+        categories.push(Category {
+            place: usize::try_from(feature.scalar(category::PLACE, -1_i32)?).ok()?,
+            name: feature.text(category::NAME)?.to_owned(),
+        });
     }
     let mut bias = table.scalars::<f64>(trees::BIASES)?;
     if bias.is_empty() {
         bias = vec![table.scalar(trees::BIAS, 0.0)?; targets];
     }
     let scale = table.scalar(trees::SCALE, 1.0)?;
-    let trees = Reading::of(table, questions, targets)?.trees()?;
-    Some(Trees { floats, trees, targets, scale, bias })
+    let (tables, counted, trees) = (Vec::new(), Vec::new(), Vec::new());
+    Some((Trees { floats, categories, tables, counted, trees, targets, scale, bias }, features))
+}
+
+/// All questions, in the order in which trees number them: about numbers, categories, and what was counted.
+fn questions(table: Table<'_>, features: &Features, trees: &Trees) -> Option<Vec<Split>> {
+    let mut questions = Vec::new();
+    for (float, feature) in table.tables(trees::FLOATS)?.into_iter().enumerate() {
+        let borders = feature.scalars::<f32>(float::BORDERS)?;
+        questions.extend(borders.into_iter().map(|border| Split::Above { float, border }));
+    }
+    for feature in table.tables(trees::ONE_HOT)? {
+        let category = features.category(feature.scalar(one_hot::NUMBER, -1_i32)?)?;
+        let codes = feature.scalars::<i32>(one_hot::CODES)?;
+        questions.extend(codes.into_iter().map(|code| Split::Is { category, code }));
+    }
+    for (counted, borders) in counted::borders(table)?.into_iter().enumerate().take(trees.counted.len()) {
+        questions.extend(borders.into_iter().map(|border| Split::Counted { counted, border }));
+    }
+    Some(questions)
 }
 
 /// The lists in which all trees lie one behind the other.

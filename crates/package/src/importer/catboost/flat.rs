@@ -28,7 +28,7 @@ macro_rules! scalars {
         }
     )*};
 }
-scalars!(u8, u16, i32, u32, f32, f64);
+scalars!(u8, u16, i32, u32, u64, f32, f64);
 
 /// A number at a place; `None` beyond the end.
 fn number<T: Scalar>(bytes: &[u8], at: usize) -> Option<T> {
@@ -74,10 +74,26 @@ impl<'a> Table<'a> {
         Some(bytes.chunks_exact(T::SIZE).map(T::of).collect())
     }
 
+    /// A list of bytes; empty when it is left out.
+    pub fn bytes(self, field: usize) -> Option<&'a [u8]> {
+        let Some((at, length)) = self.list(field)? else { return Some(&[]) };
+        self.bytes.get(at..at.checked_add(length)?)
+    }
+
     /// A text; empty when it is left out.
     pub fn text(self, field: usize) -> Option<&'a str> {
-        let Some((at, length)) = self.list(field)? else { return Some("") };
-        str::from_utf8(self.bytes.get(at..at.checked_add(length)?)?).ok()
+        str::from_utf8(self.bytes(field)?).ok()
+    }
+
+    /// A list of texts; empty when it is left out.
+    pub fn texts(self, field: usize) -> Option<Vec<&'a str>> {
+        let text = |place: Self| {
+            let length = number::<u32>(place.bytes, place.at)? as usize;
+            let at = place.at.checked_add(4)?;
+            str::from_utf8(place.bytes.get(at..at.checked_add(length)?)?).ok()
+        };
+        // A text lies where a table would.
+        self.tables(field)?.into_iter().map(text).collect()
     }
 
     /// Another table; `Some(None)` when it is left out.

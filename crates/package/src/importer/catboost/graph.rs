@@ -1,47 +1,39 @@
 //! The same model as an ONNX graph: numbers are compared in float32 and added up in float64, as CatBoost does.
 
 use modelet_core::{DType, Data, Dim, FunctionError, Tensor};
-use modelet_model::onnx::COLUMNS_KEY;
 use modelet_model::onnx::write::{Attribute, GraphWriter};
 use serde_json::Value;
 
+use super::inputs::SEEN;
 use super::objective::{Answers, Link};
-use super::saved::{self, FloatFeature, Saved, SavedTree, Split};
+use super::saved::Saved;
+use super::{damaged, inputs, trees};
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::importer::converted::refused;
-use crate::importer::ensemble::{Ensemble, Node, Test, Tree};
-use crate::importer::guest::INPUT;
 use crate::importer::links::logistic;
 
 const OUTPUT: &str = "prediction";
 /// The sums over the trees, shape `[rows, targets]`.
 const SUMS: &str = "sums";
-/// Most numbers of a row, and most that one gives.
-const MAX_FEATURES: usize = 1 << 20;
-const MAX_TARGETS: usize = 1 << 16;
-/// Of a symmetric tree; CatBoost's own limit.
-const MAX_DEPTH: usize = 16;
-/// Types, as ONNX numbers them.
+/// `int64`, as ONNX numbers types.
 const INT64: i64 = 7;
-const DOUBLE: i64 = 11;
 
 /// Makes the graph.
 pub(super) fn of(saved: &Saved, answers: Answers) -> Result<GraphWriter, FunctionError> {
     let link = link(saved, answers)?;
-    let ensemble = ensemble(saved)?;
     let mut graph = GraphWriter::default();
-    graph.input(INPUT, DType::F32, &[rows(), Dim::Fixed(ensemble.features)]);
-    graph.node(("", "Cast"), &[INPUT], "numbers", vec![("to", Attribute::Int(DOUBLE))]);
-    ensemble.write(&mut graph, "numbers", "trees")?;
-    graph.constant("scale", &Tensor::vector(vec![saved.scale]));
-    graph.constant("bias", &Tensor::vector(saved.bias.clone()));
+    let seen = inputs::write(&saved.trees, &mut graph)?;
+    trees::ensemble(&saved.trees, &seen)?.write(&mut graph, SEEN, "trees")?;
+    graph.constant("scale", &Tensor::vector(vec![saved.trees.scale]));
+    graph.constant("bias", &Tensor::vector(saved.trees.bias.clone()));
     graph.node(("", "Mul"), &["trees", "scale"], "scaled", vec![]);
     graph.node(("", "Add"), &["scaled", "bias"], SUMS, vec![]);
     answer(&mut graph, link, saved)?;
-    let names: Vec<_> = saved.floats.iter().map(|float| float.name.as_str()).collect();
-    if names.len() == ensemble.features && names.iter().all(|name| !name.is_empty()) {
-        // Plain texts, which always become JSON.
-        graph.metadata(COLUMNS_KEY, &serde_json::to_string(&names).unwrap_or_default());
+    if let Some(name) = graph.name_given_twice() {
+        return Err(refused(format!(
+            "{name:?} is the name of two columns, or of one and of a part of the answer"
+        ))
+        .hint("train with other names of columns"));
     }
     Ok(graph)
 }
@@ -63,7 +55,7 @@ fn link(saved: &Saved, answers: Answers) -> Result<Link, FunctionError> {
 pub(super) fn classes_of(saved: &Saved, answers: Answers) -> Result<Option<Classes>, FunctionError> {
     match link(saved, answers)? {
         Link::Two => classes(saved, 2).map(Some),
-        Link::One | Link::OneOfEach => classes(saved, saved.targets).map(Some),
+        Link::One | Link::OneOfEach => classes(saved, saved.trees.targets).map(Some),
         Link::Sum | Link::Exponential | Link::MeanAndVariance | Link::Flags => Ok(None),
     }
 }
@@ -73,7 +65,7 @@ fn rows() -> Dim {
 }
 
 fn answer(graph: &mut GraphWriter, link: Link, saved: &Saved) -> Result<(), FunctionError> {
-    let targets = saved.targets;
+    let targets = saved.trees.targets;
     match link {
         Link::Sum => predict(graph, SUMS, targets),
         Link::Exponential => {
@@ -162,73 +154,4 @@ fn classes(saved: &Saved, count: usize) -> Result<Classes, FunctionError> {
     };
     let classes = data.map(Classes::of).filter(|classes| classes.len() == count);
     classes.ok_or_else(|| damaged(&format!("it has not {count} classes of the kind {:?}", saved.class_kind)))
-}
-
-fn damaged(why: &str) -> FunctionError {
-    refused(format!("the model is damaged: {why}")).hint("save it again: model.save_model(\"model.cbm\")")
-}
-
-/// The trees, one for each target of those that have several.
-fn ensemble(saved: &Saved) -> Result<Ensemble, FunctionError> {
-    let features = saved.floats.iter().map(|float| float.place.saturating_add(1)).max().unwrap_or(0);
-    let targets = saved.targets;
-    if features > MAX_FEATURES || targets > MAX_TARGETS {
-        return Err(refused(format!(
-            "the model has {features} columns and {targets} sums, the limits are {MAX_FEATURES} and {MAX_TARGETS}"
-        )));
-    }
-    if targets == 0 || saved.bias.len() != targets || saved.trees.is_empty() {
-        return Err(refused("the model has no trees: was it fitted?"));
-    }
-    let mut ensemble = Ensemble { precision: DType::F64, targets, features, trees: Vec::new() };
-    for (number, tree) in saved.trees.iter().enumerate() {
-        for target in 0..targets {
-            let nodes = match tree {
-                SavedTree::Symmetric { splits, leaves } => symmetric(saved, splits, leaves, target),
-                SavedTree::Free(nodes) => free(saved, nodes, target),
-            };
-            let nodes =
-                nodes.ok_or_else(|| damaged(&format!("the lists of tree {number} do not fit together")))?;
-            ensemble.trees.push(Tree { target, nodes });
-        }
-    }
-    Ok(ensemble)
-}
-
-/// Nodes by depth, and from no to yes within one: the first question is that whose answer is the highest bit of a leaf's number.
-fn symmetric(saved: &Saved, splits: &[Split], leaves: &[f64], target: usize) -> Option<Vec<Node>> {
-    if splits.len() > MAX_DEPTH || leaves.len() != saved.targets << splits.len() {
-        return None;
-    }
-    let mut nodes = Vec::with_capacity(2 << splits.len());
-    for (depth, split) in splits.iter().rev().enumerate() {
-        for _ in 0..1_usize << depth {
-            let at = nodes.len();
-            nodes.push(question(&saved.floats, *split, 2 * at + 1, 2 * at + 2)?);
-        }
-    }
-    nodes.extend(leaves.chunks_exact(saved.targets).map(|leaf| Node::Leaf(leaf[target])));
-    Some(nodes)
-}
-
-fn free(saved: &Saved, nodes: &[saved::Node], target: usize) -> Option<Vec<Node>> {
-    let node = |node: &saved::Node| match node {
-        saved::Node::Leaf(values) => values.get(target).map(|value| Node::Leaf(*value)),
-        saved::Node::Split { split, no, yes } => question(&saved.floats, *split, *no, *yes),
-    };
-    nodes.iter().map(node).collect()
-}
-
-/// CatBoost asks whether a number is larger; here it is asked whether it is at most.
-fn question(floats: &[FloatFeature], split: Split, no: usize, yes: usize) -> Option<Node> {
-    let float = floats.get(split.float)?;
-    let test = Test::AtMost(f64::from(split.border));
-    let known = !split.border.is_nan();
-    known.then_some(Node::Split {
-        feature: float.place,
-        test,
-        missing_is_yes: !float.missing_is_large,
-        yes: no,
-        no: yes,
-    })
 }

@@ -1,8 +1,13 @@
 //! The JSON form.
 
+mod counted;
+
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
-use super::saved::{Fault, FloatFeature, Node, Notes, Saved, SavedTree, Split, Trees, asks_about};
+use super::saved::{Category, Fault, FloatFeature, Node, Notes, Saved, SavedTree, Split, Trees, asks_about};
+use counted::{Made, Questions};
 
 /// Questions above each other in a tree, at most: CatBoost's own limit is 16.
 const MAX_DEPTH: usize = 64;
@@ -16,6 +21,9 @@ struct File {
     oblivious_trees: Vec<Symmetric>,
     #[serde(default)]
     trees: Vec<Branch>,
+    /// Tables, by what they are of.
+    #[serde(default)]
+    ctr_data: HashMap<String, counted::Tabled>,
     /// Scale, and the bias of each target.
     #[serde(default)]
     scale_and_bias: Option<(f64, Bias)>,
@@ -33,7 +41,9 @@ struct Features {
     #[serde(default)]
     float_features: Vec<Float>,
     #[serde(default)]
-    categorical_features: Vec<serde::de::IgnoredAny>,
+    categorical_features: Vec<Categorical>,
+    #[serde(default)]
+    ctrs: Vec<Made>,
     #[serde(default)]
     text_features: Vec<serde::de::IgnoredAny>,
     #[serde(default)]
@@ -46,7 +56,20 @@ struct Float {
     flat_feature_index: usize,
     #[serde(default)]
     feature_id: String,
+    #[serde(default)]
+    borders: Vec<f64>,
     nan_value_treatment: String,
+}
+
+#[derive(Deserialize)]
+struct Categorical {
+    feature_index: usize,
+    flat_feature_index: usize,
+    #[serde(default)]
+    feature_id: String,
+    /// The codes that trees ask about.
+    #[serde(default)]
+    values: Vec<i32>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +86,13 @@ struct Question {
     float_feature_index: usize,
     #[serde(default)]
     border: f64,
+    #[serde(default)]
+    cat_feature_index: usize,
+    #[serde(default)]
+    value: i32,
+    /// Its number among all questions.
+    #[serde(default)]
+    split_index: usize,
 }
 
 #[derive(Deserialize)]
@@ -83,12 +113,8 @@ struct Branch {
 /// Reads it.
 pub(super) fn read(bytes: &[u8]) -> Result<Saved, Fault> {
     let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    let features = &file.features_info;
-    for (kind, list) in [
-        ("categories", &features.categorical_features),
-        ("texts", &features.text_features),
-        ("embeddings", &features.embedding_features),
-    ] {
+    let features = file.features_info;
+    for (kind, list) in [("texts", &features.text_features), ("embeddings", &features.embedding_features)] {
         if !list.is_empty() {
             return Err(asks_about(kind));
         }
@@ -98,26 +124,38 @@ pub(super) fn read(bytes: &[u8]) -> Result<Saved, Fault> {
         Some((scale, Bias::One(bias))) => (scale, vec![bias]),
         None => (1.0, vec![0.0]),
     };
-    let floats = floats(file.features_info.float_features)?;
+    let questions = Questions::of(&features);
     let mut trees = Vec::with_capacity(file.oblivious_trees.len() + file.trees.len());
     for tree in file.oblivious_trees {
-        let splits = tree.splits.unwrap_or_default().iter().map(split).collect::<Result<_, _>>()?;
+        let splits = tree.splits.unwrap_or_default();
+        let splits = splits.iter().map(|question| split(question, &questions)).collect::<Result<_, _>>()?;
         trees.push(SavedTree::Symmetric { splits, leaves: tree.leaf_values });
     }
     for tree in file.trees {
         let mut nodes = Vec::new();
-        add(tree, &mut nodes, MAX_DEPTH)?;
+        add(tree, &mut nodes, &questions, MAX_DEPTH)?;
         trees.push(SavedTree::Free(nodes));
     }
-    file.model_info.of(Trees { floats, trees, targets: bias.len(), scale, bias })
+    let (tables, counted) = counted::read(&features.ctrs, &file.ctr_data)?;
+    let (floats, categories) = (floats(features.float_features)?, categories(features.categorical_features)?);
+    let targets = bias.len();
+    file.model_info.of(Trees { floats, categories, tables, counted, trees, targets, scale, bias })
+}
+
+fn categories(list: Vec<Categorical>) -> Result<Vec<Category>, String> {
+    check_order(list.iter().map(|one| one.feature_index))?;
+    let category = |one: Categorical| Category { place: one.flat_feature_index, name: one.feature_id };
+    Ok(list.into_iter().map(category).collect())
+}
+
+fn check_order(numbers: impl Iterator<Item = usize>) -> Result<(), String> {
+    let mut numbers = numbers.enumerate();
+    if numbers.all(|(at, number)| at == number) { Ok(()) } else { Err("its columns are not in order".to_owned()) }
 }
 
 /// The columns, in the order of their numbers, which is how questions name them.
 fn floats(list: Vec<Float>) -> Result<Vec<FloatFeature>, String> {
-    let in_order = list.iter().enumerate().all(|(number, float)| float.feature_index == number);
-    if !in_order {
-        return Err("its columns are not in order".to_owned());
-    }
+    check_order(list.iter().map(|float| float.feature_index))?;
     let float = |float: Float| {
         let missing_is_large = match &*float.nan_value_treatment {
             "AsTrue" => true,
@@ -129,23 +167,34 @@ fn floats(list: Vec<Float>) -> Result<Vec<FloatFeature>, String> {
     list.into_iter().map(float).collect()
 }
 
-fn split(question: &Question) -> Result<Split, Fault> {
+fn split(question: &Question, questions: &Questions) -> Result<Split, Fault> {
+    let border = question.border as f32;
     match &*question.split_type {
-        "FloatFeature" => Ok(Split { float: question.float_feature_index, border: question.border as f32 }),
-        "OneHotFeature" | "OnlineCtr" => Err(asks_about("categories")),
+        "FloatFeature" => Ok(Split::Above { float: question.float_feature_index, border }),
+        "OneHotFeature" => Ok(Split::Is { category: question.cat_feature_index, code: question.value }),
+        "OnlineCtr" => {
+            let counted = questions.counted(question.split_index, border);
+            let counted = counted.ok_or_else(|| "a question names another than its number".to_owned())?;
+            Ok(Split::Counted { counted, border })
+        }
         other => Err(asks_about(other)),
     }
 }
 
 /// Adds a branch and what is below it; its place.
-fn add(branch: Branch, nodes: &mut Vec<Node>, depth: usize) -> Result<usize, Fault> {
+fn add(
+    branch: Branch,
+    nodes: &mut Vec<Node>,
+    questions: &Questions,
+    depth: usize,
+) -> Result<usize, Fault> {
     let place = nodes.len();
     match (branch.split, branch.left, branch.right, branch.value) {
         (Some(question), Some(left), Some(right), _) if depth > 0 => {
-            let split = split(&question)?;
+            let split = split(&question, questions)?;
             nodes.push(Node::Leaf(Vec::new()));
-            let no = add(*left, nodes, depth - 1)?;
-            let yes = add(*right, nodes, depth - 1)?;
+            let no = add(*left, nodes, questions, depth - 1)?;
+            let yes = add(*right, nodes, questions, depth - 1)?;
             nodes[place] = Node::Split { split, no, yes };
         }
         (None, None, None, Some(Value::One(value))) => nodes.push(Node::Leaf(vec![value])),

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::counted::{Counted, Table};
 use crate::pickle::catboost_release;
 
 /// The only probability of two classes at which CatBoost changes from one to the other, unless it is told another.
@@ -15,16 +16,8 @@ pub(super) struct Saved {
     pub version: Option<String>,
     /// The loss that it was trained for.
     pub objective: String,
-    /// Its columns of numbers.
-    pub floats: Vec<FloatFeature>,
-    /// Its trees, in the order in which they are added.
-    pub trees: Vec<SavedTree>,
-    /// How many numbers one row gives.
-    pub targets: usize,
-    /// What the sum is multiplied by.
-    pub scale: f64,
-    /// What is added to that, for each target.
-    pub bias: Vec<f64>,
+    /// What it asks.
+    pub trees: Trees,
     /// The names of classes, as the file has them; empty where there are none.
     pub classes: Vec<Value>,
     /// `Integer`, `Float`, `String` or `Boolean`: what they were.
@@ -56,13 +49,24 @@ pub(super) enum SavedTree {
     Free(Vec<Node>),
 }
 
-/// The question whether a number is larger than another.
+/// A column of categories.
+#[derive(Debug)]
+pub(super) struct Category {
+    /// Its place in a row.
+    pub place: usize,
+    /// Its name; empty where it has none.
+    pub name: String,
+}
+
+/// A question.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Split {
-    /// Which of the columns of numbers.
-    pub float: usize,
-    /// What it is compared with, in float32.
-    pub border: f32,
+pub(super) enum Split {
+    /// Is a number, of which of the columns of numbers, larger than another one, in float32?
+    Above { float: usize, border: f32 },
+    /// Is a category, of which of their columns, the one with a code?
+    Is { category: usize, code: i32 },
+    /// Is one of the numbers that are made of what was counted larger than another one?
+    Counted { counted: usize, border: f32 },
 }
 
 /// A node of a tree that is not symmetric.
@@ -72,6 +76,16 @@ pub(super) enum Node {
     Leaf(Vec<f64>),
     /// Nodes are indices within the tree.
     Split { split: Split, no: usize, yes: usize },
+}
+
+impl Node {
+    /// What it asks; `None` for a leaf.
+    const fn split(&self) -> Option<Split> {
+        match self {
+            Self::Leaf(_) => None,
+            Self::Split { split, .. } => Some(*split),
+        }
+    }
 }
 
 /// What is said of the training, beside the trees.
@@ -138,28 +152,69 @@ impl Notes {
                 "does not say which loss it was trained for, as a sum of models".to_owned(),
             ));
         }
+        if !trees.fit_together() {
+            return Err(Fault::Damaged("it asks about columns or tables that it does not have".to_owned()));
+        }
         Ok(Saved {
             version: self.version(),
             objective: self.params.loss_function.kind,
-            floats: trees.floats,
-            trees: trees.trees,
-            targets: trees.targets,
-            scale: trees.scale,
-            bias: trees.bias,
+            trees,
             classes: self.class_params.class_names,
             class_kind: self.class_params.class_label_type,
         })
     }
 }
 
-/// The trees and what belongs to them.
+/// The trees and what they ask about.
 #[derive(Debug)]
 pub(super) struct Trees {
+    /// Columns of numbers.
     pub floats: Vec<FloatFeature>,
+    /// Columns of categories.
+    pub categories: Vec<Category>,
+    /// What was counted of those.
+    pub tables: Vec<Table>,
+    /// What is made of that.
+    pub counted: Vec<Counted>,
+    /// The trees, in the order in which they are added.
     pub trees: Vec<SavedTree>,
+    /// How many numbers one row gives.
     pub targets: usize,
+    /// What the sum is multiplied by.
     pub scale: f64,
+    /// What is added to that, for each target.
     pub bias: Vec<f64>,
+}
+
+impl Trees {
+    /// All questions.
+    pub(super) fn splits(&self) -> impl Iterator<Item = Split> {
+        let of_tree = |tree: &SavedTree| match tree {
+            SavedTree::Symmetric { splits, .. } => splits.clone(),
+            SavedTree::Free(nodes) => nodes.iter().filter_map(Node::split).collect(),
+        };
+        self.trees.iter().flat_map(of_tree)
+    }
+
+    /// True when all that is named is there.
+    fn fit_together(&self) -> bool {
+        let is_float = |float: usize| float < self.floats.len();
+        let is_category = |category: usize| category < self.categories.len();
+        let is_there = |table: &Table| {
+            let alike = &table.alike;
+            alike.categories.iter().all(|at| is_category(*at))
+                && alike.above.iter().all(|(at, _)| is_float(*at))
+                && alike.is.iter().all(|(at, _)| is_category(*at))
+        };
+        let is_known = |split: Split| match split {
+            Split::Above { float, .. } => is_float(float),
+            Split::Is { category, .. } => is_category(category),
+            Split::Counted { counted, .. } => counted < self.counted.len(),
+        };
+        self.tables.iter().all(is_there)
+            && self.counted.iter().all(|counted| counted.table < self.tables.len())
+            && self.splits().all(is_known)
+    }
 }
 
 /// Why a model is not read.
