@@ -192,3 +192,36 @@ impl Uv {
         self.run(args, INSTALL_LIMIT).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// What becomes of an installation of PyTorch, and how often `uv` was asked, when for the CPU's wheels it says so and ends
+    /// with an error; others it has.
+    async fn installed(said: &str) -> (Result<(), String>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, asked) = (folder.path().join("uv"), folder.path().join("asked"));
+        let script = format!(
+            "#!/bin/sh\necho \"$@\" >> {}\ncase \"$*\" in *--torch-backend*) printf '{said}' >&2; exit 1;; esac\n",
+            asked.display()
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let pins = Pins { pythons: &["3.11"], packages: vec!["torch==2.15.0".to_owned()], is_resolved: true };
+        let done = Uv { program }.install(Path::new("python"), folder.path(), &pins).await;
+        (done, fs::read_to_string(asked).unwrap().lines().count())
+    }
+
+    #[tokio::test]
+    async fn wheels_for_graphics_cards_are_taken_only_where_the_others_do_not_exist() {
+        let none = "error: No solution found\\n  cause: Because there is no version of\\n torch==2.15.0 and you require it";
+        assert_eq!(installed(none).await, (Ok(()), 2));
+        let (failed, asked) = installed("error: Request failed after 3 retries").await;
+        let why = failed.unwrap_err();
+        assert!(asked == 1 && why.contains("Request failed after 3 retries"), "{why}");
+        assert!(why.contains(ENV_TORCH_BACKEND), "{why}");
+    }
+}
