@@ -104,6 +104,94 @@ def test_pytorch_answers_as_pytorch(
     assert card["certificate"]["original"][0]["name"] == "torch"
 
 
+def sizes(card: dict) -> dict[int, int]:
+    """Of the first input with a free size behind the rows: how many rows were compared, by that size where all are alike."""
+    found = {}
+    for one in card["certificate"]["sizes"]:
+        lengths = {int(shape.split(", ")[1].rstrip("]")) for shape in one["inputs"].split("[")[1:]}
+        if len(lengths) == 1:
+            found[lengths.pop()] = one["compared"]
+    return found
+
+
+def test_free_sizes_are_proved_at_several(platform: Platform, tensorflow: Models) -> None:
+    """Those that the original refuses, since two inputs have to agree, stand in the certificate as such."""
+    card = check(platform, tensorflow.folder / "lengths.keras", tensorflow.case("lengths"))
+    assert set(sizes(card)) >= {1, 2, 3, 17, 33} and all(sizes(card).values())
+    said = {one["inputs"]: one["compared"] for one in card["certificate"]["sizes"]}
+    assert said["mask [any, 2, 1], series [any, 3, 3]"] == 0, said
+    assert said["mask [any, 1, 1], series [any, 33, 3]"] > 0 or said["mask [any, 33, 1], series [any, 1, 3]"] > 0
+
+
+def test_what_depends_on_a_size_is_proved_on_both_sides_of_it(platform: Platform, torch: Models) -> None:
+    """Or with the sizes that the program takes."""
+    options = ("--require-proof", "--python", torch.python)
+    path = torch.folder / "branches.pt"
+    card = platform.cli_json("deploy", path, "--name", "branches", *options, "--input", "float32[any,any,3]")
+    assert {1, 3, 17, 33} <= {size for size, rows in sizes(card).items() if rows}
+    for length, times in ((9, 1), (33, 2)):
+        series = np.random.default_rng(1).normal(size=(2, length, 3)).astype("f4")
+        (answer,) = infer(platform, "branches", {"series": series}).values()
+        np.testing.assert_allclose(answer, times * series.sum(1), **CLOSE)
+    card = platform.cli_json("deploy", torch.folder / "short.pt2", "--name", "short", *options)
+    assert sizes(card)[17] > 0 and sizes(card)[33] == 0, "the program was exported for lengths up to 20"
+
+
+@pytest.mark.parametrize(
+    ("file", "dtype", "options"),
+    [("computed.pt", "i8", ["--input", "int64[any,any]"] * 2), ("computed.pt2", "i8", []), ("computed", "i4", [])],
+)
+def test_places_that_a_network_computes_are_refused_below_zero(
+    platform: Platform, request: pytest.FixtureRequest, file: str, dtype: str, options: list[str]
+) -> None:
+    """As PyTorch and TensorFlow refuse them; ONNX would count them from the end."""
+    models = request.getfixturevalue("torch" if options or file.endswith("2") else "tensorflow")
+    python = ["--python", models.python] if file != "computed" else []
+    name = file.replace(".", "-") + "-places"
+    card = platform.cli_json("deploy", models.folder / file, "--name", name, "--require-proof", *python, *options)
+    assert card["certificate"]["rows"]["refused"] > 0
+    wanted = {key: np.array([[value, 0]], dtype) for key, value in (("a", 3), ("b", 1))}
+    infer(platform, name, wanted)
+    for a, b in ((1, 2), (4, 9), (5, 0)):
+        answer = platform.http.post(f"/fn/{name}", json={"a": [[a, 1]], "b": [[b, 0]]})
+        assert answer.status_code == 400 and "out" in answer.text, (a, b, answer.text)
+
+
+@pytest.mark.parametrize(("file", "options"), [("from_the_end.pt", ["--input", "int64[any,any]"] * 2), ("from_the_end.pt2", [])])
+def test_places_that_pytorch_counts_from_the_end_are_answered_so(
+    platform: Platform, torch: Models, file: str, options: list[str]
+) -> None:
+    """`table[places]` takes them."""
+    name = file.replace(".", "-").replace("_", "-")
+    python = ("--python", torch.python)
+    platform.cli_json("deploy", torch.folder / file, "--name", name, "--require-proof", *python, *options)
+    below, above = ({"a": np.array([[one, 0]]), "b": np.array([[0, 0]])} for one in (-1, 4))
+    for found, wanted in zip(infer(platform, name, below).values(), infer(platform, name, above).values(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_table_within_a_model_refuses_what_is_not_in_it(platform: Platform, tensorflow: Models) -> None:
+    """Keras counts from the end itself, and refuses what is further away."""
+    card = check(platform, tensorflow.folder / "shared.keras", tensorflow.case("shared"))
+    assert card["certificate"]["rows"]["refused"] > 0
+    ask = lambda place: platform.http.post("/fn/shared-keras", json={"one": [[place] * 4], "other": [[0] * 4]})  # noqa: E731
+    assert ask(-1).json() == ask(5).json()
+    for place in (-7, -8, 6):
+        assert ask(place).status_code == 400, ask(place).text
+
+
+def test_classes_below_zero_are_zeros_to_tensorflow_and_refused_by_pytorch(
+    platform: Platform, tensorflow: Models, torch: Models
+) -> None:
+    """To ONNX they are counted from the end."""
+    platform.cli_json("deploy", tensorflow.folder / "hot", "--name", "hot", "--require-proof")
+    found = infer(platform, "hot", {"classes": np.array([[-1, 3]], "i4")})["hot"]
+    np.testing.assert_array_equal(found, [[[0, 0, 0, 0], [0, 0, 0, 1]]])
+    for file, options in (("hot.pt", ["--input", "int64[any,4]"]), ("hot.pt2", [])):
+        said = refused(platform, torch.folder / file, "--python", torch.python, *options)
+        assert "one_hot refuses classes that it does not have" in said, said
+
+
 def test_what_is_not_in_the_table_is_refused_and_so_is_what_is_no_number(platform: Platform, torch: Models) -> None:
     """PyTorch refuses such tokens; ONNX would count from the end."""
     options = ("--no-proof", "--python", torch.python)

@@ -92,6 +92,48 @@ def two_rows(random):
     return model, {"pair": random.normal(size=(ROWS, 5)).astype("f4")}
 
 
+def lengths(random):
+    """A series of any length, and a mask that has to be as long."""
+    series, mask = keras.Input((None, 3), name="series"), keras.Input((None, 1), name="mask")
+    found = layers.Conv1D(4, 2, padding="same", activation="relu")(series)
+    found = layers.GlobalAveragePooling1D()(layers.Multiply()([found, mask]))
+    model = keras.Model([series, mask], layers.Dense(2, name="means")(found))
+    rows = {"series": random.normal(size=(ROWS, 9, 3)), "mask": random.integers(0, 2, (ROWS, 9, 1))}
+    return model, {name: one.astype("f4") for name, one in rows.items()}
+
+
+def shared(random):
+    """A table within a model within a model, looked up by two inputs."""
+    tokens = keras.Input((4,), dtype="int32")
+    mean = keras.Model(tokens, layers.GlobalAveragePooling1D()(layers.Embedding(6, 3)(tokens)))
+    one, other = keras.Input((4,), dtype="int32", name="one"), keras.Input((4,), dtype="int32", name="other")
+    model = keras.Model([one, other], layers.Dense(2, name="both")(layers.Concatenate()([mean(one), mean(other)])))
+    return model, {name: random.integers(0, 6, (ROWS, 4)).astype("i4") for name in ("one", "other")}
+
+
+class Computed(tf.Module):
+    """Places that it computes itself: in a table, in a list of zeros and a one, and a constant one from the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = tf.Variable(tf.random.normal((5, 3)))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, name=name) for name in ("a", "b")])
+    def __call__(self, a, b):
+        """The sums of what is found."""
+        hot = tf.reduce_sum(tf.one_hot(a - b, 4), 1)
+        return {"found": tf.reduce_sum(tf.gather(self.table, a - b), 1) + self.table[-1], "hot": hot}
+
+
+class Hot(tf.Module):
+    """TensorFlow answers zeros for what a class below zero is."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.int32, name="classes")])
+    def __call__(self, classes):
+        """Zeros and ones."""
+        return {"hot": tf.one_hot(classes, 4)}
+
+
 class Unknown(tf.Module):
     """With an operator that ONNX does not have."""
 
@@ -128,7 +170,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(1)
     random = np.random.default_rng(1)
-    for make in (plans, pictures, words, two_rows):
+    for make in (plans, pictures, words, two_rows, lengths, shared):
         save(folder, make.__name__, *make(random))
     model, rows = plans(random)
     model.export(folder / "saved", verbose=False)
@@ -136,8 +178,8 @@ def main():
     answers = served(**{name: tf.constant(one) for name, one in rows.items()})
     np.savez(folder / "saved.npz", **{f"in_{key}": one for key, one in rows.items()},
              **{f"out_{key}": one.numpy() for key, one in answers.items()})  # fmt: skip
-    unknown = Unknown()
-    tf.saved_model.save(unknown, folder / "unknown", signatures=unknown.__call__)
+    for name, module in (("unknown", Unknown()), ("computed", Computed()), ("hot", Hot())):
+        tf.saved_model.save(module, folder / name, signatures=module.__call__)
     keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x * 2, name="twice")]).save(folder / "lambda.keras")
     keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x * 2, name="twice")]).save(folder / "lambda.h5")
     keras.Sequential([keras.Input((3,)), Twice(name="own")]).save(folder / "own.keras")

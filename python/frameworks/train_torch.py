@@ -45,6 +45,48 @@ class Words(nn.Module):
         return {"logits": self.classes(mean), "mean": mean}
 
 
+class Computed(nn.Module):
+    """Places in a table that it computes itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(5, 3)
+
+    def forward(self, a, b):
+        """The sum of what is found."""
+        return self.table(a - b).sum(1)
+
+
+class FromTheEnd(nn.Module):
+    """Places that PyTorch itself counts from the end."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(5, 3))
+
+    def forward(self, a, b):
+        """The sum of what is found."""
+        return self.table[a - b].sum(1)
+
+
+class Hot(nn.Module):
+    """Classes as zeros and ones."""
+
+    def forward(self, classes):
+        """PyTorch refuses those that it does not have."""
+        return nn.functional.one_hot(classes, 4).float()
+
+
+class Branches(nn.Module):
+    """What it does depends on how long the series is."""
+
+    def forward(self, series):
+        """The sum, and twice the sum of long ones."""
+        if series.size(1) > 20:
+            return 2 * series.sum(1)
+        return series.sum(1)
+
+
 class Named(nn.Module):
     """A dict, which TorchScript's converter does not know."""
 
@@ -117,13 +159,32 @@ def words(folder):
     save_answers(folder, "words", model, {"tokens": torch.randint(0, 50, (ROWS, 10))})
 
 
+def places(folder):
+    """Models that look up what they computed, as both forms; and one whose classes ONNX would not refuse."""
+    rows = (torch.randint(2, 5, (2, 4)), torch.randint(0, 2, (2, 4)))
+    free = {0: BATCH, 1: torch.export.Dim("length")}
+    for name, model in (("computed", Computed()), ("from_the_end", FromTheEnd())):
+        torch.jit.script(model).save(folder / f"{name}.pt")
+        torch.export.save(torch.export.export(model, rows, dynamic_shapes=(free, free)), folder / f"{name}.pt2")
+    torch.jit.script(Hot()).save(folder / "hot.pt")
+    torch.export.save(torch.export.export(Hot(), rows[1:], dynamic_shapes=({0: BATCH},)), folder / "hot.pt2")
+
+
+def sizes(folder):
+    """A model that looks at a size, with both ways kept and with the one that was seen."""
+    rows = torch.randn(2, 8, 3)
+    torch.jit.script(Branches()).save(folder / "branches.pt")
+    free = ({0: BATCH, 1: torch.export.Dim("length", max=20)},)
+    torch.export.save(torch.export.export(Branches(), (rows,), dynamic_shapes=free), folder / "short.pt2")
+
+
 def main():
     """The command line."""
     warnings.simplefilter("ignore")
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(1)
-    for make in (mlp, cnn, series, words):
+    for make in (mlp, cnn, series, words, places, sizes):
         make(folder)
 
 

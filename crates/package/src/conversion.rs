@@ -13,32 +13,40 @@ use modelet_model::onnx::{Taken, note_taken};
 use serde::Deserialize;
 
 use crate::certificate::original::Original;
-use crate::certificate::wire::plain;
 use crate::network::Network;
 
 /// The script that converts.
 pub const SCRIPT: &str = include_str!("conversion/convert.py");
 /// What it and the script that answers for a proof read networks with, and the name under which they import it.
 pub const NETWORKS: (&str, &str) = ("networks.py", include_str!("conversion/networks.py"));
+/// What the script that converts guards tables with, and the name under which it imports it.
+pub const GUARDS: (&str, &str) = ("guards.py", include_str!("conversion/guards.py"));
 /// Largest answer of a converter, in bytes: what ONNX allows, and a line.
 pub const MAX_ANSWER_BYTES: usize = 2 << 30;
 /// Longest line before the model.
 const MAX_HEAD_BYTES: usize = 1 << 20;
 
+/// What a conversion made.
+#[derive(Debug, Clone)]
+pub struct Converted {
+    /// The answer of [`SCRIPT`].
+    pub answer: Vec<u8>,
+    /// What converted it, by what is installed: what runs beside a foreign file may say anything.
+    pub by: Library,
+}
+
 /// Runs a network's framework to make ONNX of it.
 pub trait Converter {
-    /// The answer of [`SCRIPT`] for a network.
+    /// Converts a network.
     ///
     /// # Errors
     /// `model-refused` with the reason: what is missing, or what the converter does not know.
-    fn convert(&self, original: &Original) -> Result<Vec<u8>, FunctionError>;
+    fn convert(&self, original: &Original) -> Result<Converted, FunctionError>;
 }
 
 /// What comes before the model in the answer.
 #[derive(Debug, Deserialize)]
 struct Head {
-    /// What converted it, and its version.
-    converter: (String, String),
     /// How many rows the table has that an input is looked up in, by input.
     #[serde(default)]
     table_rows: BTreeMap<String, u64>,
@@ -58,7 +66,7 @@ pub fn convert(
             format!("what the converter made of {} makes no sense: {why}", network.original.file.display());
         FunctionError::new(Code::ModelRefused, message)
     };
-    let mut answer = converter.convert(&network.original)?;
+    let Converted { mut answer, by } = converter.convert(&network.original)?;
     let end = answer.iter().take(MAX_HEAD_BYTES).position(|byte| *byte == b'\n');
     let end = end.ok_or_else(|| nonsense("it does not begin with a line".to_owned()))?;
     let head: Head = serde_json::from_slice(&answer[..end]).map_err(|error| nonsense(error.to_string()))?;
@@ -73,8 +81,7 @@ pub fn convert(
     });
     note_taken(&mut answer, &taken.collect());
     fs::write(target, &answer).map_err(|error| nonsense(format!("it cannot be written: {error}")))?;
-    let (name, version) = head.converter;
-    Ok(Library { name: plain(&name), version: plain(&version) })
+    Ok(by)
 }
 
 /// Finite numbers only: what frameworks make of others in maxima and gates, engines do not make alike.
@@ -98,8 +105,9 @@ mod tests {
     struct Answer(Vec<u8>);
 
     impl Converter for Answer {
-        fn convert(&self, _: &Original) -> Result<Vec<u8>, FunctionError> {
-            Ok(self.0.clone())
+        fn convert(&self, _: &Original) -> Result<Converted, FunctionError> {
+            let by = Library { name: "tf2onnx".into(), version: "1.17.0".into() };
+            Ok(Converted { answer: self.0.clone(), by })
         }
     }
 
@@ -125,18 +133,17 @@ mod tests {
     #[test]
     fn what_inputs_take_is_noted_in_the_model() {
         let iris = include_bytes!("../../../examples/iris/model.onnx");
-        let (library, input) = converted(r#"{"converter": ["tf2onnx", "1.17.0\u001b"]}"#, iris).unwrap();
-        assert_eq!((&*library.name, &*library.version), ("tf2onnx", "1.17.0\u{fffd}"));
+        // What the file's own code may write there is not believed.
+        let (library, input) = converted(r#"{"converter": ["mine", "9"]}"#, iris).unwrap();
+        assert_eq!((&*library.name, &*library.version), ("tf2onnx", "1.17.0"));
         assert_eq!(input.numbers, Some(Numbers { missing: false, largest: f32::MAX.into() }));
-        let (_, input) = converted(r#"{"converter": ["a", "1"], "table_rows": {"X": 50}}"#, iris).unwrap();
+        let (_, input) = converted(r#"{"table_rows": {"X": 50}}"#, iris).unwrap();
         assert_eq!((input.numbers, input.table_rows), (None, Some(50)));
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for (head, wanted) in
-            [("", "EOF"), ("[]", "makes no sense"), (r#"{"converter": ["a", "1"]}"#, "empty")]
-        {
+        for (head, wanted) in [("", "EOF"), ("no", "makes no sense"), ("{}", "empty")] {
             let error = converted(head, b"").unwrap_err();
             assert!(error.message.contains(wanted), "{error}");
         }

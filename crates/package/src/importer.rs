@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError};
 
+use crate::certificate::original::Original;
 use crate::conversion::Converter;
 
 mod catboost;
@@ -31,6 +32,8 @@ pub struct Imported {
     pub origin: Option<String>,
     /// The version of the framework that wrote that, where the file says it.
     pub version: Option<String>,
+    /// What that is and what loads it, where it was found out already.
+    pub original: Option<Original>,
     /// What made ONNX of it, where that was not modelet itself.
     pub converter: Option<Library>,
     /// Where the files lie: the model's own folder, or one with a rewritten model.
@@ -55,10 +58,7 @@ impl<'a> Workshop<'a> {
     fn of(folder: &'a Path) -> Self {
         struct Nothing;
         impl Converter for Nothing {
-            fn convert(
-                &self,
-                original: &crate::certificate::original::Original,
-            ) -> Result<Vec<u8>, FunctionError> {
+            fn convert(&self, original: &Original) -> Result<crate::conversion::Converted, FunctionError> {
                 panic!("{original:?} is no network")
             }
         }

@@ -56,9 +56,10 @@ impl Source {
     pub fn open(path: &Path, workshop: &Workshop<'_>) -> Result<Self, FunctionError> {
         let Given { manifest, name, model, columns } = given::find(path, workshop.folder)?;
         let imported = importer::import(&model, workshop)?;
-        let original = match imported.origin {
-            Some(_) => Some(Original::of(&model, imported.version)?),
-            None => None,
+        let original = match (imported.original, &imported.origin) {
+            (Some(original), _) => Some(original),
+            (None, Some(_)) => Some(Original::of(&model, imported.version)?),
+            (None, None) => None,
         };
         let folder = &imported.folder;
         let mut files = Vec::new();

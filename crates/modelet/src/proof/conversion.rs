@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use modelet_core::{Code, FunctionError};
 use modelet_package::certificate::original::{Loader, Original};
-use modelet_package::conversion::{Converter, MAX_ANSWER_BYTES, NETWORKS, SCRIPT};
+use modelet_package::conversion::{Converted, Converter, GUARDS, MAX_ANSWER_BYTES, NETWORKS, SCRIPT};
 use modelet_worker::Spawner;
 use tokio::runtime::Handle;
 
@@ -26,7 +26,7 @@ pub struct Conversion {
 }
 
 impl Converter for Conversion {
-    fn convert(&self, original: &Original) -> Result<Vec<u8>, FunctionError> {
+    fn convert(&self, original: &Original) -> Result<Converted, FunctionError> {
         if original.loader != Loader::Torchscript && !self.options.inputs.is_empty() {
             let message = format!(
                 "{} says the shapes of its inputs itself: leave --input out",
@@ -41,9 +41,13 @@ impl Converter for Conversion {
         let handle = Handle::current();
         let python = handle.block_on(environment::find(original, &self.options, &self.progress));
         let python = python.map_err(|why| refused(why, NEXT))?;
+        let wanted = original.loader.converter().unwrap_or_default();
+        let by = python.library(wanted);
+        let by = by.ok_or_else(|| refused(format!("its Python has no {wanted}"), NEXT))?;
         self.progress.next(format!("converting it by {} in a sandbox", original.framework));
         let answer = handle.block_on(self.ask(original, &python));
-        answer.map_err(|why| refused(why, "export the model to ONNX where it was trained, and deploy that"))
+        let next = "export the model to ONNX where it was trained, and deploy that";
+        answer.map(|answer| Converted { answer, by }).map_err(|why| refused(why, next))
     }
 }
 
@@ -61,13 +65,14 @@ impl Conversion {
     fn errand(&self, original: &Original, work: &std::path::Path) -> std::io::Result<Errand> {
         let script = guest::write(work.join("convert.py"), SCRIPT.as_bytes())?;
         let networks = guest::write(work.join(NETWORKS.0), NETWORKS.1.as_bytes())?;
+        let guards = guest::write(work.join(GUARDS.0), GUARDS.1.as_bytes())?;
         let model = guest::copy(original, work)?;
         let shapes = serde_json::to_string(&self.options.inputs)?;
         Ok(Errand {
             who: "the converter",
             script,
             args: vec![original.loader.as_str().into(), model.clone().into(), shapes.into()],
-            shown: vec![networks, model],
+            shown: vec![networks, guards, model],
             answer_bytes: MAX_ANSWER_BYTES,
         })
     }

@@ -24,6 +24,10 @@ use crate::output::Progress;
 const ENV_UV: &str = "MODELET_UV";
 /// Says to `uv` itself which wheels of PyTorch to take.
 const ENV_TORCH_BACKEND: &str = "UV_TORCH_BACKEND";
+/// What `uv` says when it reached an index, and PyTorch's version is not in it.
+const NO_VERSION: &str = "there is no version of torch";
+/// Most of what `uv` said is left out of a reason.
+const MAX_SAID_CHARS: usize = 400;
 /// Where environments are kept, in the cache folder.
 const FOLDER: &str = "proofs";
 /// In an environment: the Python that it was made for.
@@ -40,11 +44,20 @@ pub struct Python {
     pub interpreter: Interpreter,
     /// Folders with packages, before its own.
     pub packages: Vec<PathBuf>,
+    /// What was installed in them, where we chose it.
+    pinned: Vec<String>,
 }
 
 impl Python {
     fn of(interpreter: Interpreter) -> Self {
-        Self { packages: interpreter.paths.clone(), interpreter }
+        Self { packages: interpreter.paths.clone(), interpreter, pinned: vec![] }
+    }
+
+    /// A package that it has, by what was installed: nothing that runs in it is asked.
+    pub fn library(&self, name: &str) -> Option<Library> {
+        let pinned = self.pinned.iter().filter_map(|pin| pin.split_once("=="));
+        let pinned = pinned.map(|(name, version)| Library { name: name.into(), version: version.into() });
+        pinned.chain(self.interpreter.libraries.iter().cloned()).find(|library| library.name == name)
     }
 }
 
@@ -95,7 +108,7 @@ async fn made(uv: &Uv, pins: &Pins, what: &str, progress: &Progress) -> Result<P
     let listed =
         [pins.packages.join("\n"), pins.pythons.join("\n"), env::consts::ARCH.to_owned()].join("\n\n");
     let place = cache.join(&digest::hex(&Sha256::digest(listed))[..16]);
-    if let Some(python) = kept(&place).await {
+    if let Some(python) = kept(&place, pins).await {
         return Ok(python);
     }
     progress.next(format!("making an environment with {what}, once (uv)"));
@@ -107,7 +120,7 @@ async fn made(uv: &Uv, pins: &Pins, what: &str, progress: &Progress) -> Result<P
     let draft = work.path().join("packages");
     uv.install(&interpreter.program, &draft, pins).await?;
     fs::write(draft.join(PYTHON_FILE), interpreter.program.as_os_str().as_encoded_bytes()).map_err(failed)?;
-    if let Some(python) = kept(&place).await {
+    if let Some(python) = kept(&place, pins).await {
         // Somebody else was faster.
         return Ok(python);
     }
@@ -115,17 +128,17 @@ async fn made(uv: &Uv, pins: &Pins, what: &str, progress: &Progress) -> Result<P
         // Its Python is gone.
         fs::rename(&place, work.path().join("old")).map_err(failed)?;
     }
-    match (fs::rename(&draft, &place), kept(&place).await) {
+    match (fs::rename(&draft, &place), kept(&place, pins).await) {
         (_, Some(python)) => Ok(python),
         (moved, None) => Err(moved.err().map_or_else(|| format!("{} is not whole", place.display()), failed)),
     }
 }
 
 /// The environment that was made before, when its Python is still there.
-async fn kept(place: &Path) -> Option<Python> {
+async fn kept(place: &Path, pins: &Pins) -> Option<Python> {
     let python = fs::read_to_string(place.join(PYTHON_FILE)).ok()?;
     let interpreter = Interpreter::ask(Path::new(python.trim())).await.ok()?;
-    Some(Python { interpreter, packages: vec![place.to_owned()] })
+    Some(Python { interpreter, packages: vec![place.to_owned()], pinned: pins.packages.clone() })
 }
 
 struct Uv {
@@ -139,8 +152,9 @@ impl Uv {
         if finished.code == Some(0) {
             return Ok(finished.stdout.trim().to_owned());
         }
-        let mut lines = finished.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-        Err(format!("uv {}: {}", finished.ending, lines.next().unwrap_or("it said nothing")))
+        let said: Vec<_> = finished.stderr.split_whitespace().collect();
+        let said = if said.is_empty() { "it said nothing".to_owned() } else { said.join(" ") };
+        Err(format!("uv {}: {}", finished.ending, said.chars().take(MAX_SAID_CHARS).collect::<String>()))
     }
 
     /// A Python of this machine, or else one that `uv` brings.
@@ -168,9 +182,46 @@ impl Uv {
         }
         // Wheels without what graphics cards need lie in an index of their own, which not every machine reaches.
         let is_chosen = env::var_os(ENV_TORCH_BACKEND).is_some();
-        if !is_chosen && self.run(with(&["--torch-backend", "cpu"]), INSTALL_LIMIT).await.is_ok() {
-            return Ok(());
+        if !is_chosen {
+            match self.run(with(&["--torch-backend", "cpu"]), INSTALL_LIMIT).await {
+                Err(why) if why.contains(NO_VERSION) => {}
+                Err(why) => return Err(format!("{why} ({ENV_TORCH_BACKEND} names other wheels of PyTorch)")),
+                Ok(_) => return Ok(()),
+            }
         }
         self.run(args, INSTALL_LIMIT).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// What becomes of an installation of PyTorch, and how often `uv` was asked, when for the CPU's wheels it says so and ends
+    /// with an error; others it has.
+    async fn installed(said: &str) -> (Result<(), String>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, asked) = (folder.path().join("uv"), folder.path().join("asked"));
+        let script = format!(
+            "#!/bin/sh\necho \"$@\" >> {}\ncase \"$*\" in *--torch-backend*) printf '{said}' >&2; exit 1;; esac\n",
+            asked.display()
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let pins = Pins { pythons: &["3.11"], packages: vec!["torch==2.15.0".to_owned()], is_resolved: true };
+        let done = Uv { program }.install(Path::new("python"), folder.path(), &pins).await;
+        (done, fs::read_to_string(asked).unwrap().lines().count())
+    }
+
+    #[tokio::test]
+    async fn wheels_for_graphics_cards_are_taken_only_where_the_others_do_not_exist() {
+        let none = "error: No solution found\\n  cause: Because there is no version of\\n torch==2.15.0 and you require it";
+        assert_eq!(installed(none).await, (Ok(()), 2));
+        let (failed, asked) = installed("error: Request failed after 3 retries").await;
+        let why = failed.unwrap_err();
+        assert!(asked == 1 && why.contains("Request failed after 3 retries"), "{why}");
+        assert!(why.contains(ENV_TORCH_BACKEND), "{why}");
     }
 }

@@ -19,6 +19,7 @@ def version(*names):
 own = site.getusersitepackages()
 if os.path.isdir(own) and sys.prefix == sys.base_prefix: sys.path.append(own)
 names = {name: [name] for name in ["lightgbm", "catboost", "scikit-learn", "numpy", "keras", "tf-keras", "torch"]}
+names |= {name: [name] for name in ["tf2onnx", "onnxscript"]}
 names["xgboost"] = ["xgboost", "xgboost-cpu"]
 names["tensorflow"] = ["tensorflow", "tensorflow-cpu"]
 found = [{"name": name, "version": version(*known)} for name, known in names.items() if version(*known)]
@@ -35,7 +36,7 @@ pub struct Interpreter {
     pub prefix: PathBuf,
     /// Where it looks for packages.
     pub paths: Vec<PathBuf>,
-    /// Frameworks that it has.
+    /// Frameworks and converters that it has.
     pub libraries: Vec<Library>,
 }
 

@@ -7,7 +7,6 @@ use modelet_core::{Code, FunctionError};
 
 use super::pins::numbers;
 use crate::importer;
-use crate::network;
 use crate::pickle::{self, Framework, Kind};
 
 /// How the original is loaded.
@@ -59,18 +58,23 @@ impl Loader {
         }
     }
 
+    /// The package that makes ONNX of a network; `None` for what is none.
+    pub const fn converter(self) -> Option<&'static str> {
+        match self {
+            Self::Keras | Self::KerasHdf5 | Self::TfKeras | Self::TfKerasHdf5 | Self::SavedModel => {
+                Some("tf2onnx")
+            }
+            Self::Torchscript => Some("torch"),
+            Self::TorchExport => Some("onnxscript"),
+            Self::Xgboost | Self::Lightgbm | Self::Catboost | Self::Pickle | Self::Joblib | Self::Skops => {
+                None
+            }
+        }
+    }
+
     /// True for networks, which are converted by their own framework too.
     pub const fn is_network(self) -> bool {
-        matches!(
-            self,
-            Self::Keras
-                | Self::KerasHdf5
-                | Self::TfKeras
-                | Self::TfKerasHdf5
-                | Self::SavedModel
-                | Self::Torchscript
-                | Self::TorchExport
-        )
+        self.converter().is_some()
     }
 
     /// The ending that its framework wants to see.
@@ -112,15 +116,12 @@ pub struct Original {
 const GUESTS: &[&str] = &["xgboost", "lightgbm", "catboost"];
 
 impl Original {
-    /// What lies at `file`, from which a model was imported; `version` is what the importer read.
+    /// What lies at `file`, from which a model was imported that is no network; `version` is what the importer read.
     ///
     /// # Errors
     /// `model-refused` for a file that names what is not known to be harmless: it is never loaded.
     pub fn of(file: &Path, version: Option<String>) -> Result<Self, FunctionError> {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        if let Some(network) = network::recognise(&file)? {
-            return Ok(network.original);
-        }
         let own = match importer::framework_of(&file) {
             Some("catboost") => Some((Loader::Catboost, "catboost")),
             Some("lightgbm") => Some((Loader::Lightgbm, "lightgbm")),

@@ -27,11 +27,24 @@ pub fn made(signature: &Signature, reach: Option<f64>) -> Vec<Inputs> {
         _ => ALIKE.map(|size| vec![size]).into_iter().chain(UNLIKE.map(Vec::from)).collect(),
     };
     let half = if all.is_empty() { MAX_CELLS } else { MAX_CELLS / 2 };
-    let usual = of_a_size(signature, ORDINARY_ROWS, half, reach);
+    // Alike too: that is what they mostly have to be.
+    let usual = usual_size(signature).map_or_else(|| signature.clone(), |size| sized(signature, &[size]).0);
+    let usual = of_a_size(&usual, ORDINARY_ROWS, half, reach);
     let others = all
         .iter()
         .map(|sizes| of_a_size(&sized(signature, sizes).0, ROWS_OF_A_SIZE, half / all.len(), reach));
     std::iter::once(usual).chain(others).filter(|inputs| !inputs.is_empty()).collect()
+}
+
+/// The first free size behind the rows that an example has.
+fn usual_size(signature: &Signature) -> Option<usize> {
+    let one = examples(signature, 1, SEED);
+    let mut sizes = one.iter().filter_map(|(name, tensor)| {
+        let shape = signature.input(name)?.shape.as_ref()?;
+        let free = shape.iter().zip(tensor.shape()).skip(1).find(|(dim, _)| dim.fixed().is_none());
+        free.map(|(_, size)| *size)
+    });
+    sizes.next()
 }
 
 /// How many rows a call has, where it may have no others.
@@ -158,6 +171,7 @@ mod tests {
     fn sizes_that_may_have_to_agree_are_tried_alike_and_unlike() {
         let one = |name: &str| input(name, DType::F32, &[Dim::Dynamic, Dim::Dynamic, Dim::Fixed(3)]);
         let found = shapes(vec![one("a"), one("b")]);
+        assert_eq!(found[0][0][1], found[0][1][1], "an example's too");
         let lengths: Vec<_> = found[1..].iter().map(|shapes| (shapes[0][1], shapes[1][1])).collect();
         assert_eq!(lengths, [(1, 1), (2, 2), (3, 3), (17, 17), (33, 33), (2, 3), (17, 1), (1, 33)]);
     }

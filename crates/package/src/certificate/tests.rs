@@ -65,10 +65,21 @@ impl Witnesses for Doubling {
 }
 
 fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>) -> Proof {
+    proved_of(&[Dim::Dynamic, Dim::Fixed(1)], Loader::Xgboost, witnesses, sample, tolerance)
+}
+
+/// The proof of a model with one input.
+fn proved_of(
+    shape: &[Dim],
+    loader: Loader,
+    witnesses: &dyn Witnesses,
+    sample: Option<&Sample>,
+    tolerance: Option<f64>,
+) -> Proof {
     let input = InputSpec {
         name: "X".into(),
         dtype: DType::F32,
-        shape: Some(vec![Dim::Dynamic, Dim::Fixed(1)]),
+        shape: Some(shape.to_vec()),
         optional: false,
         columns: Some(vec!["age".into()]),
         categories: None,
@@ -86,19 +97,14 @@ fn proved(witnesses: &Doubling, sample: Option<&Sample>, tolerance: Option<f64>)
     };
     let signature = Signature::new(vec![input], vec![output]);
     let mut graph = GraphWriter::default();
-    graph.input("X", DType::F32, &[Dim::Dynamic, Dim::Fixed(1)]);
+    graph.input("X", DType::F32, shape);
     graph.node(("", "Add"), &["X", "X"], "y", vec![]);
-    graph.output("y", DType::F32, &[Dim::Dynamic, Dim::Fixed(1)]);
+    graph.output("y", DType::F32, shape);
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model.onnx");
     std::fs::write(&model, graph.into_file()).unwrap();
-    let original = Original {
-        file: "m".into(),
-        loader: Loader::Xgboost,
-        framework: "xgboost".into(),
-        version: None,
-        guests: vec![],
-    };
+    let original =
+        Original { file: "m".into(), loader, framework: "xgboost".into(), version: None, guests: vec![] };
     let claim = Claim {
         original: &original,
         model: &model,
@@ -160,6 +166,59 @@ fn given_rows_are_compared_too() {
         (2, Some("abc"))
     );
     assert!(proof.worst.iter().any(|row| row.contains("age=")), "{:?}", proof.worst);
+}
+
+/// An original that adds up each row of any length but 2, and an imported model that is right at some lengths.
+struct Lengths {
+    right: fn(usize) -> bool,
+}
+
+impl Lengths {
+    fn sums(&self, question: &Message, of_imported: bool) -> Answers {
+        let head: serde_json::Value = serde_json::from_slice(&question.json).unwrap();
+        let size = head["inputs"][0]["shape"][1].as_u64().unwrap() as usize;
+        let rows: Vec<f32> = column(question).chunks(size).map(|row| row.iter().sum()).collect();
+        match (size, of_imported) {
+            (2, _) => Answers { refused: (0..rows.len()).collect(), ..Answers::default() },
+            (_, true) if !(self.right)(size) => answers(vec![1e9; rows.len()], vec![]),
+            _ => answers(rows, vec![]),
+        }
+    }
+}
+
+impl Witnesses for Lengths {
+    fn original(&self, _: &Original, questions: &[Message]) -> Result<Testimony, String> {
+        let answers = questions.iter().map(|question| self.sums(question, false)).collect();
+        Ok(Testimony { answers, rung: Rung::Namespaces })
+    }
+
+    fn imported(&self, requests: &[Message]) -> Result<Vec<Answers>, FunctionError> {
+        Ok(requests.iter().map(|request| self.sums(request, true)).collect())
+    }
+}
+
+fn proved_lengths(right: fn(usize) -> bool) -> Proof {
+    proved_of(&[Dim::Dynamic, Dim::Dynamic], Loader::Keras, &Lengths { right }, None, None)
+}
+
+#[test]
+fn a_model_that_is_right_at_one_size_alone_is_caught_at_another() {
+    let proof = proved_lengths(|size| size != 17);
+    assert_eq!(proof.certificate.verdict, Verdict::Differs);
+    assert!(proof.worst[0].ends_with(", at X [any, 17]"), "{:?}", proof.worst);
+}
+
+#[test]
+fn sizes_that_were_proved_stand_in_the_certificate_and_those_that_the_original_refuses() {
+    let certificate = proved_lengths(|_| true).certificate;
+    assert_eq!(certificate.verdict, Verdict::Proved);
+    let compared: Vec<_> = certificate.sizes.iter().map(|one| (&*one.inputs, one.compared)).collect();
+    assert!(
+        compared.contains(&("X [any, 33]", 100)) && compared.contains(&("X [any, 2]", 0)),
+        "{compared:?}"
+    );
+    assert_eq!(certificate.rows.refused, 100);
+    assert!(certificate.line().contains("sizes that the original refuses"), "{}", certificate.line());
 }
 
 #[test]

@@ -3,8 +3,8 @@
     python convert.py LOADER MODEL SHAPES PATHS
 
 Runs in a sandbox. SHAPES is a JSON list of what the file may not say: `[type, sizes]` for each input, `null` for a free
-size. PATHS is a JSON list of the folders with packages. The answer is a line of JSON (what converted it, and which
-inputs are looked up in tables), and the model behind it.
+size. PATHS is a JSON list of the folders with packages. The answer is a line of JSON (which inputs are looked up in
+tables), and the model behind it.
 """
 
 import io
@@ -21,14 +21,12 @@ PASS_INDEX = ("Cast", "Identity")
 
 
 def convert(loader, network):
-    """The ONNX model of a network, and the name of what converted it."""
+    """The ONNX model of a network."""
     if loader in ("keras", "tf-keras"):
-        return from_keras(network), "tf2onnx"
+        return from_keras(network)
     if loader == "saved-model":
-        return from_tensorflow(network.function, network), "tf2onnx"
-    if loader == "torchscript":
-        return from_torchscript(network), "torch"
-    return from_torch_export(network), "onnxscript"
+        return from_tensorflow(network.function, network)
+    return from_torchscript(network) if loader == "torchscript" else from_torch_export(network)
 
 
 def from_keras(network):
@@ -162,14 +160,20 @@ def nodes(graph):
                 yield from nodes(inner)
 
 
-def table_rows(model):
+def roots(model):
+    """The inputs, by the names of what hands them on as they are."""
+    found = {one.name: one.name for one in model.graph.input}
+    for node in model.graph.node:
+        if node.op_type in PASS_INDEX and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+    return found
+
+
+def table_rows(model, roots):
     """How many rows the table has in which an input is looked up, by input: what lies outside, the original refuses."""
     tables = {one.name: one.dims[0] for one in model.graph.initializer if one.dims}
-    roots = {one.name: one.name for one in model.graph.input}
     found = {}
     for node in model.graph.node:
-        if node.op_type in PASS_INDEX and node.input[0] in roots:
-            roots[node.output[0]] = roots[node.input[0]]
         is_first_axis = not any(one.name == "axis" and one.i for one in node.attribute)
         if node.op_type == "Gather" and node.input[1] in roots and node.input[0] in tables and is_first_axis:
             root, rows = roots[node.input[1]], tables[node.input[0]]
@@ -184,21 +188,22 @@ def main():
     # What a library prints must not stand amid the answer.
     file = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    import guards
     import networks
 
     networks.quiet()
     network = networks.load(loader, path, networks.read_shapes(shapes))
-    model, converter = convert(loader, network)
+    model = convert(loader, network)
     check(model)
-    if model.ByteSize() > MAX_BYTES:
-        raise SystemExit(f"as ONNX the model has {model.ByteSize()} bytes, the limit is {MAX_BYTES}")
-    from importlib import metadata
-
-    tables = table_rows(model)
+    inputs = roots(model)
+    tables = table_rows(model, inputs)
     for name, rows in network.table_rows():
         tables[name] = min(rows, tables.get(name, rows))
-    head = {"converter": [converter, metadata.version(converter)], "table_rows": tables}
-    file.write(json.dumps(head).encode() + b"\n" + model.SerializeToString(deterministic=True))
+    # Of these inputs what lies outside of the table is refused before any engine sees it.
+    guards.guard(model, lambda node, places: inputs.get(places) in tables or network.counts_from_the_end(node))
+    if model.ByteSize() > MAX_BYTES:
+        raise SystemExit(f"as ONNX the model has {model.ByteSize()} bytes, the limit is {MAX_BYTES}")
+    file.write(json.dumps({"table_rows": tables}).encode() + b"\n" + model.SerializeToString(deterministic=True))
     file.flush()
 
 

@@ -9,6 +9,9 @@ import os
 
 #: Rows that are answered at once.
 BLOCK = 256
+#: Operators of TorchScript that look places up.
+OPERATORS = ["aten::index", "aten::embedding", "aten::index_select", "aten::gather", "aten::scatter", "aten::one_hot"]
+OPERATORS += ["aten::index_put", "aten::embedding_bag", "aten::take", "aten::take_along_dim", "aten::scatter_add"]
 
 
 def load(loader, path, shapes=()):
@@ -26,6 +29,10 @@ class Network:
     def table_rows(self):
         """Inputs that are looked up in tables, where the layers say it, and how many rows each table has."""
         return []
+
+    def counts_from_the_end(self, node):
+        """True when places below zero are right to a node of the converted model."""
+        return False
 
 
 class Keras(Network):
@@ -107,6 +114,14 @@ class Torch(Network):
 
         return in_blocks(ask, inputs, self.rows)
 
+    def check(self, operators):
+        """Refuses what is converted to something that answers where PyTorch refuses."""
+        if "one_hot" in operators:
+            raise SystemExit(
+                "one_hot refuses classes that it does not have, what ONNX makes of it answers zeros: write "
+                "(x[..., None] == torch.arange(classes)).float() in its place"
+            )
+
 
 class TorchScript(Torch):
     """What `torch.jit` saved. It does not say how large its inputs are."""
@@ -129,6 +144,13 @@ class TorchScript(Torch):
         self.inputs = dict(zip(names, shapes, strict=True))
         self.call = lambda tensors: self.model(*tensors)
         self.rows = shapes[0][1][0] if shapes[0][1] else None
+        graph = self.model.inlined_graph
+        self.operators = {node.kind().removeprefix("aten::") for kind in OPERATORS for node in graph.findAllNodes(kind)}
+        self.check(self.operators)
+
+    def counts_from_the_end(self, node):
+        """As `x[places]` does, and nothing else that looks up. Which of both a node was is not kept: where both are, none may."""
+        return self.operators == {"index"}
 
     @property
     def outputs(self):
@@ -166,10 +188,15 @@ class TorchExport(Torch):
             return module(*args, **kwargs)
 
         self.call = call
+        self.check({str(node.target).split(".")[1] for node in self.model.graph.nodes if "aten." in str(node.target)})
         outputs = len(self.model.graph_signature.user_outputs)
         self.outputs = flat(_pytree.tree_unflatten(list(range(outputs)), self.model.call_spec.out_spec))[0]
         first = values[names[0]].shape
         self.rows = first[0] if len(first) and isinstance(first[0], int) else None
+
+    def counts_from_the_end(self, node):
+        """As `x[places]` does, and nothing else that looks up; the exporter notes of each node what it was."""
+        return any("aten.index." in one.value for one in node.metadata_props)
 
 
 def flat(found, name="output"):

@@ -41,6 +41,7 @@ pub(super) fn write(graph: GraphWriter, origin: String, work: &Path) -> Result<I
         format: onnx::FORMAT,
         origin: Some(origin),
         version: None,
+        original: None,
         converter: None,
         folder: work.to_owned(),
         model: MODEL_FILE.to_owned(),

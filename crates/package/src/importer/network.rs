@@ -24,7 +24,7 @@ impl Importer for Network {
         let imported = Onnx.import(&target, workshop)?;
         Ok(imported.map(|imported| Imported {
             origin: Some(network.title),
-            version: network.original.version,
+            original: Some(network.original),
             converter: Some(converter),
             ..imported
         }))
