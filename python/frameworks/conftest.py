@@ -39,7 +39,7 @@ def trained(framework: str, folder: Path) -> Models:
     named = os.environ.get(f"MODELET_{framework.upper()}_PYTHON")
     python = Path(named) if named else ROOT / f".venv-{framework}" / "bin" / "python"
     done = subprocess.run(
-        [python, HERE / f"train_{framework}.py", folder], check=False, capture_output=True, text=True, timeout=280
+        [python, HERE / f"train_{framework}.py", folder], check=False, capture_output=True, text=True, timeout=800
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return Models(folder, python)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import resource
 import threading
+import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -36,7 +37,7 @@ def at_once(function: Function, bodies: list[object]) -> list[Answer]:
 
 
 class Pending:
-    """A call on its way."""
+    """A call on its way; `ended_at` is there with its answer."""
 
     def __init__(self, function: Function, body: object):
         self._answer: httpx.Response | Exception | None = None
@@ -49,6 +50,7 @@ class Pending:
                 self._answer = client.post(function.path, json=body)
         except httpx.HTTPError as error:
             self._answer = error
+        self.ended_at = time.monotonic()
 
     @property
     def is_waiting(self) -> bool:

@@ -79,7 +79,7 @@ class Load(threading.Thread):
 
 def kill_idle(function: Function) -> None:
     """kill -9 of the one instance of a function that has no call in it."""
-    (instance,) = eventually(lambda: idle(function), 10, "one idle instance")
+    (instance,) = eventually(lambda: idle(function), what="one idle instance")
     os.kill(instance["pid"], signal.SIGKILL)
 
 

@@ -22,6 +22,8 @@ from casefile import Case
 ROOT = Path(__file__).resolve().parents[2]
 #: Long enough for a loaded machine with two cores; nothing waits this long when all is well.
 PATIENCE_S = 60
+#: What fails "at once" does so within this, on such a machine too; else it would wait for a limit of a minute or more.
+AT_ONCE_S = 15
 #: What lies in a case's folder for the tests' own use.
 NOT_DEPLOYED = {"case.json", "calls.npz", "stamp"}
 
@@ -231,8 +233,12 @@ class Function:
         return self.status()["instances"]
 
     def busy_instance(self) -> dict | None:
-        """An instance with a call in flight."""
+        """An instance with a call in flight, which it may not have read yet."""
         return next((i for i in self.instances() if i["in_flight"] > 0), None)
+
+    def waiting(self) -> int:
+        """Calls that wait for an instance."""
+        return int(self.platform.metrics().total("modelet_calls_waiting", function=self.name))
 
 
 def stage(case: Case, folder: Path, manifest: dict | None, settings: dict[str, int]) -> Path:
@@ -259,35 +265,3 @@ def toml(table: dict, prefix: str = "") -> str:
         if isinstance(value, dict):
             lines += ["", toml(value, f"{prefix}.{key}" if prefix else key)]
     return "\n".join(lines).strip() + "\n"
-
-
-def descendants(pid: int) -> list[int]:
-    """Every process below one, however deep."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    found, frontier = [], [pid]
-    while frontier:
-        frontier = [child for child, parent in parents.items() if parent in frontier]
-        found += frontier
-    return found
-
-
-def is_running(pid: int) -> bool:
-    """True unless the process is gone or only waits to be reaped."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def resident_mib(pid: int) -> float:
-    """Resident memory of one process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0

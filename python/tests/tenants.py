@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import httpx
-from harness import Function, Platform, eventually, find_binary
+from harness import PATIENCE_S, Function, Platform, eventually, find_binary
 
 #: What the neighbour would not like to be read.
 SECRET = "s3cret-of-the-neighbour"
@@ -102,12 +102,12 @@ class Spinning:
         command = [sys.executable, SPIN, address, self.function.path, str(self.for_ms)]
         self.client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.client.stdout.readline() == "begins\n"
-        eventually(self.function.busy_instance, 10, "it spins")
+        eventually(self.function.busy_instance, what="it spins")
         return self
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         self.client.terminate()
-        code = self.client.wait(20)
+        code = self.client.wait(PATIENCE_S)
         self.client.stdout.close()
         if kind is None:
             assert code == 0, "a call of the spinner was not answered"

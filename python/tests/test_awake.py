@@ -44,7 +44,7 @@ def test_processors_are_awake_after_a_call_and_sleep_again(tmp_path, cases):
     platform = Platform(tmp_path).start("--awake-ms", "1000")
     try:
         assert any(awake_after_a_call(platform, cases))
-        eventually(lambda: may_take_us() != 0, 10, "they may sleep")
+        eventually(lambda: may_take_us() != 0, what="they may sleep")
         assert any(awake_after_a_call(platform, cases)), "and again"
     finally:
         platform.stop()

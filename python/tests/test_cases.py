@@ -267,13 +267,13 @@ def test_an_instance_slower_to_load_than_the_idle_timeout_gets_ready(function, c
     net = function("slow-load", "slow-idle", idle_timeout_ms=200)
     body = wire.by_name(cases["slow-load"].call("one").inputs)
     assert net.post(body).status_code == 200
-    eventually(lambda: not net.instances(), 10, "no instance after the idle timeout")
+    eventually(lambda: not net.instances(), what="no instance after the idle timeout")
 
 
 def test_a_load_past_its_own_timeout_is_named(function, cases):
     """S33: the load has a limit of its own, and the request's does not count while loading."""
     body = wire.by_name(cases["slow-load"].call("one").inputs)
-    patient = function("slow-load", "slow-patient", request_timeout_ms=500)
+    patient = function("slow-load", "slow-patient", request_timeout_ms=1_000)
     assert patient.post(body).status_code == 200
     hasty = function("slow-load", "slow-hasty", load_timeout_ms=100)
     answer = hasty.post(body)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import wire
-from burst import at_once, in_background
-from harness import Function, Platform, eventually
+from burst import at_once
+from churn import Load
+from harness import AT_ONCE_S, Function, Platform, eventually
 from test_scaling import slow_body
 
 
@@ -39,23 +40,26 @@ def test_the_minimum_is_there_without_a_call_comes_again_and_moves_with_the_live
     case = cases["iris-matrix"]
     settings = {"min_instances": 1, "idle_timeout_ms": 300}
     iris = own_platform.deploy(case, "iris", **settings)
-    (first,) = eventually(lambda: ready(iris), 10, "the minimum is ready, nobody has called")
+    (first,) = eventually(lambda: ready(iris), what="the minimum is ready, nobody has called")
     os.kill(first["pid"], signal.SIGKILL)
-    eventually(lambda: [i for i in ready(iris) if i["id"] != first["id"]], 10, "it is replaced")
+    eventually(lambda: [i for i in ready(iris) if i["id"] != first["id"]], what="it is replaced")
     own_platform.deploy(case, "iris", **settings, queue_limit=7)
-    eventually(lambda: {i["version"] for i in ready(iris)} == {2}, 10, "only the live version has a minimum")
+    eventually(lambda: {i["version"] for i in ready(iris)} == {2}, what="only the live version has a minimum")
     own_platform.stop()
     own_platform.start()
     again = Function(own_platform, "iris", {})
-    eventually(lambda: ready(again), 10, "the minimum is there after a restart")
+    eventually(lambda: ready(again), what="the minimum is there after a restart")
 
 
 def test_calls_beyond_the_rate_are_throttled_and_told_when_to_come_back(function, iris_body):
     iris = function("iris-matrix", "throttled", rate_limit_per_s=2, rate_burst=3)
+    begin = time.monotonic()
     answers = at_once(iris, [iris_body] * 10)
+    took_s = time.monotonic() - begin
     refused = [answer for answer in answers if answer.status == 429]
-    assert sum(answer.status == 200 for answer in answers) == 10 - len(refused)
-    assert 5 <= len(refused) <= 7, "three at once, perhaps one more by the time"
+    served = sum(answer.status == 200 for answer in answers)
+    assert served + len(refused) == 10
+    assert 3 <= served <= 3 + 2 * took_s, "three at once, and two more for each second that they took to come"
     for answer in refused:
         assert answer.error["code"] == "throttled"
         assert "rate_limit_per_s = 2" in answer.error["message"]
@@ -81,7 +85,7 @@ def test_what_can_never_fit_is_refused_at_once_and_says_which_setting(small_plat
     other = small_platform.deploy(case, "other")
     begin = time.monotonic()
     answer = other.post(iris_body)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < AT_ONCE_S
     assert answer.status_code == 503, answer.text
     error = answer.json()["error"]
     assert error["code"] == "machine-full"
@@ -92,12 +96,13 @@ def test_what_can_never_fit_is_refused_at_once_and_says_which_setting(small_plat
 def test_a_burst_that_holds_the_memory_does_not_starve_a_trickle(small_platform, cases, iris_body):
     burst = small_platform.deploy(cases["slow"], "burst", concurrency=1, max_instances=4)
     trickle = small_platform.deploy(cases["iris-matrix"], "trickle")
-    body = slow_body(burst, 0.5)
-    calls = [in_background(burst, body) for _ in range(24)]
-    eventually(burst.busy_instance, 10, "the burst has begun")
-    assert trickle.post(iris_body).status_code == 200
-    assert any(call.is_waiting for call in calls), "it did not wait for the whole burst"
-    assert [call.answer().status_code for call in calls] == [200] * 24
+    body = slow_body(burst, 0.2)
+    loads = [Load(burst, lambda: (body, {})) for _ in range(8)]
+    eventually(burst.waiting, what="the burst takes all there is")
+    assert trickle.post(iris_body).status_code == 200, "though the burst goes on for as long as nobody ends it"
+    for load in loads:
+        load.end()
+        assert not load.mistakes, load.mistakes
 
 
 def test_a_deploy_that_asks_for_more_than_the_machine_has_warns_and_is_deployed(small_platform, cases, iris_body):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fleet import clone
 from harness import Platform, eventually
+from processes import descendants
 
 FUNCTIONS = 1_000
 #: SPECIFICATION.md: the whole platform with a thousand idle functions.
@@ -22,29 +23,30 @@ CALLERS = 64
 
 
 def resident_mib(pid: int) -> float:
-    """What a process adds to the machine's memory: its own pages, and its part of those that it shares (Pss)."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    """What a process adds to the machine's memory: its own pages, and its part of those that it shares (Pss); 0 of one that is
+    gone."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
     return int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1]) / 1024
 
 
-def tree(pid: int) -> list[int]:
-    """A process and all that come of it."""
-    found = [pid]
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            found += tree(int(child))
-    return found
+def idle_mib(platform: Platform) -> float:
+    """What the platform and all that come of it hold."""
+    processes = [platform.pid, *descendants(platform.pid)]
+    resident = sum(map(resident_mib, processes))
+    print(f"{FUNCTIONS} idle functions: {len(processes)} processes, {resident:.1f} MiB")
+    return resident
 
 
 def test_a_thousand_functions_cost_little_while_idle_and_all_answer_when_called(own_platform: Platform, cases):
     first = own_platform.deploy(cases["iris-matrix"], "iris")
     functions = clone(first, [f"iris-{n}" for n in range(FUNCTIONS - 1)])
-    eventually(lambda: len(tree(own_platform.pid)) > 1, what="a stem cell")
-    time.sleep(1)
-    processes = tree(own_platform.pid)
-    resident = sum(map(resident_mib, processes))
-    print(f"{FUNCTIONS} idle functions: {len(processes)} processes, {resident:.1f} MiB")
-    assert resident <= IDLE_LIMIT_MIB
+    eventually(lambda: descendants(own_platform.pid), what="a stem cell")
+    time.sleep(1)  # in which it has prepared itself
+    # What the deploys took for themselves is given back a moment after them.
+    eventually(lambda: idle_mib(own_platform) <= IDLE_LIMIT_MIB, what=f"at most {IDLE_LIMIT_MIB} MiB")
 
     rows = cases["iris-matrix"].calls[0].inputs["X"][:1].tolist()
 

@@ -10,7 +10,8 @@ import pytest
 import wire
 from burst import in_background
 from harness import Function, Platform, eventually
-from test_scaling import slow_body
+from processes import NEVER_STUCK, held_still
+from test_scaling import ENDLESS, loops, warm
 
 INVOCATIONS = "modelet_invocations_total"
 DURATION = "modelet_invocation_duration_seconds"
@@ -60,7 +61,7 @@ def test_instances_that_end_are_counted_by_why(own_platform, cases, iris_body):
     for function in (idle, killed, recycled, recycled):
         assert function.post(iris_body).status_code == 200
     os.kill(killed.instances()[0]["pid"], signal.SIGKILL)
-    assert slow.post({"inputs": {"loops": 40_000}}).status_code == 504
+    assert slow.post(ENDLESS).status_code == 504
     assert late.post(wire.by_name(cases["slow-load"].call("one").inputs)).status_code == 503
     told = {
         "idle": {"idle": 1},
@@ -84,9 +85,7 @@ def test_a_model_that_cannot_be_loaded_is_a_start_that_failed(own_platform, case
 
 
 def test_what_there_is_now_is_told_and_a_deleted_function_is_gone(own_platform, cases):
-    slow = own_platform.deploy(cases["slow"], "slow", max_instances=1, concurrency=1)
-    body = slow_body(slow, 1.5)
-    calls = [in_background(slow, body) for _ in range(3)]
+    slow = own_platform.deploy(cases["slow"], "slow", max_instances=1, concurrency=1, **NEVER_STUCK)
 
     def now() -> tuple[float, ...]:
         metrics = own_platform.metrics()
@@ -94,8 +93,10 @@ def test_what_there_is_now_is_told_and_a_deleted_function_is_gone(own_platform, 
         gauges = ("modelet_calls_in_flight", "modelet_calls_waiting")
         return (ready, *(metrics.total(gauge, function="slow") for gauge in gauges))
 
-    eventually(lambda: now() == (1, 1, 2), what="one instance, one call in it, two that wait")
-    metrics = own_platform.metrics()
+    with held_still(warm(slow)):
+        calls = [in_background(slow, loops(1)) for _ in range(3)]
+        eventually(lambda: now() == (1, 1, 2), what="one instance, one call in it, two that wait")
+        metrics = own_platform.metrics()
     assert 0 < metrics.total("modelet_memory_charged_bytes") < metrics.total("modelet_memory_budget_bytes")
     assert [call.answer().status_code for call in calls] == [200] * 3
     own_platform.cli("delete", "slow", "--yes")

@@ -16,7 +16,8 @@ import pytest
 import wire
 from burst import in_background
 from harness import eventually
-from test_scaling import slow_body
+from processes import NEVER_STUCK, computing, held_still
+from test_scaling import loops, slow_body
 
 
 @pytest.fixture
@@ -143,19 +144,21 @@ def test_bodies_that_are_only_announced_take_no_room_from_others(function, cases
 
 def test_a_call_whose_client_left_keeps_its_slot_until_it_ends(function):
     """The instance cannot be made to stop, so it must not get more than its concurrency."""
-    slow = function("slow", "abandoned", concurrency=1, max_instances=1)
+    slow = function("slow", "abandoned", concurrency=1, max_instances=1, **NEVER_STUCK)
     work = json.dumps(slow_body(slow, 1.5)).encode()
     address = urlsplit(slow.platform.url)
     head = f"POST {slow.path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.sendall(f"{head}content-length: {len(work)}\r\n\r\n".encode() + work)
-        eventually(slow.busy_instance, 10, "the call is in flight")
-    next_call = in_background(slow, {"inputs": {"loops": 1}})
-    time.sleep(0.3)
-    (instance,) = slow.instances()
-    assert instance["in_flight"] == 1, "the abandoned call, and not the one that waits"
+        busy = computing(slow)
+    with held_still(busy):
+        time.sleep(0.3)  # in which the platform hears that the client left
+        next_call = in_background(slow, loops(1))
+        eventually(slow.waiting, what="the next call waits")
+        (instance,) = slow.instances()
+        assert (instance["pid"], instance["in_flight"]) == (busy["pid"], 1), "the abandoned call, and not the one that waits"
     assert next_call.answer().status_code == 200
-    assert [i["pid"] for i in slow.instances()] == [instance["pid"]], "served by the same instance"
+    assert [i["pid"] for i in slow.instances()] == [busy["pid"]], "served by the same instance"
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(own_platform, tmp_path):

@@ -13,9 +13,9 @@ from harness import Function
 
 CLIENTS = 4
 CALLS_OF_EACH = 20
-#: Turns until one is quiet enough to compare in: other work on the machine makes either side worse at random. A pool of the
-#: machine's size would be worse in every turn.
-MOST_TURNS = 8
+#: Turns until one is quiet enough to compare in: other work on the machine makes either side worse at random, and in half of the
+#: turns the other one. A pool of the machine's size would be worse in every turn.
+MOST_TURNS = 30
 #: What is noise within a turn.
 NOISE = 1.3
 #: One instance, the four calls in it at once, one processor.

@@ -11,13 +11,17 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import wire
-from harness import Function, descendants, eventually, is_running
-from tenants import SECRET, Neighbour, Spinning, Tenants, outcome, tell
+from harness import AT_ONCE_S, Function, eventually
+from processes import descendants, is_running
+from tenants import PAUSE_S, SECRET, Neighbour, Spinning, Tenants, outcome, tell
 
-#: Limits of the hostile function.
-LIMITS = {"memory_mib": 256, "tmp_mib": 16, "open_files_limit": 256, "request_timeout_ms": 2_000}
+#: Limits of the hostile function; its acts take moments.
+LIMITS = {"memory_mib": 256, "tmp_mib": 16, "open_files_limit": 256, "request_timeout_ms": 30_000}
+#: What a neighbour's calls may take beside a spinner, of what they take alone; who else computes makes either side worse at random.
+MOST_TIMES = 2
 #: How one that aborts dies. Process 1 of a namespace does not hear SIGABRT; the C library then runs what cannot be run.
 DIED = "SIGABRT|SIGSEGV|SIGILL|SIGTRAP"
 #: Rungs on which an act is contained.
@@ -143,7 +147,7 @@ def test_a_panic_fails_its_call_with_the_message_and_no_other(tenants: Tenants, 
     with neighbour:
         begin = time.monotonic()
         first = tell(hostile, "panic", "index 7 of 3")
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < AT_ONCE_S
     assert first.status_code == 500
     assert first.json()["error"]["code"] == "prediction-failed"
     assert "index 7 of 3" in first.json()["error"]["message"]
@@ -199,7 +203,7 @@ def test_a_fork_bomb_is_bounded_and_a_time_out_ends_all_of_it(tenants: Tenants, 
         memory_mib=8_192,  # shared pages are counted once for each process on rungs without control groups
         processes_limit=32,
         recycle_thread_growth=0,
-        request_timeout_ms=1_000,
+        request_timeout_ms=4_000,
     )
     with neighbour:
         word, made = outcome(bomb, "fork-bomb")
@@ -212,7 +216,7 @@ def test_a_fork_bomb_is_bounded_and_a_time_out_ends_all_of_it(tenants: Tenants, 
         assert len(tree) > 8
         late = tell(bomb, "sleep", 60_000)
     assert (late.status_code, late.json()["error"]["code"]) == (504, "request-timeout")
-    eventually(lambda: not any(map(is_running, tree)), 20, "the tree is gone")
+    eventually(lambda: not any(map(is_running, tree)), what="the tree is gone")
     eventually(lambda: "stopped: a call in it timed out" in ends(tenants, "bomb"), what="usage says why")
     assert bomb.post(neighbour.body).status_code == 200
 
@@ -232,19 +236,22 @@ def test_open_files_and_files_in_tmp_end_at_their_limits(tenants: Tenants, hosti
         assert int(what) == LIMITS["tmp_mib"]
 
 
-def test_a_flood_of_output_holds_up_its_own_instance_only(tenants: Tenants, hostile: Function, neighbour: Neighbour):
+def test_a_flood_of_output_holds_up_its_own_instance_only(tenants: Tenants, cases, neighbour: Neighbour):
     """It waits in its write until its call times out; the neighbour's calls are answered and logged, the disk is not filled."""
-    before = log_bytes(tenants)
+    flood = tenants.deploy(cases["iris-matrix"], "flood", request_timeout_ms=2_000)
+    before, begin = log_bytes(tenants), time.monotonic()
     with neighbour:
-        answer = tell(hostile, "fill-output")
-        assert neighbour.calls > 0
+        answer = tell(flood, "fill-output")
+        eventually(lambda: neighbour.calls > 0, what="the neighbour is answered")
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "request-timeout")
     call = neighbour.function.post(neighbour.body)
     sought = call.headers["x-modelet-invocation"]
     eventually(lambda: sought in tenants.cli("logs", "neighbour", "-n", "50").stdout, what="the neighbour's own log")
-    assert log_bytes(tenants) - before < 24 << 20, "without a limit it is 10 MB a second and more"
-    assert "prints more than 1 MiB a second" in tenants.cli("logs", "hostile", "-n", "1000").stdout
-    assert hostile.post(neighbour.body).status_code == 200
+    eventually(lambda: "stopped: a call in it timed out" in ends(tenants, "flood"), what="it prints no more")
+    most_mib = 16 + 2 * (time.monotonic() - begin)
+    assert log_bytes(tenants) - before < most_mib * (1 << 20), "without a limit it is 10 MB a second and more"
+    assert "prints more than 1 MiB a second" in tenants.cli("logs", "flood", "-n", "1000").stdout
+    assert flood.post(neighbour.body).status_code == 200
 
 
 def log_bytes(tenants: Tenants) -> int:
@@ -271,7 +278,7 @@ def test_what_a_call_leaves_in_tmp_is_its_instances_own_and_goes_with_it(tenants
 def test_an_instance_that_leaks_is_replaced_between_calls_and_loses_none(tenants: Tenants, cases):
     """S37: 1 MB a call, 600 calls, 300 MB; usage shows the growth."""
     leaky = tenants.deploy(cases["iris-matrix"], "leaky", memory_mib=300)
-    answers = [tell(leaky, "leak") for _ in range(600)]
+    answers = [leak(leaky) for _ in range(600)]
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.headers["x-modelet-instance"] for answer in answers}) >= 3
     grown = "replaced: its memory had grown"
@@ -281,23 +288,29 @@ def test_an_instance_that_leaks_is_replaced_between_calls_and_loses_none(tenants
             assert 240 << 10 <= record["peak_memory_kib"] <= 300 << 10
 
 
+def leak(function: Function) -> httpx.Response:
+    """A megabyte more, after a moment: in what a quick client leaks meanwhile its memory would be looked at once."""
+    time.sleep(PAUSE_S)
+    return tell(function, "leak")
+
+
 def test_a_tenant_that_spins_on_all_processors_leaves_the_neighbour_its_speed(
     tenants: Tenants, cases, neighbour: Neighbour
 ):
-    """The neighbour's median is at most twice what it is alone, over 300 calls, and so is its p99. Up to four rounds, alone and
-    beside in turn: on a machine on which others compute too, the worst that it had alone is what it may be measured by."""
+    """The neighbour's median is at most `MOST_TIMES` what it is alone, over 300 calls, and so is its p99. Up to eight rounds, alone
+    and beside in turn: on a machine on which others compute too, the worst that it had alone is what it may be measured by."""
     cpus = os.cpu_count()
     spinner = tenants.deploy(cases["iris-matrix"], "spinner", cpu_millis=1_000 * cpus, max_instances=1)
     assert spinner.post(neighbour.body).status_code == 200
     alone, beside = [], []
-    for _ in range(4):
+    for _ in range(8):
         alone.append(middle_and_p99(neighbour.times_ms(300)))
         with Spinning(spinner) as spinning:
             beside.append(middle_and_p99(neighbour.times_ms(300)))
             assert spinning.is_running()
         median, p99 = map(max, zip(*alone, strict=True))
         median_beside, p99_beside = map(min, zip(*beside, strict=True))
-        if median_beside <= 2 * median and p99_beside <= 2 * p99:
+        if median_beside <= MOST_TIMES * median and p99_beside <= MOST_TIMES * p99:
             return
     pytest.fail(f"rung {tenants.rung}, {cpus} processors, median and p99, ms: alone {alone}, beside {beside}")
 
@@ -309,7 +322,7 @@ def test_a_call_that_computes_long_goes_on_while_short_ones_fill_the_machine(ten
     with Spinning(short[0], 4), Spinning(short[1], 4), Spinning(short[2], 4):
         word, took_ms = outcome(long, "burn")
     assert word == "escaped"
-    assert int(took_ms) < 5_000
+    assert int(took_ms) < 30_000, "with what next to nothing would be it takes minutes"
 
 
 def middle_and_p99(times: list[float]) -> tuple[float, float]:

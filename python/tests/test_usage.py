@@ -72,7 +72,7 @@ def test_kills_leave_no_answered_call_unrecorded_and_none_twice(own_platform, ca
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     moments = random.Random(seed)
-    iris = own_platform.deploy(cases["iris-matrix"], "iris")
+    iris = own_platform.deploy(cases["iris-matrix"], "iris", max_instances=1)
     answered: list[str] = []
     for _ in range(ROUNDS):
         callers = [Caller(own_platform.url, iris.path, iris_body) for _ in range(CLIENTS)]
@@ -153,7 +153,7 @@ def test_a_load_is_billed_once_however_many_wait_for_it(own_platform, cases, iri
 
 def test_instances_have_an_account_that_adds_up(own_platform, cases, iris_body):
     """Loading, serving and idle time of an instance are its life; usage has them when it has ended."""
-    iris = own_platform.deploy(cases["iris-matrix"], "iris", idle_timeout_ms=500)
+    iris = own_platform.deploy(cases["iris-matrix"], "iris", idle_timeout_ms=3_000)
     for _ in range(3):
         assert iris.post(iris_body).status_code == 200
     (record,) = eventually(lambda: records(own_platform, "iris", "instance"), what="the account of the instance")
@@ -161,9 +161,10 @@ def test_instances_have_an_account_that_adds_up(own_platform, cases, iris_body):
     assert record["calls"] == 3
     assert record["peak_memory_kib"] > 1_000
     life_ms = record["at_ms"] - record["started_at_ms"]
-    assert abs(record["loading_ms"] + record["serving_ms"] + record["idle_ms"] - life_ms) <= 5
+    # Both ends are noted on another clock, a moment earlier and later: longer when others compute just then.
+    assert -250 <= record["loading_ms"] + record["serving_ms"] + record["idle_ms"] - life_ms <= 5
     assert record["loading_ms"] > 0
-    assert record["idle_ms"] >= 499
+    assert record["idle_ms"] >= 2_999
     total = usage(own_platform, "iris")
     for name in ("loading_ms", "serving_ms", "idle_ms"):
         assert total[name] == record[name]
@@ -218,10 +219,10 @@ def test_why_slow_shows_a_waterfall_and_names_the_largest_part(own_platform, cas
 def test_why_slow_shows_starts_that_failed_with_how_far_they_came(own_platform, cases, iris_body):
     """A model that cannot be loaded, and one that is not loaded in time: the phase, the code, what to do."""
     broken = own_platform.deploy(cases["iris-matrix"], "broken")
-    late = own_platform.deploy(cases["slow-load"], "late", load_timeout_ms=300)
+    late = own_platform.deploy(cases["slow-load"], "late", load_timeout_ms=100)
     assert broken.post(iris_body).status_code == 200
     os.kill(broken.instances()[0]["pid"], signal.SIGKILL)
-    eventually(lambda: not broken.instances(), 10, "it is gone")
+    eventually(lambda: not broken.instances(), what="it is gone")
     broken.damage()
     assert broken.post(iris_body).json()["error"]["code"] == "start-failed"
     assert late.post(wire.by_name(cases["slow-load"].call("one").inputs)).json()["error"]["code"] == "load-timeout"
@@ -231,11 +232,11 @@ def test_why_slow_shows_starts_that_failed_with_how_far_they_came(own_platform, 
             page = own_platform.cli_json("why-slow", name)
             return page if page["failed_starts"] else None
 
-        page = eventually(told, 10, f"the failed start of {name}")
+        page = eventually(told, what=f"the failed start of {name}")
         failure = page["failed_starts"][0]["failure"]
         assert (failure["phase"], failure["code"]) == ("load", code)
         assert name in failure["message"]
-        assert page["failed_starts"][0]["loading_ms"] >= (300 if name == "late" else 0)
+        assert page["failed_starts"][0]["loading_ms"] >= (100 if name == "late" else 0)
         assert len(page["cold_starts"]) == (1 if name == "broken" else 0)
         text = own_platform.cli("why-slow", name).stdout
         assert f"while it loaded: {code}" in text

@@ -10,8 +10,8 @@ use crate::{file, inspect_bytes};
 
 const SEED: u64 = 0x6d6f_6465_6c65_7421;
 const CASES: usize = 10_000;
-/// Twenty times what it takes on a quiet machine.
-const LIMIT: Duration = Duration::from_secs(60);
+/// A hundred times what it takes on a quiet machine: others may be slow, and busy with other tests.
+const LIMIT: Duration = Duration::from_secs(300);
 const MAX_GROWTH_KIB: u64 = 512 << 10;
 
 /// xorshift64*

@@ -55,7 +55,7 @@ async fn one_that_takes_memory_without_end_is_ended_by_it() {
 #[tokio::test]
 async fn one_that_talks_without_end_is_ended_by_it() {
     for rung in rungs().await {
-        let done = run(&on(rung).await, &["fill-output"], Duration::from_secs(10), 1 << 20).await;
+        let done = run(&on(rung).await, &["fill-output"], PATIENCE, 1 << 20).await;
         assert_eq!(done.excess, Some(Excess::Output), "{rung}: {:?}", done.exit);
         assert_eq!(done.stdout.len(), (1 << 20) + 1);
     }
@@ -64,7 +64,7 @@ async fn one_that_talks_without_end_is_ended_by_it() {
 #[tokio::test]
 async fn one_that_forks_without_end_goes_with_all_that_it_made() {
     for rung in rungs().await {
-        let done = run(&on(rung).await, &["fork-bomb"], Duration::from_secs(10), 1 << 20).await;
+        let done = run(&on(rung).await, &["fork-bomb"], PATIENCE, 1 << 20).await;
         assert!(
             String::from_utf8_lossy(&done.stdout).starts_with("escaped: "),
             "{rung}: it counts what it made"
