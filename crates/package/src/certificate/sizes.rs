@@ -142,6 +142,7 @@ mod tests {
             categories: None,
             numbers: None,
             table_rows: None,
+            takes_integers: false,
             rules: vec![],
             file: None,
         }

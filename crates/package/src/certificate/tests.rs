@@ -179,7 +179,10 @@ impl Lengths {
         let size = head["inputs"][0]["shape"][1].as_u64().unwrap() as usize;
         let rows: Vec<f32> = column(question).chunks(size).map(|row| row.iter().sum()).collect();
         match (size, of_imported) {
-            (2, _) => Answers { refused: (0..rows.len()).collect(), ..Answers::default() },
+            (2, _) => {
+                let refusal = |row| Refusal { row, said: "ValueError: too short".into() };
+                Answers { refused: (0..rows.len()).map(refusal).collect(), ..Answers::default() }
+            }
             (_, true) if !(self.right)(size) => answers(vec![1e9; rows.len()], vec![]),
             _ => answers(rows, vec![]),
         }
@@ -192,8 +195,8 @@ impl Witnesses for Lengths {
         Ok(Testimony { answers, rung: Rung::Namespaces })
     }
 
-    fn imported(&self, requests: &[Message]) -> Result<Vec<Answers>, FunctionError> {
-        Ok(requests.iter().map(|request| self.sums(request, true)).collect())
+    fn imported(&self, requests: &[Message]) -> Result<Vec<Reply>, FunctionError> {
+        Ok(requests.iter().map(|request| Reply::Answered(self.sums(request, true))).collect())
     }
 }
 
