@@ -1,7 +1,7 @@
 //! What both sides are asked about: rows of one shape, each compared as a claim of its own; the made ones, and the user's.
 
-use modelet_core::FunctionError;
 use modelet_core::certificate::{ProofRows, SizeProof};
+use modelet_core::{FunctionError, Signature};
 use modelet_model::rows::{self as batch, Inputs};
 use modelet_model::tabular::splits::splits;
 
@@ -30,7 +30,8 @@ pub(super) struct Trial {
 pub(super) fn all(claim: &Claim<'_>) -> Result<Vec<Trial>, FunctionError> {
     let signature = claim.signature;
     let reach = claim.original.loader.is_network().then_some(NETWORK_REACH);
-    let made = match rows::made(signature, &splits(claim.model)?, reach) {
+    let table = rows::made(signature, &splits(claim.model)?, reach);
+    let made = match table.filter(|_| !(claim.original.loader.is_network() && may_be_places(signature))) {
         Some(table) => vec![table],
         None => sizes::made(signature, reach),
     };
@@ -45,6 +46,13 @@ pub(super) fn all(claim: &Claim<'_>) -> Result<Vec<Trial>, FunctionError> {
     });
     let all: Option<Vec<Trial>> = trials.collect();
     Ok(all.unwrap_or_default().into_iter().filter(|trial| trial.rows > 0).collect())
+}
+
+/// True when integers may be looked up in a table of which nothing is known: most rows have to have small ones, or the original
+/// refuses them all.
+fn may_be_places(signature: &Signature) -> bool {
+    let mut wanted = signature.inputs.iter().filter(|input| !input.optional);
+    wanted.any(|input| input.dtype.is_integer() && input.table_rows.is_none())
 }
 
 impl Trial {
