@@ -15,8 +15,8 @@ use modelet_worker::{Bind, Exit, Sandbox, Spawner};
 use super::environment::Python;
 use crate::cli::proof::ProofOptions;
 
-/// Processes and threads of an original.
-const PROCESSES: u64 = 64;
+/// Processes and threads of an original: TensorFlow starts some more with each row that it refuses, and dies where it may not.
+const PROCESSES: u64 = 256;
 /// Its scratch folder, MiB.
 const TMP_MIB: u64 = 64;
 /// Files that an original may have open: a framework opens many libraries.

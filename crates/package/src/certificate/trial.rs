@@ -1,7 +1,7 @@
 //! What both sides are asked about: rows of one shape, each compared as a claim of its own; the made ones, and the user's.
 
-use modelet_core::{FunctionError, Signature};
 use modelet_core::certificate::{ProofRows, SizeProof};
+use modelet_core::{FunctionError, Signature};
 use modelet_model::rows::{self as batch, Inputs};
 use modelet_model::tabular::splits::splits;
 
@@ -32,7 +32,8 @@ pub(super) struct Trial {
 pub(super) fn all(claim: &Claim<'_>) -> Result<Vec<Trial>, FunctionError> {
     let signature = claim.signature;
     let reach = claim.original.loader.is_network().then_some(NETWORK_REACH);
-    let made = match rows::made(signature, &splits(claim.model)?, reach) {
+    let table = rows::made(signature, &splits(claim.model)?, reach);
+    let made = match table.filter(|_| !(claim.original.loader.is_network() && may_be_places(signature))) {
         Some(table) => vec![(table.taken, table.refused)],
         None => sizes::made(signature, reach).into_iter().map(|inputs| (inputs, Inputs::new())).collect(),
     };
@@ -44,6 +45,13 @@ pub(super) fn all(claim: &Claim<'_>) -> Result<Vec<Trial>, FunctionError> {
     let given = given.map(|(inputs, rows)| Trial::new(signature, &inputs, &Inputs::new(), rows));
     let all: Option<Vec<Trial>> = made.chain(given).collect();
     Ok(all.unwrap_or_default().into_iter().filter(|trial| trial.rows > 0).collect())
+}
+
+/// True when integers may be looked up in a table of which nothing is known: most rows have to have small ones, or the original
+/// refuses them all.
+fn may_be_places(signature: &Signature) -> bool {
+    let mut wanted = signature.inputs.iter().filter(|input| !input.optional);
+    wanted.any(|input| input.dtype.is_integer() && input.table_rows.is_none())
 }
 
 impl Trial {
