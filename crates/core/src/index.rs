@@ -49,6 +49,7 @@ mod tests {
                 categories: None,
                 numbers: None,
                 table_rows: Some(50),
+                takes_integers: false,
                 rules: vec![],
             };
             check(50, &spec, &Tensor::new(vec![2, 2], data).unwrap()).map_err(|error| error.message)
