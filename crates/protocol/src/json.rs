@@ -14,7 +14,7 @@ mod tensor;
 mod write;
 
 pub(crate) use read::parse;
-pub(crate) use tensor::{Misplaced, index_text, tensor_for};
+pub(crate) use tensor::{CATEGORY_HINT, Misplaced, index_text, tensor_for};
 pub(crate) use write::{Writer, non_finite};
 
 use crate::cast::Scalar;

@@ -315,8 +315,14 @@ mod tests {
 
     #[test]
     fn every_category_is_met_and_unknown_ones() {
-        let asked =
-            Asked { input: "X".into(), column: 0, splits: vec![], members: vec![1.0, 4.0], terms: vec![], categories: vec![] };
+        let asked = Asked {
+            input: "X".into(),
+            column: 0,
+            splits: vec![],
+            members: vec![1.0, 4.0],
+            terms: vec![],
+            categories: vec![],
+        };
         let text = input("plan", DType::Str, 1, Some(&["pro", "free"]));
         let rows = made(&signature(vec![input("X", DType::F32, 1, None), text]), &[asked], None).taken;
         let found = column(&rows, 0, 0);

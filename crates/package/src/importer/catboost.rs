@@ -65,7 +65,8 @@ pub(super) fn import_pickled(object: &Item, work: &Path) -> Result<Imported, Fun
 pub(super) fn guest(object: &Item) -> Asked<Guest> {
     let (saved, answers) = read_pickled(object).map_err(in_words)?;
     if !saved.trees.categories.is_empty() {
-        return Err(object.not("a model of numbers alone: one with categories is imported by itself, not within another"));
+        return Err(object
+            .not("a model of numbers alone: one with categories is imported by itself, not within another"));
     }
     let graph = graph::of(&saved, answers).map_err(in_words)?;
     Ok(Guest {
@@ -99,10 +100,10 @@ fn refusal(what: &str, fault: Fault) -> FunctionError {
             refused(format!("{what} starts like a CatBoost model but is damaged or cut: {why}"))
                 .hint("save it again: model.save_model(\"model.cbm\")")
         }
-        Fault::NotBuilt(has) => {
-            refused(format!("{what} is a CatBoost model that {has}: importing that is not built yet"))
-                .hint("what is: numbers and categories, one model, the classes that it saw, no threshold of its own")
-        }
+        Fault::NotBuilt(has) => refused(format!(
+            "{what} is a CatBoost model that {has}: importing that is not built yet"
+        ))
+        .hint("what is: numbers and categories, one model, the classes that it saw, no threshold of its own"),
     }
 }
 

@@ -13,6 +13,7 @@ use modelet_core::{Code, DType, Data, Dim, FunctionError, InputSpec, Signature, 
 
 use crate::Inputs;
 use crate::cast::{self, Scalar};
+use crate::json::CATEGORY_HINT;
 use crate::layout::{Names, Target, positions_of};
 use crate::limit::check_texts;
 use crate::text::{listed, quoted};
@@ -214,12 +215,16 @@ impl<'a> Table<'a> {
         for part in &mut self.parts {
             for at in &part.cells {
                 let cell = record.get(*at).unwrap_or_default();
-                cast::push(&mut part.data, Scalar::Cell(cell)).map_err(|misfit| {
+                // An empty cell is nothing, which is no category.
+                let is_missing = part.spec.takes_integers && cell.is_empty();
+                let scalar = if is_missing { Scalar::Null } else { Scalar::Cell(cell) };
+                cast::push(&mut part.data, scalar).map_err(|misfit| {
                     let name =
                         self.names.get(*at).map(|name| format!(" ({})", quoted(name))).unwrap_or_default();
                     let place = format!("line {line}, column {}{name}", at + 1);
                     let mut error = FunctionError::bad_input(place, misfit.expected, misfit.found);
-                    error.hint = misfit.hint.map(str::to_owned);
+                    error.hint =
+                        if is_missing { Some(CATEGORY_HINT) } else { misfit.hint }.map(str::to_owned);
                     error
                 })?;
             }

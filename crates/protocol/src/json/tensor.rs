@@ -64,7 +64,9 @@ pub(crate) const CATEGORY_HINT: &str =
 fn with_integers_as_texts(json: &Json) -> Json {
     match json {
         Json::Bool(flag) => Json::Text(i32::from(*flag).to_string()),
-        Json::Number(number) => number.whole().map_or_else(|| json.clone(), |whole| Json::Text(whole.to_string())),
+        Json::Number(number) => {
+            number.whole().map_or_else(|| json.clone(), |whole| Json::Text(whole.to_string()))
+        }
         Json::List(list) => Json::List(list.iter().map(with_integers_as_texts).collect()),
         Json::Dense(dense) => {
             Json::List((0..dense.shape[0]).map(|at| with_integers_as_texts(&dense.element(at))).collect())
@@ -144,6 +146,25 @@ mod tests {
 
     fn read(text: &str, dtype: DType) -> Result<Tensor, (String, Misfit)> {
         tensor(&parse(text.as_bytes()).unwrap(), dtype).map_err(|m| (index_text(&m.indices), m.misfit))
+    }
+
+    #[test]
+    fn a_category_may_be_a_whole_number_and_may_not_be_missing() {
+        let spec =
+            InputSpec { takes_integers: true, ..crate::tests::input("s", DType::Str, &[None, Some(1)]) };
+        let read = |text: &str| tensor_for(&parse(text.as_bytes()).unwrap(), &spec);
+        let texts = ["7", "-7", "18446744073709551615", "3", "1", "0", "007", ""].map(str::to_owned);
+        let wanted = Tensor::vector(texts.to_vec());
+        assert_eq!(read(r#"[7,-7,18446744073709551615,3.0,true,false,"007",""]"#).unwrap(), wanted);
+        assert_eq!(read("[7, -7]").unwrap(), Tensor::vector(vec!["7".to_owned(), "-7".to_owned()]));
+        for (missing, at) in [("[7, 1.5]", 1), (r#"["a", null]"#, 1), ("[null]", 0)] {
+            let misplaced = read(missing).unwrap_err();
+            assert_eq!(
+                (misplaced.indices, misplaced.misfit.hint),
+                (vec![at], Some(CATEGORY_HINT)),
+                "{missing}"
+            );
+        }
     }
 
     #[test]

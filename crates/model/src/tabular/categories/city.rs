@@ -142,3 +142,34 @@ fn blocks(bytes: &[u8]) -> u64 {
         pair(v.1, w.1).wrapping_add(x),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_catboost_for_texts_of_each_length() {
+        // `cat_features_hash` of a model that CatBoost 1.2.10 saved as JSON with its pool.
+        let long = "abcdefghij".repeat(20);
+        for (length, wanted) in [
+            (0, 797_982_799),
+            (1, 3_489_901_818),
+            (2, 4_090_249_022),
+            (3, 978_243_121),
+            (4, 345_588_365),
+            (7, 163_411_706),
+            (17, 1_357_746_779),
+            (32, 1_456_696_876),
+            (33, 1_519_759_389),
+            (64, 1_846_877_586),
+            (65, 1_037_480_648),
+            (128, 881_785_306),
+            (129, 439_720_440),
+            (200, 1_734_888_256_u32),
+        ] {
+            assert_eq!(code(&long[..length]).cast_unsigned(), wanted, "{length}");
+        }
+        assert_eq!(code("abcdefghijkl").cast_unsigned(), 2_045_114_484);
+        assert_eq!(code("Zürich").cast_unsigned(), 3_409_199_112);
+    }
+}

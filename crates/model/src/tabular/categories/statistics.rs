@@ -112,9 +112,8 @@ struct Table {
 
 impl Table {
     fn read(site: &Site<'_>) -> Result<Self, String> {
-        let keys = match site.tensor("keys")?.map(Tensor::into_parts) {
-            Some((_, Data::I64(keys))) => keys,
-            _ => return Err("a table without keys".into()),
+        let Some((_, Data::I64(keys))) = site.tensor("keys")?.map(Tensor::into_parts) else {
+            return Err("a table without keys".into());
         };
         let (counted, all) = (floats(site, "counted")?, floats(site, "all")?);
         let priors = floats(site, "priors")?;

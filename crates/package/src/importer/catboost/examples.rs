@@ -25,7 +25,7 @@ fn text(code: i32) -> Option<String> {
     (0..MAX_TRIES).find_map(|number| {
         let last = (FIRST + number).to_string();
         let start = beginning(u64::from(code.cast_unsigned()), last.as_bytes().try_into().ok()?);
-        let is_plain = start.iter().all(|byte| byte.is_ascii_graphic());
+        let is_plain = start.iter().all(u8::is_ascii_graphic);
         let text = is_plain.then(|| String::from_utf8_lossy(&start).into_owned() + &last)?;
         (city::code(&text) == code).then_some(text)
     })

@@ -164,7 +164,10 @@ fn columns(trees: &Trees, width: usize) -> Result<Vec<Column>, FunctionError> {
             return Err(damaged(&format!("two of its columns stand at the place {place}")));
         }
     }
-    columns.into_iter().collect::<Option<_>>().ok_or_else(|| damaged("it does not say what all its columns are"))
+    columns
+        .into_iter()
+        .collect::<Option<_>>()
+        .ok_or_else(|| damaged("it does not say what all its columns are"))
 }
 
 /// The codes that the model knows of each column of categories.

@@ -137,6 +137,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Saved, Fault> {
         trees.push(SavedTree::Free(nodes));
     }
     let (tables, counted) = counted::read(&features.ctrs, &file.ctr_data)?;
+    if tables.iter().any(|table| !table.kind.is_frequency()) && counted::lost_tables(&file.model_info) {
+        return Err(Fault::NotBuilt(
+            "was saved as JSON, which keeps one of several tables that count targets in different ways \
+             (save it as .cbm, which keeps all)"
+                .to_owned(),
+        ));
+    }
     let (floats, categories) = (floats(features.float_features)?, categories(features.categorical_features)?);
     let targets = bias.len();
     file.model_info.of(Trees { floats, categories, tables, counted, trees, targets, scale, bias })
@@ -150,7 +157,11 @@ fn categories(list: Vec<Categorical>) -> Result<Vec<Category>, String> {
 
 fn check_order(numbers: impl Iterator<Item = usize>) -> Result<(), String> {
     let mut numbers = numbers.enumerate();
-    if numbers.all(|(at, number)| at == number) { Ok(()) } else { Err("its columns are not in order".to_owned()) }
+    if numbers.all(|(at, number)| at == number) {
+        Ok(())
+    } else {
+        Err("its columns are not in order".to_owned())
+    }
 }
 
 /// The columns, in the order of their numbers, which is how questions name them.
@@ -182,12 +193,7 @@ fn split(question: &Question, questions: &Questions) -> Result<Split, Fault> {
 }
 
 /// Adds a branch and what is below it; its place.
-fn add(
-    branch: Branch,
-    nodes: &mut Vec<Node>,
-    questions: &Questions,
-    depth: usize,
-) -> Result<usize, Fault> {
+fn add(branch: Branch, nodes: &mut Vec<Node>, questions: &Questions, depth: usize) -> Result<usize, Fault> {
     let place = nodes.len();
     match (branch.split, branch.left, branch.right, branch.value) {
         (Some(question), Some(left), Some(right), _) if depth > 0 => {

@@ -106,6 +106,9 @@ pub(super) struct Notes {
 pub(super) struct Params {
     #[serde(default)]
     loss_function: Loss,
+    /// What was counted of categories.
+    #[serde(default)]
+    pub cat_feature_params: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -131,6 +134,12 @@ impl Notes {
     /// The release that wrote it.
     fn version(&self) -> Option<String> {
         catboost_release(self.catboost_version_info.as_bytes())
+    }
+
+    /// True for a loss of several targets.
+    pub(super) fn has_several_targets(&self) -> bool {
+        let loss = &*self.params.loss_function.kind;
+        loss.starts_with("MultiRMSE") || matches!(loss, "MultiLogloss" | "MultiCrossEntropy")
     }
 
     /// The model that these are the notes of.

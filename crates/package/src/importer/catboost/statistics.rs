@@ -40,7 +40,10 @@ pub(super) fn write(
         ("missing", Attribute::Ints(alike.above.iter().map(|(at, _)| is_large(at)).collect())),
         ("others", ints(&mut alike.is.iter().map(|(at, _)| *at))),
         ("codes", Attribute::Ints(alike.is.iter().map(|(_, code)| i64::from(*code)).collect())),
-        ("keys", Attribute::Tensor(Tensor::vector(Data::I64(table.keys.iter().map(|(key, _)| *key).collect())))),
+        (
+            "keys",
+            Attribute::Tensor(Tensor::vector(Data::I64(table.keys.iter().map(|(key, _)| *key).collect()))),
+        ),
         ("counted", floats(some)),
         ("all", floats(all)),
         ("parts", Attribute::Ints(counted.iter().map(part).collect())),

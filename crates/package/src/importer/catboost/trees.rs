@@ -80,8 +80,12 @@ fn question((trees, seen): Asks<'_>, split: Split, no: usize, yes: usize) -> Opt
     match split {
         Split::Above { float, border } => at_most(border, trees.floats.get(float)?.missing_is_large),
         Split::Counted { border, .. } => at_most(border, false),
-        Split::Is { code, .. } => {
-            Some(Node::Split { feature, test: Test::Among(vec![code.into()]), missing_is_yes: false, yes, no })
-        }
+        Split::Is { code, .. } => Some(Node::Split {
+            feature,
+            test: Test::Among(vec![code.into()]),
+            missing_is_yes: false,
+            yes,
+            no,
+        }),
     }
 }

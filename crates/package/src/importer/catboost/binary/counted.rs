@@ -176,7 +176,8 @@ fn keys(bytes: &[u8]) -> Option<Vec<(i64, usize)>> {
         return None;
     }
     let key = |bucket: &[u8; BUCKET_BYTES]| bucket.first_chunk().map_or(NONE, |key| u64::from_le_bytes(*key));
-    let place = |bucket: &[u8; BUCKET_BYTES]| bucket.last_chunk().map_or(0, |place| u32::from_le_bytes(*place));
+    let place =
+        |bucket: &[u8; BUCKET_BYTES]| bucket.last_chunk().map_or(0, |place| u32::from_le_bytes(*place));
     if buckets.iter().all(|bucket| key(bucket) != NONE) {
         return None;
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Features;
 use crate::importer::catboost::counted::{Alike, Counted, Counts, Kind, Table};
+use crate::importer::catboost::saved::Notes;
 
 /// A key that stands for none.
 const NONE: u64 = u64::MAX;
@@ -71,6 +72,23 @@ impl Questions {
         let (counted, known) = self.counted.get(number.checked_sub(self.first)?)?;
         (*known == border).then_some(*counted)
     }
+}
+
+/// True where targets were put into classes in more than one way for counts of one kind: a table's name does not say which way, and
+/// CatBoost's JSON keeps one table for a name.
+pub(super) fn lost_tables(notes: &Notes) -> bool {
+    let params = &notes.params.cat_feature_params;
+    let of_features = params["per_feature_ctrs"].as_object().into_iter().flat_map(|all| all.values());
+    let lists = [&params["simple_ctrs"], &params["combinations_ctrs"]].into_iter().chain(of_features);
+    let ways = |list: &Value| {
+        let ways = list.as_array().into_iter().flatten();
+        ways.map(|way| (way["ctr_type"].to_string(), way["target_binarization"].to_string()))
+            .collect::<Vec<_>>()
+    };
+    let differ = |ways: Vec<(String, String)>| {
+        ways.iter().any(|(kind, way)| ways.iter().any(|(other, another)| kind == other && way != another))
+    };
+    notes.has_several_targets() || lists.map(ways).any(differ)
 }
 
 /// The tables that numbers are made of, and how.
