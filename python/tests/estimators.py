@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
@@ -158,7 +159,15 @@ def target(name: str, rows: np.ndarray) -> np.ndarray:
 REGRESSIONS = {name for name, _ in all_estimators(type_filter="regressor")}
 
 
-def made(name: str, kind: type, settings: dict, scaled: bool) -> BaseEstimator | None:
+#: What else may be learnt: how a model is called that learns it, of which kind it is, and what it is of these rows.
+TABLES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
+    "numbers": ("regressor", lambda rows: target("MultiTask", rows)),
+    "flags": ("classifier", lambda rows: np.stack([rows[:, 2] > 4.9, rows[:, 1] > 3, rows[:, 0] > 5.5], 1).astype(int)),
+    "labels": ("classifier", lambda rows: np.stack([np.digitize(rows[:, 2], [2.5, 4.9]), rows[:, 1] > 3], 1).astype(int)),
+}
+
+
+def made(name: str, kind: type, settings: dict, scaled: bool, of: Callable | None = None) -> BaseEstimator | None:
     """One, fitted, perhaps behind a scaler; None where it cannot be made or does not fit rows."""
     parameters = inspect.signature(kind).parameters
     needed = {key: NEEDED[key](kind) for key, p in parameters.items() if p.default is p.empty and key in NEEDED}
@@ -174,7 +183,7 @@ def made(name: str, kind: type, settings: dict, scaled: bool) -> BaseEstimator |
     if "base_estimator" in parameters and "estimator" in settings and "estimator" not in parameters:
         settings = {"base_estimator" if key == "estimator" else key: value for key, value in settings.items()}
     rows = table()
-    wanted = target(name, rows)
+    wanted = target(name, rows) if of is None else of(rows)
     if name == "IsotonicRegression":
         rows = rows[:, :1]
         quick["out_of_bounds"] = "clip"
@@ -191,13 +200,19 @@ def made(name: str, kind: type, settings: dict, scaled: bool) -> BaseEstimator |
 
 
 def fitted(scaled: bool = False, others: bool = True) -> dict[str, BaseEstimator]:
-    """Every estimator of scikit-learn that fits rows, by its name, with a number where its settings are not the defaults."""
+    """Every estimator of scikit-learn that fits rows, by its name, with a number where its settings are not the
+    defaults, and with what it learnt where that is a table."""
     models = {}
     for name, kind in all_estimators():
         for number, settings in enumerate([{}, *(OTHERS.get(name, []) if others else [])]):
             model = made(name, kind, settings, scaled)
             if model is not None:
                 models[f"{name}-{number}" if number else name] = model
+    for several, (kind_of, of) in TABLES.items() if others else ():
+        for name, kind in all_estimators(type_filter=kind_of):
+            model = made(name, kind, {}, scaled, of)
+            if model is not None:
+                models[f"{name}-{several}"] = model
     return models
 
 

@@ -79,6 +79,9 @@ def test_rows_are_refused_that_the_last_model_of_a_stack_refuses(platform: Platf
     assert "NaN in row 1, column 2" in answer.text
 
 
+#: So close to each other that lines over them are steep.
+NARROW = TABLE / 1e3
+STEEP = linear_model.LinearRegression()
 TOO_LARGE: dict[str, Callable[[], BaseEstimator]] = {
     "powers-in-a-stack": lambda: ensemble.StackingRegressor(
         [("one", linear_model.PoissonRegressor())], tree.DecisionTreeRegressor(max_depth=3), cv=2
@@ -89,15 +92,13 @@ TOO_LARGE: dict[str, Callable[[], BaseEstimator]] = {
     "powers-in-a-chain": lambda: multioutput.RegressorChain(linear_model.PoissonRegressor()).fit(
         TABLE, np.stack([np.abs(SCORE) + 1, np.abs(SCORE) + 2], axis=1)
     ),
-    "lines-in-a-chain": lambda: multioutput.RegressorChain(linear_model.Ridge()).fit(
-        TABLE, np.stack([SCORE, -SCORE], axis=1)
-    ),
+    "lines-in-a-chain": lambda: multioutput.RegressorChain(STEEP).fit(NARROW, np.stack([SCORE, -SCORE], axis=1)),
     "a-line-before-a-curve": lambda: calibration.CalibratedClassifierCV(
-        linear_model.LogisticRegression(max_iter=1_000), method="isotonic", cv=2
-    ).fit(TABLE, TWO),
+        linear_model.LogisticRegression(C=1e9, max_iter=1_000), method="isotonic", cv=2
+    ).fit(NARROW, TWO),
     "a-scaled-target": lambda: compose.TransformedTargetRegressor(
-        linear_model.Ridge(), transformer=preprocessing.StandardScaler()
-    ).fit(TABLE, SCORE),
+        STEEP, transformer=preprocessing.StandardScaler()
+    ).fit(NARROW / 1e3, SCORE),
 }
 
 
@@ -107,13 +108,14 @@ def test_a_row_of_which_one_model_makes_what_the_next_refuses_is_refused(platfor
     model = TOO_LARGE[name]()
     joblib.dump(model, tmp_path / "model.joblib")
     function = platform.deploy(tmp_path / "model.joblib", name)
-    powers = TABLE[0] * 10.0 ** np.arange(0, 308, 4)[:, None]
+    # One large number in each row: of several, what is left of their sum depends on its order.
+    powers = np.eye(1, TABLE.shape[1]) * 10.0 ** np.arange(0, 308, 3)[:, None]
     refused = np.array([not is_answered(model, row) for row in powers])
     assert refused.any() and not refused.all()
     found = [function.post({"inputs": {"X": [row.tolist()]}}) for row in powers]
     assert [answer.status_code == 400 for answer in found] == refused.tolist()
     assert "of which a model within this one makes numbers from" in found[-1].text
-    amid = np.concatenate([TABLE[:2], powers[-1:]])
+    amid = np.concatenate([NARROW[:2], powers[-1:]])
     assert "row 2 (counted from 0)" in function.post({"inputs": {"X": amid.tolist()}}).text
     answered = powers[~refused]
     output = "probabilities" if hasattr(model, "predict_proba") else "prediction"

@@ -338,7 +338,7 @@ REFUSED: dict[str, tuple[Callable[[], BaseEstimator], str]] = {
         "KNeighborsClassifier: importing it is not built yet",
     ),
     "not-fitted": (ensemble.RandomForestClassifier, "is not fitted"),
-    "several-labels": (lambda: fit(tree.DecisionTreeClassifier(), np.stack([TWO, FOUR], 1)), "several labels"),
+    "several-labels": (lambda: fit(dummy.DummyClassifier(), np.stack([TWO, FOUR], 1)), "several labels"),
     "one-class": (lambda: fit(tree.DecisionTreeClassifier(), 0 * TWO), "fewer than two classes"),
     "start-of-its-own": (
         lambda: fit(
@@ -400,6 +400,15 @@ def test_damage_other_versions_and_strange_content_are_refused(platform: Platfor
 ENOUGH = 145
 
 
+#: Those that answer with a table of labels, and with one of numbers; neighbours aside.
+OF_LABELS = {"DecisionTree", "ExtraTree", "ExtraTrees", "MultiOutput", "RandomForest"}
+OF_FLAGS = OF_LABELS | {"MLP", "OneVsRest", "Ridge"}
+OF_NUMBERS = {"Lasso", "LinearRegression", "MLPRegressor", "MultiOutputRegressor", "PLSRegression", "RandomForestRegressor"}
+OF_NUMBERS |= {"BaggingRegressor", "DecisionTreeRegressor", "ExtraTreesRegressor", "RegressorChain", "Ridge", "RidgeCV"}
+TABLES = {f"{name}-numbers" for name in OF_NUMBERS} | {"RidgeClassifierCV-flags", "ClassifierChain-flags"}
+TABLES |= {f"{name}Classifier-labels" for name in OF_LABELS} | {f"{name}Classifier-flags" for name in OF_FLAGS}
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_no_estimator_of_scikit_learn_is_answered_wrongly(platform: Platform, tmp_path: Path, scaled: bool):
     """Each is imported and agrees, on rows that it saw, others and far ones, or is refused with words."""
@@ -408,6 +417,7 @@ def test_no_estimator_of_scikit_learn_is_answered_wrongly(platform: Platform, tm
     assert {name: what for name, what in found.items() if what.startswith("wrong")} == {}
     answered = [name for name, what in found.items() if what == "native" and "-" not in name]
     assert len(answered) >= ENOUGH, found
+    assert {name: found[name] for name in TABLES if found[name] != "native"} == {}
 
 
 def test_no_engine_that_rounds_otherwise_is_asked(platform: Platform, tmp_path: Path):

@@ -300,8 +300,8 @@ mod tests {
 
     #[test]
     fn numbers_that_the_model_refuses_are_asked_about_apart() {
-        let numbers = Some(modelet_core::numbers::Numbers { missing: false, largest: f64::from(f32::MAX) });
-        let strict = InputSpec { numbers, ..input("X", DType::F64, 1, None) };
+        let numbers = modelet_core::numbers::Numbers { missing: false, largest: f64::from(f32::MAX) };
+        let strict = InputSpec { numbers: Some(numbers), ..input("X", DType::F64, 1, None) };
         let made = made(&signature(vec![strict]), &[], None);
         let found = column(&made.taken, 0, 0);
         assert!(found.len() >= ORDINARY_ROWS && found.iter().all(|x| x.abs() <= f64::from(f32::MAX)));
@@ -310,7 +310,7 @@ mod tests {
         for odd in [f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
             assert!(refused.contains(&odd), "{odd}");
         }
-        assert!(refused.iter().any(|x| x.is_nan()) && refused.iter().all(|x| !numbers.unwrap().takes(*x)));
+        assert!(refused.iter().any(|x| x.is_nan()) && refused.iter().all(|x| !numbers.takes(*x)));
     }
 
     #[test]

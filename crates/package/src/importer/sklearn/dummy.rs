@@ -20,7 +20,7 @@ pub(super) fn regressor(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes
 
 pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     if fitted.item.get("n_outputs_")?.count()? != 1 {
-        return Err("it answers with several labels for each row".to_owned());
+        return Err("it answers with several labels for each row, each the same whatever the row".to_owned());
     }
     let classes = fitted.classes()?;
     let shares = fitted.item.get("class_prior_")?;

@@ -6,9 +6,10 @@ use modelet_model::onnx::write::GraphWriter;
 use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
+use super::outputs::labels;
 use super::sums::numpy_sum;
 use super::tree::{SavedTree, check_size, rounded};
-use crate::importer::classes::PROBABILITIES;
+use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::importer::ensemble::Ensemble;
 use crate::pickle::{Asked, Item};
 
@@ -68,19 +69,49 @@ fn takes_missing(tree: &Item, minor: u32) -> Asked<bool> {
 }
 
 fn classify(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<Takes> {
-    if fitted.item.get("n_outputs_")?.integer()? != 1 {
-        return Err("it answers with several labels for each row".to_owned());
+    let outputs = fitted.item.get("n_outputs_")?.count()?;
+    if outputs == 1 {
+        let classes = fitted.classes()?;
+        let ensemble = shares(fitted, models, &[classes.len()])?;
+        means(fitted, graph, &ensemble, models.len(), PROBABILITIES)?;
+        classes.choose(graph);
+        return takes(fitted, models);
     }
-    let classes = fitted.classes()?;
-    let ensemble = read(fitted, models, (1, classes.len()), |tree| {
+    let classes = fitted.item.get("classes_")?.items()?;
+    let classes = classes.iter().map(Classes::read).collect::<Asked<Vec<_>>>()?;
+    let sizes: Vec<_> = classes.iter().map(Classes::len).collect();
+    if sizes.len() != outputs {
+        return Err(fitted.item.not("a model with a list of classes for each output"));
+    }
+    let ensemble = shares(fitted, models, &sizes)?;
+    means(fitted, graph, &ensemble, models.len(), "means")?;
+    let width = ensemble.targets / outputs;
+    let mut chosen = Vec::new();
+    for (output, classes) in classes.into_iter().enumerate() {
+        let (own, index) = (format!("means{output}"), format!("index{output}"));
+        let places: Vec<_> = (output * width..output * width + classes.len()).collect();
+        graph.columns("means", &places, &own);
+        graph.largest(&own, &index);
+        chosen.push((classes, index));
+    }
+    // The probabilities of each output are a table of its own size, and not given.
+    labels(chosen, graph)?;
+    takes(fitted, models)
+}
+
+/// The trees, with the shares of the classes in their leaves: so many for each output, and zeros behind them up to the most.
+fn shares(fitted: &Fitted, models: &[Item], sizes: &[usize]) -> Asked<Ensemble> {
+    let most = sizes.iter().copied().max().unwrap_or_default();
+    read(fitted, models, (sizes.len(), most), |tree| {
         if fitted.version.minor < SHARES_SINCE {
-            tree.leaves_mut().try_for_each(|leaf| to_shares(leaf, models.len() == 1))?;
+            for leaf in tree.leaves_mut() {
+                for (output, size) in leaf.chunks_exact_mut(most).zip(sizes) {
+                    to_shares(&mut output[..*size], models.len() == 1)?;
+                }
+            }
         }
         Ok(())
-    })?;
-    means(fitted, graph, &ensemble, models.len(), PROBABILITIES)?;
-    classes.choose(graph);
-    takes(fitted, models)
+    })
 }
 
 fn regress(fitted: &Fitted, graph: &mut GraphWriter, models: &[Item]) -> Asked<Takes> {

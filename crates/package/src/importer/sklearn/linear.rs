@@ -7,6 +7,7 @@ use modelet_model::onnx::write::GraphWriter;
 use super::Takes;
 use super::answer::{Answer, turned};
 use super::fitted::Fitted;
+use super::outputs;
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::Asked;
 
@@ -107,7 +108,11 @@ pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Take
 pub(super) fn ridge_classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let binarizer = fitted.item.get("_label_binarizer")?;
     if binarizer.get("y_type_")?.text()?.starts_with("multilabel") {
-        return Err("it answers with several labels for each row".to_owned());
+        let (width, _) = scores(fitted, graph)?;
+        graph.apply("Identity", &[SCORES], "decision");
+        outputs::flags(SCORES, 0.0, width, graph);
+        outputs::of_each_label("decision", width, graph);
+        return Ok(FINITE);
     }
     // Since version 1.9 the model has classes of its own, and answers with those.
     let own = fitted.item.find("classes_")?;

@@ -7,6 +7,7 @@ use super::Takes;
 use super::answer::Answer;
 use super::fitted::Fitted;
 use super::inner::LIMITED;
+use super::outputs;
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::Asked;
 
@@ -15,12 +16,19 @@ const MIDDLE: f64 = 0.5;
 
 pub(super) fn classifier(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let binarizer = fitted.item.get("_label_binarizer")?;
+    let width = layers(fitted, graph)?;
+    let activation = fitted.item.get("out_activation_")?;
     if binarizer.get("y_type_")?.text()?.starts_with("multilabel") {
-        return Err("it answers with several labels for each row".to_owned());
+        if activation.text()? != "logistic" {
+            return Err(activation.not("what a net of several labels ends with"));
+        }
+        graph.logistic("sums", PROBABILITIES);
+        outputs::flags(PROBABILITIES, MIDDLE, width, graph);
+        outputs::of_each_label(PROBABILITIES, width, graph);
+        return Ok(LIMITED);
     }
     let classes = Classes::read(&binarizer.get("classes_")?)?;
-    let width = layers(fitted, graph)?;
-    match (fitted.item.get("out_activation_")?.text()?, width) {
+    match (activation.text()?, width) {
         ("logistic", 1) if classes.len() == 2 => {
             graph.logistic("sums", "second");
             graph.two_probabilities("second");

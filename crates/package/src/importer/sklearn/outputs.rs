@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::fitted::Fitted;
 use super::inner::{Inner, MAX_MODELS, finite, takes_of, write_all};
 use super::voting::indices;
-use crate::importer::classes::{LABEL, PROBABILITIES};
+use crate::importer::classes::{Classes, LABEL, PROBABILITIES};
 use crate::pickle::{Asked, Item};
 
 pub(super) fn regressors(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
@@ -27,14 +27,15 @@ pub(super) fn regressor_chain(fitted: &Fitted, graph: &mut GraphWriter) -> Asked
     Ok(finite(takes_of(&models)))
 }
 
-/// Labels as numbers, and the probability of the second class of each output.
+/// Labels as numbers, and the probability of the second class of each output, where each has two.
 pub(super) fn classifier_chain(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let (models, columns, order) = chain(fitted, graph)?;
     graph.beside(&columns.iter().map(String::as_str).collect::<Vec<_>>(), "chain");
     graph.columns("chain", &order, LABEL);
-    let shape = [Dim::Named("rows".to_owned()), Dim::Fixed(columns.len())];
-    graph.output(LABEL, DType::F64, &shape);
-    let all: Option<Vec<_>> = models.iter().map(|model| model.find(PROBABILITIES)).collect();
+    graph.output(LABEL, DType::F64, &table(columns.len()));
+    let of_two =
+        |model: &Inner| model.find(PROBABILITIES).filter(|_| model.classes().is_ok_and(|own| own.len() == 2));
+    let all: Option<Vec<_>> = models.iter().map(of_two).collect();
     if let Some(all) = all {
         let mut columns = Vec::new();
         for table in &all {
@@ -43,7 +44,7 @@ pub(super) fn classifier_chain(fitted: &Fitted, graph: &mut GraphWriter) -> Aske
         }
         graph.beside(&columns.iter().map(String::as_str).collect::<Vec<_>>(), "of_second");
         graph.columns("of_second", &order, PROBABILITIES);
-        graph.output(PROBABILITIES, DType::F64, &shape);
+        of_each_label(PROBABILITIES, order.len(), graph);
     }
     Ok(finite(takes_of(&models)))
 }
@@ -110,21 +111,44 @@ fn column(model: &Inner, graph: &mut GraphWriter) -> Asked<String> {
 /// A classifier for each output, whose classes are of one kind; its probabilities are tables of several sizes, and not given.
 pub(super) fn classifiers(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes> {
     let models = write_all(&fitted.item.get("estimators_")?.items()?, fitted, graph)?;
-    let mut columns = Vec::new();
-    let mut dtype = None;
+    let mut chosen = Vec::new();
     for model in &models {
-        let classes = model.classes()?;
-        if *dtype.get_or_insert(classes.dtype()) != classes.dtype() {
+        chosen.push((model.classes()?, model.get("index")?));
+    }
+    labels(chosen, graph)?;
+    Ok(takes_of(&models))
+}
+
+/// Writes the label of each output side by side: of its classes the one at its index.
+pub(super) fn labels(chosen: Vec<(Classes, String)>, graph: &mut GraphWriter) -> Asked<()> {
+    let dtype = chosen.first().ok_or("it has no outputs")?.0.dtype();
+    let mut columns = Vec::new();
+    for (classes, index) in chosen {
+        if classes.dtype() != dtype {
             return Err("its labels are of several types".to_owned());
         }
-        let column = graph.as_column(&model.get("index")?);
+        let column = graph.as_column(&index);
         let (names, to) = (format!("{column}_classes"), format!("{column}_labels"));
         classes.constant(graph, &names);
         graph.apply("Gather", &[&names, &column], &to);
         columns.push(to);
     }
     graph.beside(&columns.iter().map(String::as_str).collect::<Vec<_>>(), LABEL);
-    let dtype = dtype.ok_or("it has no models")?;
-    graph.output(LABEL, dtype, &[Dim::Named("rows".to_owned()), Dim::Fixed(columns.len())]);
-    Ok(takes_of(&models))
+    graph.output(LABEL, dtype, &table(columns.len()));
+    Ok(())
+}
+
+/// Writes a label for each score of a table: 1 where it is above a threshold, else 0.
+pub(super) fn flags(scores: &str, threshold: f64, width: usize, graph: &mut GraphWriter) {
+    graph.is_above(scores, threshold, LABEL);
+    graph.output(LABEL, DType::I64, &table(width));
+}
+
+/// Writes a number for each label.
+pub(super) fn of_each_label(output: &str, width: usize, graph: &mut GraphWriter) {
+    graph.output(output, DType::F64, &table(width));
+}
+
+fn table(width: usize) -> [Dim; 2] {
+    [Dim::Named("rows".to_owned()), Dim::Fixed(width)]
 }

@@ -9,6 +9,7 @@ use super::answer::Answer;
 use super::centres::nearest;
 use super::fitted::Fitted;
 use super::inner::{Inner, LIMITED, both, takes_of, write_all};
+use super::outputs;
 use crate::importer::classes::{Classes, PROBABILITIES};
 use crate::pickle::Asked;
 
@@ -23,6 +24,10 @@ pub(super) fn one_against_rest(fitted: &Fitted, graph: &mut GraphWriter) -> Aske
     let classes = Classes::read(&binarizer.get("classes_")?)?;
     let models = write_all(&fitted.item.get("estimators_")?.items()?, fitted, graph)?;
     let threshold = scores(&models, graph)?;
+    if kind.text()?.starts_with("multilabel") {
+        each_label(&models, threshold, graph);
+        return Ok(takes_of(&models));
+    }
     match (kind.text()?, models.len()) {
         ("multiclass", count) if count == classes.len() && count > 1 => {
             if fitted.version.minor >= FIRST_SINCE {
@@ -35,12 +40,11 @@ pub(super) fn one_against_rest(fitted: &Fitted, graph: &mut GraphWriter) -> Aske
             graph.pick("scores", 0, "score");
             graph.is_above("score", threshold, "index");
         }
-        (kind, _) if kind.starts_with("multilabel") => {
-            return Err("it answers with several labels for each row".to_owned());
-        }
         _ => return Err(fitted.item.not("a model for each class")),
     }
-    probabilities(&models, fitted.version.minor >= ZEROS_SINCE, graph);
+    if second_probabilities(&models, graph) {
+        probabilities(&models, fitted.version.minor >= ZEROS_SINCE, graph);
+    }
     if models.iter().all(|model| model.find("decision").is_some()) {
         match models.len() {
             1 => graph.pick("scores", 0, "decision"),
@@ -64,16 +68,34 @@ pub(super) fn constant(fitted: &Fitted, graph: &mut GraphWriter) -> Asked<Takes>
     Ok(None)
 }
 
-/// What each says of its class, as parts of 1; of one model its classes are the two.
-fn probabilities(models: &[Inner], zeros_stay: bool, graph: &mut GraphWriter) {
+/// A label of its own from each model, and with what probability, or else decision.
+fn each_label(models: &[Inner], threshold: f64, graph: &mut GraphWriter) {
+    let width = models.len();
+    outputs::flags("scores", threshold, width, graph);
+    if second_probabilities(models, graph) {
+        graph.apply("Identity", &["of_second"], PROBABILITIES);
+        outputs::of_each_label(PROBABILITIES, width, graph);
+    } else if models.iter().all(|model| model.find("decision").is_some()) {
+        graph.apply("Identity", &["scores"], "decision");
+        outputs::of_each_label("decision", width, graph);
+    }
+}
+
+/// The probability that each model gives its second class, side by side; false where one has none.
+fn second_probabilities(models: &[Inner], graph: &mut GraphWriter) -> bool {
     let all: Option<Vec<_>> = models.iter().map(|model| model.find(PROBABILITIES)).collect();
-    let Some(all) = all else { return };
+    let Some(all) = all else { return false };
     let mut columns = Vec::new();
     for (number, table) in all.iter().enumerate() {
         columns.push(format!("of_second{number}"));
         graph.columns(table, &[1], &columns[number]);
     }
     graph.beside(&columns.iter().map(String::as_str).collect::<Vec<_>>(), "of_second");
+    true
+}
+
+/// What each says of its class, as parts of 1; of one model its classes are the two.
+fn probabilities(models: &[Inner], zeros_stay: bool, graph: &mut GraphWriter) {
     if models.len() == 1 {
         graph.scalar("one", 1.0);
         graph.apply("Sub", &["one", "of_second"], "of_first");
