@@ -195,7 +195,7 @@ def made(name: str, kind: type, settings: dict, scaled: bool, of: Callable | Non
                 # Such that what may not be negative stays so.
                 model = Pipeline([("scaler", preprocessing.MaxAbsScaler()), ("model", model)])
             return model.fit(rows, wanted)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, NotImplementedError):
         return None
 
 
