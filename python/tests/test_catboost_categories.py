@@ -136,7 +136,7 @@ def around_borders(model: cb.CatBoost) -> pd.DataFrame:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_row_is_answered_as_by_catboost_whichever_way_it_was_saved(platform: Platform, tmp_path: Path, name: str):
-    """Of three thousand rows half have categories that the model never saw."""
+    """Of three thousand rows a quarter have categories that the model never saw."""
     model = MODELS[name]()
     frame = pd.concat([customers(1_500, 5), customers(1_500, 6, unknown=True), around_borders(model)], ignore_index=True)
     rows = records(frame)
