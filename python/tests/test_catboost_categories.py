@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import catboost as cb
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import wire
 from harness import Function, Platform
+from sklearn.pipeline import Pipeline
 from test_catboost import FORMS, RELATIVE, SETTINGS, outputs, write
 
 ROWS = 1_500
@@ -134,7 +136,7 @@ def around_borders(model: cb.CatBoost) -> pd.DataFrame:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_row_is_answered_as_by_catboost_whichever_way_it_was_saved(platform: Platform, tmp_path: Path, name: str):
-    """Of three thousand rows half have categories that the model never saw."""
+    """Of three thousand rows a quarter have categories that the model never saw."""
     model = MODELS[name]()
     frame = pd.concat([customers(1_500, 5), customers(1_500, 6, unknown=True), around_borders(model)], ignore_index=True)
     rows = records(frame)
@@ -236,9 +238,12 @@ def test_a_damaged_table_is_refused_or_answers_and_never_anything_else(platform:
 
 
 def test_what_is_not_numbers_and_categories_is_refused(platform: Platform, tmp_path: Path):
-    """Texts that are read, and a model that was saved without its tables."""
+    """Texts that are read, a model that was saved without its tables, and one within a model of scikit-learn."""
     texts = FRAME[["age"]].assign(note=["good bad"[: 4 + at % 5] for at in range(ROWS)])
     model = cb.CatBoostClassifier(text_features=["note"], **SETTINGS).fit(texts, TWO)
     assert "asks about texts" in platform.refused(write(model, tmp_path / "texts.cbm"))
     skipped = fitted(final_ctr_computation_mode="Skip", one_hot_max_size=1)
     assert "no tables of its categories" in platform.refused(write(skipped, tmp_path / "skipped.cbm"))
+    within = tmp_path / "within.joblib"
+    joblib.dump(Pipeline([("same", "passthrough"), ("model", fitted())]), within)
+    assert "a model of numbers alone" in platform.refused(within)

@@ -83,17 +83,53 @@ enum Column {
 }
 
 fn frame(trees: &Trees, width: usize, graph: &mut GraphWriter) -> Result<Seen, FunctionError> {
+    let columns = columns(trees, width)?;
+    write_columns(trees, &columns, graph);
+    let (floats, categories) = (trees.floats.len(), trees.categories.len());
+    let mut parts = Vec::new();
+    for (part, name, columns) in [(NUMBERS, number as fn(usize) -> String, floats), (CODES, code, categories)]
+    {
+        if columns > 0 {
+            let wide = format!("{part} in float64");
+            concat(&(0..columns).map(name).collect::<Vec<_>>(), part, graph);
+            cast(part, &wide, graph);
+            parts.push(wide);
+        }
+    }
+    let mut seen = Seen {
+        width: floats + categories,
+        floats: (0..floats).collect(),
+        categories: floats,
+        counted: vec![0; trees.counted.len()],
+    };
+    for (number, table) in trees.tables.iter().enumerate() {
+        let mut own = Vec::new();
+        for (at, counted) in trees.counted.iter().enumerate().filter(|(_, counted)| counted.table == number) {
+            seen.counted[at] = seen.width;
+            seen.width += 1;
+            own.push(counted);
+        }
+        if !own.is_empty() {
+            let name = format!("counted {number}");
+            statistics::write(trees, table, &own, &name, graph)?;
+            parts.push(name);
+        }
+    }
+    concat(&parts, SEEN, graph);
+    graph.metadata(ENGINE_KEY, EngineName::Tabular.as_str());
+    Ok(seen)
+}
+
+/// Writes the columns in the order of the training, and the codes of categories.
+fn write_columns(trees: &Trees, columns: &[Column], graph: &mut GraphWriter) {
     let known = known_codes(trees);
     let mut taken = BTreeMap::new();
-    for (place, column) in columns(trees, width)?.into_iter().enumerate() {
-        let name = match column {
-            Column::Number(at) => &trees.floats[at].name,
-            Column::Category(at) => &trees.categories[at].name,
-        };
-        let name = if name.is_empty() { place.to_string() } else { name.clone() };
-        match column {
-            Column::Number(at) => graph.column(&number(at), &name, DType::F32),
+    for (place, column) in columns.iter().enumerate() {
+        let called = |name: &str| if name.is_empty() { place.to_string() } else { name.to_owned() };
+        match *column {
+            Column::Number(at) => graph.column(&number(at), &called(&trees.floats[at].name), DType::F32),
             Column::Category(at) => {
+                let name = called(&trees.categories[at].name);
                 graph.column(&category(at), &name, DType::Str);
                 let texts = Attribute::Texts(examples::texts(known[at].clone()));
                 let attributes = vec![(EXAMPLES, texts)];
@@ -102,44 +138,8 @@ fn frame(trees: &Trees, width: usize, graph: &mut GraphWriter) -> Result<Seen, F
             }
         }
     }
-    let mut parts = Vec::new();
-    if !trees.floats.is_empty() {
-        concat(&(0..trees.floats.len()).map(number).collect::<Vec<_>>(), NUMBERS, graph);
-        parts.push(NUMBERS.to_owned());
-    }
-    concat(&(0..trees.categories.len()).map(code).collect::<Vec<_>>(), CODES, graph);
-    parts.push(CODES.to_owned());
-    for part in &mut parts {
-        let wide = format!("{part} in float64");
-        cast(part, &wide, graph);
-        *part = wide;
-    }
-    let (floats, categories) = (trees.floats.len(), trees.categories.len());
-    let mut seen = Seen {
-        width: floats + categories,
-        floats: (0..floats).collect(),
-        categories: floats,
-        counted: vec![0; trees.counted.len()],
-    };
-    for (number, table) in trees.tables.iter().enumerate() {
-        let own = trees.counted.iter().enumerate().filter(|(_, counted)| counted.table == number);
-        let own: Vec<_> = own.collect();
-        if own.is_empty() {
-            continue;
-        }
-        for (at, _) in &own {
-            seen.counted[*at] = seen.width;
-            seen.width += 1;
-        }
-        let name = format!("counted {number}");
-        let own: Vec<_> = own.into_iter().map(|(_, counted)| counted).collect();
-        statistics::write(trees, table, &own, &name, graph)?;
-        parts.push(name);
-    }
-    concat(&parts, SEEN, graph);
+    // Plain data, which always becomes JSON.
     graph.metadata(TAKEN_KEY, &serde_json::to_string(&taken).unwrap_or_default());
-    graph.metadata(ENGINE_KEY, EngineName::Tabular.as_str());
-    Ok(seen)
 }
 
 fn number(at: usize) -> String {
