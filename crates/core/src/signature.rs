@@ -92,6 +92,8 @@ pub struct InputSpec {
 pub enum FileKind {
     /// A picture.
     Image,
+    /// A sound.
+    Audio,
 }
 
 impl FileKind {
@@ -99,6 +101,7 @@ impl FileKind {
     pub const fn content_types(self) -> &'static [&'static str] {
         match self {
             Self::Image => &["image/jpeg", "image/png", "image/webp", "image/gif"],
+            Self::Audio => &["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"],
         }
     }
 
@@ -106,6 +109,7 @@ impl FileKind {
     pub const fn description(self) -> &'static str {
         match self {
             Self::Image => "a picture (JPEG, PNG, WebP or GIF)",
+            Self::Audio => "a sound (WAV)",
         }
     }
 }

@@ -31,6 +31,9 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     if let Some(image) = &card.steps.image {
         output::card_line("image", image);
     }
+    if let Some(audio) = &card.steps.audio {
+        output::card_line("audio", audio);
+    }
     if let Some(labels) = &card.steps.labels {
         output::card_line("labels", labels);
     }
