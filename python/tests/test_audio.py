@@ -21,7 +21,7 @@ WAV = {"content-type": "audio/wav"}
 RATES = (8000, 11025, 22050, 44100, 48000)
 
 
-# -- as soundfile 0.13, torchaudio 2.11 and transformers 4.49 do, in numpy ----
+# -- as soundfile 0.14, torchaudio 2.11 and transformers 5.24 do, in numpy ----
 
 
 def pcm16(samples: np.ndarray, rate: int) -> bytes:

@@ -43,8 +43,8 @@ pub fn find(model: &Path, manifest: &Manifest) -> Result<(Steps, Option<PathBuf>
         true => audio::find(manifest.audio.as_ref(), &said)?,
         false => None,
     };
-    let may_be_image = text.is_none() && audio.is_none() && !audio::is_said(&said);
-    let image = match manifest.image.is_some() || (may_be_image && said.has(image::PROCESSOR)) {
+    let asks_for_image = manifest.image.is_some() || (said.has(image::PROCESSOR) && !audio::is_said(&said));
+    let image = match text.is_none() && audio.is_none() && asks_for_image {
         true => {
             let signature = modelet_model::summarize(model)?.signature()?;
             image::find(manifest.image.as_ref(), &said, &signature)?

@@ -1,5 +1,7 @@
 //! Files as they are written by hand, and the formulas against numbers of `soundfile`, `torchaudio` and numpy.
 
+use modelet_core::digest;
+
 use super::samples::Sound;
 use super::*;
 
@@ -39,8 +41,15 @@ fn samples_of_every_coding_are_what_libsndfile_reads() {
     assert_eq!(of(1, 32, &i32::MAX.to_le_bytes()), [1.0]);
     assert_eq!(of(3, 32, &(-1.5_f32).to_le_bytes()), [-1.5]);
     assert_eq!(of(3, 64, &0.1_f64.to_le_bytes()), [0.1]);
-    assert_eq!(of(6, 8, &[0x55, 0xd5, 0x2a]), [-8.0 / 32_768.0, 8.0 / 32_768.0, -32_256.0 / 32_768.0]);
-    assert_eq!(of(7, 8, &[0, 0x80, 0xff]), [-32_124.0 / 32_768.0, 32_124.0 / 32_768.0, 0.0]);
+    // Of all 256 codes, as soundfile 0.14 (libsndfile 1.2.2) reads them.
+    let codes: Vec<u8> = (0..=255).collect();
+    for (tag, sha256) in [
+        (6, "d4f2bd1be9bad67461eab90762a5ddd77cb74e988c585d4a3a51a7204bdd09ec"),
+        (7, "34371823a5daca165d7cae3c7afa7ea7683ab9176cc8423deaa23c97199adc7f"),
+    ] {
+        let bytes: Vec<u8> = of(tag, 8, &codes).into_iter().flat_map(f32::to_le_bytes).collect();
+        assert_eq!(digest::sha256(bytes.as_slice()).unwrap().1, sha256, "{tag}");
+    }
 }
 
 #[test]
