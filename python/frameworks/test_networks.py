@@ -145,14 +145,14 @@ def test_sizes_that_a_program_does_not_take_stand_in_its_certificate(platform: P
 
 @pytest.mark.parametrize(
     ("file", "dtype", "options"),
-    [("computed.pt", "i8", ["--input", "int64[any,any]"] * 2), ("computed", "i4", [])],
+    [("computed.pt", "i8", ["--input", "int64[any,any]"] * 2), ("computed.pt2", "i8", []), ("computed", "i4", [])],
 )
 def test_places_that_a_network_computes_are_refused_below_zero(
     platform: Platform, request: pytest.FixtureRequest, file: str, dtype: str, options: list[str]
 ) -> None:
     """As PyTorch and TensorFlow refuse them; ONNX would count them from the end."""
-    models = request.getfixturevalue("torch" if options else "tensorflow")
-    python = ["--python", models.python] if options else []
+    models = request.getfixturevalue("torch" if ".pt" in file else "tensorflow")
+    python = ["--python", models.python] if ".pt" in file else []
     name = file.replace(".", "-") + "-places"
     card = platform.cli_json("deploy", models.folder / file, "--name", name, "--require-proof", *python, *options)
     assert card["certificate"]["rows"]["refused"] > 0

@@ -13,7 +13,7 @@
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
 //! - [`instance`]: what the platform and an instance say to each other
-//! - [`digest`]: what content is named by; [`base64`]: bytes as text
+//! - [`digest`]: what content is named by; [`base64`]: bytes as text; [`wav`]: samples as a sound's file
 //! - [`error`]: stable error codes, and the two kinds of failure
 //!
 //! Deliberately absent: files, sockets, clocks, async. Everything here is plain data.
@@ -36,6 +36,7 @@ pub mod signature;
 pub mod steps;
 pub mod tensor;
 pub mod usage;
+pub mod wav;
 
 pub use artifact::{ArtifactCard, ArtifactFile, EngineName};
 pub use certificate::Certificate;

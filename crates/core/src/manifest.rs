@@ -1,5 +1,6 @@
 //! What `modelet.toml` may say. Every value has a default; an unknown key is an error.
 
+mod audio;
 mod image;
 mod labels;
 
@@ -12,6 +13,7 @@ use crate::name::FunctionName;
 use crate::settings::SettingsPatch;
 use crate::steps::Pooling;
 
+pub use audio::AudioNotes;
 pub use image::ImageNotes;
 pub use labels::LabelNotes;
 
@@ -45,6 +47,10 @@ pub use labels::LabelNotes;
 /// crop = { height = 224, width = 224 }
 /// mean = [0.485, 0.456, 0.406]
 /// std = [0.229, 0.224, 0.225]
+///
+/// [audio]                       # the model takes sounds: read from the folder where it has a preprocessor_config.json
+/// sampling_rate = 16000         # samples a second
+/// normalize = true
 ///
 /// [labels]                      # a classifier's numbers as scores of classes: read from the folder's config.json
 /// names = ["cat", "dog"]
@@ -97,6 +103,9 @@ pub struct Manifest {
     /// Pictures to numbers, where the folder does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageNotes>,
+    /// Sounds to numbers, where the folder does not say it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AudioNotes>,
     /// The classes of a classifier and their scores, where the folder does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelNotes>,

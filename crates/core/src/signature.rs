@@ -96,6 +96,8 @@ pub struct InputSpec {
 pub enum FileKind {
     /// A picture.
     Image,
+    /// A sound.
+    Audio,
 }
 
 impl FileKind {
@@ -103,6 +105,7 @@ impl FileKind {
     pub const fn content_types(self) -> &'static [&'static str] {
         match self {
             Self::Image => &["image/jpeg", "image/png", "image/webp", "image/gif"],
+            Self::Audio => &["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"],
         }
     }
 
@@ -110,6 +113,7 @@ impl FileKind {
     pub const fn description(self) -> &'static str {
         match self {
             Self::Image => "a picture (JPEG, PNG, WebP or GIF)",
+            Self::Audio => "a sound (WAV)",
         }
     }
 }

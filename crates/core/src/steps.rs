@@ -3,8 +3,10 @@
 //!
 //! - [`TextStep`]: text to tokens, and the vectors of tokens to one
 //! - [`image`]: a picture's file to numbers
+//! - [`audio`]: a sound's file to numbers
 //! - [`labels`]: numbers to scores of classes that have names
 
+pub mod audio;
 pub mod image;
 pub mod labels;
 
@@ -12,6 +14,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use audio::AudioStep;
 pub use image::ImageStep;
 pub use labels::LabelStep;
 
@@ -24,6 +27,9 @@ pub struct Steps {
     /// Pictures become numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageStep>,
+    /// Sounds become numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AudioStep>,
     /// Numbers become scores of classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<LabelStep>,

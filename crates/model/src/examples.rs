@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use half::{bf16, f16};
-use modelet_core::{Data, Dim, FileKind, InputSpec, Signature, Tensor, base64};
+use modelet_core::{Data, Dim, FileKind, InputSpec, Signature, Tensor, base64, wav};
 
 use crate::steps::noise;
 
@@ -32,6 +32,8 @@ pub const ELEMENT_LIMIT: usize = 1 << 24;
 /// Samples of a signal, and pixels of a picture's side: a few strides of the usual networks.
 const SIGNAL: usize = 512;
 const PICTURE: usize = 64;
+/// Samples of a sound at 16,000 a second: a quarter of a second, some frames of networks for speech.
+const SOUND: usize = 4_096;
 
 fn example<'a>(
     input: &'a InputSpec,
@@ -61,6 +63,7 @@ fn example<'a>(
     let mut data = Data::zeros(input.dtype, count.filter(|count| *count <= ELEMENT_LIMIT)?);
     match (&mut data, input.file, input.table_rows) {
         (Data::Str(files), Some(FileKind::Image), _) => files.fill_with(|| example_picture(random)),
+        (Data::Str(files), Some(FileKind::Audio), _) => files.fill_with(|| example_sound(random)),
         (data, _, Some(rows)) => fill_with_places(data, rows, random),
         (data, ..) => fill(data, input.categories.as_deref(), random),
     }
@@ -72,6 +75,12 @@ fn example_picture(random: &mut Random) -> String {
     let mut size = || random.in_range(32..97) as u32;
     let (width, height) = (size(), size());
     base64::encode(&noise(width, height, || random.in_range(0..256) as u8))
+}
+
+/// A sound of noise; all are of one length, since those of one call are.
+fn example_sound(random: &mut Random) -> String {
+    let samples: Vec<u8> = (0..SOUND).map(|_| random.in_range(0..256) as u8).collect();
+    base64::encode(&wav::of(&samples))
 }
 
 /// Places in a table.

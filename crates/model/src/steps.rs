@@ -3,8 +3,12 @@
 //! - [`text`]: text to tokens
 //! - [`pooling`]: the vectors of tokens to one
 //! - [`image`]: a picture's file to numbers
+//! - [`audio`]: a sound's file to numbers
+//! - [`mod@file`]: what steps of files share
 //! - [`labels`]: numbers to scores of classes
 
+mod audio;
+mod file;
 mod image;
 mod labels;
 mod pooling;
@@ -29,12 +33,13 @@ pub fn load(
     options: &LoadOptions,
 ) -> Result<Box<dyn Model>, FunctionError> {
     let model = engine(name).load(path, options)?;
-    let model: Box<dyn Model> = match (&steps.text, &steps.image) {
-        (Some(step), _) => {
+    let model: Box<dyn Model> = match (&steps.text, &steps.image, &steps.audio) {
+        (Some(step), ..) => {
             Box::new(text::TextModel::around(model, step, path.parent().unwrap_or(Path::new("")))?)
         }
-        (None, Some(step)) => Box::new(image::ImageModel::around(model, step)?),
-        (None, None) => model,
+        (None, Some(step), _) => Box::new(image::ImageModel::around(model, step)?),
+        (None, None, Some(step)) => Box::new(audio::AudioModel::around(model, step)?),
+        (None, None, None) => model,
     };
     match &steps.labels {
         Some(step) => Ok(Box::new(labels::LabelModel::around(model, step)?)),

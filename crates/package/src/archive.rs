@@ -10,6 +10,8 @@ use flate2::read::MultiGzDecoder;
 use modelet_core::artifact::is_safe_path;
 use modelet_core::{Code, FunctionError};
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
+use zip::result::ZipResult;
 
 use crate::given::unreadable;
 
@@ -93,9 +95,16 @@ fn is_tar(head: &[u8]) -> bool {
     head.get(at..).is_some_and(|rest| rest.starts_with(mark))
 }
 
+/// A zip that begins where its file does; the inner error is that it is none. (Searched for, the beginning of one with a long
+/// directory may be taken for a place behind it.)
+pub fn open_zip(path: &Path) -> io::Result<ZipResult<ZipArchive<BufReader<File>>>> {
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    Ok(ZipArchive::with_config(config, BufReader::new(File::open(path)?)))
+}
+
 /// True for a zip that is no format of its own.
 fn is_plain_zip(path: &Path) -> io::Result<bool> {
-    let Ok(archive) = ZipArchive::new(BufReader::new(File::open(path)?)) else { return Ok(false) };
+    let Ok(archive) = open_zip(path)? else { return Ok(false) };
     let names: Vec<_> = archive.file_names().flatten().collect();
     let is_own = |name: &str| {
         OWN_FORMATS.iter().any(|own| name == *own || (own.starts_with(['/', '.']) && name.ends_with(own)))
@@ -105,7 +114,7 @@ fn is_plain_zip(path: &Path) -> io::Result<bool> {
 }
 
 fn unzip(path: &Path, into: &Path) -> io::Result<()> {
-    let mut archive = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(io::Error::other)?;
+    let mut archive = open_zip(path)?.map_err(io::Error::other)?;
     let mut room = Room::new(into);
     for number in 0..archive.len() {
         let mut file = archive.by_index(number).map_err(io::Error::other)?;

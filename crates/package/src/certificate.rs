@@ -31,10 +31,10 @@ use modelet_core::manifest::Rung;
 use modelet_core::{Certificate, Code, FunctionError, OutputKind, Signature, Tensor};
 use modelet_model::rows::{self as batch, Inputs};
 
+use alone::Alone;
 use compare::{Difference, MAX_WORST, compare};
 use original::Original;
 use sample::Sample;
-use alone::Alone;
 use trial::{Trial, part};
 use wire::{Answers, Message, Reply};
 
@@ -116,7 +116,8 @@ pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, Func
     let heard = heard.map(|(trial, answer)| Heard { trial, answer, kept: trial.kept(&answer.refused) });
     let heard: Vec<_> = heard.filter(|heard| !heard.kept.is_empty()).collect();
     if heard.is_empty() && answers.len() == trials.len() {
-        let said = answers.iter().find_map(|answer| answer.refused.first()).map_or("nothing", |one| &one.said);
+        let said =
+            answers.iter().find_map(|answer| answer.refused.first()).map_or("nothing", |one| &one.said);
         return Ok(unproved(claim, format!("the original answers none of the rows; it says {said}")));
     }
     if answers.len() != trials.len() || !heard.iter().all(|heard| heard.is_of(&outputs)) {
@@ -185,7 +186,7 @@ impl Found {
         let mut found = Self::default();
         let mut worst = Vec::new();
         for ((heard, together), alone) in heard.iter().zip(&together).zip(&alone) {
-            let imported = joined(replies.by_ref().take(together.len()).collect())?;
+            let imported = joined(replies.by_ref().take(together.len()).collect(), &heard.trial.at())?;
             worst.extend(found.compare(heard, &imported, tolerance, claim.signature)?);
             let replies: Vec<_> = replies.by_ref().take(alone.calls.len()).collect();
             found.add_refused(alone.answered(&replies, claim.signature)?, alone.calls.len());
@@ -288,12 +289,12 @@ fn calls(inputs: &Inputs, fixed: Option<usize>, outputs: &[String]) -> Vec<Messa
 }
 
 /// The answers to several calls as one; none of them may be refused.
-fn joined(replies: Vec<Reply>) -> Result<Inputs, FunctionError> {
+fn joined(replies: Vec<Reply>, at: &str) -> Result<Inputs, FunctionError> {
     let answers = replies.into_iter().map(|reply| match reply {
         Reply::Answered(answers) => Ok(answers.outputs),
         Reply::Refused(said) => Err(FunctionError::new(
             Code::ConversionDiffers,
-            format!("the converted model refuses rows that the original answers: {said}"),
+            format!("the converted model refuses rows that the original answers{at}: {said}"),
         )),
     });
     let calls = answers.collect::<Result<Vec<Inputs>, _>>()?;

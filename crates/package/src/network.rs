@@ -19,6 +19,7 @@ use std::path::Path;
 use modelet_core::{Code, FunctionError};
 use zip::ZipArchive;
 
+use crate::archive::open_zip;
 use crate::certificate::original::{Loader, Original};
 use crate::given::unreadable;
 use crate::importer::head;
@@ -80,7 +81,7 @@ struct Archive {
 
 impl Archive {
     fn open(path: &Path) -> Option<Self> {
-        let zip = ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
+        let zip = open_zip(path).ok()?.ok()?;
         let names = zip.file_names().flatten().map(|name| name.to_string()).collect();
         Some(Self { zip, names })
     }

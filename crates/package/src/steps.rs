@@ -1,6 +1,7 @@
 //! Which steps belong to a model: what the manifest says, and what its folder carries, as Hugging Face and sentence-transformers
 //! write it.
 
+mod audio;
 mod image;
 mod labels;
 mod processor;
@@ -12,6 +13,8 @@ use modelet_core::manifest::TextNotes;
 use modelet_core::steps::{Pooling, TextStep};
 use modelet_core::{Code, FunctionError, Manifest, Signature, Steps};
 use serde_json::Value;
+
+use labels::Takes;
 
 /// The tokenizer's file, unless the manifest names another.
 const TOKENIZER: &str = "tokenizer.json";
@@ -36,22 +39,32 @@ pub fn find(model: &Path, manifest: &Manifest) -> Result<(Steps, Option<PathBuf>
     let folder = folder_of(model);
     let (text, tokenizer) = find_text(model, manifest, &folder)?;
     let said = Said { folder: &folder };
-    let image = match text.is_none() && (manifest.image.is_some() || said.has(image::PROCESSOR)) {
+    let audio = match text.is_none() && !declares(manifest, "image") {
+        true => audio::find(manifest.audio.as_ref(), &said)?,
+        false => None,
+    };
+    let asks_for_image = manifest.image.is_some() || (said.has(image::PROCESSOR) && !audio::is_said(&said));
+    let image = match text.is_none() && audio.is_none() && asks_for_image {
         true => {
             let signature = modelet_model::summarize(model)?.signature()?;
             image::find(manifest.image.as_ref(), &said, &signature)?
         }
         false => None,
     };
-    let takes_files = text.is_some() || image.is_some();
-    let labels = match manifest.labels.is_some() || takes_files {
+    let takes = match (&text, &image, &audio) {
+        (Some(_), ..) => Some(Takes::Texts),
+        (None, Some(_), _) => Some(Takes::Pictures),
+        (None, None, Some(_)) => Some(Takes::Sounds),
+        (None, None, None) => None,
+    };
+    let labels = match manifest.labels.is_some() || takes.is_some() {
         true => {
             let signature = modelet_model::summarize(model)?.signature()?;
-            labels::find(manifest.labels.as_ref(), &said, &signature, image.is_some())?
+            labels::find(manifest.labels.as_ref(), &said, &signature, takes.unwrap_or(Takes::Texts))?
         }
         false => None,
     };
-    Ok((Steps { text, image, labels }, tokenizer))
+    Ok((Steps { text, image, audio, labels }, tokenizer))
 }
 
 fn find_text(
@@ -80,8 +93,9 @@ fn find_text(
 /// Refuses a model with two beginnings.
 fn check_declared(manifest: &Manifest) -> Result<(), FunctionError> {
     match declared(manifest).as_slice() {
-        ["text", "image", ..] => {
-            let message = "modelet.toml has [text] and [image]: a model takes texts or pictures";
+        [first @ ("text" | "image"), second @ ("image" | "audio"), ..] => {
+            let message =
+                format!("modelet.toml has [{first}] and [{second}]: a model takes texts, pictures or sounds");
             Err(FunctionError::new(Code::BadManifest, message).hint("leave out one of them"))
         }
         _ => Ok(()),
@@ -102,9 +116,14 @@ pub fn refuse_declared(manifest: &Manifest) -> Result<(), FunctionError> {
 fn declared(manifest: &Manifest) -> Vec<&'static str> {
     let text = manifest.text.as_ref().is_some_and(|notes| !notes.off);
     let image = manifest.image.as_ref().is_some_and(|notes| !notes.off);
+    let audio = manifest.audio.as_ref().is_some_and(|notes| !notes.off);
     let labels = manifest.labels.as_ref().is_some_and(|notes| !notes.off);
-    let all = [("text", text), ("image", image), ("labels", labels)];
+    let all = [("text", text), ("image", image), ("audio", audio), ("labels", labels)];
     all.into_iter().filter(|(_, is_declared)| *is_declared).map(|(name, _)| name).collect()
+}
+
+fn declares(manifest: &Manifest, name: &str) -> bool {
+    declared(manifest).contains(&name)
 }
 
 /// The folder that carries what belongs to a model.

@@ -10,6 +10,7 @@ pub(crate) const CSV: &str = "text/csv";
 pub(crate) const NPY: &str = "application/x-npy";
 pub(crate) const OCTETS: &str = "application/octet-stream";
 pub(crate) const PNG: &str = "image/png";
+pub(crate) const WAV: &str = "audio/wav";
 pub(crate) const TEXT: &str = "text/plain";
 /// What `curl -d` says of every body, so it says nothing.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";

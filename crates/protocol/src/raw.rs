@@ -47,7 +47,8 @@ pub(crate) fn is_file(essence: &str, body: &[u8], signature: &Signature) -> bool
     };
     match essence {
         media::OCTETS => true,
-        "" | media::FORM => std::str::from_utf8(body).is_err(),
+        // Sounds of nothing are UTF-8.
+        "" | media::FORM => body.starts_with(b"RIFF") || std::str::from_utf8(body).is_err(),
         _ => is_of_kind(),
     }
 }

@@ -1,7 +1,7 @@
 //! Valid sample requests: what `GET /fn/NAME` shows, and the nearest right request in an error.
 
 use http::header;
-use modelet_core::{DType, Data, Dim, FileKind, InputSpec, Signature, Tensor, base64};
+use modelet_core::{DType, Data, Dim, FileKind, InputSpec, Signature, Tensor, base64, wav};
 use serde::Serialize;
 
 use crate::protocol::ProtocolName;
@@ -94,6 +94,11 @@ pub(crate) fn fits(signature: &Signature) -> bool {
 const ONE_PIXEL: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg==";
 
+/// Silence in a sound of 8 bits.
+const SILENCE: u8 = 128;
+/// Samples of the sound of a sample request: what the first convolutions of the usual networks need.
+const SOUND_SAMPLES: usize = 512;
+
 fn shape(spec: &InputSpec) -> Vec<usize> {
     let dims = spec.shape.as_deref().unwrap_or(&[Dim::Dynamic]);
     // Convolutions need some room: 32 is divisible by the usual strides. Other free sizes are lengths of sequences.
@@ -111,9 +116,10 @@ pub(crate) fn tensor(spec: &InputSpec) -> Tensor {
     let shape = shape(spec);
     let count = shape.iter().product();
     let file = spec.file.map(|kind| match kind {
-        FileKind::Image => ONE_PIXEL,
+        FileKind::Image => ONE_PIXEL.to_owned(),
+        FileKind::Audio => base64::encode(&wav::of(&[SILENCE; SOUND_SAMPLES])),
     });
-    let category = file.or(spec.categories.iter().flatten().next().map(String::as_str));
+    let category = file.as_deref().or(spec.categories.iter().flatten().next().map(String::as_str));
     Tensor::new(shape, data(spec.dtype, count, category))
         // Only a shape that no machine can hold fails, and then no sample exists.
         .unwrap_or_else(|_| Tensor::vector(Data::empty(spec.dtype)))

@@ -17,10 +17,9 @@ mod webp;
 
 use modelet_core::steps::ImageStep;
 use modelet_core::steps::image::{IMAGE_INPUT, Layout, Resize, Size};
-use modelet_core::{
-    Code, DType, Data, Dim, FileKind, FunctionError, InputSpec, Signature, Tensor, Value, base64,
-};
+use modelet_core::{Code, Data, Dim, FileKind, FunctionError, InputSpec, Signature, Tensor, Value};
 
+use super::file::{bytes as file_bytes, input as file_input, only_input};
 use crate::binding::bind_inputs;
 use crate::engine::Model;
 use picture::{Limits, Picture};
@@ -42,36 +41,21 @@ pub struct ImageModel {
 impl ImageModel {
     /// Lays the step around a model.
     pub fn around(inner: Box<dyn Model>, step: &ImageStep) -> Result<Self, FunctionError> {
-        let input = only_input(inner.signature())?.clone();
+        let input = only_input(inner.signature(), "image").map_err(refused)?.clone();
         let dims = input.shape.clone().unwrap_or_else(|| vec![Dim::Dynamic; 4]);
         let layout = layout(&input, &dims, step)?;
         if let Some(size) = fixed_size(step) {
             check_size(&input, &dims, layout, size)?;
         }
         let values = Values::new(step, input.dtype).map_err(refused)?;
-        let image = InputSpec {
-            name: IMAGE_INPUT.to_owned(),
-            dtype: DType::Str,
-            shape: Some(vec![dims[0].clone()]),
-            optional: false,
-            columns: None,
-            categories: None,
-            numbers: None,
-            table_rows: None,
-            takes_integers: false,
-            rules: vec![],
-            file: Some(FileKind::Image),
-        };
+        let image = file_input(IMAGE_INPUT, dims[0].clone(), FileKind::Image);
         let signature = Signature::new(vec![image], inner.signature().outputs.clone());
         Ok(Self { inner, step: step.clone(), input, layout, values, signature })
     }
 
     /// A picture as the model takes it, out of its file in base64.
     fn prepare(&self, text: &str) -> Result<Picture, String> {
-        // A browser's form of the same: data:image/png;base64,…
-        let text =
-            text.strip_prefix("data:").and_then(|url| url.split_once(',')).map_or(text, |(_, data)| data);
-        let bytes = base64::decode(text).map_err(|why| format!("a text that is no base64: {why}"))?;
+        let bytes = file_bytes(text)?;
         let limits = Limits { max_pixels: self.step.max_pixels };
         let decoded = file::decode(&bytes, &limits)?;
         let picture = if self.step.orient { orient::upright(decoded) } else { decoded.picture };
@@ -162,21 +146,6 @@ fn fixed_size(step: &ImageStep) -> Option<Size> {
     match (step.crop, step.resize) {
         (Some(size), _) | (None, Some(Resize::Exact(size))) => Some(size),
         (None, _) => None,
-    }
-}
-
-fn only_input(signature: &Signature) -> Result<&InputSpec, FunctionError> {
-    let required: Vec<&InputSpec> = signature.inputs.iter().filter(|input| !input.optional).collect();
-    match required.as_slice() {
-        [only] => Ok(*only),
-        several => {
-            let names: Vec<&str> = several.iter().map(|input| input.name.as_str()).collect();
-            Err(refused(format!(
-                "an [image] step feeds a model of one input, and this one has {}: {}",
-                several.len(),
-                names.join(", ")
-            )))
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `modelet describe`: everything about a function.
 
-use modelet_core::{OutputKind, signature::shape_text};
+use modelet_core::{OutputKind, Steps, signature::shape_text};
 use modelet_platform::admin::views::FunctionView;
 
 use crate::cli::{Common, Named};
@@ -25,15 +25,7 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     if let Some(origin) = &card.origin {
         output::card_line("made of", origin);
     }
-    if let Some(text) = &card.steps.text {
-        output::card_line("text", text);
-    }
-    if let Some(image) = &card.steps.image {
-        output::card_line("image", image);
-    }
-    if let Some(labels) = &card.steps.labels {
-        output::card_line("labels", labels);
-    }
+    print_steps(&card.steps);
     if let Some(certificate) = &card.certificate {
         output::card_line(certificate.word(), certificate.line());
     }
@@ -77,6 +69,22 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
         output::card_line("try", curl);
     }
     Ok(())
+}
+
+/// What is done before and after the model.
+fn print_steps(steps: &Steps) {
+    if let Some(text) = &steps.text {
+        output::card_line("text", text);
+    }
+    if let Some(image) = &steps.image {
+        output::card_line("image", image);
+    }
+    if let Some(audio) = &steps.audio {
+        output::card_line("audio", audio);
+    }
+    if let Some(labels) = &steps.labels {
+        output::card_line("labels", labels);
+    }
 }
 
 fn print_signature(view: &FunctionView) {

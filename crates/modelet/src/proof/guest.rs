@@ -16,7 +16,7 @@ use super::environment::Python;
 use crate::cli::proof::ProofOptions;
 
 /// Processes and threads of an original: TensorFlow starts some more with each row that it refuses, and dies where it may not.
-const PROCESSES: u64 = 256;
+const PROCESSES: u64 = 512;
 /// Its scratch folder, MiB.
 const TMP_MIB: u64 = 64;
 /// Files that an original may have open: a framework opens many libraries.

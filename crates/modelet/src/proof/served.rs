@@ -144,7 +144,7 @@ impl Instance {
     async fn call(&self, request: &Message, response_bytes: usize) -> Result<Reply, FunctionError> {
         let failed = |what: String| {
             let message = format!(
-                "the converted model fails on rows, which it neither answers nor refuses ({}): {what}",
+                "the converted model neither answers rows nor refuses them ({}): {what}",
                 request.inputs
             );
             FunctionError::new(Code::ConversionDiffers, message)
@@ -162,11 +162,8 @@ impl Instance {
         let body = Limited::new(body, response_bytes).collect().await;
         let body = body.map_err(|error| failed(error.to_string()))?.to_bytes();
         self.feed.give_back(connection);
-        if head.status.is_client_error() {
-            return Ok(Reply::Refused(String::from_utf8_lossy(&body).into_owned()));
-        }
         if !head.status.is_success() {
-            return Err(failed(String::from_utf8_lossy(&body).into_owned()));
+            return Ok(Reply::Refused(String::from_utf8_lossy(&body).into_owned()));
         }
         let length =
             head.headers.get(JSON_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());

@@ -47,8 +47,7 @@ impl<'a> Alone<'a> {
         let both = self.refusals.iter().zip(replies);
         let in_words = |(refusal, reply): (&&Refusal, &Reply)| {
             let Reply::Answered(answers) = reply else { return None };
-            let (said, row) =
-                (&refusal.said, row_in_words(refusal.row, &self.heard.trial.inputs, signature));
+            let (said, row) = (&refusal.said, row_in_words(refusal.row, &self.heard.trial.inputs, signature));
             Some(format!("{}, the original refuses with {said}, for {row}", first(answers)))
         };
         Ok(both.filter_map(in_words).collect())

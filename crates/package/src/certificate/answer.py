@@ -11,6 +11,8 @@ import json
 import os
 import sys
 
+#: Calls of a network that are asked about together, once more are refused.
+BLOCK = 64
 #: When so many calls are refused one by one before any is answered, the model refuses them all …
 HOPELESS = 100
 #: … and a network their shape: what it may refuse for their values stands behind the rest.
@@ -119,7 +121,7 @@ def output(model, name, rows):
 
 
 def answer_all(model, names, table):
-    """All rows at once; where that fails, each half apart, down to single calls: outputs, and which rows are refused."""
+    """All rows at once; where that fails fewer and fewer, down to single calls: outputs, and which rows are refused."""
     import numpy as np
 
     unit = table.rows_of_a_call
@@ -131,9 +133,10 @@ def answer_all(model, names, table):
         except MemoryError:
             raise
         except Exception as error:
-            half = (end - start) // unit // 2 * unit
-            if half:
-                spans += [(start + half, end), (start, start + half)]
+            step = table.smaller(end - start)
+            if step:
+                starts = reversed(range(start, end, step))
+                spans += [(first, min(first + step, end)) for first in starts]
                 continue
             first = str(error).partition("\n")[0]
             said = f"{type(error).__name__}: {first}"[:SAID]
@@ -164,6 +167,14 @@ class Table:
 
     def __len__(self):
         return len(next(iter(self.inputs.values())))
+
+    def smaller(self, rows):
+        """How many rows are asked about together where so many are refused: half of them; of a network, which starts threads with
+        each failure, soon a call each. 0: they are one call."""
+        calls = -(-rows // self.rows_of_a_call)
+        if calls == 1:
+            return 0
+        return self.rows_of_a_call * (1 if self.is_network and calls <= BLOCK else -(-calls // 2))
 
     def part(self, start, end):
         """Some rows: a matrix, or a frame where columns have names or types of their own."""

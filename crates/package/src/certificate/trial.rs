@@ -93,9 +93,10 @@ pub(super) fn part(inputs: &Inputs, from: usize, to: usize) -> Inputs {
 pub(super) fn counts(claim: &Claim<'_>, trials: &[Trial], answers: &[Answers]) -> ProofRows {
     let given: usize = trials.iter().map(|trial| trial.given).sum();
     // Of those that the signature refuses only what the original refuses too tells anything.
-    let beyond = trials.iter().zip(answers).flat_map(|(trial, answer)| {
-        answer.refused.iter().filter(|refusal| refusal.row >= trial.taken)
-    });
+    let beyond = trials
+        .iter()
+        .zip(answers)
+        .flat_map(|(trial, answer)| answer.refused.iter().filter(|refusal| refusal.row >= trial.taken));
     let made = trials.iter().map(|trial| trial.taken).sum::<usize>() - given + beyond.count();
     let refused: usize = answers.iter().map(|answer| answer.refused.len()).sum();
     ProofRows {

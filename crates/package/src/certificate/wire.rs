@@ -42,7 +42,7 @@ pub struct Refusal {
 pub enum Reply {
     /// Its answers.
     Answered(Answers),
-    /// It says what is wrong with the rows.
+    /// It says what is wrong with the rows, or what it cannot compute of them.
     Refused(String),
 }
 

@@ -12,6 +12,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 use zip::ZipArchive;
 
+use crate::archive::open_zip;
 use crate::pickle::findings::Findings;
 use crate::pickle::inspection::{ClassName, Framework, Inspection, Kind, Step};
 use crate::pickle::limits::{MAX_SCHEMA_BYTES, MAX_SCHEMA_COMMAS, MAX_SCHEMA_OBJECTS};
@@ -65,8 +66,7 @@ pub fn read(path: &Path) -> Result<Option<(Machine, Value)>, String> {
 
 /// The zip, its schema, and the version of skops that wrote it.
 fn open(path: &Path) -> Result<Option<(Archive, Json, String)>, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let Ok(mut archive) = ZipArchive::new(BufReader::new(file)) else { return Ok(None) };
+    let Ok(mut archive) = open_zip(path).map_err(|error| error.to_string())? else { return Ok(None) };
     if archive.index_for_name(SCHEMA).is_none() {
         return Ok(None);
     }

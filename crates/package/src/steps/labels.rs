@@ -11,17 +11,25 @@ use super::Said;
 const CONFIG: &str = "config.json";
 /// What exporters call the numbers of a classifier.
 const LOGITS: &str = "logits";
-/// Classes of a picture that are listed, as the pipeline of `transformers` does.
-const TOP_OF_IMAGE: u32 = 5;
+/// Classes of a picture or a sound that are listed, as their pipelines of `transformers` do.
+const TOP_OF_MEDIA: u32 = 5;
 /// Classes of a text that are listed, as its pipeline does.
 const TOP_OF_TEXT: u32 = 1;
 
-/// The step of a model, if it has one. `is_image`: whether it takes pictures.
+/// What a classifier takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    Texts,
+    Pictures,
+    Sounds,
+}
+
+/// The step of a model, if it has one.
 pub fn find(
     notes: Option<&LabelNotes>,
     said: &Said<'_>,
     signature: &Signature,
-    is_image: bool,
+    takes: Takes,
 ) -> Result<Option<LabelStep>, FunctionError> {
     let own = notes.cloned().unwrap_or_default();
     let config = said.json(CONFIG);
@@ -40,9 +48,9 @@ pub fn find(
                 .hint("names = [\"cat\", \"dog\"]"));
         }
     };
-    let scores = own.scores.or_else(|| scores(&config, names.len(), is_image));
+    let scores = own.scores.or_else(|| scores(&config, names.len(), takes));
     let scores = scores.ok_or_else(|| bad("needs scores: softmax, sigmoid or none"))?;
-    let default = if is_image { TOP_OF_IMAGE } else { TOP_OF_TEXT };
+    let default = if takes == Takes::Texts { TOP_OF_TEXT } else { TOP_OF_MEDIA };
     let ranking = Ranking { top: Some(own.top.unwrap_or(default)), threshold: own.threshold };
     Ok(Some(LabelStep { output, names, scores, ranking }))
 }
@@ -70,10 +78,15 @@ fn names(config: &Value) -> Option<Vec<String>> {
     (0..named.len()).map(|id| Some(named.get(&id.to_string())?.as_str()?.to_owned())).collect()
 }
 
-/// As the pipelines of version 4.49 choose: that of pictures knows no regression. Nothing for a word that they do not know.
-fn scores(config: &Value, classes: usize, is_image: bool) -> Option<Scores> {
+/// As the pipelines of version 4.49 choose: that of pictures knows no regression. Nothing for a word that they do not know, and for
+/// sounds where versions choose otherwise.
+fn scores(config: &Value, classes: usize, takes: Takes) -> Option<Scores> {
     match config["problem_type"].as_str() {
-        Some("regression") if !is_image => Some(Scores::None),
+        Some("single_label_classification") | None if takes == Takes::Sounds && classes > 1 => {
+            Some(Scores::Softmax)
+        }
+        _ if takes == Takes::Sounds => None,
+        Some("regression") if takes == Takes::Texts => Some(Scores::None),
         Some("multi_label_classification") => Some(Scores::Sigmoid),
         Some("regression" | "single_label_classification") | None if classes == 1 => Some(Scores::Sigmoid),
         Some("regression" | "single_label_classification") | None => Some(Scores::Softmax),
@@ -98,10 +111,13 @@ mod tests {
             (json!("regression"), 2, Scores::None, Scores::Softmax),
         ] {
             let config = json!({"problem_type": problem, "function_to_apply": "none"});
-            assert_eq!(scores(&config, classes, false), Some(of_texts), "{config}");
-            assert_eq!(scores(&config, classes, true), Some(of_pictures), "{config}");
+            assert_eq!(scores(&config, classes, Takes::Texts), Some(of_texts), "{config}");
+            assert_eq!(scores(&config, classes, Takes::Pictures), Some(of_pictures), "{config}");
+            let of_sounds =
+                (problem != "regression" && of_pictures == Scores::Softmax).then_some(Scores::Softmax);
+            assert_eq!(scores(&config, classes, Takes::Sounds), of_sounds, "{config}");
         }
-        assert_eq!(scores(&json!({"problem_type": "another"}), 2, true), None);
+        assert_eq!(scores(&json!({"problem_type": "another"}), 2, Takes::Pictures), None);
     }
 
     #[test]

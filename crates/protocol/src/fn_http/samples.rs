@@ -146,6 +146,7 @@ fn file(spec: &InputSpec, tensor: &Tensor) -> Option<(&'static str, Vec<u8>)> {
     let bytes = base64::decode(&element(tensor)).ok().filter(|_| tensor.len() == 1)?;
     match spec.file? {
         FileKind::Image => Some((media::PNG, bytes)),
+        FileKind::Audio => Some((media::WAV, bytes)),
     }
 }
 

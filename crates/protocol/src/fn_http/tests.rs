@@ -315,6 +315,13 @@ fn a_file_is_the_body_or_base64_and_other_files_are_refused() {
     let error = is_taken("audio/wav", file).unwrap_err();
     assert_eq!(error.code, Code::UnsupportedMediaType);
     assert!(error.message.contains("text/plain, image/jpeg, image/png"), "{error}");
+    let mut spec = input("audio", DType::Str, &[None]);
+    spec.file = Some(FileKind::Audio);
+    let sounds = function(vec![spec]);
+    for kind in ["audio/wav", "audio/x-wav", "application/octet-stream", media::FORM, ""] {
+        let decoded = decode(PATH, &[("content-type", kind)], b"RIFF\0\0".to_vec(), &sounds).unwrap();
+        assert_eq!(decoded.inputs[0].1, Tensor::vector(vec!["UklGRgAA".to_owned()]), "{kind}");
+    }
     let texts = function(vec![input("t", DType::Str, &[None])]);
     let error = decode(PATH, &[("content-type", "image/jpeg")], file.to_vec(), &texts).unwrap_err();
     assert_eq!(error.code, Code::UnsupportedMediaType);
