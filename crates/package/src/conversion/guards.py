@@ -20,7 +20,7 @@ class _Below:
         self.count = 0
 
     def nodes(self, places):
-        """Four nodes, and the name of what they make."""
+        """The nodes, and the name of what they make."""
         from onnx import TensorProto, helper
 
         name = f"modelet_places_{self.count}"
