@@ -13,7 +13,6 @@ use modelet_core::steps::audio::{AUDIO_INPUT, RATES};
 use modelet_core::{Code, DType, Data, Dim, FileKind, FunctionError, InputSpec, Signature, Tensor, Value};
 
 use super::file;
-use crate::binding::bind_inputs;
 use crate::engine::Model;
 use samples::Limits;
 
@@ -100,16 +99,8 @@ impl Model for AudioModel {
         inputs: Vec<(String, Tensor)>,
         outputs: Option<&[String]>,
     ) -> Result<Vec<(String, Value)>, FunctionError> {
-        let bound = bind_inputs(&self.signature, &inputs)?;
-        let Some(Data::Str(texts)) = bound.first().copied().flatten().map(Tensor::data) else {
-            return Err(FunctionError::bad_input(AUDIO_INPUT, FileKind::Audio.description(), "none"));
-        };
-        let most = self.step.max_sounds;
-        if texts.len() > most as usize {
-            let found = format!("{} sounds", texts.len());
-            return Err(FunctionError::bad_input(AUDIO_INPUT, format!("at most max_sounds = {most}"), found)
-                .hint("send them in several calls"));
-        }
+        let limit = file::Limit { name: "max_sounds", most: self.step.max_sounds, files: "sounds" };
+        let texts = file::of_call(&self.signature, &inputs, &limit)?;
         let tensor = self.tensor(texts)?;
         self.inner.predict(vec![(self.input.clone(), tensor)], outputs)
     }

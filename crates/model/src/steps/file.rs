@@ -1,6 +1,18 @@
 //! Files among the texts of a call, and the input that takes them.
 
-use modelet_core::{DType, Dim, FileKind, InputSpec, Signature, base64};
+use modelet_core::{DType, Data, Dim, FileKind, FunctionError, InputSpec, Signature, Tensor, base64};
+
+use crate::binding::bind_inputs;
+
+/// How many files a call may have.
+pub struct Limit {
+    /// Its name in the manifest.
+    pub name: &'static str,
+    /// At most so many.
+    pub most: u32,
+    /// What they are, in words: `pictures`.
+    pub files: &'static str,
+}
 
 /// An input of files, `rows` of them.
 pub fn input(name: &str, rows: Dim, kind: FileKind) -> InputSpec {
@@ -17,6 +29,29 @@ pub fn input(name: &str, rows: Dim, kind: FileKind) -> InputSpec {
         rules: vec![],
         file: Some(kind),
     }
+}
+
+/// The files of a call, each as the text that it came as. `signature` has one input, of files.
+///
+/// # Errors
+/// `bad-input` where inputs are missing or unknown, and for more files than the limit says.
+pub fn of_call<'a>(
+    signature: &Signature,
+    inputs: &'a [(String, Tensor)],
+    limit: &Limit,
+) -> Result<&'a [String], FunctionError> {
+    let input = &signature.inputs[0];
+    let bound = bind_inputs(signature, inputs)?;
+    let Some(Data::Str(texts)) = bound.first().copied().flatten().map(Tensor::data) else {
+        let expected = input.file.map_or("a file", FileKind::description);
+        return Err(FunctionError::bad_input(&input.name, expected, "none"));
+    };
+    if texts.len() > limit.most as usize {
+        let (expected, found) =
+            (format!("at most {} = {}", limit.name, limit.most), format!("{} {}", texts.len(), limit.files));
+        return Err(FunctionError::bad_input(&input.name, expected, found).hint("send them in several calls"));
+    }
+    Ok(texts)
 }
 
 /// The bytes of a file. An error says why the text has none.

@@ -19,8 +19,9 @@ use modelet_core::steps::ImageStep;
 use modelet_core::steps::image::{IMAGE_INPUT, Layout, Resize, Size};
 use modelet_core::{Code, Data, Dim, FileKind, FunctionError, InputSpec, Signature, Tensor, Value};
 
-use super::file::{bytes as file_bytes, input as file_input, only_input};
-use crate::binding::bind_inputs;
+use super::file::{
+    Limit as FileLimit, bytes as file_bytes, input as file_input, of_call as files_of_call, only_input,
+};
 use crate::engine::Model;
 use picture::{Limits, Picture};
 use values::Values;
@@ -126,16 +127,8 @@ impl Model for ImageModel {
         inputs: Vec<(String, Tensor)>,
         outputs: Option<&[String]>,
     ) -> Result<Vec<(String, Value)>, FunctionError> {
-        let bound = bind_inputs(&self.signature, &inputs)?;
-        let Some(Data::Str(texts)) = bound.first().copied().flatten().map(Tensor::data) else {
-            return Err(FunctionError::bad_input(IMAGE_INPUT, FileKind::Image.description(), "none"));
-        };
-        let most = self.step.max_images;
-        if texts.len() > most as usize {
-            let found = format!("{} pictures", texts.len());
-            return Err(FunctionError::bad_input(IMAGE_INPUT, format!("at most max_images = {most}"), found)
-                .hint("send them in several calls"));
-        }
+        let limit = FileLimit { name: "max_images", most: self.step.max_images, files: "pictures" };
+        let texts = files_of_call(&self.signature, &inputs, &limit)?;
         let tensor = self.tensor(texts)?;
         self.inner.predict(vec![(self.input.name.clone(), tensor)], outputs)
     }
