@@ -5,9 +5,10 @@
 
 use modelet_core::{Code, FunctionError, Signature, Tensor};
 
+use super::compare;
+use super::found::{Heard, row_in_words};
 use super::trial::part;
 use super::wire::{Answers, Message, Refusal, Reply, plain};
-use super::{Heard, compare, row_in_words};
 
 /// Calls of a trial, at most: of more, as many, evenly chosen.
 const MAX_ALONE: usize = 1_000;

@@ -1,4 +1,4 @@
-use modelet_core::{DType, Data, Dim, InputSpec, OutputSpec};
+use modelet_core::{DType, Data, Dim, InputSpec, OutputSpec, Tensor};
 use modelet_model::onnx::write::GraphWriter;
 
 use super::original::Loader;
