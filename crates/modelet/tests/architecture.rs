@@ -13,9 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("protocol", &["core"]),
     ("model", &["core"]),
     ("scheduler", &["core"]),
-    ("worker", &["core"]),
+    ("socket", &[]),
+    ("worker", &["core", "socket"]),
     ("package", &["core", "model"]),
-    ("runtime", &["core", "model", "protocol"]),
+    ("runtime", &["core", "model", "protocol", "socket"]),
     ("platform", &["core", "protocol", "scheduler", "worker"]),
     ("modelet", &["core", "model", "package", "platform", "runtime", "scheduler", "worker"]),
 ];

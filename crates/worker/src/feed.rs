@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use modelet_core::instance::{HEALTH_PATH, Health, READY_PATH, Readiness};
+use modelet_socket::Socket;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
@@ -114,7 +115,8 @@ impl Feed {
         }
         let stream = UnixStream::connect(self.address.path()).await.map_err(not_connected)?;
         let trace = Arc::new(Trace::default());
-        let wire = TokioIo::new(Wire::new(stream, trace.clone()));
+        let socket = stream.into_std().and_then(Socket::new).map_err(FeedError::Connect)?;
+        let wire = TokioIo::new(Wire::new(socket, trace.clone()));
         let (sender, driver) = hyper::client::conn::http1::handshake(wire).await?;
         // It ends with the connection, whose errors the sender of the request sees too.
         tokio::spawn(async move { drop(driver.await) });

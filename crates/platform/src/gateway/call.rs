@@ -90,7 +90,7 @@ impl Gateway {
         begun();
         let sent = Sent { gateway: self, protocol, limit_bytes };
         // The task ends by itself: by the answer, the death of the instance, or the request's deadline.
-        let answer = tokio::spawn(sent.finish(request, seat, place, record));
+        let answer = tokio::spawn(Box::pin(sent.finish(request, seat, place, record)));
         let mut answer = answer.await.unwrap_or_else(|error| {
             let error = PlatformError::new(Code::Internal, format!("the call was broken off: {error}"));
             modelet_protocol::error(protocol, &error.into(), Some(&id)).map(Held::of)

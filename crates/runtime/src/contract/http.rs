@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use modelet_core::instance::{HEALTH_PATH, Health, HealthState, READY_PATH, Readiness};
 use modelet_core::{Code, FunctionError};
+use modelet_socket::Socket;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -92,7 +93,7 @@ impl Door {
 
     async fn try_accept(&self) -> io::Result<Box<dyn Stream>> {
         Ok(match self {
-            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix(listener) => Box::new(Socket::new(listener.accept().await?.0.into_std()?)?),
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 // Answers are complete: waiting to fill a packet only costs latency.

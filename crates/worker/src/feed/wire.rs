@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
+use modelet_socket::Socket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 
 /// An instance reads at least this much at once, if there is as much (as hyper does): of fewer bytes that came in one write
 /// it has read all or none.
@@ -50,13 +50,13 @@ impl Trace {
 /// A socket to an instance.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: UnixStream,
+    socket: Socket,
     trace: Arc<Trace>,
 }
 
 impl Wire {
-    pub(super) const fn new(stream: UnixStream, trace: Arc<Trace>) -> Self {
-        Self { stream, trace }
+    pub(super) const fn new(socket: Socket, trace: Arc<Trace>) -> Self {
+        Self { socket, trace }
     }
 }
 
@@ -66,7 +66,7 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
         if let Poll::Ready(Err(error)) = &read
             && error.kind() == io::ErrorKind::ConnectionReset
         {
@@ -79,7 +79,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.trace.wrote(&written);
         written
     }
@@ -89,20 +89,20 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
         self.trace.wrote(&written);
         written
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
