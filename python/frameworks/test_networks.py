@@ -136,11 +136,15 @@ def test_what_depends_on_a_size_is_proved_on_both_sides_of_it(platform: Platform
         np.testing.assert_allclose(answer, times * series.sum(1), **CLOSE)
 
 
-def test_sizes_that_a_program_does_not_take_stand_in_its_certificate(platform: Platform, torch: Models) -> None:
-    """It was exported for lengths up to 20."""
+def test_sizes_that_a_program_does_not_take_are_refused(platform: Platform, torch: Models) -> None:
+    """It was exported for lengths from 4 to 20, and up to 16 rows; what it was converted to would take more."""
     options = ("--require-proof", "--python", torch.python)
     card = platform.cli_json("deploy", torch.folder / "short.pt2", "--name", "short", *options)
-    assert sizes(card)[17] > 0 and sizes(card)[33] == 0
+    assert {4, 17, 20} <= {size for size, rows in sizes(card).items() if rows} <= set(range(4, 21))
+    for rows, length, status in ((1, 4, 200), (16, 20, 200), (1, 3, 400), (1, 21, 400), (17, 8, 400)):
+        answer = platform.http.post("/fn/short", json={"series": np.zeros((rows, length, 3)).tolist()})
+        assert answer.status_code == status, (rows, length, answer.text)
+        assert status == 200 or "4 <= size_1 <= 20" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ pub struct ProofRows {
 pub struct SizeProof {
     /// The inputs with free sizes, and those that they had: `tokens [any, 17], mask [any, 17]`.
     pub inputs: String,
-    /// Rows that were compared; none: the original refuses these sizes, and nothing is known of them.
+    /// Rows that were compared; none: the original refuses these sizes.
     pub compared: u64,
 }
 
@@ -199,7 +199,7 @@ impl Certificate {
         let mut parts = vec![format!("{} rows", thousands(self.rows_compared()))];
         parts.extend((self.rows.given > 0).then(|| format!("{} of them given", thousands(self.rows.given))));
         let (tried, refused): (Vec<_>, Vec<_>) = self.sizes.iter().partition(|sizes| sizes.is_compared());
-        for (sizes, what) in [(tried, "sizes"), (refused, "sizes that the original refuses not tried")] {
+        for (sizes, what) in [(tried, "sizes"), (refused, "sizes that the original refuses")] {
             parts.extend((!sizes.is_empty()).then(|| format!("{} {what}", sizes.len())));
         }
         let sum = |count: fn(&OutputProof) -> u64| self.outputs.iter().map(count).sum::<u64>();
@@ -272,9 +272,7 @@ mod tests {
         let mut sized = certificate(Verdict::Proved);
         sized.sizes = [40, 0, 100].map(|compared| SizeProof { inputs: "x [any, 2]".into(), compared }).into();
         assert!(
-            sized
-                .line()
-                .starts_with("1,842 rows, 2 sizes, 1 sizes that the original refuses not tried, largest"),
+            sized.line().starts_with("1,842 rows, 2 sizes, 1 sizes that the original refuses, largest"),
             "{}",
             sized.line()
         );

@@ -48,7 +48,7 @@ pub use numbers::Numbers;
 pub use record::{InstanceRecord, InvocationRecord, Outcome, Phases};
 pub use rule::{Known, Rule};
 pub use settings::Settings;
-pub use signature::{Dim, FileKind, InputSpec, OutputKind, OutputSpec, Signature};
+pub use signature::{Dim, FileKind, InputSpec, Limited, OutputKind, OutputSpec, Signature};
 pub use steps::Steps;
 pub use tensor::{DType, Data, Tensor, TensorError, Value};
 pub use usage::Usage;

@@ -11,7 +11,7 @@ use crate::rule::Rule;
 use crate::steps::labels::Ranking;
 use crate::tensor::{DType, Tensor};
 
-/// One dimension of a shape. In JSON: a number, a name, or null.
+/// One dimension of a shape. In JSON: a number, a name, an object of a name and limits, or null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Dim {
@@ -19,8 +19,27 @@ pub enum Dim {
     Fixed(usize),
     /// Any size; dimensions of one name have one size within a call.
     Named(String),
+    /// A size within limits; otherwise as `Named`.
+    Limited(Limited),
     /// Any size.
     Dynamic,
+}
+
+/// A dimension that has not every size: a network was exported for some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Limited {
+    /// Its name.
+    pub name: String,
+    /// The smallest size.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub min: usize,
+    /// The largest size, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<usize>,
+}
+
+fn is_zero(size: &usize) -> bool {
+    *size == 0
 }
 
 impl Dim {
@@ -32,9 +51,35 @@ impl Dim {
         }
     }
 
+    /// The name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Named(name) | Self::Limited(Limited { name, .. }) => Some(name),
+            Self::Fixed(_) | Self::Dynamic => None,
+        }
+    }
+
+    /// The largest size, where there is one.
+    pub fn max(&self) -> Option<usize> {
+        match self {
+            Self::Fixed(size) => Some(*size),
+            Self::Limited(limits) => limits.max,
+            Self::Named(_) | Self::Dynamic => None,
+        }
+    }
+
+    /// Of the sizes that fit the nearest to one.
+    pub fn nearest(&self, size: usize) -> usize {
+        match self {
+            Self::Fixed(own) => *own,
+            Self::Limited(limits) => size.max(limits.min).min(limits.max.unwrap_or(usize::MAX)),
+            Self::Named(_) | Self::Dynamic => size,
+        }
+    }
+
     /// True when a size fits.
     pub fn accepts(&self, size: usize) -> bool {
-        self.fixed().is_none_or(|n| n == size)
+        self.nearest(size) == size
     }
 }
 
@@ -43,6 +88,9 @@ impl fmt::Display for Dim {
         match self {
             Self::Fixed(n) => write!(f, "{n}"),
             Self::Named(name) => f.write_str(name),
+            Self::Limited(Limited { name, min: 0, max: Some(max) }) => write!(f, "{name} <= {max}"),
+            Self::Limited(Limited { name, min, max: None }) => write!(f, "{name} >= {min}"),
+            Self::Limited(Limited { name, min, max: Some(max) }) => write!(f, "{min} <= {name} <= {max}"),
             Self::Dynamic => f.write_str("any"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use modelet_core::{Code, Dim, FunctionError, InputSpec, Signature, Tensor};
+use modelet_core::{Code, FunctionError, InputSpec, Signature, Tensor};
 
 /// The tensors of a call in the order of the signature's inputs; `None` for an optional one that was left out.
 pub(crate) fn bind_inputs<'a>(
@@ -82,7 +82,7 @@ fn check<'s>(
         return Err(FunctionError::bad_input(&spec.name, describe(spec), found));
     }
     for (dim, size) in spec.shape.iter().flatten().zip(tensor.shape()) {
-        let Dim::Named(dim) = dim else { continue };
+        let Some(dim) = dim.name() else { continue };
         let (first, input) = *sizes.entry(dim).or_insert((*size, &spec.name));
         if first != *size {
             let expected = format!("{dim} = {first}, as in {input}");
@@ -103,7 +103,7 @@ fn expected_names(signature: &Signature) -> String {
 
 #[cfg(test)]
 mod tests {
-    use modelet_core::DType;
+    use modelet_core::{DType, Dim};
 
     use super::*;
 

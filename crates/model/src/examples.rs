@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use half::{bf16, f16};
-use modelet_core::{Data, Dim, FileKind, InputSpec, Signature, Tensor, base64, wav};
+use modelet_core::{Data, Dim, FileKind, InputSpec, Limited, Signature, Tensor, base64, wav};
 
 use crate::steps::noise;
 
@@ -17,7 +17,7 @@ pub fn examples(signature: &Signature, rows: usize, seed: u64) -> Vec<(String, T
     let mut sizes: HashMap<&str, usize> = HashMap::new();
     // First axes come first: a name that counts rows in one input counts rows in all of them.
     for input in &signature.inputs {
-        if let Some(Dim::Named(name)) = input.shape.iter().flatten().next() {
+        if let Some(name) = input.shape.iter().flatten().next().and_then(Dim::name) {
             sizes.insert(name, rows);
         }
     }
@@ -53,9 +53,11 @@ fn example<'a>(
             .enumerate()
             .map(|(axis, dim)| match dim {
                 Dim::Fixed(size) => *size,
-                Dim::Named(name) => *sizes.entry(name).or_insert_with(&mut size),
                 Dim::Dynamic if axis == 0 => rows,
                 Dim::Dynamic => size(),
+                Dim::Named(name) | Dim::Limited(Limited { name, .. }) => {
+                    *sizes.entry(name).or_insert_with(|| dim.nearest(size()))
+                }
             })
             .collect(),
     };

@@ -32,7 +32,9 @@ use crate::detect;
 use file::FileBuf;
 use proto::{FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
-pub use labels::{COLUMNS_KEY, ENGINE_KEY, FRAME_KEY, TAKEN_KEY, Taken, describe_onnx, note_taken};
+pub use labels::{
+    COLUMNS_KEY, ENGINE_KEY, FRAME_KEY, TAKEN_KEY, Taken, describe_onnx, note_limits, note_taken,
+};
 
 /// The newest IR version that our engines read, and the ONNX release that brought it.
 pub const NEWEST_IR_VERSION: i64 = 13;

@@ -31,16 +31,16 @@ pub fn check_batch_axis(signature: &Signature) -> Result<(), String> {
         let first = shape.first().filter(|first| first.fixed().is_none());
         let first =
             first.ok_or_else(|| format!("the input {} has the shape {}", input.name, shape_text(shape)))?;
-        match (name(first), rows) {
+        match (first.name(), rows) {
             (Some(other), Some(rows)) if other != rows => {
                 return Err(format!("the input {} counts {other}, others count {rows}", input.name));
             }
             (own, _) => rows = rows.or(own),
         }
-        elsewhere.extend(shape.iter().skip(1).filter_map(name));
+        elsewhere.extend(shape.iter().skip(1).filter_map(Dim::name));
     }
     for output in &signature.outputs {
-        elsewhere.extend(check_output(output)?.iter().skip(1).filter_map(name));
+        elsewhere.extend(check_output(output)?.iter().skip(1).filter_map(Dim::name));
     }
     match rows.filter(|rows| elsewhere.contains(rows)) {
         Some(rows) => Err(format!("{rows} is not only the first size")),
@@ -63,11 +63,10 @@ fn check_output(output: &OutputSpec) -> Result<&[Dim], String> {
     }
 }
 
-fn name(dim: &Dim) -> Option<&str> {
-    match dim {
-        Dim::Named(name) => Some(name),
-        _ => None,
-    }
+/// Most rows of a call, where there are not any number.
+pub fn limit(signature: &Signature) -> Option<usize> {
+    let required = signature.inputs.iter().filter(|input| !input.optional);
+    required.filter_map(|input| input.shape.as_ref()?.first()?.max()).min()
 }
 
 /// The rows of a call: the first size, when it is that of all inputs.

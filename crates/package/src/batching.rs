@@ -5,7 +5,7 @@
 //! number that the user has set stays, and the reason becomes a warning.
 
 use modelet_core::{EngineName, FunctionError, Settings, Signature};
-use modelet_model::rows::check_batch_axis;
+use modelet_model::rows::{check_batch_axis, limit};
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Prober;
@@ -65,19 +65,22 @@ pub fn prove(
         let max_rows = set.unwrap_or(1);
         return Ok(Batching { max_rows, reason, warning: set.is_some(), measured: None });
     }
+    // Together they are no larger than a call may be.
+    let most = limit(signature).map_or(u64::MAX, |rows| rows as u64);
+    let set = set.map(|rows| rows.min(most));
     Ok(match prober.ask(&Question::Together { engine })? {
-        Finding::Together(measured) => judge(measured, set),
+        Finding::Together(measured) => judge(measured, set, most),
         Finding::Refused(_, why) => unproven(&format!("it could not be tried: {why}"), None, set),
         Finding::Measured(_) | Finding::Agree(_) => unproven("another question was answered", None, set),
     })
 }
 
-fn judge(measured: Together, set: Option<u64>) -> Batching {
+fn judge(measured: Together, set: Option<u64>, most: u64) -> Batching {
     if let Some(differs) = &measured.differs {
         let why = format!("rows get other answers together than alone: {differs}");
         return unproven(&why, Some(measured), set);
     }
-    let max_rows = set.unwrap_or(Settings::default().batch_max_rows);
+    let max_rows = set.unwrap_or(Settings::default().batch_max_rows.min(most));
     let times = format!(
         "{} rows take {:.2} ms, one by one {:.2} ms",
         measured.rows, measured.together_ms, measured.alone_ms
@@ -103,7 +106,7 @@ fn unproven(why: &str, measured: Option<Together>, set: Option<u64>) -> Batching
 
 #[cfg(test)]
 mod tests {
-    use modelet_core::{Code, DType, Dim, InputSpec, OutputKind, OutputSpec};
+    use modelet_core::{Code, DType, Dim, InputSpec, Limited, OutputKind, OutputSpec};
 
     use super::*;
 
@@ -162,6 +165,15 @@ mod tests {
             "{reason}"
         );
         assert_eq!(proven(found(None), Dim::Dynamic, Some(8)).0, 8);
+    }
+
+    #[test]
+    fn together_they_are_no_larger_than_one_call_may_be() {
+        let limited = || Dim::Limited(Limited { name: "batch".into(), min: 0, max: Some(16) });
+        for (set, wanted) in [(None, 16), (Some(8), 8), (Some(64), 16)] {
+            let (rows, _, reason) = proven(found(None), limited(), set);
+            assert!(rows == wanted && reason.contains(&format!("up to {wanted} rows")), "{reason}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use modelet_core::certificate::Library;
-use modelet_core::{Code, DType, FunctionError, Numbers};
-use modelet_model::onnx::{Taken, note_taken};
+use modelet_core::{Code, DType, FunctionError, Limited, Numbers};
+use modelet_model::onnx::{Taken, note_limits, note_taken};
 use serde::Deserialize;
 
 use crate::certificate::original::Original;
@@ -50,6 +50,9 @@ struct Head {
     /// How many rows the table has that an input is looked up in, by input.
     #[serde(default)]
     table_rows: BTreeMap<String, u64>,
+    /// The limits of sizes, by their names in the model.
+    #[serde(default)]
+    limits: Vec<Limited>,
 }
 
 /// Writes the ONNX file of a network, and says what converted it.
@@ -80,6 +83,7 @@ pub fn convert(
         takes_less.then(|| (input.name.clone(), Taken { numbers, table_rows, ..Taken::default() }))
     });
     note_taken(&mut answer, &taken.collect());
+    note_limits(&mut answer, &head.limits);
     fs::write(target, &answer).map_err(|error| nonsense(format!("it cannot be written: {error}")))?;
     Ok(by)
 }
@@ -96,7 +100,9 @@ fn finite(dtype: DType) -> Option<Numbers> {
 
 #[cfg(test)]
 mod tests {
+    use modelet_core::Dim;
     use modelet_model::describe_onnx;
+    use modelet_model::onnx::write::GraphWriter;
 
     use super::*;
     use crate::certificate::original::Loader;
@@ -139,6 +145,21 @@ mod tests {
         assert_eq!(input.numbers, Some(Numbers { missing: false, largest: f32::MAX.into() }));
         let (_, input) = converted(r#"{"table_rows": {"X": 50}}"#, iris).unwrap();
         assert_eq!((input.numbers, input.table_rows), (None, Some(50)));
+    }
+
+    #[test]
+    fn limits_of_sizes_are_noted_in_the_model() {
+        let mut graph = GraphWriter::default();
+        let shape = ["batch", "length"].map(|name| Dim::Named(name.to_owned()));
+        graph.input("series", DType::F32, &shape);
+        graph.node(("", "Abs"), &["series"], "y", vec![]);
+        graph.output("y", DType::F32, &shape);
+        let head = r#"{"limits": [{"name": "length", "min": 3, "max": 20}]}"#;
+        let (_, input) = converted(head, &graph.into_file()).unwrap();
+        assert_eq!(input.shape_text(), "[batch, 3 <= length <= 20]");
+        let taken: Vec<_> =
+            [2, 3, 20, 21].into_iter().filter(|size| input.accepts_shape(&[1, *size])).collect();
+        assert_eq!(taken, [3, 20]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use modelet_core::{DType, Data, Dim, FunctionError, InputSpec, Signature, Tensor};
+use modelet_core::{DType, Data, FunctionError, InputSpec, Signature, Tensor};
 
 use crate::Inputs;
 use crate::elements::permuted;
@@ -156,16 +156,13 @@ pub(crate) fn check_outputs(asked: Option<&[String]>, signature: &Signature) -> 
 /// of one table.
 pub(crate) fn check_agreement(inputs: &Inputs, signature: &Signature) -> Result<(), FunctionError> {
     let table = signature.is_table_of_columns();
-    let mut sizes: HashMap<String, (&str, usize)> = HashMap::new();
+    let mut sizes: HashMap<&str, (&str, usize)> = HashMap::new();
     for (name, tensor) in inputs {
         let dims = signature.input(name).and_then(|spec| spec.shape.as_deref()).unwrap_or_default();
         for (axis, (dim, size)) in dims.iter().zip(tensor.shape()).enumerate() {
-            let key = match dim {
-                _ if table && axis == 0 => "rows".to_owned(),
-                Dim::Named(key) => key.clone(),
-                _ => continue,
-            };
-            let (first, expected) = *sizes.entry(key.clone()).or_insert((name, *size));
+            let own = if table && axis == 0 { Some("rows") } else { dim.name() };
+            let Some(key) = own else { continue };
+            let (first, expected) = *sizes.entry(key).or_insert((name, *size));
             if expected != *size {
                 return Err(FunctionError::bad_input(
                     format!("inputs.{name}"),
@@ -180,6 +177,8 @@ pub(crate) fn check_agreement(inputs: &Inputs, signature: &Signature) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use modelet_core::Dim;
+
     use super::*;
 
     fn spec(shape: &[Option<usize>]) -> InputSpec {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use modelet_core::{Numbers, Rule, Signature};
+use modelet_core::{Dim, Limited, Numbers, Rule, Signature};
 use serde::{Deserialize, Serialize};
 
 use super::OnnxSummary;
@@ -17,6 +17,9 @@ pub const COLUMNS_KEY: &str = "modelet.columns";
 
 /// … the names of all columns of the data frame that it was fitted with, where it has not an input for each, as a JSON list.
 pub const FRAME_KEY: &str = "modelet.frame";
+
+/// … the limits of its named sizes, where they have some: [`Limited`] each, as a JSON list.
+pub const LIMITS_KEY: &str = "modelet.limits";
 
 /// … and what its inputs take, where not all: [`Taken`] by input, as JSON.
 pub const TAKEN_KEY: &str = "modelet.taken";
@@ -43,12 +46,22 @@ pub struct Taken {
 const METADATA_FIELD: u32 = 14;
 const ENTRY_FIELDS: (u32, u32) = (1, 2);
 
-/// Notes in a model's file what its inputs take: a field that comes again is one more entry.
+/// Notes in a model's file what its inputs take.
 pub fn note_taken(model: &mut Vec<u8>, taken: &BTreeMap<String, Taken>) {
+    note(model, TAKEN_KEY, taken);
+}
+
+/// Notes in a model's file which sizes it has not.
+pub fn note_limits(model: &mut Vec<u8>, limits: &[Limited]) {
+    note(model, LIMITS_KEY, limits);
+}
+
+/// A field that comes again is one more entry.
+fn note(model: &mut Vec<u8>, key: &str, value: &(impl Serialize + ?Sized)) {
     let mut entry = Vec::new();
-    put(&mut entry, ENTRY_FIELDS.0, TAKEN_KEY.as_bytes());
+    put(&mut entry, ENTRY_FIELDS.0, key.as_bytes());
     // Plain data, which always becomes JSON.
-    put(&mut entry, ENTRY_FIELDS.1, &serde_json::to_vec(taken).unwrap_or_default());
+    put(&mut entry, ENTRY_FIELDS.1, &serde_json::to_vec(value).unwrap_or_default());
     put(model, METADATA_FIELD, &entry);
 }
 
@@ -111,6 +124,11 @@ impl OnnxSummary {
         self.metadata.get(TAKEN_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
+    /// The limits of its sizes, where the writer noted them.
+    fn limits(&self) -> Vec<Limited> {
+        self.metadata.get(LIMITS_KEY).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
     /// The class names along the last axis of an output.
     pub(crate) fn classes(&self, output: &str) -> Option<Vec<String>> {
         let makers = self.graph.node.iter().flat_map(|node| {
@@ -134,7 +152,7 @@ impl OnnxSummary {
     }
 }
 
-/// Adds to a signature what the file says about columns, categories and classes.
+/// Adds to a signature what the file says about columns, sizes, categories and classes.
 pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
     if let [input] = &mut signature.inputs[..] {
         let width = input.shape.as_ref().and_then(|shape| shape.last()?.fixed());
@@ -145,6 +163,12 @@ pub fn describe_onnx(signature: &mut Signature, summary: &OnnxSummary) {
         if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == name) {
             (input.numbers, input.table_rows, input.rules) = (taken.numbers, taken.table_rows, taken.rules);
             input.takes_integers = taken.takes_integers;
+        }
+    }
+    for limits in summary.limits() {
+        let dims = signature.inputs.iter_mut().flat_map(|input| input.shape.iter_mut().flatten());
+        for dim in dims.filter(|dim| dim.name() == Some(&limits.name)) {
+            *dim = Dim::Limited(limits.clone());
         }
     }
     for (name, values) in summary.categories() {

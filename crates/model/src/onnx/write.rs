@@ -177,8 +177,7 @@ fn attribute(name: &str, value: Attribute) -> AttributeProto {
 fn value_info(name: &str, dtype: DType, shape: &[Dim]) -> ValueInfoProto {
     let dim = |dim: &Dim| match dim {
         Dim::Fixed(size) => DimProto { value: i64::try_from(*size).ok(), name: None },
-        Dim::Named(name) => DimProto { value: None, name: Some(name.clone()) },
-        Dim::Dynamic => DimProto::default(),
+        free => DimProto { value: None, name: free.name().map(str::to_owned) },
     };
     let shape = ShapeProto { dim: shape.iter().map(dim).collect() };
     let tensor = TensorTypeProto { elem_type: Some(number(dtype)), shape: Some(shape) };

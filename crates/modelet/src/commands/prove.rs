@@ -69,7 +69,7 @@ fn print(proof: &Proof, given: &str) {
         let found = if sizes.is_compared() {
             format!("{} rows", sizes.compared)
         } else {
-            "the original refuses them: nothing is known".to_owned()
+            "the original refuses them".to_owned()
         };
         output::card_line("sizes", format!("{}: {found}", output::plain(&sizes.inputs)));
     }

@@ -48,8 +48,9 @@ impl<'a> Alone<'a> {
         let both = self.refusals.iter().zip(replies);
         let in_words = |(refusal, reply): (&&Refusal, &Reply)| {
             let Reply::Answered(answers) = reply else { return None };
-            let (said, row) = (&refusal.said, row_in_words(refusal.row, &self.heard.trial.inputs, signature));
-            Some(format!("{}, the original refuses with {said}, for {row}", first(answers)))
+            let (said, trial) = (&refusal.said, self.heard.trial);
+            let (row, at) = (row_in_words(refusal.row, &trial.inputs, signature), trial.at());
+            Some(format!("{}, the original refuses with {said}, for {row}{at}", first(answers)))
         };
         Ok(both.filter_map(in_words).collect())
     }

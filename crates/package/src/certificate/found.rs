@@ -58,7 +58,8 @@ impl Found {
         witnesses: &dyn Witnesses,
     ) -> Result<Self, FunctionError> {
         let fixed = sizes::fixed_rows(claim.signature);
-        let together: Vec<_> = heard.iter().map(|heard| calls(&heard.kept, fixed, outputs)).collect();
+        let most = batch::limit(claim.signature);
+        let together: Vec<_> = heard.iter().map(|heard| calls(&heard.kept, fixed, most, outputs)).collect();
         let alone: Vec<_> = heard.iter().map(|heard| Alone::of(heard, fixed, outputs)).collect();
         let requests = together.iter().zip(&alone).flat_map(|(together, alone)| [&**together, &alone.calls]);
         // One instance answers all of them.
@@ -66,8 +67,10 @@ impl Found {
         let mut found = Self::default();
         let mut worst = Vec::new();
         for ((heard, together), alone) in heard.iter().zip(&together).zip(&alone) {
-            let imported = joined(replies.by_ref().take(together.len()).collect(), &heard.trial.at())?;
-            worst.extend(found.compare(heard, &imported, tolerance, claim.signature)?);
+            if !together.is_empty() {
+                let imported = joined(replies.by_ref().take(together.len()).collect(), &heard.trial.at())?;
+                worst.extend(found.compare(heard, &imported, tolerance, claim.signature)?);
+            }
             let replies: Vec<_> = replies.by_ref().take(alone.calls.len()).collect();
             found.add_refused(alone.answered(&replies, claim.signature)?, alone.calls.len());
         }
@@ -109,10 +112,11 @@ impl Found {
     }
 }
 
-/// `fixed` is how many rows a call has, where it may have no others.
-fn calls(inputs: &Inputs, fixed: Option<usize>, outputs: &[String]) -> Vec<Message> {
+/// `fixed` is how many rows a call has, where it may have no others, `most` how many at most, where that is limited.
+fn calls(inputs: &Inputs, fixed: Option<usize>, most: Option<usize>, outputs: &[String]) -> Vec<Message> {
     let rows = batch::count(inputs).unwrap_or_default();
     let many = (CALL_BYTES / (batch::size_bytes(inputs) / rows.max(1)).max(1)).max(1);
+    let many = many.min(most.unwrap_or(many));
     let of_one_call = fixed.unwrap_or(many).max(1);
     let starts = (0..rows).step_by(of_one_call);
     starts.map(|from| Message::request(&part(inputs, from, rows.min(from + of_one_call)), outputs)).collect()

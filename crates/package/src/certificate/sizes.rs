@@ -11,7 +11,7 @@ use modelet_model::rows::{Inputs, count, merge, slice};
 use super::rows::{MAX_CELLS, ORDINARY_ROWS, SEED};
 use super::spread::spread;
 
-/// What all free sizes are together, beside those of an example.
+/// What all free sizes are together, beside those of an example; where one has limits, the nearest within them.
 const ALIKE: [usize; 5] = [1, 2, 3, 17, 33];
 /// What they are in turn, where there are several: they may have to be alike, or not.
 const UNLIKE: [[usize; 2]; 3] = [[2, 3], [17, 1], [1, 33]];
@@ -26,13 +26,13 @@ pub fn made(signature: &Signature, reach: Option<f64>) -> Vec<Inputs> {
         1 => ALIKE.map(|size| vec![size]).into(),
         _ => ALIKE.map(|size| vec![size]).into_iter().chain(UNLIKE.map(Vec::from)).collect(),
     };
+    let mut all: Vec<_> = all.iter().map(|sizes| sized(signature, sizes).0).collect();
+    all.dedup();
     let half = if all.is_empty() { MAX_CELLS } else { MAX_CELLS / 2 };
     // Alike too: that is what they mostly have to be.
     let usual = usual_size(signature).map_or_else(|| signature.clone(), |size| sized(signature, &[size]).0);
     let usual = of_a_size(&usual, ORDINARY_ROWS, half, reach);
-    let others = all
-        .iter()
-        .map(|sizes| of_a_size(&sized(signature, sizes).0, ROWS_OF_A_SIZE, half / all.len(), reach));
+    let others = all.iter().map(|sized| of_a_size(sized, ROWS_OF_A_SIZE, half / all.len(), reach));
     std::iter::once(usual).chain(others).filter(|inputs| !inputs.is_empty()).collect()
 }
 
@@ -76,7 +76,7 @@ fn sized(signature: &Signature, sizes: &[usize]) -> (Signature, usize) {
     let mut free: Vec<Dim> = Vec::new();
     for input in sized.inputs.iter_mut().filter(|input| !input.optional) {
         for dim in input.shape.iter_mut().flatten().skip(1) {
-            let is_named = matches!(dim, Dim::Named(_));
+            let is_named = dim.name().is_some();
             if dim.fixed().is_some() || is_named && rows.contains(dim) {
                 continue;
             }
@@ -85,7 +85,7 @@ fn sized(signature: &Signature, sizes: &[usize]) -> (Signature, usize) {
                 free.push(dim.clone());
                 free.len() - 1
             });
-            *dim = Dim::Fixed(sizes[place % sizes.len()]);
+            *dim = Dim::Fixed(dim.nearest(sizes[place % sizes.len()]));
         }
     }
     (sized, free.len())
@@ -128,7 +128,7 @@ pub fn filled(inputs: &Inputs, rows_of_a_call: Option<usize>) -> Inputs {
 
 #[cfg(test)]
 mod tests {
-    use modelet_core::{DType, Tensor};
+    use modelet_core::{DType, Limited, Tensor};
 
     use super::*;
 
@@ -166,6 +166,14 @@ mod tests {
         for (shapes, size) in found[1..].iter().zip(ALIKE) {
             assert_eq!(*shapes, [[ROWS_OF_A_SIZE, size], [ROWS_OF_A_SIZE, size]]);
         }
+    }
+
+    #[test]
+    fn a_size_with_limits_is_tried_at_their_ends() {
+        let limited = Limited { name: "length".into(), min: 3, max: Some(20) };
+        let found = shapes(vec![input("tokens", DType::I64, &[named("batch"), Dim::Limited(limited)])]);
+        assert_eq!(found[1..].iter().map(|shapes| shapes[0][1]).collect::<Vec<_>>(), [3, 17, 20]);
+        assert!((3..=20).contains(&found[0][0][1]));
     }
 
     #[test]

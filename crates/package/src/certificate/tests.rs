@@ -179,7 +179,7 @@ impl Lengths {
         let size = head["inputs"][0]["shape"][1].as_u64().unwrap() as usize;
         let rows: Vec<f32> = column(question).chunks(size).map(|row| row.iter().sum()).collect();
         match (size, of_imported) {
-            (2, _) => {
+            (2, of_imported) if !of_imported || (self.right)(2) => {
                 let refusal = |row| Refusal { row, said: "ValueError: too short".into() };
                 Answers { refused: (0..rows.len()).map(refusal).collect(), ..Answers::default() }
             }
@@ -196,7 +196,11 @@ impl Witnesses for Lengths {
     }
 
     fn imported(&self, requests: &[Message]) -> Result<Vec<Reply>, FunctionError> {
-        Ok(requests.iter().map(|request| Reply::Answered(self.sums(request, true))).collect())
+        let reply = |request: &Message| match self.sums(request, true) {
+            answers if answers.refused.is_empty() => Reply::Answered(answers),
+            _ => Reply::Refused("X: too short".into()),
+        };
+        Ok(requests.iter().map(reply).collect())
     }
 }
 
@@ -212,6 +216,15 @@ fn a_model_that_is_right_at_one_size_alone_is_caught_at_another() {
 }
 
 #[test]
+fn a_size_that_only_the_original_refuses_is_a_difference() {
+    let proof = proved_lengths(|size| size != 2);
+    assert_eq!(proof.certificate.verdict, Verdict::Differs);
+    assert_eq!(proof.certificate.rows.refused_answered, 100);
+    assert!(proof.worst[0].contains("the original refuses with ValueError: too short"), "{:?}", proof.worst);
+    assert!(proof.worst[0].ends_with(", at X [any, 2]"), "{:?}", proof.worst);
+}
+
+#[test]
 fn sizes_that_were_proved_stand_in_the_certificate_and_those_that_the_original_refuses() {
     let certificate = proved_lengths(|_| true).certificate;
     assert_eq!(certificate.verdict, Verdict::Proved);
@@ -220,7 +233,7 @@ fn sizes_that_were_proved_stand_in_the_certificate_and_those_that_the_original_r
         compared.contains(&("X [any, 33]", 100)) && compared.contains(&("X [any, 2]", 0)),
         "{compared:?}"
     );
-    assert_eq!(certificate.rows.refused, 100);
+    assert_eq!((certificate.rows.refused, certificate.rows.refused_asked), (100, 100));
     assert!(certificate.line().contains("sizes that the original refuses"), "{}", certificate.line());
 }
 

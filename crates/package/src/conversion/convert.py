@@ -4,7 +4,7 @@
 
 Runs in a sandbox. SHAPES is a JSON list of what the file may not say: `[type, sizes]` for each input, `null` for a free
 size. PATHS is a JSON list of the folders with packages. The answer is a line of JSON (which inputs are looked up in
-tables), and the model behind it.
+tables, the limits of sizes), and the model behind it.
 """
 
 import io
@@ -21,12 +21,12 @@ PASS_INDEX = ("Cast", "Identity")
 
 
 def convert(loader, network):
-    """The ONNX model of a network."""
+    """The ONNX model of a network, and the limits of its sizes."""
     if loader in ("keras", "tf-keras"):
-        return from_keras(network)
+        return from_keras(network), []
     if loader == "saved-model":
-        return from_tensorflow(network.function, network)
-    return from_torchscript(network) if loader == "torchscript" else from_torch_export(network)
+        return from_tensorflow(network.function, network), []
+    return (from_torchscript(network), []) if loader == "torchscript" else from_torch_export(network)
 
 
 def from_keras(network):
@@ -100,7 +100,8 @@ def from_torch_export(network):
             if size.dim_param:
                 size.dim_param = symbols.setdefault(size.dim_param, f"size_{len(symbols)}" if symbols else "batch")
     rename_outputs(model, network.outputs)
-    return model
+    limits = network.limits.items()
+    return model, [{"name": symbols[symbol], **own} for symbol, own in limits if symbol in symbols]
 
 
 def freed(network):
@@ -193,7 +194,7 @@ def main():
 
     networks.quiet()
     network = networks.load(loader, path, networks.read_shapes(shapes))
-    model = convert(loader, network)
+    model, limits = convert(loader, network)
     check(model)
     inputs = roots(model)
     tables = table_rows(model, inputs)
@@ -203,7 +204,8 @@ def main():
     guards.guard(model, lambda node, places: inputs.get(places) in tables or network.counts_from_the_end(node))
     if model.ByteSize() > MAX_BYTES:
         raise SystemExit(f"as ONNX the model has {model.ByteSize()} bytes, the limit is {MAX_BYTES}")
-    file.write(json.dumps({"table_rows": tables}).encode() + b"\n" + model.SerializeToString(deterministic=True))
+    head = {"table_rows": tables, "limits": limits}
+    file.write(json.dumps(head).encode() + b"\n" + model.SerializeToString(deterministic=True))
     file.flush()
 
 

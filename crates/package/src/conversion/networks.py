@@ -26,6 +26,9 @@ def load(loader, path, shapes=()):
 class Network:
     """A network: `inputs` and `outputs` by name, and how many `rows` it takes, where it takes no others."""
 
+    #: Rows that it takes at once.
+    most_rows = BLOCK
+
     def table_rows(self):
         """Inputs that are looked up in tables, where the layers say it, and how many rows each table has."""
         return []
@@ -95,7 +98,7 @@ class SavedModel(Network):
             found = self.function(**{name: tf.constant(rows) for name, rows in part.items()})
             return {name: found[name].numpy() for name in self.outputs}
 
-        return in_blocks(ask, inputs, self.rows)
+        return in_blocks(ask, inputs, self.rows, self.most_rows)
 
 
 class Torch(Network):
@@ -112,7 +115,7 @@ class Torch(Network):
                 found = self.call([torch.from_numpy(part[name].copy()) for name in self.inputs])
             return {name: one.numpy() for name, one in zip(*flat(found), strict=True)}
 
-        return in_blocks(ask, inputs, self.rows)
+        return in_blocks(ask, inputs, self.rows, self.most_rows)
 
     def check(self, operators):
         """Refuses what is converted to something that answers where PyTorch refuses."""
@@ -191,12 +194,26 @@ class TorchExport(Torch):
         self.check({str(node.target).split(".")[1] for node in self.model.graph.nodes if "aten." in str(node.target)})
         outputs = len(self.model.graph_signature.user_outputs)
         self.outputs = flat(_pytree.tree_unflatten(list(range(outputs)), self.model.call_spec.out_spec))[0]
-        first = values[names[0]].shape
-        self.rows = first[0] if len(first) and isinstance(first[0], int) else None
+        self.limits = {str(symbol): limits(own) for symbol, own in self.model.range_constraints.items()}
+        first = [*values[names[0]].shape[:1]]
+        self.rows = next((size for size in first if isinstance(size, int)), None)
+        own = self.limits.get(str(*first), {})
+        if "min" in own:
+            raise SystemExit(
+                f"the model takes no single row: it was exported for batches of {own['min']} and more; export it with "
+                "dynamic_shapes=({0: torch.export.Dim('batch')},), one for each input"
+            )
+        self.most_rows = min(own.get("max", BLOCK), BLOCK)
 
     def counts_from_the_end(self, node):
         """As `x[places]` does, and nothing else that looks up; the exporter notes of each node what it was."""
         return any("aten.index." in one.value for one in node.metadata_props)
+
+
+def limits(sizes):
+    """The ends of a range of sizes, where it has some. None, one and two a program takes always, whatever it says."""
+    found = {"min": sizes.lower, "max": sizes.upper}
+    return {end: int(size) for end, size in found.items() if size.is_Integer and (end == "max" or size > 2)}
 
 
 def flat(found, name="output"):
@@ -211,11 +228,11 @@ def flat(found, name="output"):
     return [one for names, _ in parts for one in names], [one for _, tensors in parts for one in tensors]
 
 
-def in_blocks(ask, inputs, rows):
+def in_blocks(ask, inputs, rows, most):
     """Asks block by block; where a model takes so many rows and no others, the last ones are filled up with copies."""
     import numpy as np
 
-    count, size = len(next(iter(inputs.values()))), rows or BLOCK
+    count, size = len(next(iter(inputs.values()))), rows or most
     parts = []
     for start in range(0, count, size):
         part = {name: one[start : start + size] for name, one in inputs.items()}
