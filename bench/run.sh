@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v wrk >/dev/null || { echo "bench: wrk is missing; next: apt-get install wrk" >&2; exit 1; }
-cargo build --release --quiet
+cargo build --release --quiet --package modelet --package modelet-runtime
 target/release/modelet engines install
 python/tests/setup.sh
 uv=$(command -v uv || echo .cache/tools/bin/uv)

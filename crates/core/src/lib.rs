@@ -27,6 +27,7 @@ pub mod error;
 pub mod index;
 pub mod instance;
 pub mod manifest;
+pub mod millis;
 pub mod name;
 pub mod numbers;
 pub mod record;

@@ -110,13 +110,13 @@ pub fn prove(claim: &Claim<'_>, witnesses: &dyn Witnesses) -> Result<Proof, Func
     let heard = trials.iter().zip(answers);
     let heard = heard.map(|(trial, answer)| Heard { trial, answer, kept: trial.kept(&answer.refused) });
     let heard: Vec<_> = heard.collect();
-    let is_answered = |heard: &&Heard<'_>| !heard.kept.is_empty();
-    if !heard.iter().any(|heard| is_answered(&heard)) && answers.len() == trials.len() {
+    let mut answered = heard.iter().filter(|heard| !heard.kept.is_empty()).peekable();
+    if answered.peek().is_none() && answers.len() == trials.len() {
         let said =
             answers.iter().find_map(|answer| answer.refused.first()).map_or("nothing", |one| &one.said);
         return Ok(unproved(claim, format!("the original answers none of the rows; it says {said}")));
     }
-    if answers.len() != trials.len() || !heard.iter().filter(is_answered).all(|heard| heard.is_of(&outputs)) {
+    if answers.len() != trials.len() || !answered.all(|heard| heard.is_of(&outputs)) {
         return Ok(unproved(claim, "the original does not answer what it was asked for"));
     }
     let tolerance = tolerance::of(claim.original.frameworks(), claim.tolerance);

@@ -83,7 +83,9 @@ pub fn convert(
         takes_less.then(|| (input.name.clone(), Taken { numbers, table_rows, ..Taken::default() }))
     });
     note_taken(&mut answer, &taken.collect());
-    note_limits(&mut answer, &head.limits);
+    if !head.limits.is_empty() {
+        note_limits(&mut answer, &head.limits);
+    }
     fs::write(target, &answer).map_err(|error| nonsense(format!("it cannot be written: {error}")))?;
     Ok(by)
 }

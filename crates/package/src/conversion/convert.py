@@ -92,15 +92,15 @@ def from_torch_export(network):
     """By the exporter that translates the exported program."""
     import torch
 
-    program = torch.onnx.export(freed(network), dynamo=True, opset_version=OPSET, verbose=False)
-    model = program.model_proto
+    program = freed(network)
+    model = torch.onnx.export(program, dynamo=True, opset_version=OPSET, verbose=False).model_proto
     symbols = {}
     for one in [*model.graph.input, *model.graph.output]:
         for size in one.type.tensor_type.shape.dim:
             if size.dim_param:
                 size.dim_param = symbols.setdefault(size.dim_param, f"size_{len(symbols)}" if symbols else "batch")
     rename_outputs(model, network.outputs)
-    limits = network.limits.items()
+    limits = network.limits(program).items()
     return model, [{"name": symbols[symbol], **own} for symbol, own in limits if symbol in symbols]
 
 

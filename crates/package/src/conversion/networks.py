@@ -194,10 +194,9 @@ class TorchExport(Torch):
         self.check({str(node.target).split(".")[1] for node in self.model.graph.nodes if "aten." in str(node.target)})
         outputs = len(self.model.graph_signature.user_outputs)
         self.outputs = flat(_pytree.tree_unflatten(list(range(outputs)), self.model.call_spec.out_spec))[0]
-        self.limits = {str(symbol): limits(own) for symbol, own in self.model.range_constraints.items()}
         first = [*values[names[0]].shape[:1]]
         self.rows = next((size for size in first if isinstance(size, int)), None)
-        own = self.limits.get(str(*first), {})
+        own = self.limits(self.model).get(str(*first), {})
         if "min" in own:
             raise SystemExit(
                 f"the model takes no single row: it was exported for batches of {own['min']} and more; export it with "
@@ -205,15 +204,19 @@ class TorchExport(Torch):
             )
         self.most_rows = min(own.get("max", BLOCK), BLOCK)
 
+    @staticmethod
+    def limits(program):
+        """The limits of sizes that have some, by symbol. None, one and two are always taken, whatever a program says."""
+        found = {}
+        for symbol, sizes in program.range_constraints.items():
+            ends = {"min": sizes.lower, "max": sizes.upper}
+            own = {end: int(size) for end, size in ends.items() if size.is_Integer and (end == "max" or size > 2)}
+            found |= {str(symbol): own} if own else {}
+        return found
+
     def counts_from_the_end(self, node):
         """As `x[places]` does, and nothing else that looks up; the exporter notes of each node what it was."""
         return any("aten.index." in one.value for one in node.metadata_props)
-
-
-def limits(sizes):
-    """The ends of a range of sizes, where it has some. None, one and two a program takes always, whatever it says."""
-    found = {"min": sizes.lower, "max": sizes.upper}
-    return {end: int(size) for end, size in found.items() if size.is_Integer and (end == "max" or size > 2)}
 
 
 def flat(found, name="output"):

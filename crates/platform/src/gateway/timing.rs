@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use modelet_core::Phases;
+use modelet_core::millis::Millis;
 
 use crate::dispatch::Startup;
 
@@ -50,18 +51,24 @@ impl Inner {
 /// call of an instance.
 pub fn header(phases: &Phases, inner: &Inner) -> Option<HeaderValue> {
     let mut text = format!(
-        "receive;dur={:.3}, queue;dur={:.3}, start;dur={:.3}, load;dur={:.3}, instance;dur={:.3}",
-        phases.receive_ms, phases.queue_ms, phases.start_ms, phases.load_ms, phases.handler_ms
+        "receive;dur={}, queue;dur={}, start;dur={}, load;dur={}, instance;dur={}",
+        Millis::of(phases.receive_ms),
+        Millis::of(phases.queue_ms),
+        Millis::of(phases.start_ms),
+        Millis::of(phases.load_ms),
+        Millis::of(phases.handler_ms)
     );
+    let inference = Millis::of(phases.inference_ms);
     if !inner.rest.is_empty() {
         text.extend([", ", &inner.rest]);
     }
     if phases.first_inference {
-        text.push_str(&format!(", first_inference;dur={:.3}", phases.inference_ms));
+        text.push_str(&format!(", first_inference;dur={inference}"));
     }
     text.push_str(&format!(
-        ", inference;dur={:.3}, cpu;dur={:.3}, total;dur={:.3}",
-        phases.inference_ms, inner.cpu_ms, phases.total_ms
+        ", inference;dur={inference}, cpu;dur={}, total;dur={}",
+        Millis::of(inner.cpu_ms),
+        Millis::of(phases.total_ms)
     ));
     HeaderValue::try_from(text).ok()
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
+use modelet_core::millis::Millis;
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_model::LoadOptions;
 use modelet_protocol::{FunctionContext, Operation, ProtocolName, Route};
@@ -122,7 +123,7 @@ fn together(computed: &Computed) -> Option<String> {
 
 /// The phases as `Server-Timing` (W3C), and what else there is to say.
 fn server_timing(phases: &[(&str, Duration)], also: Option<String>) -> HeaderValue {
-    let part = |(name, time): &(&str, Duration)| format!("{name};dur={:.3}", time.as_secs_f64() * 1e3);
+    let part = |(name, time): &(&str, Duration)| format!("{name};dur={}", Millis::from(*time));
     let parts: Vec<_> = phases.iter().map(part).chain(also).collect();
     // Names and numbers only: always a valid header.
     HeaderValue::try_from(parts.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
