@@ -238,6 +238,20 @@ def test_a_frame_of_numbers_stays_one_matrix(platform: Platform, tmp_path: Path)
     platform.cli("delete", "frames-numbers", "--yes")
 
 
+def test_columns_of_truths_are_numbers_as_pandas_sends_them(platform: Platform, tmp_path: Path):
+    """`get_dummies` makes them, `to_json` writes true and false, and `to_csv` True and False."""
+    frame = pd.get_dummies(FRAME[["class", "sex", "fare"]].dropna())
+    assert bool in frame.dtypes.to_list()
+    model = RandomForestClassifier(n_estimators=10, random_state=1).fit(frame, frame["fare"] > frame["fare"].median())
+    function = deployed(platform, model, tmp_path, "frames-truths")
+    rows = frame.sample(50, random_state=1)
+    wanted = model.predict_proba(rows)
+    for form, body in (("application/json", rows.to_json(orient="records")), ("text/csv", rows.to_csv(index=False))):
+        answer = function.post(content=body, headers={"content-type": form})
+        np.testing.assert_allclose(answer.raise_for_status().json()["outputs"]["probabilities"], wanted, rtol=1e-12)
+    platform.cli("delete", "frames-truths", "--yes")
+
+
 def test_an_unknown_category_is_refused_where_scikit_learn_refuses_it(platform: Platform, tmp_path: Path):
     """By column, value and row; others in the same call would be answered."""
     filled = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())

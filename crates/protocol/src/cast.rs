@@ -5,7 +5,9 @@
 //! - **float types** take any number, rounded to the nearest; one that would round to infinity is refused. `null` and an
 //!   empty CSV cell are NaN (a missing value); `"NaN"`, `"Infinity"` and `"-Infinity"` are taken as texts.
 //! - **integer types** take whole numbers within their range, exactly. `3.0` counts as whole, `1.5` and `null` do not.
-//! - **bool** takes true, false, 0 and 1. No other type takes true or false.
+//! - **float and integer types** take true and false as 1 and 0, as NumPy does: a data frame has columns of them
+//!   (`pandas.get_dummies`), and models see numbers. In CSV they are the words, in any case.
+//! - **bool** takes true, false, 0 and 1.
 //! - **string** takes texts, unchanged. A number is refused, because `001` would already have become `1`.
 
 use half::{bf16, f16};
@@ -137,7 +139,6 @@ fn misfit(dtype: DType, scalar: Scalar<'_>) -> Misfit {
         (DType::Str, _) if missing => Some("send \"\" for a missing text"),
         _ if missing => Some("only float inputs have a missing value"),
         (DType::Bool, _) => None,
-        (_, Scalar::Bool(_)) => Some("send 1 for true and 0 for false"),
         (_, Scalar::Text(text)) if text.trim().parse::<f64>().is_ok() => Some("write it without quotes"),
         (_, Scalar::Number(Number::F64(f))) if dtype.is_integer() && f.fract() == 0.0 => {
             Some("write large whole numbers without a decimal point or an exponent")
@@ -146,7 +147,7 @@ fn misfit(dtype: DType, scalar: Scalar<'_>) -> Misfit {
     };
     // The range of a float type is news only to those who sent a number.
     let expected = match scalar {
-        Scalar::Null | Scalar::Bool(_) | Scalar::Text(_) if dtype.is_float() => format!("a number ({dtype})"),
+        Scalar::Null | Scalar::Text(_) if dtype.is_float() => format!("a number ({dtype})"),
         _ => expected(dtype),
     };
     Misfit { expected, found: scalar.what(), hint }
@@ -157,8 +158,17 @@ trait Element: Sized {
     fn read(scalar: Scalar<'_>) -> Option<Self>;
 }
 
+/// A cell that is a word of truth.
+fn cell_bool(cell: &str) -> Option<bool> {
+    let is = |word: &str| cell.trim().eq_ignore_ascii_case(word);
+    is("true").then_some(true).or_else(|| is("false").then_some(false))
+}
+
 /// A cell as a number: exact where it is whole.
 fn cell_number(cell: &str) -> Option<Number> {
+    if let Some(flag) = cell_bool(cell) {
+        return Some(Number::I64(flag.into()));
+    }
     let cell = cell.trim();
     let whole = cell.parse().map(Number::I64).or_else(|_| cell.parse().map(Number::U64));
     whole.or_else(|_| cell.parse().map(Number::F64)).ok()
@@ -171,8 +181,9 @@ macro_rules! integers {
             fn read(scalar: Scalar<'_>) -> Option<Self> {
                 let number = match scalar {
                     Scalar::Number(number) => number,
+                    Scalar::Bool(flag) => Number::I64(flag.into()),
                     Scalar::Cell(cell) => cell_number(cell)?,
-                    Scalar::Null | Scalar::Bool(_) | Scalar::Text(_) => return None,
+                    Scalar::Null | Scalar::Text(_) => return None,
                 };
                 number.whole()?.try_into().ok()
             }
@@ -188,15 +199,17 @@ macro_rules! floats {
             fn read(scalar: Scalar<'_>) -> Option<Self> {
                 let (value, exact): (Self, f64) = match scalar {
                     Scalar::Number(number) => ($from_f64(number.to_f64()), number.to_f64()),
+                    Scalar::Bool(flag) => ($from_f64(f64::from(u8::from(flag))), 0.0),
                     Scalar::Null | Scalar::Text("NaN") => return Some(<$ty>::NAN),
                     Scalar::Text("Infinity") => return Some(<$ty>::INFINITY),
                     Scalar::Text("-Infinity") => return Some(<$ty>::NEG_INFINITY),
                     Scalar::Cell(cell) => match cell.trim() {
                         "" => return Some(<$ty>::NAN),
+                        cell if cell_bool(cell).is_some() => return Self::read(Scalar::Bool(cell_bool(cell)?)),
                         // Rust reads 1e400 as infinity, but only a word may mean it.
                         cell => ($from_text(cell)?, if cell.contains('i') || cell.contains('I') { f64::INFINITY } else { 0.0 }),
                     },
-                    Scalar::Bool(_) | Scalar::Text(_) => return None,
+                    Scalar::Text(_) => return None,
                 };
                 (!value.is_infinite() || exact.is_infinite()).then_some(value)
             }
@@ -215,11 +228,7 @@ impl Element for bool {
         let number = match scalar {
             Scalar::Bool(b) => return Some(b),
             Scalar::Number(number) => number,
-            Scalar::Cell(cell) => match cell.trim().to_ascii_lowercase().as_str() {
-                "true" => return Some(true),
-                "false" => return Some(false),
-                other => cell_number(other)?,
-            },
+            Scalar::Cell(cell) => cell_number(cell)?,
             Scalar::Null | Scalar::Text(_) => return None,
         };
         match number.whole()? {
@@ -273,6 +282,10 @@ mod tests {
             (DType::I32, Scalar::Cell("3.0"), Data::I32(vec![3])),
             (DType::F32, Scalar::Cell("-inf"), Data::F32(vec![f32::NEG_INFINITY])),
             (DType::F16, f(65504.0), Data::F16(vec![f16::MAX])),
+            (DType::F64, Scalar::Bool(true), Data::F64(vec![1.0])),
+            (DType::F32, Scalar::Cell("False"), Data::F32(vec![0.0])),
+            (DType::I64, Scalar::Bool(false), Data::I64(vec![0])),
+            (DType::U8, Scalar::Cell(" TRUE"), Data::U8(vec![1])),
         ] {
             assert_eq!(one(dtype, scalar), Ok(data), "{dtype} {scalar:?}");
         }
@@ -292,7 +305,8 @@ mod tests {
             (DType::U8, i(-1), "-1"),
             (DType::I64, Scalar::Number(Number::U64(u64::MAX)), "18446744073709551615"),
             (DType::F32, Scalar::Text("abc"), "the text \"abc\""),
-            (DType::F32, Scalar::Bool(true), "true"),
+            (DType::F32, Scalar::Text("true"), "the text \"true\""),
+            (DType::Str, Scalar::Bool(true), "true"),
             (DType::F32, f(1e300), "1e300"),
             (DType::F16, i(70_000), "70000"),
             (DType::F64, Scalar::Cell("1e400"), "\"1e400\""),

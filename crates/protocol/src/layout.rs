@@ -64,7 +64,8 @@ impl<'a> Names<'a> {
             format!("one of {}", listed(self.all())),
             format!("the unknown name {}", quoted(name)),
         );
-        error.hint = nearest(known(), name).map(|near| format!("did you mean {}?", quoted(near)));
+        let near = nearest(known(), name).map(|near| format!("did you mean {}?", quoted(near)));
+        error.hint = near.or_else(|| Some("leave out what the model does not take".to_owned()));
         error
     }
 }

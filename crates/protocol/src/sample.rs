@@ -103,12 +103,7 @@ fn shape(spec: &InputSpec) -> Vec<usize> {
     let dims = spec.shape.as_deref().unwrap_or(&[Dim::Dynamic]);
     // Convolutions need some room: 32 is divisible by the usual strides. Other free sizes are lengths of sequences.
     let free = if dims.len() >= 4 { 32 } else { 8 };
-    let shape = dims.iter().enumerate().map(|(axis, dim)| match (axis, dim) {
-        (_, Dim::Fixed(n)) => *n,
-        (0, _) => 1,
-        _ => free,
-    });
-    shape.collect()
+    dims.iter().enumerate().map(|(axis, dim)| dim.nearest(if axis == 0 { 1 } else { free })).collect()
 }
 
 /// A value that an input takes: one row, a category that it knows, small numbers.

@@ -191,7 +191,7 @@ fn a_bad_request_names_field_expectation_finding_and_the_nearest_right_one() {
     for (body, field, says) in [
         (r#"{"age": "old", "plan": "pro"}"#, "age", "the text \"old\""),
         (r#"[{"age": 1, "plan": "a"}, {"age": 2, "plan": 7}]"#, "[1].plan", "got 7"),
-        (r#"{"inputs": {"age": [1, true], "plan": ["a", "b"]}}"#, "inputs.age[1]", "got true"),
+        (r#"{"inputs": {"age": [1, 2], "plan": ["a", true]}}"#, "inputs.plan[1]", "got true"),
         (r#"{"inputs": [[1, "a"], ["b", "c"]]}"#, "inputs[1][0]", "the text \"b\""),
         (r#"[1, 2]"#, "[1]", "expected a text"),
         (
