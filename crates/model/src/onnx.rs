@@ -172,7 +172,7 @@ impl OnnxSummary {
     pub(crate) fn check_engine(&self, engine: EngineName) -> Result<(), FunctionError> {
         match self.metadata.get(ENGINE_KEY) {
             Some(exact) if exact != engine.as_str() => Err(refused(format!(
-                "the model was imported for {exact}, whose sums are taken in the framework's order; {engine} takes them in its own"
+                "it was imported for {exact}, which adds up in the order of the framework"
             ))
             .hint(format!("leave out `engine` in modelet.toml, or say engine = \"{exact}\""))),
             _ => Ok(()),

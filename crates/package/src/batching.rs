@@ -4,6 +4,7 @@
 //! tolerance that engines have to one another, and sooner by more than putting them together costs. Else `batch_max_rows` becomes 1, with the reason in the evidence. A
 //! number that the user has set stays, and the reason becomes a warning.
 
+use modelet_core::certificate::short;
 use modelet_core::{EngineName, FunctionError, Settings, Signature};
 use modelet_model::rows::{check_batch_axis, limit};
 use serde::{Deserialize, Serialize};
@@ -90,8 +91,8 @@ fn judge(measured: Together, set: Option<u64>, most: u64) -> Batching {
         return unproven(&format!("it would save too little: {times}"), Some(measured), set);
     }
     let reason = format!(
-        "waiting calls are computed together, up to {max_rows} rows: same answers, largest difference {:.0e}; {times}",
-        measured.largest_difference
+        "waiting calls are computed together, up to {max_rows} rows: same answers, largest difference {}; {times}",
+        short(measured.largest_difference)
     );
     Batching { max_rows, reason, warning: false, measured: Some(measured) }
 }

@@ -190,13 +190,26 @@ fn faster(best: Candidate<'_>, other: Candidate<'_>) -> Result<String, String> {
     let loss = other.1.warm_ms - best.1.warm_ms;
     let better_at_both = gain > 0.0 && loss <= 0.0;
     if better_at_both || gain >= COLD_GAIN_MS && loss <= WARM_LOSS_MS {
-        Ok(format!("starts {gain:.0} ms faster than {}, and a warm call costs {loss:+.2} ms", best.0))
+        let warm = either(loss, "more", "less");
+        Ok(format!(
+            "starts {gain:.0} ms faster than {}, and a warm call costs {:.2} ms {warm}",
+            best.0,
+            loss.abs()
+        ))
     } else {
+        let (warm, cold) = (either(loss, "less", "more"), either(gain, "faster", "slower"));
         Err(format!(
-            "a warm call costs {:+.2} ms against {}, which starts {gain:.0} ms faster",
-            -loss, other.0
+            "a warm call costs {:.2} ms {warm} than with {}, which starts {:.0} ms {cold}",
+            loss.abs(),
+            other.0,
+            gain.abs()
         ))
     }
+}
+
+/// The word for a number that is not below zero, or the one for others.
+fn either(number: f64, not_below: &'static str, below: &'static str) -> &'static str {
+    if number >= 0.0 { not_below } else { below }
 }
 
 fn nobody(refusal: Option<(Code, String)>) -> FunctionError {

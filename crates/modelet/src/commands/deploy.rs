@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use http::Request;
-use modelet_core::certificate::Verdict;
-use modelet_core::{Certificate, Code, EngineName, FunctionName};
+use modelet_core::certificate::{Verdict, short};
+use modelet_core::{Certificate, Code, EngineName, FunctionName, InputSpec, Signature};
 use modelet_package::artifact::Plan;
 use modelet_package::certificate::tolerance;
 use modelet_package::{Batching, Evidence, Packed, Source, certificate, pack};
@@ -166,15 +166,13 @@ fn print_card(outcome: &Outcome) {
         return output::card_line("live", &deployed.url);
     };
     let card = &packed.card;
-    let inputs: Vec<_> =
-        card.signature.inputs.iter().map(|i| format!("{} {} {}", i.name, i.dtype, i.shape_text())).collect();
-    output::card_line("model", format!("{} · {}", outcome.given, inputs.join(", ")));
+    output::card_line("model", format!("{} · {}", outcome.given, inputs_line(&card.signature)));
     output::card_line("engine", format!("{} {}: {}", card.engine, card.engine_version, evidence.reason));
     for engine in &evidence.engines {
         output::card_line("", engine_line(engine.engine, engine));
     }
     if let Some(difference) = evidence.largest_difference {
-        output::card_line("", format!("engines agree, largest relative difference {difference:.0e}"));
+        output::card_line("", format!("engines agree, largest relative difference {}", short(difference)));
     }
     if let Some(batching) = &evidence.batching {
         output::card_line(if batching.warning { "warning" } else { "batching" }, batching_line(batching));
@@ -189,6 +187,15 @@ fn print_card(outcome: &Outcome) {
         format!("{}@{}  {size}  sha256:{digest}…", deployed.name, deployed.version),
     );
     output::card_line("live", &deployed.url);
+}
+
+/// `X float32 [batch, 4]`; of a table `rows of age float64, plan string`.
+fn inputs_line(signature: &Signature) -> String {
+    let table = signature.is_table_of_columns();
+    let shape = |input: &InputSpec| if table { String::new() } else { format!(" {}", input.shape_text()) };
+    let one = |input: &InputSpec| format!("{} {}{}", input.name, input.dtype, shape(input));
+    let inputs: Vec<_> = signature.inputs.iter().map(one).collect();
+    format!("{}{}", if table { "rows of " } else { "" }, inputs.join(", "))
 }
 
 fn batching_line(batching: &Batching) -> String {

@@ -43,7 +43,12 @@ impl Converter for Conversion {
         let python = python.map_err(|why| refused(why, NEXT))?;
         let wanted = original.loader.converter().unwrap_or_default();
         let by = python.library(wanted);
-        let by = by.ok_or_else(|| refused(format!("its Python has no {wanted}"), NEXT))?;
+        let by = by.ok_or_else(|| {
+            refused(
+                format!("its Python has no {wanted}, which converts it"),
+                &format!("leave --python out, so that uv makes an environment; or install {wanted} there"),
+            )
+        })?;
         self.progress.next(format!("converting it by {} in a sandbox", original.framework));
         let answer = handle.block_on(self.ask(original, &python));
         let next = "export the model to ONNX where it was trained, and deploy that";
