@@ -86,6 +86,26 @@ def test_a_saved_model_answers_as_tensorflow_also_out_of_an_archive(
     assert not platform.cli_json("deploy", archive, "--name", "saved")["created"], "the same model, the same artifact"
 
 
+@pytest.mark.parametrize(
+    ("flavor", "file", "own", "options"),
+    [
+        ("keras: {data: data, keras_backend: tensorflow}", "plans.keras", "data/model.keras", []),
+        ("pytorch: {model_data: data}", "mlp.pt", "data/model.pth", ["--input", "float32[any,7]"]),
+    ],
+)
+def test_a_folder_of_mlflows_is_its_network(
+    platform: Platform, request: pytest.FixtureRequest, tmp_path: Path, flavor: str, file: str, own: str, options: list[str]
+) -> None:
+    """As MLflow lays it out."""
+    models = request.getfixturevalue("torch" if "torch" in flavor else "tensorflow")
+    folder = tmp_path / "logged"
+    (folder / own).parent.mkdir(parents=True)
+    shutil.copy(models.folder / file, folder / own)
+    (folder / "MLmodel").write_text(f"flavors:\n  python_function: {{}}\n  {flavor}\n")
+    python = ["--python", models.python] if "torch" in flavor else []
+    check(platform, folder, models.case(file.partition(".")[0]), *python, *options)
+
+
 def test_a_network_for_so_many_rows_is_proved_with_many_times_those(platform: Platform, tensorflow: Models) -> None:
     """It is asked batch by batch."""
     path = tensorflow.folder / "two_rows.keras"

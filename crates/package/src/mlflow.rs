@@ -16,14 +16,20 @@ use crate::given::unreadable;
 const FILE: &str = "MLmodel";
 /// Largest such file, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
-/// Flavors that can be imported, the best first, and the keys under which they name their file.
-const FLAVORS: [(&str, &[&str]); 5] = [
+/// Flavors that can be imported, the best first, and the keys under which they name their file, or a folder with it.
+const FLAVORS: [(&str, &[&str]); 8] = [
     ("onnx", &["data"]),
     ("xgboost", &["data"]),
     ("lightgbm", &["data"]),
     ("sklearn", &["pickled_model"]),
     ("catboost", &["data"]),
+    ("keras", &["data"]),
+    ("tensorflow", &["saved_model_dir", "data"]),
+    ("pytorch", &["model_data"]),
 ];
+/// What MLflow calls a network in such a folder.
+const NETWORKS: [&str; 6] =
+    ["model.keras", "model.h5", "model/saved_model.pb", "saved_model.pb", "model.pt2", "model.pth"];
 
 /// What a folder of MLflow's says.
 #[derive(Debug)]
@@ -46,9 +52,12 @@ struct Signature {
     inputs: Option<String>,
 }
 
+/// A column, or a tensor.
 #[derive(Deserialize)]
 struct Column {
     name: Option<String>,
+    #[serde(rename = "tensor-spec")]
+    tensor: Option<serde_json::Value>,
 }
 
 /// Reads a folder; `None` when MLflow did not write it.
@@ -72,7 +81,19 @@ pub fn read(folder: &Path) -> Result<Option<Mlflow>, FunctionError> {
     if !is_safe_path(&model) {
         return Err(damaged(&path, &format!("the path {model:?} leads elsewhere")));
     }
-    Ok(Some(Mlflow { model: folder.join(model), columns: columns(&said) }))
+    let model = file(folder.join(model)).ok_or_else(|| {
+        let none = format!("the folder that it names has none of {}", NETWORKS.join(", "));
+        damaged(&path, &none)
+    })?;
+    Ok(Some(Mlflow { model, columns: columns(&said) }))
+}
+
+/// The model's file, where it stands or in the folder that stands there.
+fn file(named: PathBuf) -> Option<PathBuf> {
+    if !named.is_dir() {
+        return Some(named);
+    }
+    NETWORKS.iter().map(|file| named.join(file)).find(|file| file.is_file())
 }
 
 fn model(said: &MlModel) -> Option<String> {
@@ -86,7 +107,7 @@ fn model(said: &MlModel) -> Option<String> {
 fn columns(said: &MlModel) -> Option<Vec<String>> {
     let inputs = said.signature.as_ref()?.inputs.as_deref()?;
     let columns: Vec<Column> = serde_json::from_str(inputs).ok()?;
-    columns.into_iter().map(|column| column.name).collect()
+    columns.into_iter().map(|column| column.name.filter(|_| column.tensor.is_none())).collect()
 }
 
 fn damaged(path: &Path, why: &str) -> FunctionError {
@@ -142,6 +163,33 @@ signature:
         let tensor = SKLEARN.replace(r#""name": "age", "#, "");
         assert_eq!(read_text(&tensor).unwrap().unwrap().columns, None);
         assert!(read(Path::new("/nowhere")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_network_is_found_in_the_folder_that_its_flavor_names() {
+        for (flavor, file) in [
+            ("keras: {data: data, keras_backend: tensorflow}", "data/model.keras"),
+            ("keras: {data: data, save_exported_model: true}", "data/model/saved_model.pb"),
+            ("tensorflow: {data: data, model_type: keras, save_format: h5}", "data/model.h5"),
+            ("tensorflow: {model_type: tf2-module, saved_model_dir: tf2model}", "tf2model/saved_model.pb"),
+            ("pytorch: {model_data: data, pytorch_version: 2.15.0}", "data/model.pth"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let place = folder.path().join(file);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            let inputs =
+                r#"[{"name": "x", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 4]}}]"#;
+            let text = format!("flavors: {{{flavor}}}\nsignature: {{inputs: '{inputs}'}}\n");
+            fs::write(folder.path().join(FILE), text).unwrap();
+            assert!(file_missing(folder.path()).contains("has none of model.keras"), "{file}");
+            fs::write(&place, "").unwrap();
+            let mlflow = read(folder.path()).unwrap().unwrap();
+            assert_eq!((mlflow.model, mlflow.columns), (place, None));
+        }
+    }
+
+    fn file_missing(folder: &Path) -> String {
+        read(folder).unwrap_err().message
     }
 
     #[test]
