@@ -179,7 +179,12 @@ def test_logs_have_a_record_for_each_call(home):
 def test_logs_follow_until_interrupted(home, cases):
     """`-f` prints a call that comes later, and Ctrl-C ends it."""
     follow = subprocess.Popen(
-        [home.binary, "logs", "iris", "-f", "--json"], env=home.environment(), stdout=subprocess.PIPE, text=True
+        [home.binary, "logs", "iris", "-f", "--json"],
+        env=home.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell has what it runs in the background ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert follow.stdout.readline(), "a call from before: it has begun"
