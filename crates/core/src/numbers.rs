@@ -49,6 +49,12 @@ impl fmt::Display for Numbers {
     }
 }
 
+/// A truth as CSV writes it: the words true and false, in any case. Where numbers are taken they are 1 and 0, as for NumPy.
+pub fn truth(word: &str) -> Option<bool> {
+    let is = |wanted: &str| word.eq_ignore_ascii_case(wanted);
+    is("true").then_some(true).or_else(|| is("false").then_some(false))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@
 //! - **string** takes texts, unchanged. A number is refused, because `001` would already have become `1`.
 
 use half::{bf16, f16};
+use modelet_core::numbers::truth;
 use modelet_core::{DType, Data};
 
 use crate::number::{Number, Numbers};
@@ -158,18 +159,12 @@ trait Element: Sized {
     fn read(scalar: Scalar<'_>) -> Option<Self>;
 }
 
-/// A cell that is a word of truth.
-fn cell_bool(cell: &str) -> Option<bool> {
-    let is = |word: &str| cell.trim().eq_ignore_ascii_case(word);
-    is("true").then_some(true).or_else(|| is("false").then_some(false))
-}
-
 /// A cell as a number: exact where it is whole.
 fn cell_number(cell: &str) -> Option<Number> {
-    if let Some(flag) = cell_bool(cell) {
+    let cell = cell.trim();
+    if let Some(flag) = truth(cell) {
         return Some(Number::I64(flag.into()));
     }
-    let cell = cell.trim();
     let whole = cell.parse().map(Number::I64).or_else(|_| cell.parse().map(Number::U64));
     whole.or_else(|_| cell.parse().map(Number::F64)).ok()
 }
@@ -205,7 +200,7 @@ macro_rules! floats {
                     Scalar::Text("-Infinity") => return Some(<$ty>::NEG_INFINITY),
                     Scalar::Cell(cell) => match cell.trim() {
                         "" => return Some(<$ty>::NAN),
-                        cell if cell_bool(cell).is_some() => return Self::read(Scalar::Bool(cell_bool(cell)?)),
+                        cell if let Some(flag) = truth(cell) => return Self::read(Scalar::Bool(flag)),
                         // Rust reads 1e400 as infinity, but only a word may mean it.
                         cell => ($from_text(cell)?, if cell.contains('i') || cell.contains('I') { f64::INFINITY } else { 0.0 }),
                     },

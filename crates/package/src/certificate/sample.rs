@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use modelet_core::numbers::truth;
 use modelet_core::{Code, DType, Data, Dim, FunctionError, InputSpec, Signature, Tensor, digest};
 use modelet_model::rows::Inputs;
 use sha2::{Digest, Sha256};
@@ -145,13 +146,24 @@ fn table(signature: &Signature, bytes: &[u8]) -> Result<Inputs, String> {
 fn data<'a>(input: &InputSpec, cells: impl Iterator<Item = &'a str>) -> Result<Data, String> {
     let number = |cell: &str| match cell {
         "" | "NA" | "null" => Ok(f64::NAN),
-        text => text
-            .parse::<f64>()
-            .map_err(|_| format!("{text:?} is not a number, as the input {} takes", input.name)),
+        text => (truth(text).map(|flag| f64::from(u8::from(flag))))
+            .or_else(|| text.parse().ok())
+            .ok_or_else(|| format!("{text:?} is not a number, as the input {} takes", input.name)),
     };
     let integer = |cell: &str| {
-        cell.parse::<i64>()
-            .map_err(|_| format!("{cell:?} is not an integer, as the input {} takes", input.name))
+        (truth(cell).map(i64::from))
+            .or_else(|| cell.parse().ok())
+            .ok_or_else(|| format!("{cell:?} is not an integer, as the input {} takes", input.name))
+    };
+    let narrow = |cell: &str| {
+        let number = integer(cell)?;
+        i32::try_from(number)
+            .map_err(|_| format!("{cell:?} is beyond 32 bits, which the input {} takes", input.name))
+    };
+    let flag = |cell: &str| match integer(cell)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(format!("{cell:?} is neither true nor false, as the input {} takes", input.name)),
     };
     Ok(match input.dtype {
         DType::F32 => {
@@ -159,10 +171,8 @@ fn data<'a>(input: &InputSpec, cells: impl Iterator<Item = &'a str>) -> Result<D
         }
         DType::F64 => Data::F64(cells.map(number).collect::<Result<_, _>>()?),
         DType::I64 => Data::I64(cells.map(integer).collect::<Result<_, _>>()?),
-        DType::I32 => {
-            Data::I32(cells.map(|cell| integer(cell).map(|number| number as i32)).collect::<Result<_, _>>()?)
-        }
-        DType::Bool => Data::Bool(cells.map(|cell| matches!(cell, "true" | "True" | "1")).collect()),
+        DType::I32 => Data::I32(cells.map(narrow).collect::<Result<_, _>>()?),
+        DType::Bool => Data::Bool(cells.map(flag).collect::<Result<_, _>>()?),
         DType::Str => Data::Str(cells.map(str::to_owned).collect()),
         other => {
             return Err(format!("the input {} takes {other}, which no sample can be read as", input.name));
@@ -201,6 +211,8 @@ mod tests {
         let Data::F32(numbers) = named[0].1.data() else { panic!() };
         assert_eq!(numbers[..3], [1.0, 2.0, 3.0]);
         assert!(numbers[3].is_nan(), "nothing there is missing");
+        let truths = read("c.csv", b"income,age\nTrue,false\n").unwrap();
+        assert_eq!(truths[0].1.data(), &Data::F32(vec![0.0, 1.0]), "as the protocols take them");
         assert_eq!(read("b.csv", b"1,2\n").unwrap()[0].1.data(), &Data::F32(vec![1.0, 2.0]));
     }
 
