@@ -44,6 +44,7 @@ codes! {
     UnsupportedMediaType, "unsupported-media-type", 415;
     NotAcceptable, "not-acceptable", 406;
     PredictionFailed, "prediction-failed", 500;
+    HandlerFailed, "handler-failed", 500;
     NonFiniteOutput, "non-finite-output", 500;
     ResponseTooLarge, "response-too-large", 500;
     FunctionNotFound, "function-not-found", 404;
@@ -70,6 +71,9 @@ codes! {
     BadName, "bad-name", 400;
     BadTrace, "bad-trace", 400;
     ModelRefused, "model-refused", 400;
+    HandlerRefused, "handler-refused", 400;
+    PackagesRefused, "packages-refused", 400;
+    PythonMissing, "python-missing", 503;
     EngineMissing, "engine-missing", 503;
     EnginesDisagree, "engines-disagree", 400;
     ConversionDiffers, "conversion-differs", 400;

@@ -18,6 +18,11 @@ pub const ENV_VERSION: &str = "MODELET_VERSION";
 /// Environment variable: the ONNX Runtime library to load, an absolute path.
 pub const ENV_ONNXRUNTIME: &str = "MODELET_ONNXRUNTIME";
 
+/// Environment variable of an instance of Python code: the interpreter, an absolute path.
+pub const ENV_PYTHON: &str = "MODELET_PYTHON";
+/// Environment variable of an instance of Python code: the folder of its packages.
+pub const ENV_PACKAGES: &str = "MODELET_PACKAGES";
+
 /// Environment variable of a stem cell: the folder, which it makes, for the artifact that it will be given.
 pub const ENV_CELL: &str = "MODELET_CELL";
 

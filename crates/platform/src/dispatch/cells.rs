@@ -183,7 +183,9 @@ fn fits(card: &ArtifactCard) -> bool {
     // Weights beside a model are found by its real path, which a descriptor does not have behind walls; rten wants that path for
     // every model, and starts in a few milliseconds anyway. tabular reads one file, by whatever path.
     card.files.len() == 1
-        && matches!(card.engine, EngineName::Onnxruntime | EngineName::Tabular)
+        && card
+            .model()
+            .is_some_and(|model| matches!(model.engine, EngineName::Onnxruntime | EngineName::Tabular))
         && manifest.env.is_empty()
         && manifest.secrets.is_empty()
         && !manifest.network
