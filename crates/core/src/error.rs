@@ -120,6 +120,19 @@ pub struct FunctionError {
     pub found: Option<String>,
     /// The nearest request that would have been right, as a body to send.
     pub nearest: Option<String>,
+    /// What the function's code raised.
+    pub raised: Option<Box<Raised>>,
+}
+
+/// An error that the user's code raised, in its language's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// Its class, such as `KeyError`.
+    pub kind: String,
+    /// What it says.
+    pub message: String,
+    /// Where it came from, a text for each frame.
+    pub stack: Vec<String>,
 }
 
 impl FunctionError {
@@ -133,6 +146,7 @@ impl FunctionError {
             expected: None,
             found: None,
             nearest: None,
+            raised: None,
         }
     }
 

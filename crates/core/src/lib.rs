@@ -14,6 +14,7 @@
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
 //! - [`instance`]: what the platform and an instance say to each other
+//! - [`millis`], [`moment`]: times as text
 //! - [`digest`]: what content is named by; [`base64`]: bytes as text; [`wav`]: samples as a sound's file
 //! - [`error`]: stable error codes, and the two kinds of failure
 //!
@@ -30,6 +31,7 @@ pub mod index;
 pub mod instance;
 pub mod manifest;
 pub mod millis;
+pub mod moment;
 pub mod name;
 pub mod numbers;
 pub mod record;

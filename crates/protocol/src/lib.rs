@@ -37,6 +37,8 @@ pub use protocol::{
     Decoded, FunctionContext, FunctionView, Operation, ProtocolName, Reply, Route, ServerState,
 };
 
+pub use route::query_pairs;
+
 use fn_http::FnHttp;
 use kserve_v2::KserveV2;
 use protocol::{Protocol, Request};
