@@ -54,6 +54,28 @@ pub const HEADER_INSTANCE: &str = "x-modelet-instance";
 /// Header of an answer that is a failure: its code.
 pub const HEADER_ERROR: &str = "x-modelet-error";
 
+/// Header of an answer with status 200 that is a failure of the function, as Lambda's Invoke API marks it; the body says which.
+pub const HEADER_FUNCTION_ERROR: &str = "x-amz-function-error";
+
+/// Headers that come with a call where AWS Lambda is the host, named and written as its Runtime API names them (docs, "Using the
+/// Lambda runtime API"). A handler makes its context of them. No client can send them: the gateway takes them away.
+pub mod lambda {
+    /// What all of their names begin with.
+    pub const PREFIX: &str = "lambda-runtime-";
+    /// The id of the invocation, as Lambda's own logs have it.
+    pub const REQUEST_ID: &str = "lambda-runtime-aws-request-id";
+    /// When the call has to be answered, milliseconds since 1970.
+    pub const DEADLINE_MS: &str = "lambda-runtime-deadline-ms";
+    /// The ARN by which the function was called.
+    pub const FUNCTION_ARN: &str = "lambda-runtime-invoked-function-arn";
+    /// The trace that the call belongs to: what handlers look for in the environment variable `_X_AMZN_TRACE_ID`.
+    pub const TRACE_ID: &str = "lambda-runtime-trace-id";
+    /// What a mobile client says of itself, JSON.
+    pub const CLIENT_CONTEXT: &str = "lambda-runtime-client-context";
+    /// Who it is to Amazon Cognito, JSON.
+    pub const COGNITO_IDENTITY: &str = "lambda-runtime-cognito-identity";
+}
+
 /// What an instance says of itself when it is ready (200), or why it cannot be (503).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Readiness {

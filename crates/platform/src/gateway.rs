@@ -20,17 +20,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use modelet_core::{Failure, FunctionName, PlatformError, Version};
-use modelet_protocol::{FunctionView, Operation, Route, ServerState};
+use modelet_protocol::{FunctionView, Manner, Operation, Route, ServerState};
 use tokio::sync::Semaphore;
 
 use crate::dispatch::Dispatch;
 use crate::gateway::asynchronous::Asynchronous;
 use crate::gateway::asynchronous::prefer::Preference;
 use crate::gateway::awake::Awake;
+use crate::gateway::call::new_id;
 use crate::store::catalog::Catalog;
 
 /// What the gateway needs of the platform.
@@ -57,7 +60,8 @@ impl Gateway {
         self: &Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Request<Incoming>> {
-        let route = match modelet_protocol::route(request.method(), request.uri().path()) {
+        let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+        let route = match modelet_protocol::route(request.method(), target) {
             None => return Err(request),
             Some(Ok(route)) => route,
             Some(Err((protocol, error))) => {
@@ -66,8 +70,12 @@ impl Gateway {
         };
         let preference = Preference::of(request.headers());
         let answer = match route.operation {
-            Operation::Predict if preference.is_async => return Ok(self.accept(route, request).await),
-            Operation::Predict => return Ok(self.clone().call(route, request).await),
+            Operation::Predict => match manner(&route, request.headers(), preference) {
+                Ok(Manner::Later) => return Ok(self.accept(route, request).await),
+                Ok(Manner::Waited) => return Ok(self.clone().call(route, request).await),
+                Ok(Manner::Checked) => self.check(&route).map(|response| response.map(Body::from)),
+                Err(error) => Err(error.into()),
+            },
             Operation::Result => self.result(&route, preference).await,
             _ => {
                 let answer = self.answer_itself(&route, &request.into_parts().0);
@@ -78,8 +86,15 @@ impl Gateway {
         Ok(answer.unwrap_or_else(error))
     }
 
+    /// Whether a call could be made.
+    fn check(&self, route: &Route) -> Result<Response<Bytes>, Failure> {
+        let function = route.named()?;
+        self.catalog.resolve(function, route.qualifier)?;
+        Ok(modelet_protocol::acknowledge(route.protocol, Manner::Checked, function, &new_id()))
+    }
+
     /// What is answered without an instance: docs, metadata, health.
-    fn answer_itself(&self, route: &Route, head: &Parts) -> Result<Response<bytes::Bytes>, PlatformError> {
+    fn answer_itself(&self, route: &Route, head: &Parts) -> Result<Response<Bytes>, PlatformError> {
         let Some(name) = &route.function else {
             let functions = self.functions(route.operation);
             return Ok(modelet_protocol::server(route, &ServerState { ok: true, functions: &functions }));
@@ -113,4 +128,10 @@ impl Gateway {
         let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
         host.map_or_else(|| self.base_url.clone(), |host| format!("http://{host}"))
     }
+}
+
+/// How a prediction is to be made: as the protocol's own words say, or else as the client prefers.
+fn manner(route: &Route, headers: &HeaderMap, preference: Preference) -> Result<Manner, PlatformError> {
+    let preferred = if preference.is_async { Manner::Later } else { Manner::Waited };
+    Ok(modelet_protocol::manner(route.protocol, headers)?.unwrap_or(preferred))
 }

@@ -31,8 +31,8 @@ use crate::json::Json;
 use crate::media::{self, MediaType};
 use crate::number::{Number, Numbers};
 use crate::protocol::{
-    Decoded, FunctionContext, FunctionView, Operation, Protocol, ProtocolName, Reply, Request, Route,
-    ServerState, failure_response, json_response,
+    Decoded, FunctionContext, FunctionView, Operation, Protocol, ProtocolName, Refused, Reply, Request,
+    Route, ServerState, failure_response, json_response,
 };
 use crate::sample::{Sample, nearest_body};
 use crate::text::quoted;
@@ -50,7 +50,12 @@ impl Protocol for FnHttp {
         ProtocolName::Fn
     }
 
-    fn route(&self, method: &Method, path: &str) -> Option<Result<Route, PlatformError>> {
+    fn route(
+        &self,
+        method: &Method,
+        path: &str,
+        _query: Option<&str>,
+    ) -> Option<Result<Route, PlatformError>> {
         let pieces = route::pieces(path, "/fn")?;
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
         let (name, qualifier, invocation) = match pieces.as_slice() {
@@ -82,61 +87,18 @@ impl Protocol for FnHttp {
         Some(route())
     }
 
-    fn decode(&self, request: Request<'_>, ctx: &FunctionContext) -> Result<Decoded, FunctionError> {
-        let signature = &ctx.signature;
+    fn decode(&self, request: Request<'_>, ctx: &FunctionContext) -> Result<Decoded, Refused> {
         let accept = media::accepted(request.headers, &[media::JSON, media::CSV, media::NPY])?;
-        let read = read(&request, signature).map_err(|error| with_nearest(error, &ctx.name, signature))?;
-        layout::check_agreement(&read.inputs, signature)
-            .map_err(|error| with_nearest(error, &ctx.name, signature))?;
         let asked = route::query_values(request.query, "output");
-        let outputs = read.outputs.or_else(|| (!asked.is_empty()).then_some(asked));
-        layout::check_outputs(outputs.as_deref(), signature)?;
-        let reply = FnReply { accept, form: read.form };
-        reply.check(outputs.as_deref(), signature)?;
-        Ok(Decoded { inputs: read.inputs, outputs, reply: Reply(std::sync::Arc::new(reply)) })
+        Ok(decoded(read(&request, &ctx.signature), asked, accept, ctx)?)
     }
 
     fn error(&self, failure: &Failure, invocation: Option<&InvocationId>) -> Response<Bytes> {
         #[derive(serde::Serialize)]
-        struct Body<'a> {
-            error: Detail<'a>,
+        struct Body<D> {
+            error: D,
         }
-        #[derive(serde::Serialize)]
-        struct Detail<'a> {
-            code: &'a str,
-            message: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            hint: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            field: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            expected: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            found: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            nearest: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            invocation: Option<&'a str>,
-            /// The class of what the function's code raised.
-            #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-            kind: Option<&'a str>,
-        }
-        let function = match failure {
-            Failure::Function(error) => Some(error),
-            Failure::Platform(_) => None,
-        };
-        let error = Detail {
-            code: failure.code().as_str(),
-            message: failure.to_string(),
-            hint: failure.hint(),
-            field: function.and_then(|e| e.field.as_deref()),
-            expected: function.and_then(|e| e.expected.as_deref()),
-            found: function.and_then(|e| e.found.as_deref()),
-            nearest: function.and_then(|e| e.nearest.as_deref()),
-            invocation: invocation.map(|id| id.0.as_str()),
-            kind: function.and_then(|e| e.raised.as_ref()).map(|raised| raised.kind.as_str()),
-        };
-        failure_response(failure, &Body { error })
+        failure_response(failure, &Body { error: detail(failure, invocation) })
     }
 
     fn describe(&self, view: &FunctionView<'_>, headers: &HeaderMap) -> Response<Bytes> {
@@ -153,6 +115,70 @@ impl Protocol for FnHttp {
             return Vec::new();
         }
         samples::all(name, signature)
+    }
+}
+
+/// A JSON body that was parsed already, answered in JSON.
+pub(crate) fn decode_json(json: Json, ctx: &FunctionContext) -> Result<Decoded, FunctionError> {
+    decoded(forms::read(json, &ctx.signature), Vec::new(), media::JSON, ctx)
+}
+
+/// What was read, checked against the signature. `asked`: outputs that were asked for beside the body.
+fn decoded(
+    read: Result<Read, FunctionError>,
+    asked: Vec<String>,
+    accept: &'static str,
+    ctx: &FunctionContext,
+) -> Result<Decoded, FunctionError> {
+    let signature = &ctx.signature;
+    let read = read.and_then(|read| layout::check_agreement(&read.inputs, signature).map(|()| read));
+    let read = read.map_err(|error| with_nearest(error, &ctx.name, signature))?;
+    let outputs = read.outputs.or_else(|| (!asked.is_empty()).then_some(asked));
+    layout::check_outputs(outputs.as_deref(), signature)?;
+    let reply = FnReply { accept, form: read.form };
+    reply.check(outputs.as_deref(), signature)?;
+    Ok(Decoded { inputs: read.inputs, outputs, reply: Reply(std::sync::Arc::new(reply)) })
+}
+
+/// All that there is to say of a failure, as the member `error` of an answer.
+pub(crate) fn detail<'a>(
+    failure: &'a Failure,
+    invocation: Option<&'a InvocationId>,
+) -> impl serde::Serialize + use<'a> {
+    #[derive(serde::Serialize)]
+    struct Detail<'a> {
+        code: &'a str,
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        field: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expected: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        found: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        nearest: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        invocation: Option<&'a str>,
+        /// The class of what the function's code raised.
+        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+        kind: Option<&'a str>,
+    }
+    let function = match failure {
+        Failure::Function(error) => Some(error),
+        Failure::Platform(_) => None,
+    };
+    Detail {
+        code: failure.code().as_str(),
+        message: failure.to_string(),
+        hint: failure.hint(),
+        field: function.and_then(|e| e.field.as_deref()),
+        expected: function.and_then(|e| e.expected.as_deref()),
+        found: function.and_then(|e| e.found.as_deref()),
+        nearest: function.and_then(|e| e.nearest.as_deref()),
+        invocation: invocation.map(|id| id.0.as_str()),
+        kind: function.and_then(|e| e.raised.as_ref()).map(|raised| raised.kind.as_str()),
     }
 }
 

@@ -22,8 +22,8 @@ use serde_json::json;
 
 use crate::json::{Json, Writer};
 use crate::protocol::{
-    Decoded, FunctionContext, FunctionView, Operation, Protocol, ProtocolName, Reply, Request, Route,
-    ServerState, failure_response, json_response,
+    Decoded, FunctionContext, FunctionView, Operation, Protocol, ProtocolName, Refused, Reply, Request,
+    Route, ServerState, failure_response, json_response,
 };
 use crate::sample::{Sample, nearest_body, python_lists, tensor};
 use crate::{Inputs, layout, media, route, sample};
@@ -67,7 +67,12 @@ impl Protocol for KserveV2 {
         ProtocolName::KserveV2
     }
 
-    fn route(&self, method: &Method, path: &str) -> Option<Result<Route, PlatformError>> {
+    fn route(
+        &self,
+        method: &Method,
+        path: &str,
+        _query: Option<&str>,
+    ) -> Option<Result<Route, PlatformError>> {
         let pieces = route::pieces(path, "/v2")?;
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
         let (function, operation) = match pieces.as_slice() {
@@ -109,7 +114,7 @@ impl Protocol for KserveV2 {
         Some(route())
     }
 
-    fn decode(&self, request: Request<'_>, ctx: &FunctionContext) -> Result<Decoded, FunctionError> {
+    fn decode(&self, request: Request<'_>, ctx: &FunctionContext) -> Result<Decoded, Refused> {
         let signature = &ctx.signature;
         let read = request::read(&request, signature)
             .and_then(|read| layout::check_agreement(&read.inputs, signature).map(|()| read))

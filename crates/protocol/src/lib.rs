@@ -1,10 +1,11 @@
 //! Client wire formats: how requests become tensors and answers become bytes.
 //!
-//! - [`route()`] and [`error()`] are for the gateway: which function a request is for, and any failure in the client's own
-//!   words
+//! - [`route()`], [`manner`] and [`error()`] are for the gateway: which function a request is for, how it is to be called, and
+//!   any failure in the client's own words
 //! - [`decode`] and [`encode`] are for the runtime: body to tensors, values to body
 //! - [`describe`] and [`server`] answer what needs no instance
-//! - one file a protocol, all in `PROTOCOLS`: `fn_http` (`/fn/NAME`), `kserve_v2` (`/v2/models/NAME`)
+//! - one file a protocol, all in `PROTOCOLS`: `fn_http` (`/fn/NAME`), `kserve_v2` (`/v2/models/NAME`), `lambda_invoke` (AWS
+//!   Lambda's Invoke)
 //! - one file a format: `json`, `csv_text`, `npy`, `raw`; `cast` holds the one set of rules by which an element becomes the
 //!   model's type
 //!
@@ -18,6 +19,7 @@ mod encoding;
 mod fn_http;
 mod json;
 mod kserve_v2;
+mod lambda_invoke;
 mod layout;
 mod limit;
 mod media;
@@ -31,34 +33,72 @@ mod text;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
-use modelet_core::{Failure, FunctionError, InvocationId, PlatformError, Tensor, Value};
+use modelet_core::instance::HEADER_FUNCTION_ERROR;
+use modelet_core::{
+    Failure, FunctionError, FunctionName, InvocationId, PlatformError, Tensor, Value, Version,
+};
 
 pub use protocol::{
-    Decoded, FunctionContext, FunctionView, Operation, ProtocolName, Reply, Route, ServerState,
+    Decoded, FunctionContext, FunctionView, Manner, Operation, ProtocolName, Refused, Reply, Route,
+    ServerState,
 };
 
 pub use route::query_pairs;
 
 use fn_http::FnHttp;
 use kserve_v2::KserveV2;
+use lambda_invoke::LambdaInvoke;
 use protocol::{Protocol, Request};
 
 /// Every protocol there is.
-const PROTOCOLS: &[&dyn Protocol] = &[&FnHttp, &KserveV2];
+const PROTOCOLS: &[&dyn Protocol] = &[&FnHttp, &KserveV2, &LambdaInvoke];
 
 fn protocol(name: ProtocolName) -> &'static dyn Protocol {
     match name {
         ProtocolName::Fn => &FnHttp,
         ProtocolName::KserveV2 => &KserveV2,
+        ProtocolName::LambdaInvoke => &LambdaInvoke,
     }
 }
 
-/// Which function a request is for, and what is asked of it. `None` when the path belongs to no protocol.
-pub fn route(method: &Method, path: &str) -> Option<Result<Route, (ProtocolName, PlatformError)>> {
+/// Which function a request is for, and what is asked of it. `target`: path and query; the query says nothing but which version
+/// is meant, so an instance, which is of one, may leave it out. `None` when the path belongs to no protocol.
+pub fn route(method: &Method, target: &str) -> Option<Result<Route, (ProtocolName, PlatformError)>> {
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     PROTOCOLS.iter().find_map(|protocol| {
-        let routed = protocol.route(method, path)?;
+        let routed = protocol.route(method, path, query)?;
         Some(routed.map_err(|error| (protocol.name(), error)))
     })
+}
+
+/// How a client wants a prediction to be made; `None` where its protocol has no words for that.
+pub fn manner(protocol_name: ProtocolName, headers: &HeaderMap) -> Result<Option<Manner>, PlatformError> {
+    protocol(protocol_name).manner(headers)
+}
+
+/// What a client is told whose call is not made now: accepted for later, or only checked.
+pub fn acknowledge(
+    protocol_name: ProtocolName,
+    manner: Manner,
+    function: &FunctionName,
+    invocation: &InvocationId,
+) -> Response<Bytes> {
+    protocol(protocol_name).acknowledge(manner, function, invocation)
+}
+
+/// Adds to an answer what the protocol says of a call: its id, and the version that had it.
+pub fn mark(
+    protocol_name: ProtocolName,
+    headers: &mut HeaderMap,
+    invocation: &InvocationId,
+    version: Version,
+) {
+    protocol(protocol_name).mark(headers, invocation, version);
+}
+
+/// The status that an answer stands for: its own, but for a failure that is marked as one beside 200.
+pub fn meant_status<B>(answer: &Response<B>) -> u16 {
+    if answer.headers().contains_key(HEADER_FUNCTION_ERROR) { 500 } else { answer.status().as_u16() }
 }
 
 /// Reads a request's body as the tensors that the function takes. `body` is as it was sent, possibly compressed.
@@ -68,11 +108,13 @@ pub fn decode(
     query: Option<&str>,
     body: Bytes,
     ctx: &FunctionContext,
-) -> Result<Decoded, FunctionError> {
+) -> Result<Decoded, Refused> {
     let body = encoding::unpack(headers, body, ctx.body_limit_bytes)?;
     let decoded = protocol(route.protocol).decode(Request { headers, query, body }, ctx)?;
-    ctx.signature.check_values(&decoded.inputs)?;
-    Ok(decoded)
+    match ctx.signature.check_values(&decoded.inputs) {
+        Ok(()) => Ok(decoded),
+        Err(error) => Err(Refused { error, reply: Some(decoded.reply) }),
+    }
 }
 
 /// Writes what the model answered, in the form that the request asked for.
@@ -91,6 +133,13 @@ pub fn error(
     invocation: Option<&InvocationId>,
 ) -> Response<Bytes> {
     protocol(protocol_name).error(failure, invocation)
+}
+
+/// Why a call was not answered, in the form that the request asked for, or else in the protocol's words.
+pub fn refuse(protocol_name: ProtocolName, refused: Refused) -> Response<Bytes> {
+    let failure = Failure::from(refused.error);
+    let in_form = refused.reply.and_then(|reply| reply.0.refuse(&failure));
+    in_form.unwrap_or_else(|| error(protocol_name, &failure, None))
 }
 
 /// What a `GET` on a function answers, from the card of its artifact alone.

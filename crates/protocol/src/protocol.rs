@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use modelet_core::manifest::NonFinite;
 use modelet_core::{
-    ArtifactCard, Failure, FunctionError, FunctionName, InvocationId, PlatformError, Qualifier, Signature,
-    Tensor, Value, Version,
+    ArtifactCard, Code, Failure, FunctionError, FunctionName, InvocationId, PlatformError, Qualifier,
+    Signature, Tensor, Value, Version,
 };
 
 use crate::media;
@@ -21,6 +21,8 @@ pub enum ProtocolName {
     Fn,
     /// KServe V2, the Open Inference Protocol: `/v2/models/NAME/infer`.
     KserveV2,
+    /// Invoke of AWS Lambda's API: `/2015-03-31/functions/NAME/invocations`.
+    LambdaInvoke,
 }
 
 impl ProtocolName {
@@ -29,6 +31,7 @@ impl ProtocolName {
         match self {
             Self::Fn => "fn",
             Self::KserveV2 => "kserve_v2",
+            Self::LambdaInvoke => "lambda_invoke",
         }
     }
 }
@@ -60,6 +63,17 @@ pub enum Operation {
     ServerIndex,
 }
 
+/// How a client wants a prediction to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It waits for the answer.
+    Waited,
+    /// It is told that the call is accepted, and the answer comes later.
+    Later,
+    /// It is told whether the call could be made, and none is made.
+    Checked,
+}
+
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
@@ -73,6 +87,14 @@ pub struct Route {
     pub operation: Operation,
     /// The invocation whose answer is asked for, with [`Operation::Result`].
     pub invocation: Option<InvocationId>,
+}
+
+impl Route {
+    /// The function; a failure where the path names none.
+    pub fn named(&self) -> Result<&FunctionName, PlatformError> {
+        let none = || PlatformError::new(Code::RouteNotFound, "the path names no function");
+        self.function.as_ref().ok_or_else(none)
+    }
 }
 
 /// What health checks and questions about the server are answered from.
@@ -116,8 +138,28 @@ pub struct Decoded {
 #[derive(Debug, Clone)]
 pub struct Reply(pub(crate) Arc<dyn Answer>);
 
+/// A call that a model did not answer.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Why.
+    pub error: FunctionError,
+    /// How the request wants to be answered, when that is known already.
+    pub reply: Option<Reply>,
+}
+
+impl From<FunctionError> for Refused {
+    fn from(error: FunctionError) -> Self {
+        Self { error, reply: None }
+    }
+}
+
 /// One way to write what a model answered.
 pub(crate) trait Answer: fmt::Debug + Send + Sync {
+    /// A failure, where it is written in another form than the protocol's errors.
+    fn refuse(&self, _failure: &Failure) -> Option<Response<Bytes>> {
+        None
+    }
+
     /// The whole response.
     fn encode(
         &self,
@@ -162,22 +204,55 @@ pub(crate) trait Protocol: Sync {
     fn name(&self) -> ProtocolName;
 
     /// Where a request goes; `None` when the path is another protocol's.
-    fn route(&self, method: &Method, path: &str) -> Option<Result<Route, PlatformError>>;
+    fn route(&self, method: &Method, path: &str, query: Option<&str>)
+    -> Option<Result<Route, PlatformError>>;
+
+    /// How a prediction is to be made; `None` where the protocol has no words for that.
+    fn manner(&self, _headers: &HeaderMap) -> Result<Option<Manner>, PlatformError> {
+        Ok(None)
+    }
 
     /// Body to tensors.
-    fn decode(&self, request: Request<'_>, ctx: &FunctionContext) -> Result<Decoded, FunctionError>;
+    fn decode(&self, request: Request<'_>, ctx: &FunctionContext) -> Result<Decoded, Refused>;
+
+    /// What a client is told whose call is not made now: accepted for later, or only checked.
+    fn acknowledge(
+        &self,
+        _manner: Manner,
+        function: &FunctionName,
+        invocation: &InvocationId,
+    ) -> Response<Bytes> {
+        let result = format!("/fn/{function}/invocations/{invocation}");
+        let body = serde_json::json!({ "invocation": invocation, "result": result });
+        let mut response = json_response(StatusCode::ACCEPTED, &body);
+        response.headers_mut().extend(HeaderValue::try_from(result).ok().map(|at| (header::LOCATION, at)));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    }
+
+    /// Adds to an answer what the protocol says of a call: its id, and the version that had it.
+    fn mark(&self, _headers: &mut HeaderMap, _invocation: &InvocationId, _version: Version) {}
 
     /// Any failure.
     fn error(&self, failure: &Failure, invocation: Option<&InvocationId>) -> Response<Bytes>;
 
-    /// What the function is.
-    fn describe(&self, view: &FunctionView<'_>, headers: &HeaderMap) -> Response<Bytes>;
+    /// What the function is. A protocol that only calls functions routes nothing here.
+    fn describe(&self, _view: &FunctionView<'_>, _headers: &HeaderMap) -> Response<Bytes> {
+        self.error(&nothing_there().into(), None)
+    }
 
-    /// The state of the server, or of a function, as a health check sees it.
-    fn server(&self, route: &Route, state: &ServerState<'_>) -> Response<Bytes>;
+    /// The state of the server, or of a function, as a health check sees it. A protocol that only calls functions routes
+    /// nothing here.
+    fn server(&self, _route: &Route, _state: &ServerState<'_>) -> Response<Bytes> {
+        self.error(&nothing_there().into(), None)
+    }
 
     /// Valid requests, the simplest first.
     fn samples(&self, name: &FunctionName, signature: &Signature) -> Vec<Sample>;
+}
+
+fn nothing_there() -> PlatformError {
+    PlatformError::new(Code::RouteNotFound, "this protocol only calls functions")
 }
 
 /// A response with one kind of body.
@@ -188,7 +263,7 @@ pub(crate) fn response(
 ) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -204,7 +279,7 @@ pub(crate) fn failure_response(failure: &Failure, body: &impl serde::Serialize) 
     let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = json_response(status, body);
     let headers = response.headers_mut();
-    headers.insert("x-modelet-error", http::HeaderValue::from_static(code.as_str()));
+    headers.insert("x-modelet-error", HeaderValue::from_static(code.as_str()));
     if let Failure::Platform(PlatformError { retry_after_s: Some(seconds), .. }) = failure {
         headers.insert(header::RETRY_AFTER, (*seconds).into());
     }

@@ -31,6 +31,15 @@ pub(crate) fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// A text as a value of a query string, so that [`query_values`] gives it again.
+pub(crate) fn percent_encode(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// The values of one name in a query string.
 pub(crate) fn query_values(query: Option<&str>, name: &str) -> Vec<String> {
     let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
@@ -181,5 +190,6 @@ mod tests {
         assert_eq!(query_values(query, "output"), ["a b", "c d"]);
         assert!(query_values(None, "output").is_empty());
         assert_eq!(percent_decode("%zz%4"), "%zz%4");
+        assert_eq!(percent_encode("a b/ä"), "a%20b%2F%C3%A4");
     }
 }

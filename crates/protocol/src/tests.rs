@@ -67,7 +67,7 @@ pub(crate) fn decode(
 ) -> Result<Decoded, FunctionError> {
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let route = crate::route(&Method::POST, path).unwrap().unwrap();
-    crate::decode(&route, &headers(header), query, body.into(), ctx)
+    crate::decode(&route, &headers(header), query, body.into(), ctx).map_err(|refused| refused.error)
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {
@@ -172,11 +172,10 @@ proptest! {
             "[\\[\\]{}\",:0-9a-z .e-]{0,80}".prop_map(String::into_bytes),
         ],
         kind in 0_usize..6,
-        v2 in any::<bool>(),
+        path in proptest::sample::select(&["/fn/f", "/v2/models/f/infer", "/2015-03-31/functions/f/invocations"][..]),
     ) {
         let ctx = FunctionContext { signature, ..function(vec![]) };
         let kinds = ["application/json", "text/csv", "application/x-npy", "application/octet-stream", "text/plain", ""];
-        let path = if v2 { "/v2/models/f/infer" } else { "/fn/f" };
         let length = body.first().copied().unwrap_or(0).to_string();
         let binary = [("content-type", kinds[kind]), ("inference-header-content-length", length.as_str())];
         let _ = decode(path, &binary[..1], body.clone(), &ctx);

@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, Response};
 use crate::config::Config;
 use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError};
-use modelet_protocol::ProtocolName;
+use modelet_protocol::{ProtocolName, Refused};
 
 mod model;
 mod python;
@@ -70,8 +70,16 @@ fn lost(head: &Parts, panic: &(dyn Any + Send)) -> Response<Bytes> {
 
 /// A failure in the words of a protocol, with its code in a header for the host.
 pub(crate) fn failed(protocol: ProtocolName, failure: &Failure) -> Response<Bytes> {
-    let mut response = modelet_protocol::error(protocol, failure, None);
-    let code = HeaderValue::from_static(failure.code().as_str());
+    coded(failure.code(), modelet_protocol::error(protocol, failure, None))
+}
+
+/// The same of a call that was read, in the form that it asked for.
+pub(crate) fn refused(protocol: ProtocolName, refused: Refused) -> Response<Bytes> {
+    coded(refused.error.code, modelet_protocol::refuse(protocol, refused))
+}
+
+fn coded(code: Code, mut response: Response<Bytes>) -> Response<Bytes> {
+    let code = HeaderValue::from_static(code.as_str());
     response.headers_mut().insert(HeaderName::from_static(HEADER_ERROR), code);
     response
 }

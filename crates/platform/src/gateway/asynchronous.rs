@@ -131,7 +131,7 @@ impl Asynchronous {
         limits: &Settings,
         now_ms: i64,
     ) -> Option<i64> {
-        let status = answer.status().as_u16();
+        let status = modelet_protocol::meant_status(&answer);
         // A handler may write what it likes beside an answer that is none of our errors.
         let code = answer.headers().get(HEADER_ERROR).filter(|_| status >= 400);
         let code = code.and_then(|code| code.to_str().ok()?.parse().ok());

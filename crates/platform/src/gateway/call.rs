@@ -12,7 +12,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use modelet_core::instance::{HEADER_ERROR, HEADER_INSTANCE, HEADER_INVOCATION, HEADER_VERSION};
+use modelet_core::instance::{HEADER_ERROR, HEADER_INSTANCE, HEADER_INVOCATION, HEADER_VERSION, lambda};
 use modelet_core::{Code, Failure, InvocationId, Phases, PlatformError, Qualifier};
 use modelet_protocol::{ProtocolName, Route};
 use modelet_worker::{Connection, FeedError};
@@ -95,16 +95,13 @@ impl Gateway {
             let error = PlatformError::new(Code::Internal, format!("the call was broken off: {error}"));
             modelet_protocol::error(protocol, &error.into(), Some(&id)).map(Held::of)
         });
-        name(&mut answer, &id, entry);
+        name(&mut answer, protocol, &id, entry);
         answer
     }
 
     /// Finds what is called, and waits until what comes of the call can be recorded.
     pub(super) async fn admit(&self, route: &Route) -> Result<Arc<VersionEntry>, PlatformError> {
-        let Some(name) = &route.function else {
-            return Err(PlatformError::new(Code::RouteNotFound, "the path names no function"));
-        };
-        let entry = self.catalog.resolve(name, route.qualifier)?;
+        let entry = self.catalog.resolve(route.named()?, route.qualifier)?;
         self.dispatch.shared().logs.room().await?;
         Ok(entry)
     }
@@ -171,7 +168,7 @@ impl Sent {
     ) -> Answer {
         match self.send(request, seat, place, &mut record).await {
             Ok(answer) => {
-                record.finish();
+                record.finish(modelet_protocol::meant_status(&answer));
                 answer
             }
             // The seat and the connection, dropped by now, are given up.
@@ -302,11 +299,12 @@ fn ended(
 ) -> Answer {
     let id = record.id().clone();
     let mut answer = failed(protocol, &failure.into(), record);
-    name(&mut answer, &id, entry);
+    name(&mut answer, protocol, &id, entry);
     answer
 }
 
-fn name(answer: &mut Answer, id: &InvocationId, entry: &VersionEntry) {
+fn name(answer: &mut Answer, protocol: ProtocolName, id: &InvocationId, entry: &VersionEntry) {
+    modelet_protocol::mark(protocol, answer.headers_mut(), id, entry.version);
     set_header(answer.headers_mut(), HEADER_INVOCATION, &id.0);
     set_header(answer.headers_mut(), HEADER_VERSION, &entry.version.to_string());
 }
@@ -324,7 +322,7 @@ pub(super) fn refused(protocol: ProtocolName, error: PlatformError, id: &Invocat
     response
 }
 
-/// Removes what concerns one connection only (RFC 9110, 7.6.1), and what the next connection states anew.
+/// Removes what concerns one connection only (RFC 9110, 7.6.1), what the next connection states anew, and what only a host may say.
 pub(super) fn make_end_to_end(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -333,6 +331,8 @@ pub(super) fn make_end_to_end(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
+    let of_a_host = headers.keys().filter(|name| name.as_str().starts_with(lambda::PREFIX)).cloned();
+    let named: Vec<HeaderName> = named.into_iter().chain(of_a_host).collect();
     for name in named {
         headers.remove(name);
     }

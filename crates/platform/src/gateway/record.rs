@@ -125,9 +125,9 @@ impl CallRecord {
         timing::header(&self.record.phases, &inner)
     }
 
-    /// The answer is whole; what its status says of the outcome holds.
-    pub fn finish(mut self) {
-        self.record.outcome = if self.record.status < 400 { Outcome::Ok } else { Outcome::FunctionError };
+    /// The answer is whole; what the status that it stands for says of the outcome holds.
+    pub fn finish(mut self, meant_status: u16) {
+        self.record.outcome = if meant_status < 400 { Outcome::Ok } else { Outcome::FunctionError };
     }
 
     /// The call failed before an answer of the function, with this status. Gives the value of its `Server-Timing` header.

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
 use modelet_core::millis::Millis;
-use modelet_core::{Code, Failure, FunctionError, PlatformError};
+use modelet_core::{Code, FunctionError, PlatformError};
 use modelet_model::LoadOptions;
-use modelet_protocol::{FunctionContext, Operation, ProtocolName, Route};
+use modelet_protocol::{FunctionContext, Operation, ProtocolName, Refused, Route};
 
 use crate::batch::{Batcher, Computed};
 use crate::config::Config;
-use crate::handler::{Answering, Arriving, Handler, failed, panicked};
+use crate::handler::{self, Answering, Arriving, Handler, failed, panicked};
 use crate::processor;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -61,7 +61,7 @@ impl ModelHandler {
         head: &Parts,
         body: Arriving<'_>,
         used: &mut Duration,
-    ) -> Result<Response<Bytes>, FunctionError> {
+    ) -> Result<Response<Bytes>, Refused> {
         let body = self.batcher.arrive(body).await?;
         let started = Instant::now();
         let decoded = guarded(used, || {
@@ -72,9 +72,10 @@ impl ModelHandler {
         *used += computed.used;
         let predicted_at = Instant::now();
         let together = together(&computed);
-        let outputs = computed.outputs?;
-        let mut response =
-            guarded(used, || modelet_protocol::encode(&decoded.reply, outputs, &self.context))?;
+        let encoded = computed.outputs.and_then(|outputs| {
+            guarded(used, || modelet_protocol::encode(&decoded.reply, outputs, &self.context))
+        });
+        let mut response = encoded.map_err(|error| Refused { error, reply: Some(decoded.reply) })?;
         let phases = [
             ("decode", decoded_at - started),
             ("gather", (predicted_at - decoded_at).saturating_sub(computed.took)),
@@ -87,17 +88,17 @@ impl ModelHandler {
 
     async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
         let mut used = Duration::ZERO;
-        let (protocol, result) = match modelet_protocol::route(&head.method, head.uri.path()) {
+        let mut response = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
-                (route.protocol, self.predict(&route, head, body, &mut used).await.map_err(Failure::from))
+                let predicted = self.predict(&route, head, body, &mut used).await;
+                predicted.unwrap_or_else(|refused| handler::refused(route.protocol, refused))
             }
-            Some(Err((protocol, error))) => (protocol, Err(error.into())),
+            Some(Err((protocol, error))) => failed(protocol, &error.into()),
             Some(Ok(_)) | None => {
                 let error = PlatformError::new(Code::RouteNotFound, "an instance only answers predictions");
-                (ProtocolName::Fn, Err(error.into()))
+                failed(ProtocolName::Fn, &error.into())
             }
         };
-        let mut response = result.unwrap_or_else(|failure| failed(protocol, &failure));
         // Another header of the same name: lists are joined by whoever reads them (RFC 9110, 5.3).
         response.headers_mut().append(SERVER_TIMING, server_timing(&[("cpu", used)], None));
         response
@@ -115,12 +116,12 @@ impl Handler for ModelHandler {
 }
 
 /// Runs our own code over a client's data; a panic in it fails this call alone.
-fn guarded<T>(
+fn guarded<T, E: From<FunctionError>>(
     used: &mut Duration,
-    run: impl FnOnce() -> Result<T, FunctionError>,
-) -> Result<T, FunctionError> {
+    run: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     let done = processor::count(used, || catch_unwind(AssertUnwindSafe(run)));
-    done.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+    done.unwrap_or_else(|panic| Err(panicked(panic.as_ref()).into()))
 }
 
 /// What a call was computed with, when it was not alone, as a metric of `Server-Timing`. Without commas: lists are divided there.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, LOCATION, RETRY_AFTER};
-use http::{Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, RETRY_AFTER};
+use http::{HeaderName, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use modelet_core::instance::HEADER_INVOCATION;
 use modelet_core::{Code, Failure, FunctionName, InvocationId, PlatformError, Qualifier};
-use modelet_protocol::Route;
+use modelet_protocol::{Manner, Route};
 use serde_json::json;
 
 use crate::gateway::Gateway;
@@ -18,6 +18,8 @@ use crate::gateway::body::{self, BodyLimit, Held};
 use crate::gateway::call::{make_end_to_end, new_id, set_header};
 use crate::store::accepted::{Asked, Found};
 
+/// What clients of AWS send beside a signature.
+const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 /// A client that waits for an answer waits this long at most.
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
@@ -43,8 +45,9 @@ impl Gateway {
         id: &InvocationId,
         request: Request<Incoming>,
     ) -> Result<Response<Bytes>, Failure> {
-        let name = named(route)?.clone();
+        let name = route.named()?.clone();
         let entry = self.catalog.resolve(&name, route.qualifier)?;
+        let preference = Preference::of(request.headers());
         let (mut head, incoming) = request.into_parts();
         let limit = BodyLimit::asynchronous(&entry.card.settings);
         let expects_continue = head.headers.contains_key(EXPECT);
@@ -53,7 +56,7 @@ impl Gateway {
         self.catalog.resolve(&name, route.qualifier)?;
         make_end_to_end(&mut head.headers);
         // What says who the client is is not for the disk.
-        for header in [PREFER, AUTHORIZATION, COOKIE] {
+        for header in [PREFER, AUTHORIZATION, COOKIE, SECURITY_TOKEN] {
             head.headers.remove(header);
         }
         let asked = Asked {
@@ -68,10 +71,10 @@ impl Gateway {
         let keeping =
             tokio::spawn(async move { asynchronous.accept(asked, &entry.card.settings, now_ms).await });
         keeping.await.map_err(|error| PlatformError::new(Code::Internal, error.to_string()))??;
-        let location = format!("/fn/{name}/invocations/{id}");
-        let mut response = pending(&json!({ "invocation": id, "result": location }));
-        set_header(response.headers_mut(), LOCATION.as_str(), &location);
-        set_header(response.headers_mut(), PREFERENCE_APPLIED, "respond-async");
+        let mut response = modelet_protocol::acknowledge(route.protocol, Manner::Later, &name, id);
+        if preference.is_async {
+            set_header(response.headers_mut(), PREFERENCE_APPLIED, "respond-async");
+        }
         Ok(response)
     }
 
@@ -81,7 +84,7 @@ impl Gateway {
         route: &Route,
         preference: Preference,
     ) -> Result<Response<Body>, Failure> {
-        let (name, id) = (named(route)?, route.invocation.as_ref());
+        let (name, id) = (route.named()?, route.invocation.as_ref());
         self.catalog.resolve(name, Qualifier::Live)?;
         let id = id.ok_or_else(|| PlatformError::new(Code::RouteNotFound, "the path names no invocation"))?;
         let deadline = tokio::time::Instant::now() + preference.wait.min(WAIT_LIMIT);
@@ -106,11 +109,6 @@ impl Gateway {
             }
         }
     }
-}
-
-fn named(route: &Route) -> Result<&FunctionName, PlatformError> {
-    let none = || PlatformError::new(Code::RouteNotFound, "the path names no function");
-    route.function.as_ref().ok_or_else(none)
 }
 
 fn unknown(function: &FunctionName, id: &InvocationId) -> PlatformError {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{Request, Response};
 use modelet_core::{Code, FunctionName, PlatformError, Qualifier, Settings};
 use modelet_protocol::ProtocolName;
@@ -83,7 +84,8 @@ impl Gateway {
 
     /// One attempt: the walk of any other call, from the body on.
     async fn perform(self: Arc<Self>, asked: Asked, attempt: u32) -> Response<Bytes> {
-        let route = match modelet_protocol::route(&asked.method, asked.uri.path()) {
+        let target = asked.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let route = match modelet_protocol::route(&asked.method, target) {
             Some(Ok(route)) => route,
             Some(Err((protocol, error))) => return refused(protocol, error, &asked.id),
             None => {
