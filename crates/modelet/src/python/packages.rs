@@ -131,7 +131,7 @@ async fn install(uv: &Uv, python: &Interpreter, draft: &Path) -> Result<(), Stri
     args.extend(["--target".into(), draft.join(PACKAGES).into()]);
     args.extend(["--requirements".into(), draft.join(LOCK).into()]);
     // Bytecode that holds whenever its source was written: unpacked elsewhere, it is as good.
-    let env = [("PYC_INVALIDATION_MODE".into(), "unchecked-hash".into())];
+    let env = [("PYC_INVALIDATION_MODE".into(), "UNCHECKED_HASH".into())];
     fs::create_dir_all(draft.join(PACKAGES)).map_err(|error| error.to_string())?;
     uv.run_with(args, &env, INSTALL_LIMIT).await.map(drop)
 }

@@ -7,10 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::request::Parts;
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use modelet_core::handler::Event;
 use modelet_core::instance::HEADER_INVOCATION;
 use modelet_core::{Code, FunctionError, base64};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 /// What only an answer that is a response has.
@@ -238,6 +240,7 @@ fn proxied(said: &Map<String, Value>) -> Result<Response<Bytes>, FunctionError> 
         // API Gateway takes texts alone; numbers and objects are what their author meant by them.
         Some(other) => other.to_string().into(),
     };
+    let is_json = serde_json::from_slice::<IgnoredAny>(&body).is_ok();
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).map_err(|error| wrong(error.to_string()))?;
     let headers = response.headers_mut();
@@ -259,8 +262,8 @@ fn proxied(said: &Map<String, Value>) -> Result<Response<Bytes>, FunctionError> 
         let cookie = HeaderValue::from_str(cookie).map_err(|_| wrong(format!("the cookie {cookie:?}")))?;
         headers.append(header::SET_COOKIE, cookie);
     }
-    if !headers.contains_key(header::CONTENT_TYPE) {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Entry::Vacant(kind) = headers.entry(header::CONTENT_TYPE) {
+        kind.insert(HeaderValue::from_static(if is_json { "application/json" } else { "text/plain; charset=utf-8" }));
     }
     Ok(response)
 }

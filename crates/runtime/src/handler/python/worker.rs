@@ -30,6 +30,8 @@ const END_LIMIT: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Variables that are between the platform and the runtime.
 const NOT_FOR_CODE: [&str; 2] = ["MODELET_", "LISTEN_"];
+/// An import is worth a word from here on, milliseconds.
+const SLOW_MS: f64 = 20.0;
 /// What sizes the pools of threads that libraries make for themselves.
 const POOLS: [&str; 7] = [
     "OMP_NUM_THREADS",
@@ -239,11 +241,13 @@ fn kind(interface: Interface) -> &'static str {
 
 /// The packages that took the longest to import: one line of the log.
 fn say_imports(imports_ms: &serde_json::Map<String, Value>) {
-    if imports_ms.is_empty() {
-        return;
+    let slow = imports_ms.iter().filter_map(|(name, ms)| Some((name, ms.as_f64().filter(|ms| *ms >= SLOW_MS)?)));
+    let mut slow: Vec<_> = slow.collect();
+    slow.sort_by(|a, b| b.1.total_cmp(&a.1));
+    if !slow.is_empty() {
+        let parts: Vec<String> = slow.iter().map(|(name, ms)| format!("{name} {ms:.0} ms")).collect();
+        eprintln!("imported {}", parts.join(", "));
     }
-    let parts: Vec<String> = imports_ms.iter().map(|(name, ms)| format!("{name} {ms} ms")).collect();
-    eprintln!("imported {}", parts.join(", "));
 }
 
 /// Waits for the end of a process that was told to end, and brings it about when it takes too long.
