@@ -38,7 +38,9 @@ def load(name):
         return importlib.import_module(name.replace("/", "."))
     except SyntaxError as error:
         text = f"Syntax error in module '{name}': {error}"
-        raise Fault("Runtime.UserCodeSyntaxError", text, [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']) from None
+        raise Fault(
+            "Runtime.UserCodeSyntaxError", text, [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+        ) from None
     except ImportError as error:
         raise Fault("Runtime.ImportModuleError", import_words(name, error), stack(error.__traceback__)) from None
     except SystemExit as error:
@@ -69,10 +71,17 @@ def place(error):
 
 def missing(module, module_name, name):
     """The failure that a module does not have what was asked for."""
-    functions = [key for key, one in vars(module).items() if callable(one) and getattr(one, "__module__", None) == module.__name__]
+    functions = [
+        key
+        for key, one in vars(module).items()
+        if callable(one) and getattr(one, "__module__", None) == module.__name__
+    ]
     advice = f"it has {', '.join(functions[:LISTED])}" if functions else "it has no functions"
     text = f"Handler '{name}' missing on module '{module_name}'"
-    return Fault("Runtime.HandlerNotFound", f"{text} ({getattr(module, '__file__', 'built in')})\nnext: {advice}; name one of these")
+    return Fault(
+        "Runtime.HandlerNotFound",
+        f"{text} ({getattr(module, '__file__', 'built in')})\nnext: {advice}; name one of these",
+    )
 
 
 def parameters(function):

@@ -81,7 +81,9 @@ class Plain(Writer):
             return float.__repr__(value)
         name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
         if self.non_finite == "error":
-            raise ValueError(f'{name} at {place}, which JSON does not have; with non_finite = "null" or "text" it has a form')
+            raise ValueError(
+                f'{name} at {place}, which JSON does not have; with non_finite = "null" or "text" it has a form'
+            )
         return "null" if self.non_finite == "null" else f'"{name}"'
 
     def other(self, value, place):

@@ -1,8 +1,8 @@
 """The life of a worker: start, answer calls, end.
 
-    runtime → {"start": {…}}                          worker → {"ready": {…}} or {"failed": {…}}
-    runtime → {"call": 17, …} and a body              worker → {"call": 17, …} and a body
-    runtime closes its end                            worker runs the user's shutdown hooks and ends
+runtime → {"start": {…}}                          worker → {"ready": {…}} or {"failed": {…}}
+runtime → {"call": 17, …} and a body              worker → {"call": 17, …} and a body
+runtime closes its end                            worker runs the user's shutdown hooks and ends
 """
 
 import os
