@@ -1,10 +1,10 @@
 """The user's code: where it lies, how it is imported, and what to say where it cannot be."""
 
-import importlib
 import os
 import sys
 
 from modelet_worker.fault import Fault, stack, user_frames, words
+from modelet_worker.imports import imported
 
 #: Names of functions that are listed where the one that was asked for is not there.
 LISTED = 10
@@ -35,7 +35,7 @@ def load(name):
     if name.split(".")[0] in sys.builtin_module_names:
         raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {name} as a handler module")
     try:
-        return importlib.import_module(name.replace("/", "."))
+        return imported(name.replace("/", "."))
     except SyntaxError as error:
         text = f"Syntax error in module '{name}': {error}"
         raise Fault(
