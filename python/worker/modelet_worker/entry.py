@@ -1,10 +1,10 @@
 """The user's code: where it lies, how it is imported, and what to say where it cannot be."""
 
-import importlib
 import os
 import sys
 
 from modelet_worker.fault import Fault, stack, user_frames, words
+from modelet_worker.imports import imported
 
 #: Names of functions that are listed where the one that was asked for is not there.
 LISTED = 10
@@ -35,10 +35,12 @@ def load(name):
     if name.split(".")[0] in sys.builtin_module_names:
         raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {name} as a handler module")
     try:
-        return importlib.import_module(name.replace("/", "."))
+        return imported(name.replace("/", "."))
     except SyntaxError as error:
         text = f"Syntax error in module '{name}': {error}"
-        raise Fault("Runtime.UserCodeSyntaxError", text, [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']) from None
+        raise Fault(
+            "Runtime.UserCodeSyntaxError", text, [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+        ) from None
     except ImportError as error:
         raise Fault("Runtime.ImportModuleError", import_words(name, error), stack(error.__traceback__)) from None
     except SystemExit as error:
@@ -69,10 +71,17 @@ def place(error):
 
 def missing(module, module_name, name):
     """The failure that a module does not have what was asked for."""
-    functions = [key for key, one in vars(module).items() if callable(one) and getattr(one, "__module__", None) == module.__name__]
+    functions = [
+        key
+        for key, one in vars(module).items()
+        if callable(one) and getattr(one, "__module__", None) == module.__name__
+    ]
     advice = f"it has {', '.join(functions[:LISTED])}" if functions else "it has no functions"
     text = f"Handler '{name}' missing on module '{module_name}'"
-    return Fault("Runtime.HandlerNotFound", f"{text} ({getattr(module, '__file__', 'built in')})\nnext: {advice}; name one of these")
+    return Fault(
+        "Runtime.HandlerNotFound",
+        f"{text} ({getattr(module, '__file__', 'built in')})\nnext: {advice}; name one of these",
+    )
 
 
 def parameters(function):

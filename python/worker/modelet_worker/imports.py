@@ -11,6 +11,12 @@ import time
 NAMED = 8
 
 
+def imported(name):
+    """A module by its whole name, without the lines that `importlib` would put into tracebacks."""
+    __import__(name)
+    return sys.modules[name]
+
+
 class Watched:
     """Stands before a module's loader until it is loaded; everything else is the loader's own."""
 

@@ -23,20 +23,12 @@ def simpler(value):
     """A value in terms of simpler ones, one step. Raises TypeError, in `json`'s words, for what has no form."""
     kind = type(value)
     form = BY_NAME.get(kind.__name__)
-    found = form(value) if form else by_method(value, kind)
+    found = form(value) if form else by_shape(value, kind)
     if found is NOTHING:
-        found = by_shape(value, kind)
+        found = by_method(value, kind)
     if found is NOTHING or type(found) is kind:
         raise TypeError(f"Object of type {kind.__name__} is not JSON serializable")
     return found
-
-
-def by_method(value, kind):
-    """By what its class can do."""
-    for method, form in BY_METHOD.items():
-        if callable(getattr(kind, method, None)):
-            return form(value)
-    return NOTHING
 
 
 def by_shape(value, kind):
@@ -49,6 +41,14 @@ def by_shape(value, kind):
         return {name: getattr(value, name) for name in kind.__dataclass_fields__}
     if any(base.__name__ == "Enum" for base in kind.__mro__):
         return value.value
+    return NOTHING
+
+
+def by_method(value, kind):
+    """By what its class can do."""
+    for method, form in BY_METHOD.items():
+        if callable(getattr(kind, method, None)):
+            return form(value)
     return NOTHING
 
 
@@ -114,7 +114,7 @@ BY_METHOD = {
     "to_list": lambda value: value.to_list(),
     "numpy": lambda value: value.numpy(),
     "item": lambda value: value.item(),
-    "isoformat": lambda value: value.isoformat(),
     "total_seconds": lambda value: value.total_seconds(),
+    "isoformat": lambda value: value.isoformat(),
     "__fspath__": str,
 }

@@ -81,27 +81,30 @@ class Plain(Writer):
             return float.__repr__(value)
         name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
         if self.non_finite == "error":
-            raise ValueError(f'{name} at {place}, which JSON does not have; with non_finite = "null" or "text" it has a form')
+            raise ValueError(
+                f'{name} at {place}, which JSON does not have; with non_finite = "null" or "text" it has a form'
+            )
         return "null" if self.non_finite == "null" else f'"{name}"'
 
     def other(self, value, place):
         if type(value).__name__ == "Decimal":
             return str(value) if value.is_finite() else self.number(float("nan" if value.is_nan() else value), place)
-        return self.write(self.simpler(value, place), place)
+        try:
+            simple = simpler(value)
+        except TypeError as error:
+            raise TypeError(str(error) + self.where(place)) from None
+        return self.write(simple, place)
 
     def other_key(self, key, place):
         if type(key).__name__ == "Decimal":
             return quoted(self.other(key, place))
-        simple = self.simpler(key, place)
-        if isinstance(simple, (str, int, float, bool)):
+        try:
+            simple = simpler(key)
+        except TypeError:
+            simple = None
+        if isinstance(simple, (str, int, float)):
             return self.key(simple, place)
         raise TypeError(f"keys must be texts or numbers, not {type(key).__name__}" + self.where(place))
-
-    def simpler(self, value, place):
-        try:
-            return simpler(value)
-        except TypeError as error:
-            raise TypeError(str(error) + self.where(place)) from None
 
 
 class Results:

@@ -1,6 +1,6 @@
 """Frames over the socket to the runtime: two lengths, a header in JSON, a body of any bytes.
 
-    u32 LE length of the header | u32 LE length of the body | header | body
+u32 LE length of the header | u32 LE length of the body | header | body
 """
 
 import json

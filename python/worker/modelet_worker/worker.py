@@ -1,8 +1,8 @@
 """The life of a worker: start, answer calls, end.
 
-    runtime → {"start": {…}}                          worker → {"ready": {…}} or {"failed": {…}}
-    runtime → {"call": 17, …} and a body              worker → {"call": 17, …} and a body
-    runtime closes its end                            worker runs the user's shutdown hooks and ends
+runtime → {"start": {…}}                          worker → {"ready": {…}} or {"failed": {…}}
+runtime → {"call": 17, …} and a body              worker → {"call": 17, …} and a body
+runtime closes its end                            worker runs the user's shutdown hooks and ends
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 
 from modelet_worker import shutdown
 from modelet_worker.fault import described
-from modelet_worker.imports import watch
+from modelet_worker.imports import imported, watch
 from modelet_worker.records import log
 from modelet_worker.wire import Wire
 
@@ -66,14 +66,12 @@ def begin(wire, start):
 
 def load(start):
     """What answers calls, by the kind of handler."""
-    from importlib import import_module
-
     from modelet_worker import entry, environment
 
     environment.describe(start)
     entry.prepare_paths(start["folder"], start["packages"])
     environment.watch_libraries(start)
-    return import_module(f"modelet_worker.kinds.{KINDS[start['kind']]}").load(start)
+    return imported(f"modelet_worker.kinds.{KINDS[start['kind']]}").load(start)
 
 
 def serve(wire, call, threads):

@@ -112,7 +112,9 @@ class Worker:
         self.process.send_signal(signal.SIGTERM)
 
 
-def launch(folder: Path, kind: str = "lambda", python: str = sys.executable, env: dict[str, str] | None = None, **start: Any) -> Worker:
+def launch(
+    folder: Path, kind: str = "lambda", python: str = sys.executable, env: dict[str, str] | None = None, **start: Any
+) -> Worker:
     """Starts a worker and asks it to load a handler; it may have failed to."""
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
