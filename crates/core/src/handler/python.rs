@@ -53,6 +53,11 @@ impl Interface {
     pub const ALL: &'static [Self] =
         &[Self::Lambda, Self::Score, Self::FunctionsFramework, Self::Predict, Self::Wsgi, Self::Asgi];
 
+    /// True for what gets whole requests, of any method and below any path.
+    pub const fn is_application(self) -> bool {
+        matches!(self, Self::Score | Self::FunctionsFramework | Self::Wsgi | Self::Asgi)
+    }
+
     /// The name in manifests, cards and tables.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -46,6 +46,10 @@ impl PythonHandler {
     }
 
     async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+        if self.python.interface.is_application() && modelet_protocol::below(head.uri.path()).is_some() {
+            let answer = self.predict(ProtocolName::Fn, head, body).await;
+            return answer.unwrap_or_else(|failure| failed(ProtocolName::Fn, &failure));
+        }
         let (protocol, answer) = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
                 (route.protocol, self.predict(route.protocol, head, body).await)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use http::Request;
-use modelet_core::handler::{Handler, Layer};
+use modelet_core::handler::{Handler, Interface, Layer};
 use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Settings};
 use modelet_package::python::{PythonPlan, PythonSource};
 use modelet_package::{Packed, layer, pack};
@@ -111,8 +111,8 @@ fn plan(
     let asked = &source.bundle.manifest.settings;
     let mut settings =
         asked.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
-    // Code is not made for several calls at once, unless its author says so.
-    if asked.concurrency.is_none() {
+    // Code is not made for several calls at once, unless its author says so, or it awaits what takes long.
+    if asked.concurrency.is_none() && source.choice.interface != Interface::Asgi {
         settings.concurrency = 1;
     }
     let packages = packages.map(|packages| packages.layer.clone());

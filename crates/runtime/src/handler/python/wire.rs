@@ -50,6 +50,9 @@ pub struct Call<'a> {
 #[derive(Debug, Serialize)]
 struct RequestHead<'a> {
     method: &'a str,
+    /// The path that is the function's own, where it has one: `/fn/NAME`.
+    root: &'a str,
+    /// The path behind it.
     path: &'a str,
     query: &'a str,
     headers: Vec<(&'a str, String)>,
@@ -59,9 +62,11 @@ impl<'a> Call<'a> {
     /// Of the head of a request. Where AWS Lambda is the host, its own headers say what the call is.
     pub fn of(form: Form, head: &'a Parts, deadline_ms: u64, id: &'a str) -> Self {
         let said = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let (root, path) = split(head.uri.path());
         let request = (form == Form::Http).then(|| RequestHead {
             method: head.method.as_str(),
-            path: head.uri.path(),
+            root,
+            path,
             query: head.uri.query().unwrap_or_default(),
             headers: text_headers(&head.headers),
         });
@@ -75,6 +80,15 @@ impl<'a> Call<'a> {
             identity: said(lambda::COGNITO_IDENTITY),
             request,
         }
+    }
+}
+
+/// A path as the function's own and the rest of it, which is `/` where there is none.
+fn split(path: &str) -> (&str, &str) {
+    match (modelet_protocol::below(path), path.strip_prefix("/fn/")) {
+        (Some(below), _) => (below.root, below.path),
+        (None, Some(_)) => (path, "/"),
+        (None, None) => ("", path),
     }
 }
 
