@@ -50,6 +50,7 @@ codes! {
     UnsupportedMediaType, "unsupported-media-type", 415;
     NotAcceptable, "not-acceptable", 406;
     PredictionFailed, "prediction-failed", 500;
+    HandlerFailed, "handler-failed", 500;
     NonFiniteOutput, "non-finite-output", 500;
     ResponseTooLarge, "response-too-large", 500;
     FunctionNotFound, "function-not-found", 404;
@@ -76,6 +77,9 @@ codes! {
     BadName, "bad-name", 400;
     BadTrace, "bad-trace", 400;
     ModelRefused, "model-refused", 400;
+    HandlerRefused, "handler-refused", 400;
+    PackagesRefused, "packages-refused", 400;
+    PythonMissing, "python-missing", 503;
     EngineMissing, "engine-missing", 503;
     EnginesDisagree, "engines-disagree", 400;
     ConversionDiffers, "conversion-differs", 400;
@@ -122,6 +126,19 @@ pub struct FunctionError {
     pub found: Option<String>,
     /// The nearest request that would have been right, as a body to send.
     pub nearest: Option<String>,
+    /// What the function's code raised.
+    pub raised: Option<Box<Raised>>,
+}
+
+/// An error that the user's code raised, in its language's own words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// Its class, such as `KeyError`.
+    pub kind: String,
+    /// What it says.
+    pub message: String,
+    /// Where it came from, a text for each frame.
+    pub stack: Vec<String>,
 }
 
 impl FunctionError {
@@ -135,6 +152,7 @@ impl FunctionError {
             expected: None,
             found: None,
             nearest: None,
+            raised: None,
         }
     }
 

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Code;
-use crate::name::Version;
+use crate::name::{InvocationId, Version};
 
 /// Environment variable: the folder of the unpacked artifact.
 pub const ENV_ARTIFACT: &str = "MODELET_ARTIFACT";
@@ -17,6 +17,11 @@ pub const ENV_ARTIFACT: &str = "MODELET_ARTIFACT";
 pub const ENV_VERSION: &str = "MODELET_VERSION";
 /// Environment variable: the ONNX Runtime library to load, an absolute path.
 pub const ENV_ONNXRUNTIME: &str = "MODELET_ONNXRUNTIME";
+
+/// Environment variable of an instance of Python code: the interpreter, an absolute path.
+pub const ENV_PYTHON: &str = "MODELET_PYTHON";
+/// Environment variable of an instance of Python code: the folder of its packages.
+pub const ENV_PACKAGES: &str = "MODELET_PACKAGES";
 
 /// Environment variable of a stem cell: the folder, which it makes, for the artifact that it will be given.
 pub const ENV_CELL: &str = "MODELET_CELL";
@@ -69,6 +74,21 @@ pub mod lambda {
     pub const CLIENT_CONTEXT: &str = "lambda-runtime-client-context";
     /// Who it is to Amazon Cognito, JSON.
     pub const COGNITO_IDENTITY: &str = "lambda-runtime-cognito-identity";
+}
+
+/// What a line begins with that is a [`Record`]: RS, as in JSON text sequences (RFC 7464).
+pub const RECORD_START: char = '\u{1e}';
+
+/// A message of an instance that is more than a line of text: it may have several lines, and says which call it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// How much it matters: `INFO`, `ERROR` and so on.
+    pub level: String,
+    /// The call that it belongs to.
+    #[serde(default)]
+    pub invocation: Option<InvocationId>,
+    /// Its text.
+    pub message: String,
 }
 
 /// What an instance says of itself when it is ready (200), or why it cannot be (503).

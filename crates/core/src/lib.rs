@@ -8,11 +8,13 @@
 //! - [`settings`]: every limit of a function, with its default
 //! - [`steps`]: what is done before and after a model
 //! - [`artifact`]: the card inside an artifact
+//! - [`handler`]: what answers invocations: a model, or Python code
 //! - [`certificate`]: what shows that a converted model answers as its original
 //! - [`end`]: why an instance ended
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
 //! - [`instance`]: what the platform and an instance say to each other
+//! - [`millis`], [`moment`]: times as text
 //! - [`digest`]: what content is named by; [`base64`]: bytes as text; [`wav`]: samples as a sound's file
 //! - [`error`]: stable error codes, and the two kinds of failure
 //!
@@ -24,10 +26,12 @@ pub mod certificate;
 pub mod digest;
 pub mod end;
 pub mod error;
+pub mod handler;
 pub mod index;
 pub mod instance;
 pub mod manifest;
 pub mod millis;
+pub mod moment;
 pub mod name;
 pub mod numbers;
 pub mod record;
@@ -39,10 +43,11 @@ pub mod tensor;
 pub mod usage;
 pub mod wav;
 
-pub use artifact::{ArtifactCard, ArtifactFile, EngineName};
+pub use artifact::{ArtifactCard, ArtifactFile};
 pub use certificate::Certificate;
 pub use end::{EndReason, StartFailure, StartPhase};
 pub use error::{Code, Failure, FunctionError, PlatformError};
+pub use handler::{EngineName, Handler, ModelCard, PythonCard};
 pub use manifest::Manifest;
 pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};
 pub use numbers::Numbers;

@@ -3,12 +3,13 @@
 mod audio;
 mod image;
 mod labels;
+mod python;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::artifact::EngineName;
+use crate::handler::EngineName;
 use crate::name::FunctionName;
 use crate::settings::SettingsPatch;
 use crate::steps::Pooling;
@@ -16,6 +17,7 @@ use crate::steps::Pooling;
 pub use audio::AudioNotes;
 pub use image::ImageNotes;
 pub use labels::LabelNotes;
+pub use python::PythonNotes;
 
 /// A manifest, as written by the user.
 ///
@@ -23,6 +25,7 @@ pub use labels::LabelNotes;
 /// name = "churn"                # default: the folder's or the file's name
 /// model = "model.onnx"          # default: the one model in the folder
 /// engine = "auto"               # auto | onnxruntime | tabular | rten
+/// handler = "app.predict"       # code in the place of a model: module.function; default: found in the folder
 /// non_finite = "null"           # how NaN and infinities are written in JSON: null | text | error
 /// keep_alive = "fixed"          # how long idle instances are kept: fixed (idle_timeout_ms) | hybrid (learnt from the calls)
 /// network = false               # may instances reach the network?
@@ -36,6 +39,13 @@ pub use labels::LabelNotes;
 ///
 /// [settings]
 /// memory_mib = 512
+///
+/// [python]                      # of a handler in Python
+/// version = "3.11"              # default: .python-version, else pyproject.toml, else the active environment's
+/// interface = "lambda"          # lambda | score | functions_framework | predict | wsgi | asgi
+/// event = "body"                # what a Lambda function gets of an HTTP request: body | http_v2 | http_v1
+/// memoize_loaders = true        # a model that is loaded within a call is loaded once
+/// strict = false                # true: answers as AWS Lambda does, to the letter
 ///
 /// [text]                        # the model takes text: read from the folder where it has a tokenizer.json
 /// pooling = "mean"              # none | mean | mean_sqrt_len | max | cls
@@ -76,6 +86,9 @@ pub struct Manifest {
     /// The model file, relative to the manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The function or application that answers, in the place of a model: `module.function`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handler: Option<String>,
     /// The engine to use; absent or `auto`: chosen at deploy, on evidence.
     #[serde(default, skip_serializing_if = "EngineChoice::is_auto")]
     pub engine: EngineChoice,
@@ -97,6 +110,9 @@ pub struct Manifest {
     /// Variables whose values are secrets of the platform, by the secret's name: neither artifact nor log has the value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, String>,
+    /// A handler in Python, where the code does not say it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python: Option<PythonNotes>,
     /// Text to tokens, where the folder does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextNotes>,

@@ -1,15 +1,18 @@
 //! How the platform starts instances, of this very binary unless told otherwise, and where this machine keeps things.
 
+use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use modelet_core::Code;
 use modelet_core::instance::ENV_ONNXRUNTIME;
-use modelet_platform::InstanceCommand;
+use modelet_platform::{InstanceCommand, Python};
 
 use crate::engines;
+use crate::python::versions;
 use crate::report::Report;
 
 /// The first argument that makes this binary an instance.
@@ -26,12 +29,14 @@ pub fn this_binary() -> Result<PathBuf, Report> {
 pub struct Instances {
     program: PathBuf,
     args: Vec<OsString>,
+    /// Pythons that were found, by version.
+    pythons: Mutex<HashMap<String, Python>>,
 }
 
 impl Instances {
     /// This binary, as `modelet runtime`.
     pub fn of_this_binary(program: PathBuf) -> Self {
-        Self { program, args: vec![RUNTIME_ARGUMENT.into()] }
+        Self { program, args: vec![RUNTIME_ARGUMENT.into()], pythons: Mutex::default() }
     }
 
     /// Another program that speaks the contract of `modelet-runtime`.
@@ -41,7 +46,7 @@ impl Instances {
                 "name a program of this machine, such as one whose main calls modelet_runtime::main_with",
             )
         })?;
-        Ok(Self { program: found, args: Vec::new() })
+        Ok(Self { program: found, args: Vec::new(), pythons: Mutex::default() })
     }
 }
 
@@ -53,6 +58,18 @@ impl InstanceCommand for Instances {
     fn environment(&self) -> Vec<(OsString, OsString)> {
         let library = engines::locate().ok();
         library.map(|found| (ENV_ONNXRUNTIME.into(), found.path.into())).into_iter().collect()
+    }
+
+    fn python(&self, version: &str) -> Result<Python, String> {
+        let mut pythons = self.pythons.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = pythons.get(version).filter(|known| known.program.exists()) {
+            return Ok(known.clone());
+        }
+        let found = tokio::runtime::Handle::current().block_on(versions::here(version));
+        let found = found.ok_or_else(|| format!("there is no Python {version} on this machine"))?;
+        let python = Python { program: found.program, prefix: found.prefix };
+        pythons.insert(version.to_owned(), python.clone());
+        Ok(python)
     }
 }
 

@@ -12,8 +12,10 @@ mod launch;
 mod making;
 mod output;
 mod proof;
+mod python;
 mod report;
 mod simulate;
+mod trial;
 
 fn main() -> ExitCode {
     if let Some(code) = modelet_worker::sandbox::run_if_init() {

@@ -11,11 +11,12 @@ use modelet_package::batching::prove;
 use modelet_package::evidence::fit_concurrency;
 use modelet_package::importer::Workshop;
 use modelet_package::probe::{Finding, Question};
-use modelet_package::{Evidence, Prober, Source, annotate, choose};
+use modelet_package::{Evidence, ModelSource, Prober, Source, annotate, choose};
 use modelet_worker::once::run_once;
 
 use crate::launch::this_binary;
 use crate::proof::conversion::Conversion;
+use crate::python::examine::Examination;
 use crate::report::Report;
 
 /// A probe may take this long: loading, and a few calls.
@@ -31,10 +32,11 @@ pub fn work_folder() -> Result<tempfile::TempDir, Report> {
 
 /// What the user points at; files that have to be rewritten are put into `work`.
 pub async fn source(path: &Path, conversion: Conversion, work: &Path) -> Result<Source, Report> {
+    let examiner = Examination { handle: tokio::runtime::Handle::current() };
     let (path, work) = (path.to_owned(), work.to_owned());
     // A conversion waits for child processes: not on the thread that drives them.
     let opened = tokio::task::spawn_blocking(move || {
-        Source::open(&path, &Workshop { folder: &work, converter: &conversion })
+        Source::open(&path, &Workshop { folder: &work, converter: &conversion, examiner: &examiner })
     });
     Ok(opened.await.map_err(|error| Report::new(Code::Internal, format!("reading failed: {error}")))??)
 }
@@ -45,26 +47,28 @@ pub fn amended(
     engine: Option<EngineChoice>,
     settings: &[(String, u64)],
 ) -> Result<Source, Report> {
+    let manifest = &mut source.bundle_mut().manifest;
     if let Some(engine) = engine {
-        source.manifest.engine = engine;
+        manifest.engine = engine;
     }
     for (name, value) in settings {
-        source.manifest.settings.set(name, *value).map_err(|why| Report::new(Code::BadManifest, why))?;
+        manifest.settings.set(name, *value).map_err(|why| Report::new(Code::BadManifest, why))?;
     }
-    source.manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
+    manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
     Ok(source)
 }
 
 /// Tries the engines, and chooses one.
-pub async fn evidence(source: &Source) -> Result<Evidence, Report> {
+pub async fn evidence(source: &ModelSource) -> Result<Evidence, Report> {
     let prober = ChildProber {
         program: this_binary()?,
         model: source.model.place.clone(),
         steps: source.steps_in_place(),
     };
-    let wanted = source.manifest.engine.named();
+    let manifest = &source.bundle.manifest;
+    let wanted = manifest.engine.named();
     // Probes wait for child processes: not on the thread that talks to the platform.
-    let max_rows = source.manifest.settings.batch_max_rows;
+    let max_rows = manifest.settings.batch_max_rows;
     let chosen = tokio::task::spawn_blocking(move || {
         let mut evidence = choose(&prober, wanted)?;
         if let Some(measured) = evidence.chosen() {
@@ -77,9 +81,9 @@ pub async fn evidence(source: &Source) -> Result<Evidence, Report> {
 }
 
 /// What is packaged, but for a certificate.
-pub fn plan(source: &Source, name: FunctionName, evidence: &Evidence) -> Result<Plan, Report> {
+pub fn plan(source: &ModelSource, name: FunctionName, evidence: &Evidence) -> Result<Plan, Report> {
     let measured = evidence.chosen().ok_or_else(|| Report::new(Code::Internal, "no engine was measured"))?;
-    let manifest = &source.manifest;
+    let manifest = &source.bundle.manifest;
     let settings =
         manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
     let mut settings = match manifest.settings.concurrency {

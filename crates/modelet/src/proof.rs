@@ -1,19 +1,18 @@
 //! The witnesses of a proof, each in a process of its own: the original in its framework, and the converted model in the runtime.
 //!
-//! - [`environment`]: the Python in which an original answers; [`interpreter`]: what a Python has
+//! - [`environment`]: the Python in which an original answers
 //! - [`guest`]: a script runs in it, in a sandbox; [`original`]: an original answers; [`conversion`]: a network is converted
 //! - [`served`]: the converted model answers, as an instance
 
 pub mod conversion;
 mod environment;
 mod guest;
-mod interpreter;
 mod original;
 mod served;
 
 use modelet_core::certificate::Library;
 use modelet_core::{Certificate, Code, FunctionError};
-use modelet_package::Source;
+use modelet_package::ModelSource;
 use modelet_package::artifact::{Plan, card};
 use modelet_package::certificate::original::Original;
 use modelet_package::certificate::sample::Sample;
@@ -34,7 +33,7 @@ const NEXT: &str = "install uv, or name the Python that the model was trained wi
 /// Lets the original and the converted model answer the same rows. `Ok` too when the original cannot be asked: the certificate
 /// says why.
 pub async fn prove(
-    source: &Source,
+    source: &ModelSource,
     plan: &Plan,
     options: &ProofOptions,
     progress: &Progress,
@@ -78,7 +77,7 @@ pub fn nothing_converted() -> Report {
 }
 
 /// What the converted model is answered by.
-pub fn imported(source: &Source, plan: &Plan) -> Vec<Library> {
+pub fn imported(source: &ModelSource, plan: &Plan) -> Vec<Library> {
     let library = |name: &str, version: &str| Library { name: name.to_owned(), version: version.to_owned() };
     let own =
         [library("modelet", env!("CARGO_PKG_VERSION")), library(plan.engine.0.as_str(), &plan.engine.1)];

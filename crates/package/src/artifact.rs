@@ -6,14 +6,14 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use modelet_core::{
-    ArtifactCard, ArtifactFile, Certificate, Code, EngineName, FunctionError, FunctionName, Settings,
-    Signature, digest,
+    ArtifactCard, ArtifactFile, Certificate, Code, EngineName, FunctionError, FunctionName, Handler,
+    ModelCard, Settings, Signature, digest,
 };
 use sha2::{Digest, Sha256};
 
-use crate::source::Source;
+use crate::source::{Bundle, ModelSource, SourceFile};
 
-/// What is known of a function once its engine is chosen.
+/// What is known of a model once its engine is chosen.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The function's name.
@@ -39,15 +39,13 @@ pub struct Packed {
     pub card: ArtifactCard,
 }
 
-/// The card of a source's artifact.
-pub fn card(source: &Source, plan: Plan) -> ArtifactCard {
-    ArtifactCard {
-        format_version: ArtifactCard::FORMAT_VERSION,
-        name: plan.name,
-        source_sha256: source.sha256(),
-        manifest: source.manifest.clone(),
-        settings: plan.settings,
-        model: source.model.path.clone(),
+/// How files are kept: to be read.
+const FILE_MODE: u32 = 0o644;
+
+/// The card of a model's artifact.
+pub fn card(source: &ModelSource, plan: Plan) -> ArtifactCard {
+    let model = ModelCard {
+        file: source.model.path.clone(),
         format: source.format.to_owned(),
         origin: source.origin.clone(),
         steps: source.steps.clone(),
@@ -55,21 +53,36 @@ pub fn card(source: &Source, plan: Plan) -> ArtifactCard {
         engine: plan.engine.0,
         engine_version: plan.engine.1,
         signature: plan.signature,
-        files: source
-            .files
-            .iter()
-            .map(|f| ArtifactFile {
-                path: f.path.clone(),
-                size_bytes: f.size_bytes,
-                sha256: f.sha256.clone(),
-            })
-            .collect(),
+    };
+    card_of(&source.bundle, source.sha256(), plan.name, plan.settings, Handler::Model(model))
+}
+
+/// The card of any artifact.
+pub fn card_of(
+    bundle: &Bundle,
+    source_sha256: String,
+    name: FunctionName,
+    settings: Settings,
+    handler: Handler,
+) -> ArtifactCard {
+    let file = |file: &SourceFile| ArtifactFile {
+        path: file.path.clone(),
+        size_bytes: file.size_bytes,
+        sha256: file.sha256.clone(),
+    };
+    ArtifactCard {
+        format_version: ArtifactCard::FORMAT_VERSION,
+        name,
+        source_sha256,
+        manifest: bundle.manifest.clone(),
+        settings,
+        handler,
+        files: bundle.files.iter().map(file).collect(),
     }
 }
 
-/// Writes the artifact of a source to a file.
-pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, FunctionError> {
-    let card = card(source, plan);
+/// Writes an artifact to a file.
+pub fn pack(bundle: &Bundle, card: ArtifactCard, target: &Path) -> Result<Packed, FunctionError> {
     let failed = |error: io::Error| {
         FunctionError::new(
             Code::BadArtifact,
@@ -77,42 +90,56 @@ pub fn pack(source: &Source, plan: Plan, target: &Path) -> Result<Packed, Functi
         )
         .hint("check the space and permissions of that folder")
     };
-    let (sha256, size_bytes) = write(source, &card, target).map_err(failed)?;
+    let (sha256, size_bytes) = write(bundle, &card, target).map_err(failed)?;
     Ok(Packed { sha256, size_bytes, card })
 }
 
-fn write(source: &Source, card: &ArtifactCard, target: &Path) -> io::Result<(String, u64)> {
-    let mut tar = tar::Builder::new(Hashing {
-        inner: BufWriter::new(File::create(target)?),
-        hasher: Sha256::new(),
-        size: 0,
-    });
+fn write(bundle: &Bundle, card: &ArtifactCard, target: &Path) -> io::Result<(String, u64)> {
+    let mut tar = tar::Builder::new(Hashing::new(BufWriter::new(File::create(target)?)));
     let text = serde_json::to_vec_pretty(card)?;
-    append(&mut tar, ArtifactCard::FILE_NAME, text.len() as u64, text.as_slice())?;
-    for file in &source.files {
+    append(&mut tar, ArtifactCard::FILE_NAME, text.len() as u64, FILE_MODE, text.as_slice())?;
+    for file in &bundle.files {
         let content = File::open(&file.place)?;
         if content.metadata()?.len() != file.size_bytes {
             return Err(io::Error::other(format!("{} changed while it was read", file.place.display())));
         }
-        append(&mut tar, &format!("files/{}", file.path), file.size_bytes, content)?;
+        append(&mut tar, &format!("files/{}", file.path), file.size_bytes, FILE_MODE, content)?;
     }
     let mut hashing = tar.into_inner()?;
-    hashing.inner.flush()?;
-    Ok((digest::hex(&hashing.hasher.finalize()), hashing.size))
+    hashing.flush()?;
+    Ok(hashing.finish())
 }
 
-fn append(tar: &mut tar::Builder<impl Write>, path: &str, size: u64, content: impl Read) -> io::Result<()> {
+pub(crate) fn append(
+    tar: &mut tar::Builder<impl Write>,
+    path: &str,
+    size: u64,
+    mode: u32,
+    content: impl Read,
+) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_size(size);
-    header.set_mode(0o644);
+    header.set_mode(mode);
     header.set_mtime(0);
     tar.append_data(&mut header, path, content.take(size))
 }
 
-struct Hashing<W> {
+/// What is written through it is summed up.
+pub(crate) struct Hashing<W> {
     inner: W,
     hasher: Sha256,
     size: u64,
+}
+
+impl<W> Hashing<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, hasher: Sha256::new(), size: 0 }
+    }
+
+    /// SHA-256, hexadecimal, and the number of bytes.
+    pub(crate) fn finish(self) -> (String, u64) {
+        (digest::hex(&self.hasher.finalize()), self.size)
+    }
 }
 
 impl<W: Write> Write for Hashing<W> {

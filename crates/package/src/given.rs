@@ -1,4 +1,5 @@
-//! What the user points at, looked through: a file, a folder, a manifest, an archive of any of these; and the one model in it.
+//! What the user points at, looked through: a file, a folder, a manifest, an archive of any of these; and the one model in it, or
+//! the code that answers.
 
 use std::fs;
 use std::io;
@@ -7,53 +8,85 @@ use std::path::{Path, PathBuf};
 use modelet_core::artifact::is_safe_path;
 use modelet_core::{Code, FunctionError, FunctionName, Manifest};
 
-use crate::{archive, importer, mlflow, steps};
+use crate::importer::Workshop;
+use crate::{archive, importer, mlflow, python, steps};
 
 /// The manifest's name in a folder.
 pub const MANIFEST_FILE: &str = "modelet.toml";
 /// Most entries of a folder that are looked at when it names no model.
 const MAX_ENTRIES: usize = 10_000;
 
-/// A model that was found, before it is imported.
+/// What was found, before it is read.
 #[derive(Debug)]
 pub struct Given {
     /// What the user wrote, or nothing but defaults.
     pub manifest: Manifest,
     /// The name that the function gets unless another is asked for.
     pub name: Option<FunctionName>,
-    /// The model's file.
-    pub model: PathBuf,
-    /// Names of its columns, where something beside it says them.
-    pub columns: Option<Vec<String>>,
+    /// What answers.
+    pub handler: GivenHandler,
 }
 
-/// Looks through what lies at `path`; an archive is unpacked into a folder below `work`.
-pub fn find(path: &Path, work: &Path) -> Result<Given, FunctionError> {
+/// What answers.
+#[derive(Debug)]
+pub enum GivenHandler {
+    /// A model.
+    Model {
+        /// Its file.
+        model: PathBuf,
+        /// Names of its columns, where something beside it says them.
+        columns: Option<Vec<String>>,
+    },
+    /// Code.
+    Code(python::Found),
+}
+
+/// Looks through what lies at `path`; an archive is unpacked into a folder of the workshop.
+pub fn find(path: &Path, workshop: &Workshop<'_>) -> Result<Given, FunctionError> {
     let is_folder = fs::metadata(path).map_err(|error| unreadable(path, &error))?.is_dir();
     let mut given = if is_folder {
-        in_folder(path)?
+        in_folder(path, workshop)?
     } else if path.file_name().is_some_and(|name| name == MANIFEST_FILE) {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        return find(folder.unwrap_or(Path::new(".")), work);
+        return find(folder.unwrap_or(Path::new(".")), workshop);
     } else if !path.is_file() {
         let message = format!("{} is not a plain file", path.display());
         return Err(FunctionError::new(Code::ModelRefused, message).hint("check the path"));
-    } else if let Some(folder) = archive::unpack(path, &work.join("unpacked"))? {
-        in_folder(&folder).and_then(within_itself).map_err(|mut error| {
+    } else if path.extension().is_some_and(|extension| extension == "py") {
+        one_file(path, workshop)?
+    } else if let Some(folder) = archive::unpack(path, &workshop.folder.join("unpacked"))? {
+        in_folder(&folder, workshop).and_then(within_itself).map_err(|mut error| {
             error.message = error.message.replace(&folder.display().to_string(), &path.display().to_string());
             error
         })?
     } else {
-        Given { manifest: Manifest::default(), name: None, model: path.to_owned(), columns: None }
+        Given { manifest: Manifest::default(), name: None, handler: model_at(path.to_owned(), None)? }
     };
     let whole = fs::canonicalize(path).map_err(|error| unreadable(path, &error))?;
     let stem = if is_folder { whole.file_name() } else { archive::stem(&whole) };
     given.name = given.manifest.name.clone().or_else(|| FunctionName::nearest(&stem?.to_string_lossy()));
-    if given.model.exists() && !given.model.is_file() {
-        let message = format!("{} is not a plain file", given.model.display());
+    Ok(given)
+}
+
+fn model_at(model: PathBuf, columns: Option<Vec<String>>) -> Result<GivenHandler, FunctionError> {
+    if model.exists() && !model.is_file() {
+        let message = format!("{} is not a plain file", model.display());
         return Err(FunctionError::new(Code::ModelRefused, message).hint("check the path"));
     }
-    Ok(given)
+    Ok(GivenHandler::Model { model, columns })
+}
+
+/// A file of code, without what lies beside it but for the file that says which packages it needs.
+fn one_file(path: &Path, workshop: &Workshop<'_>) -> Result<Given, FunctionError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let manifest = Manifest::default();
+    let found = python::find(folder, Some(&file), &manifest, workshop.examiner)?.ok_or_else(|| {
+        let message = format!("{} has no function that could answer", path.display());
+        FunctionError::new(Code::HandlerRefused, message)
+            .hint("write def predict(inputs), or def lambda_handler(event, context), or make an application: app = FastAPI()")
+    })?;
+    Ok(Given { manifest, name: None, handler: GivenHandler::Code(found) })
 }
 
 /// Refuses what came in an archive and points at files outside of it.
@@ -69,16 +102,23 @@ fn within_itself(given: Given) -> Result<Given, FunctionError> {
     }
 }
 
-fn in_folder(folder: &Path) -> Result<Given, FunctionError> {
+fn in_folder(folder: &Path, workshop: &Workshop<'_>) -> Result<Given, FunctionError> {
     let manifest = read_manifest(&folder.join(MANIFEST_FILE))?;
-    let mlflow = mlflow::read(folder)?;
-    let columns = mlflow.as_ref().and_then(|mlflow| mlflow.columns.clone());
-    let model = match (&manifest.model, mlflow) {
-        (Some(model), _) => folder.join(model),
-        (None, Some(mlflow)) => mlflow.model,
-        (None, None) => only_model(folder)?,
+    if let (Some(model), Some(handler)) = (&manifest.model, &manifest.handler) {
+        let message = format!("modelet.toml names a model ({model}) and a handler ({handler}): one of them answers");
+        return Err(FunctionError::new(Code::BadManifest, message)
+            .hint("leave the model out: the handler's code loads it"));
+    }
+    let mlflow = if manifest.handler.is_some() { None } else { mlflow::read(folder)? };
+    let handler = match (&manifest.model, mlflow) {
+        (Some(model), _) => model_at(folder.join(model), None)?,
+        (None, Some(mlflow)) => model_at(mlflow.model, mlflow.columns)?,
+        (None, None) => match python::find(folder, None, &manifest, workshop.examiner)? {
+            Some(found) => GivenHandler::Code(found),
+            None => model_at(only_model(folder)?, None)?,
+        },
     };
-    Ok(Given { manifest, name: None, model, columns })
+    Ok(Given { manifest, name: None, handler })
 }
 
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> FunctionError {
@@ -119,7 +159,7 @@ fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
             if plain.is_file() { Ok(plain) } else { only_model(&below) }
         }
         [] => Err(FunctionError::new(Code::ModelRefused, format!("{} has no model file", folder.display()))
-            .hint("put a .onnx file there, or name the model in modelet.toml: model = \"FILE\"")),
+            .hint("put a model there, or code with def predict(inputs); or name either in modelet.toml: model = \"FILE\", handler = \"app.predict\"")),
         several => {
             let names: Vec<_> = several.iter().filter_map(|p| p.file_name()?.to_str()).collect();
             let message = format!("{} has several models: {}", folder.display(), names.join(", "));
@@ -134,7 +174,7 @@ mod tests {
     use super::*;
 
     fn refused(path: &Path) -> FunctionError {
-        find(path, &path.join("nowhere")).unwrap_err()
+        find(path, &Workshop::of(&path.join("nowhere"))).unwrap_err()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use modelet_core::{Code, FunctionError};
 
 use crate::certificate::original::Original;
 use crate::conversion::Converter;
+use crate::python::Examiner;
 
 mod catboost;
 mod classes;
@@ -50,19 +51,26 @@ pub struct Workshop<'a> {
     pub folder: &'a Path,
     /// What makes ONNX of networks that only their framework can read.
     pub converter: &'a dyn Converter,
+    /// What reads Python files.
+    pub examiner: &'a dyn Examiner,
 }
 
 #[cfg(test)]
 impl<'a> Workshop<'a> {
     /// For formats that modelet imports itself.
-    fn of(folder: &'a Path) -> Self {
+    pub(crate) fn of(folder: &'a Path) -> Self {
         struct Nothing;
+        impl Examiner for Nothing {
+            fn examine(&self, files: &[PathBuf]) -> Result<Vec<crate::python::facts::Facts>, FunctionError> {
+                panic!("{files:?} is no code")
+            }
+        }
         impl Converter for Nothing {
             fn convert(&self, original: &Original) -> Result<crate::conversion::Converted, FunctionError> {
                 panic!("{original:?} is no network")
             }
         }
-        Self { folder, converter: &Nothing }
+        Self { folder, converter: &Nothing, examiner: &Nothing }
     }
 }
 

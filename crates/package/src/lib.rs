@@ -3,6 +3,7 @@
 //! - [`given`]: what the user points at, looked through for the one model in it
 //! - [`archive`], [`mlflow`]: archives, and folders that MLflow wrote
 //! - [`source`]: that model and everything that belongs to it, read and checked
+//! - [`python`]: code in the place of a model: its files, and which of its functions answers
 //! - [`importer`]: recognises a model and says which files belong to it
 //! - [`network`]: recognises what only Keras, TensorFlow or PyTorch can read; [`conversion`]: what is made of it
 //! - [`pickle`]: what a Python model file says, found without running it
@@ -12,6 +13,7 @@
 //! - [`evidence`]: what the probes found, and the engine that follows from it
 //! - [`batching`]: whether calls may be computed together
 //! - [`certificate`]: the proof that a converted model answers as its original
+//! - [`layer`]: packages as a tar of their own
 //! - [`artifact`]: the tar that travels, the same from the same source
 //!
 //! Deliberately absent: the platform, and the starting of processes: whoever packages passes in how probes and the
@@ -25,11 +27,13 @@ pub mod conversion;
 pub mod evidence;
 pub mod given;
 pub mod importer;
+pub mod layer;
 pub mod mlflow;
 pub mod network;
 pub mod notes;
 pub mod pickle;
 pub mod probe;
+pub mod python;
 pub mod source;
 pub mod steps;
 
@@ -37,4 +41,4 @@ pub use artifact::{Packed, pack};
 pub use batching::Batching;
 pub use evidence::{EngineEvidence, Evidence, Measured, Prober, choose};
 pub use notes::annotate;
-pub use source::{Source, SourceFile};
+pub use source::{Bundle, ModelSource, Source, SourceFile};

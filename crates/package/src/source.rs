@@ -1,15 +1,17 @@
-//! What the user points at: a model file, or a folder with a model and perhaps a manifest.
+//! What the user points at, read and checked: a model with what belongs to it, or code.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError, FunctionName, Manifest, Steps, digest};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::certificate::original::Original;
-use crate::given::{self, Given, unreadable};
+use crate::given::{self, GivenHandler, unreadable};
 use crate::importer::{self, Workshop};
+use crate::python::PythonSource;
 use crate::steps;
 
 /// One file that goes into the artifact.
@@ -25,13 +27,64 @@ pub struct SourceFile {
     pub sha256: String,
 }
 
-/// A model and everything that belongs to it, read and checked.
+/// What every kind of function is made of.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct Bundle {
     /// What the user wrote, or nothing but defaults.
     pub manifest: Manifest,
     /// The name that the function gets unless another is asked for.
     pub name: Option<FunctionName>,
+    /// Every file, sorted by path.
+    pub files: Vec<SourceFile>,
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A model.
+    Model(Box<ModelSource>),
+    /// Python code.
+    Python(Box<PythonSource>),
+}
+
+impl Source {
+    /// Reads what lies at `path`; what has to be rewritten is put into the workshop's folder. An error says what is wrong and what
+    /// to do; nothing at `path` is changed.
+    pub fn open(path: &Path, workshop: &Workshop<'_>) -> Result<Self, FunctionError> {
+        let found = given::find(path, workshop)?;
+        Ok(match found.handler {
+            GivenHandler::Model { model, columns } => {
+                let (manifest, name) = (found.manifest, found.name);
+                Self::Model(Box::new(ModelSource::open(manifest, name, &model, columns, workshop)?))
+            }
+            GivenHandler::Code(code) => {
+                Self::Python(Box::new(PythonSource::open(found.manifest, found.name, code)?))
+            }
+        })
+    }
+
+    /// The files and the manifest.
+    pub fn bundle(&self) -> &Bundle {
+        match self {
+            Self::Model(model) => &model.bundle,
+            Self::Python(python) => &python.bundle,
+        }
+    }
+
+    /// The same, to lay what a command line says over the manifest.
+    pub fn bundle_mut(&mut self) -> &mut Bundle {
+        match self {
+            Self::Model(model) => &mut model.bundle,
+            Self::Python(python) => &mut python.bundle,
+        }
+    }
+}
+
+/// A model and everything that belongs to it.
+#[derive(Debug, Clone)]
+pub struct ModelSource {
+    /// Its files and its manifest.
+    pub bundle: Bundle,
     /// The format of the model.
     pub format: &'static str,
     /// What it was made of, where that is something else.
@@ -44,21 +97,22 @@ pub struct Source {
     pub steps: Steps,
     /// Names of its columns, where something beside it says them.
     pub columns: Option<Vec<String>>,
-    /// The model, one of `files`.
+    /// The model, one of the files.
     pub model: SourceFile,
-    /// Every file, sorted by path.
-    pub files: Vec<SourceFile>,
 }
 
-impl Source {
-    /// Reads what lies at `path`; what has to be rewritten is put into the workshop's folder. An error says what is wrong and what
-    /// to do; nothing at `path` is changed.
-    pub fn open(path: &Path, workshop: &Workshop<'_>) -> Result<Self, FunctionError> {
-        let Given { manifest, name, model, columns } = given::find(path, workshop.folder)?;
-        let imported = importer::import(&model, workshop)?;
+impl ModelSource {
+    fn open(
+        manifest: Manifest,
+        name: Option<FunctionName>,
+        model: &Path,
+        columns: Option<Vec<String>>,
+        workshop: &Workshop<'_>,
+    ) -> Result<Self, FunctionError> {
+        let imported = importer::import(model, workshop)?;
         let original = match (imported.original, &imported.origin) {
             (Some(original), _) => Some(original),
-            (None, Some(_)) => Some(Original::of(&model, imported.version)?),
+            (None, Some(_)) => Some(Original::of(model, imported.version)?),
             (None, None) => None,
         };
         let folder = &imported.folder;
@@ -67,7 +121,7 @@ impl Source {
             files.push(SourceFile::read(&file, &folder.join(&file))?);
         }
         let (steps, tokenizer) = match imported.origin {
-            None => steps::find(&model, &manifest)?,
+            None => steps::find(model, &manifest)?,
             Some(_) => {
                 steps::refuse_declared(&manifest)?;
                 (Steps::default(), None)
@@ -81,8 +135,7 @@ impl Source {
             FunctionError::new(Code::Internal, format!("{} is not among its own files", imported.model))
         })?;
         Ok(Self {
-            manifest,
-            name,
+            bundle: Bundle { manifest, name, files },
             format: imported.format,
             origin: imported.origin,
             original,
@@ -90,7 +143,6 @@ impl Source {
             steps,
             columns,
             model,
-            files,
         })
     }
 
@@ -103,7 +155,7 @@ impl Source {
     pub fn steps_in_place(&self) -> Steps {
         let mut steps = self.steps.clone();
         if let Some(text) = &mut steps.text
-            && let Some(file) = self.files.iter().find(|file| file.path == text.tokenizer)
+            && let Some(file) = self.bundle.files.iter().find(|file| file.path == text.tokenizer)
         {
             text.tokenizer = file.place.to_string_lossy().into_owned();
         }
@@ -112,11 +164,18 @@ impl Source {
 
     /// SHA-256 over the content of all files and the manifest: equal sources are equal artifacts.
     pub fn sha256(&self) -> String {
+        // What the steps were read from is not among the files.
+        self.bundle.sha256(&self.steps)
+    }
+}
+
+impl Bundle {
+    /// SHA-256 over the content of all files, the manifest, and what else an artifact is made of.
+    pub fn sha256(&self, also: &impl Serialize) -> String {
         let mut hasher = Sha256::new();
-        // A manifest is plain data, which always becomes JSON.
+        // Plain data, which always becomes JSON.
         hasher.update(serde_json::to_vec(&self.manifest).unwrap_or_default());
-        // What they were read from is not among the files.
-        hasher.update(serde_json::to_vec(&self.steps).unwrap_or_default());
+        hasher.update(serde_json::to_vec(also).unwrap_or_default());
         for file in &self.files {
             hasher.update(format!("\n{} {} {}", file.sha256, file.size_bytes, file.path));
         }
@@ -125,7 +184,7 @@ impl Source {
 }
 
 impl SourceFile {
-    fn read(path: &str, place: &Path) -> Result<Self, FunctionError> {
+    pub(crate) fn read(path: &str, place: &Path) -> Result<Self, FunctionError> {
         let (size_bytes, sha256) =
             File::open(place).and_then(digest::sha256).map_err(|error| unreadable(place, &error))?;
         Ok(Self { path: path.to_owned(), place: place.to_owned(), size_bytes, sha256 })

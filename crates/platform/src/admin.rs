@@ -3,6 +3,7 @@
 //!
 //! - [`views`]: what goes over the wire
 //! - [`functions`]: deploy, list, describe, delete, logs
+//! - [`layers`]: packages that versions share
 //! - [`secrets`]: set, list, remove
 //! - [`usage`]: usage, and the receipts of cold starts
 //! - [`metrics`]: what Prometheus reads; [`exposition`]: how it is written
@@ -11,6 +12,7 @@
 
 pub mod exposition;
 pub mod functions;
+mod layers;
 pub mod metrics;
 pub mod openapi;
 pub mod origin;

@@ -14,6 +14,17 @@ pub trait InstanceCommand: Send + Sync {
     fn command(&self) -> (PathBuf, Vec<OsString>);
     /// Variables beyond those of the local contract, such as where an engine's library lies.
     fn environment(&self) -> Vec<(OsString, OsString)>;
+    /// The Python of a version, such as `3.11`; the error says what is missing. It may take a while, the first time.
+    fn python(&self, version: &str) -> Result<Python, String>;
+}
+
+/// A Python of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Python {
+    /// The interpreter itself, behind all links.
+    pub program: PathBuf,
+    /// The folder below which its standard library lies.
+    pub prefix: PathBuf,
 }
 
 /// The settings of a platform. Limits of single functions are in [`modelet_core::Settings`].

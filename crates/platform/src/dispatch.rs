@@ -35,6 +35,7 @@ use crate::clock::Clock;
 use crate::config::InstanceCommand;
 use crate::store::artifacts::Artifacts;
 use crate::store::catalog::{Catalog, VersionEntry};
+use crate::store::layers::Layers;
 use crate::store::logs::Logs;
 use crate::store::secrets::Secrets;
 
@@ -62,6 +63,8 @@ pub struct Shared {
     pub cells: Cells,
     /// Where artifacts lie.
     pub artifacts: Artifacts,
+    /// Where the packages of code lie.
+    pub layers: Layers,
     /// Where records go.
     pub logs: Logs,
 }

@@ -31,7 +31,7 @@ use tokio::sync::Semaphore;
 
 use crate::admin::Admin;
 use crate::clock::Clock;
-pub use crate::config::{Config, InstanceCommand};
+pub use crate::config::{Config, InstanceCommand, Python};
 use crate::dispatch::{Cells, Dispatch};
 use crate::gateway::Gateway;
 use crate::gateway::asynchronous::Asynchronous;
@@ -80,6 +80,7 @@ impl Platform {
             secrets: Secrets::open(&config.data).map_err(|e| store_failed("open the secrets", e))?,
             cells: Cells::new(cells_limit),
             artifacts: catalog.artifacts().clone(),
+            layers: catalog.layers().clone(),
             logs,
         };
         let machine = Machine {

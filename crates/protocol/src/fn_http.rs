@@ -161,6 +161,9 @@ pub(crate) fn detail<'a>(
         nearest: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         invocation: Option<&'a str>,
+        /// The class of what the function's code raised.
+        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+        kind: Option<&'a str>,
     }
     let function = match failure {
         Failure::Function(error) => Some(error),
@@ -175,6 +178,7 @@ pub(crate) fn detail<'a>(
         found: function.and_then(|e| e.found.as_deref()),
         nearest: function.and_then(|e| e.nearest.as_deref()),
         invocation: invocation.map(|id| id.0.as_str()),
+        kind: function.and_then(|e| e.raised.as_ref()).map(|raised| raised.kind.as_str()),
     }
 }
 

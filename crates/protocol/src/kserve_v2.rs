@@ -140,7 +140,9 @@ impl Protocol for KserveV2 {
     }
 
     fn describe(&self, view: &FunctionView<'_>, _headers: &HeaderMap) -> Response<Bytes> {
-        let signature = &view.card.signature;
+        let model = view.card.model();
+        let unknown = Signature::default();
+        let signature = model.map_or(&unknown, |model| &model.signature);
         let inputs =
             signature.inputs.iter().map(|spec| metadata(&spec.name, spec.dtype, spec.shape.as_deref()));
         let outputs = signature.outputs.iter().map(|spec| match &spec.kind {
@@ -156,7 +158,7 @@ impl Protocol for KserveV2 {
         let body = json!({
             "name": view.card.name,
             "versions": view.versions.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "platform": format!("{}_modelet", view.card.format),
+            "platform": format!("{}_modelet", model.map_or("python", |model| &model.format)),
             "inputs": inputs.collect::<Vec<_>>(),
             "outputs": outputs.collect::<Vec<_>>(),
         });

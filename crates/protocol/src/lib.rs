@@ -43,6 +43,8 @@ pub use protocol::{
     ServerState,
 };
 
+pub use route::query_pairs;
+
 use fn_http::FnHttp;
 use kserve_v2::KserveV2;
 use lambda_invoke::LambdaInvoke;

@@ -43,7 +43,17 @@ pub(crate) fn percent_encode(text: &str) -> String {
 /// The values of one name in a query string.
 pub(crate) fn query_values(query: Option<&str>, name: &str) -> Vec<String> {
     let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(n, _)| *n == name).map(|(_, value)| percent_decode(&value.replace('+', " "))).collect()
+    pairs.filter(|(n, _)| *n == name).map(|(_, value)| query_text(value)).collect()
+}
+
+/// All names and values of a query string, decoded, in their order.
+pub fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
+    let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (query_text(n), query_text(v))).collect()
+}
+
+fn query_text(text: &str) -> String {
+    percent_decode(&text.replace('+', " "))
 }
 
 /// A function's name out of a path.

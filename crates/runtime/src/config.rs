@@ -52,9 +52,9 @@ impl Config {
         Ok(Self { artifact, card, version, onnxruntime })
     }
 
-    /// The model's file.
-    pub fn model(&self) -> PathBuf {
-        self.artifact.join("files").join(&self.card.model)
+    /// The folder of the artifact's files.
+    pub fn files(&self) -> PathBuf {
+        self.artifact.join("files")
     }
 }
 

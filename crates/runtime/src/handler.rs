@@ -9,13 +9,16 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
+use crate::config::Config;
 use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError};
 use modelet_protocol::{ProtocolName, Refused};
 
 mod model;
+mod python;
 
 pub use model::ModelHandler;
+pub use python::PythonHandler;
 
 /// A body on its way: whole in the end, or the reason why it is not.
 pub type Arriving<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FunctionError>> + 'a>>;
@@ -24,6 +27,14 @@ pub type Answering<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + 'a>>;
 
 /// A handler, or why it cannot be.
 pub type Loaded = Result<Box<dyn Handler>, FunctionError>;
+
+/// What the card of an artifact names.
+pub fn load(config: &Config) -> Loaded {
+    Ok(match &config.card.handler {
+        modelet_core::Handler::Model(_) => Box::new(ModelHandler::load(config)?),
+        modelet_core::Handler::Python(python) => Box::new(PythonHandler::load(config, python)?),
+    })
+}
 
 /// Answers invocations; as many at a time as there are connections.
 pub trait Handler {

@@ -5,7 +5,7 @@
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
 //! - [`contract`]: how a host talks to us: `http`, or `lambda` where the environment says so
-//! - [`handler`]: what answers an invocation; today a model
+//! - [`handler`]: what answers an invocation: a model, or Python code
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
 //! another host, so it stays lean.
@@ -31,12 +31,12 @@ use crate::cell::Assigned;
 use crate::config::Config;
 use crate::contract::lambda::Prepared;
 use crate::contract::{Contract, ENV_RUNTIME_API};
-use crate::handler::{Loaded, ModelHandler};
+use crate::handler::Loaded;
 use crate::inherited::Inherited;
 
-/// The whole life of an instance of a model: [`main_with`] the [`ModelHandler`].
+/// The whole life of an instance: [`main_with`] what its artifact names.
 pub fn main() -> ExitCode {
-    main_with(|config| Ok(Box::new(ModelHandler::load(config)?)))
+    main_with(handler::load)
 }
 
 /// The whole life of an instance: read the environment, load, serve until told to stop. Exit code 0 after a stop, 1 when it

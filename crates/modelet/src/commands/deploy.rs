@@ -1,13 +1,16 @@
-//! `modelet deploy`: recognise, choose an engine on evidence, package, publish.
+//! `modelet deploy`: recognise, choose an engine on evidence, package, publish. Code goes its own [way](code).
 
+mod code;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use http::Request;
 use modelet_core::certificate::{Verdict, short};
 use modelet_core::{Certificate, Code, EngineName, FunctionName, InputSpec, Signature};
-use modelet_package::artifact::Plan;
+use modelet_package::artifact::{Plan, card};
 use modelet_package::certificate::tolerance;
-use modelet_package::{Batching, Evidence, Packed, Source, certificate, pack};
+use modelet_package::{Batching, Evidence, ModelSource, Packed, Source, certificate, pack};
 use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_SHA256};
 use modelet_platform::admin::views::{Deployed, FunctionView};
 use serde_json::{Value, json};
@@ -23,10 +26,19 @@ use crate::report::Report;
 /// What a deploy came to.
 pub struct Outcome {
     deployed: Deployed,
-    /// Absent when nothing had to be made.
-    made: Option<(Evidence, Packed)>,
+    made: Made,
     /// What the user gave, in words.
     given: String,
+}
+
+/// What was made.
+enum Made {
+    /// Nothing: the live version is of the same files.
+    Nothing,
+    /// An artifact of a model.
+    Model(Evidence, Packed),
+    /// An artifact of code.
+    Code(code::Tried, Packed),
 }
 
 impl Outcome {
@@ -62,12 +74,16 @@ pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report
     let conversion = Conversion { options: deploy.proof.clone(), progress: Arc::clone(&progress) };
     let source = making::source(&deploy.path, conversion, work.path()).await?;
     let source = making::amended(source, deploy.engine, &deploy.settings)?;
-    let name = deploy.name.clone().or_else(|| source.name.clone()).ok_or_else(|| {
+    let name = deploy.name.clone().or_else(|| source.bundle().name.clone()).ok_or_else(|| {
         Report::new(Code::BadName, format!("no function name can be made of {}", deploy.path.display()))
             .hint("say one: --name NAME")
     })?;
+    let source = match source {
+        Source::Model(source) => source,
+        Source::Python(source) => return code::publish(client, deploy, *source, name, work.path(), &progress).await,
+    };
     if let Some(deployed) = unchanged(client, &name, &source, deploy).await? {
-        return Ok(Outcome { deployed, made: None, given: source.given() });
+        return Ok(Outcome { deployed, made: Made::Nothing, given: source.given() });
     }
     progress.next("trying the engines that can compute it");
     let evidence = making::evidence(&source).await?;
@@ -75,50 +91,69 @@ pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report
     plan.certificate = certificate(&source, &plan, deploy, &progress).await?;
     progress.next("packaging");
     let artifact = work.path().join("artifact.tar");
-    let packed = pack(&source, plan, &artifact)?;
+    let packed = pack(&source.bundle, card(&source, plan), &artifact)?;
     progress.next(format!("publishing {}", output::size(packed.size_bytes)));
     let evidence_text = serde_json::to_string(&evidence.clone().without_signatures()).unwrap_or_default();
-    let request = Request::post(format!("/api/v1/functions/{name}/versions"))
+    let deployed = upload(client, &packed, &artifact, evidence_text).await?;
+    Ok(Outcome { deployed, made: Made::Model(evidence, packed), given: source.given() })
+}
+
+/// Sends an artifact to the platform, which makes it the live version.
+async fn upload(
+    client: &Client,
+    packed: &Packed,
+    artifact: &Path,
+    evidence: String,
+) -> Result<Deployed, Report> {
+    let request = Request::post(format!("/api/v1/functions/{}/versions", packed.card.name))
         .header(http::header::CONTENT_TYPE, "application/x-tar")
         .header(HEADER_SHA256, &packed.sha256)
-        .header(HEADER_EVIDENCE, evidence_text.into_bytes());
-    let deployed = client.upload(request, &artifact).await?;
-    Ok(Outcome { deployed, made: Some((evidence, packed)), given: source.given() })
+        .header(HEADER_EVIDENCE, evidence.into_bytes());
+    client.upload(request, artifact).await
 }
 
 /// The live version, when it was made of the same source.
 async fn unchanged(
     client: &Client,
     name: &FunctionName,
-    source: &Source,
+    source: &ModelSource,
     deploy: &Deploy,
 ) -> Result<Option<Deployed>, Report> {
-    let view: FunctionView = match client.get(&format!("/api/v1/functions/{name}")).await {
-        Ok(view) => view,
-        Err(report) if report.is(Code::FunctionNotFound) => return Ok(None),
-        Err(report) => return Err(report),
-    };
-    let live = view.versions.iter().find(|version| version.version == view.version);
+    let Some(view) = live(client, name).await? else { return Ok(None) };
     let usual = source.original.as_ref().map(|original| tolerance::of(original.frameworks(), None));
     let is_usual = |own: &Certificate| own.verdict == Verdict::Proved && own.tolerance == usual;
-    let proved = view.card.certificate.as_ref().is_some_and(is_usual);
+    let proved = view.card.model().and_then(|model| model.certificate.as_ref()).is_some_and(is_usual);
     let nothing_new_to_prove = deploy.proof.sample.is_none() && deploy.proof.tolerance.is_none();
     let as_proved = source.original.is_none() || deploy.no_proof || proved && nothing_new_to_prove;
-    let same = view.card.source_sha256 == source.sha256() && as_proved;
-    Ok(live.filter(|_| same).map(|live| Deployed {
-        name: name.clone(),
+    Ok(Some(view).filter(|view| view.card.source_sha256 == source.sha256() && as_proved).and_then(as_deployed))
+}
+
+/// The function, if it is there.
+async fn live(client: &Client, name: &FunctionName) -> Result<Option<FunctionView>, Report> {
+    match client.get(&format!("/api/v1/functions/{name}")).await {
+        Ok(view) => Ok(Some(view)),
+        Err(report) if report.is(Code::FunctionNotFound) => Ok(None),
+        Err(report) => Err(report),
+    }
+}
+
+/// What there is already, as if it had been deployed now.
+fn as_deployed(view: FunctionView) -> Option<Deployed> {
+    let live = view.versions.iter().find(|version| version.version == view.version)?;
+    Some(Deployed {
+        name: view.name,
         version: view.version,
         created: false,
         sha256: live.sha256.clone(),
         size_bytes: live.size_bytes,
-        url: view.url.clone(),
+        url: view.url,
         warning: None,
-    }))
+    })
 }
 
 /// What shows that a converted model answers as the original; `None` where nothing was converted.
 async fn certificate(
-    source: &Source,
+    source: &ModelSource,
     plan: &Plan,
     deploy: &Deploy,
     progress: &Progress,
@@ -148,26 +183,54 @@ pub async fn sample(client: &Client, name: &FunctionName) -> Option<Value> {
 
 fn as_json(outcome: &Outcome) -> Value {
     let mut value = serde_json::to_value(&outcome.deployed).unwrap_or_default();
-    if let Some((evidence, packed)) = &outcome.made {
-        value["engine"] = json!(packed.card.engine);
-        value["certificate"] = json!(packed.card.certificate);
-        value["evidence"] = serde_json::to_value(evidence.clone().without_signatures()).unwrap_or_default();
+    match &outcome.made {
+        Made::Nothing => {}
+        Made::Model(evidence, packed) => {
+            let model = packed.card.model();
+            value["engine"] = json!(model.map(|model| model.engine));
+            value["certificate"] = json!(model.map(|model| &model.certificate));
+            value["evidence"] = serde_json::to_value(evidence.clone().without_signatures()).unwrap_or_default();
+        }
+        Made::Code(tried, packed) => {
+            value["handler"] = json!(packed.card.handler);
+            value["evidence"] = json!(tried);
+        }
     }
     value
 }
 
 fn print_card(outcome: &Outcome) {
     let deployed = &outcome.deployed;
-    let Some((evidence, packed)) = &outcome.made else {
-        output::card_line(
+    match &outcome.made {
+        Made::Nothing => output::card_line(
             "unchanged",
             format!("{}@{} was made of the same files", deployed.name, deployed.version),
-        );
-        return output::card_line("live", &deployed.url);
-    };
-    let card = &packed.card;
-    output::card_line("model", format!("{} · {}", outcome.given, inputs_line(&card.signature)));
-    output::card_line("engine", format!("{} {}: {}", card.engine, card.engine_version, evidence.reason));
+        ),
+        Made::Model(evidence, packed) => {
+            print_model(&outcome.given, evidence, packed);
+            print_packaged(deployed, packed);
+        }
+        Made::Code(tried, packed) => {
+            code::print(&outcome.given, tried, packed);
+            print_packaged(deployed, packed);
+        }
+    }
+    output::card_line("live", &deployed.url);
+}
+
+fn print_packaged(deployed: &Deployed, packed: &Packed) {
+    let digest = deployed.sha256.get(..12).unwrap_or(&deployed.sha256);
+    let size = output::size(packed.size_bytes);
+    output::card_line(
+        "packaged",
+        format!("{}@{}  {size}  sha256:{digest}…", deployed.name, deployed.version),
+    );
+}
+
+fn print_model(given: &str, evidence: &Evidence, packed: &Packed) {
+    let Some(model) = packed.card.model() else { return };
+    output::card_line("model", format!("{given} · {}", inputs_line(&model.signature)));
+    output::card_line("engine", format!("{} {}: {}", model.engine, model.engine_version, evidence.reason));
     for engine in &evidence.engines {
         output::card_line("", engine_line(engine.engine, engine));
     }
@@ -177,16 +240,9 @@ fn print_card(outcome: &Outcome) {
     if let Some(batching) = &evidence.batching {
         output::card_line(if batching.warning { "warning" } else { "batching" }, batching_line(batching));
     }
-    if let Some(certificate) = &card.certificate {
+    if let Some(certificate) = &model.certificate {
         output::card_line(certificate.word(), certificate.line());
     }
-    let digest = deployed.sha256.get(..12).unwrap_or(&deployed.sha256);
-    let size = output::size(packed.size_bytes);
-    output::card_line(
-        "packaged",
-        format!("{}@{}  {size}  sha256:{digest}…", deployed.name, deployed.version),
-    );
-    output::card_line("live", &deployed.url);
 }
 
 /// `X float32 [batch, 4]`; of a table `rows of age float64, plan string`.

@@ -1,6 +1,6 @@
 //! `modelet describe`: everything about a function.
 
-use modelet_core::{OutputKind, Steps, signature::shape_text};
+use modelet_core::{Handler, ModelCard, OutputKind, PythonCard, Signature, Steps, signature::shape_text};
 use modelet_platform::admin::views::FunctionView;
 
 use crate::cli::{Common, Named};
@@ -22,21 +22,10 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
         output::line(format!("  {description}"));
     }
     output::card_line("url", &view.url);
-    if let Some(origin) = &card.origin {
-        output::card_line("made of", origin);
+    match &card.handler {
+        Handler::Model(model) => print_model(model, &view),
+        Handler::Python(python) => print_python(python),
     }
-    print_steps(&card.steps);
-    if let Some(certificate) = &card.certificate {
-        output::card_line(certificate.word(), certificate.line());
-    }
-    output::card_line("engine", format!("{} {}", card.engine, card.engine_version));
-    if let Some(reason) = view.evidence["reason"].as_str() {
-        output::card_line("", reason);
-    }
-    if let Some(reason) = view.evidence["batching"]["reason"].as_str() {
-        output::card_line("batching", reason);
-    }
-    print_signature(&view);
     for instance in &view.instances {
         let pid = instance.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
         let memory = output::size(instance.memory_kib << 10);
@@ -71,6 +60,33 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     Ok(())
 }
 
+fn print_model(model: &ModelCard, view: &FunctionView) {
+    if let Some(origin) = &model.origin {
+        output::card_line("made of", origin);
+    }
+    print_steps(&model.steps);
+    if let Some(certificate) = &model.certificate {
+        output::card_line(certificate.word(), certificate.line());
+    }
+    output::card_line("engine", format!("{} {}", model.engine, model.engine_version));
+    if let Some(reason) = view.evidence["reason"].as_str() {
+        output::card_line("", reason);
+    }
+    if let Some(reason) = view.evidence["batching"]["reason"].as_str() {
+        output::card_line("batching", reason);
+    }
+    print_signature(&model.signature);
+}
+
+fn print_python(python: &PythonCard) {
+    output::card_line("handler", format!("{}, {}", python.handler(), python.interface));
+    output::card_line("python", &python.version);
+    if let Some(layer) = &python.packages {
+        output::card_line("packages", format!("{}, {}", layer.packages.len(), output::size(layer.size_bytes)));
+        output::card_line("", layer.packages.join(", "));
+    }
+}
+
 /// What is done before and after the model.
 fn print_steps(steps: &Steps) {
     if let Some(text) = &steps.text {
@@ -87,8 +103,8 @@ fn print_steps(steps: &Steps) {
     }
 }
 
-fn print_signature(view: &FunctionView) {
-    for input in &view.card.signature.inputs {
+fn print_signature(signature: &Signature) {
+    for input in &signature.inputs {
         let optional = if input.optional { ", optional" } else { "" };
         let mut text = format!("{}  {} {}{optional}", input.name, input.dtype, input.shape_text());
         for (word, names) in [("columns", &input.columns), ("categories", &input.categories)] {
@@ -107,11 +123,11 @@ fn print_signature(view: &FunctionView) {
         }
         output::card_line("input", text);
     }
-    let ignored: Vec<_> = view.card.signature.ignored().collect();
+    let ignored: Vec<_> = signature.ignored().collect();
     if !ignored.is_empty() {
         output::card_line("left out", format!("{}  (may be sent)", ignored.join(", ")));
     }
-    for given in &view.card.signature.outputs {
+    for given in &signature.outputs {
         let kind = match &given.kind {
             OutputKind::Tensor { dtype, shape } => {
                 format!("{dtype} {}", shape.as_deref().map_or_else(|| "any shape".to_owned(), shape_text))

@@ -32,7 +32,11 @@ fn print(common: &Common, rows: &[LogRow]) -> Option<i64> {
         if common.json {
             output::line(serde_json::to_string(row).unwrap_or_default());
         } else {
-            output::line(output::plain(&text(&row.record)));
+            for (number, line) in text(&row.record).lines().enumerate() {
+                // What belongs to a record stands below its first line.
+                let indent = if number == 0 { "" } else { "    " };
+                output::line(format!("{indent}{}", output::plain(line)));
+            }
         }
     }
     rows.last().map(|row| row.seq)
@@ -42,9 +46,10 @@ fn text(record: &LogRecord) -> String {
     match record {
         LogRecord::Invocation(call) => invocation(call),
         LogRecord::Instance(record) => instance(record),
-        LogRecord::Line { at_ms, instance, invocation, stream, text, .. } => {
+        LogRecord::Line { at_ms, instance, invocation, stream, level, text, .. } => {
             let call = invocation.as_ref().map_or_else(String::new, |id| format!(" {id}"));
-            format!("{} {instance}{call} {stream}: {text}", output::moment(*at_ms))
+            let source = level.as_ref().unwrap_or(stream);
+            format!("{} {instance}{call} {source}: {text}", output::moment(*at_ms))
         }
         LogRecord::Event { at_ms, instance, text, .. } => {
             format!("{} {instance} {text}", output::moment(*at_ms))

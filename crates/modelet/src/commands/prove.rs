@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use modelet_core::certificate::{Library, OutputProof, Verdict, short};
 use modelet_core::{Code, FunctionName};
+use modelet_package::Source;
 use modelet_package::certificate::{self, Proof};
 use serde_json::json;
 
@@ -29,7 +30,8 @@ pub async fn run(common: &Common, prove: &Prove) -> Result<(), Report> {
     let conversion = Conversion { options: prove.proof.clone(), progress: Arc::clone(&progress) };
     let source = making::source(&prove.path, conversion, work.path()).await?;
     let source = making::amended(source, prove.engine, &[])?;
-    let name = source.name.clone().or_else(|| FunctionName::nearest("model"));
+    let Source::Model(source) = source else { return Err(proof::nothing_converted()) };
+    let name = source.bundle.name.clone().or_else(|| FunctionName::nearest("model"));
     let name = name.ok_or_else(|| Report::new(Code::Internal, "no name for the model"))?;
     progress.next("trying the engines that can compute it");
     let evidence = making::evidence(&source).await?;

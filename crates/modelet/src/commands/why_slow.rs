@@ -31,7 +31,7 @@ pub async fn run(common: &Common, why: &WhySlow) -> Result<(), Report> {
     if common.json {
         output::json(&json!({
             "function": view.name,
-            "engine": view.card.engine,
+            "engine": view.card.computed_by(),
             "cold_starts": page.cold_starts,
             "failed_starts": page.failed_starts,
             "largest": largest,

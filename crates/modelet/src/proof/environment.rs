@@ -5,37 +5,27 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use modelet_core::certificate::Library;
 use modelet_core::digest;
 use modelet_package::certificate::original::{Loader, Original};
 use modelet_package::certificate::pins::{Pins, pins};
-use modelet_worker::once::run_once;
 use sha2::{Digest, Sha256};
 
-use super::interpreter::Interpreter;
 use crate::cli::proof::ProofOptions;
-use crate::engines::find_program;
 use crate::launch::cache_folder;
 use crate::output::Progress;
+use crate::python::interpreter::Interpreter;
+use crate::python::uv::{INSTALL_LIMIT, Uv};
 
-/// Names the `uv` to use.
-const ENV_UV: &str = "MODELET_UV";
 /// Says to `uv` itself which wheels of PyTorch to take.
 const ENV_TORCH_BACKEND: &str = "UV_TORCH_BACKEND";
 /// What `uv` says when it reached an index, and PyTorch's version is not in it.
 const NO_VERSION: &str = "there is no version of torch";
-/// Most of what `uv` said is left out of a reason.
-const MAX_SAID_CHARS: usize = 400;
 /// Where environments are kept, in the cache folder.
 const FOLDER: &str = "proofs";
 /// In an environment: the Python that it was made for.
 const PYTHON_FILE: &str = "python.txt";
-/// Bringing packages, and a Python where there is none, may take this long.
-const INSTALL_LIMIT: Duration = Duration::from_secs(600);
-/// Looking for a Python may take this long.
-const FIND_LIMIT: Duration = Duration::from_secs(60);
 
 /// A Python with the packages of an original.
 #[derive(Debug)]
@@ -78,10 +68,10 @@ pub async fn find(
         return Ok(Python::of(active));
     }
     let pins = pins(original)?;
-    let uv = env::var_os(ENV_UV).map(PathBuf::from).or_else(|| find_program("uv"));
     let what = pins.packages.first().cloned().unwrap_or_default().replace("==", " ");
+    let uv = Uv::find_here();
     let uv = uv.ok_or_else(|| format!("there is neither uv nor a Python with {what} to ask the original"))?;
-    made(&Uv { program: uv }, &pins, &what, progress).await
+    made(&uv, &pins, &what, progress).await
 }
 
 /// The path as the user means it: a program, or the folder of a virtual environment.
@@ -112,13 +102,13 @@ async fn made(uv: &Uv, pins: &Pins, what: &str, progress: &Progress) -> Result<P
         return Ok(python);
     }
     progress.next(format!("making an environment with {what}, once (uv)"));
-    let interpreter = Interpreter::ask(&uv.python(pins).await?).await?;
+    let interpreter = Interpreter::ask(&python(uv, pins).await?).await?;
     let failed =
         |error: std::io::Error| format!("could not make the environment in {}: {error}", cache.display());
     fs::create_dir_all(&cache).map_err(failed)?;
     let work = tempfile::tempdir_in(&cache).map_err(failed)?;
     let draft = work.path().join("packages");
-    uv.install(&interpreter.program, &draft, pins).await?;
+    install(uv, &interpreter.program, &draft, pins).await?;
     fs::write(draft.join(PYTHON_FILE), interpreter.program.as_os_str().as_encoded_bytes()).map_err(failed)?;
     if let Some(python) = kept(&place, pins).await {
         // Somebody else was faster.
@@ -141,56 +131,35 @@ async fn kept(place: &Path, pins: &Pins) -> Option<Python> {
     Some(Python { interpreter, packages: vec![place.to_owned()], pinned: pins.packages.clone() })
 }
 
-struct Uv {
-    program: PathBuf,
+/// A Python of this machine, or else one that `uv` brings.
+async fn python(uv: &Uv, pins: &Pins) -> Result<PathBuf, String> {
+    for version in pins.pythons {
+        if let Ok(found) = uv.find(version).await {
+            return Ok(found);
+        }
+    }
+    uv.bring(pins.pythons.first().copied().unwrap_or_default()).await
 }
 
-impl Uv {
-    async fn run(&self, args: Vec<OsString>, limit: Duration) -> Result<String, String> {
-        let finished = run_once(&self.program, &args, &[], limit).await;
-        let finished = finished.map_err(|error| format!("uv cannot be run: {error}"))?;
-        if finished.code == Some(0) {
-            return Ok(finished.stdout.trim().to_owned());
-        }
-        let said: Vec<_> = finished.stderr.split_whitespace().collect();
-        let said = if said.is_empty() { "it said nothing".to_owned() } else { said.join(" ") };
-        Err(format!("uv {}: {}", finished.ending, said.chars().take(MAX_SAID_CHARS).collect::<String>()))
+async fn install(uv: &Uv, python: &Path, target: &Path, pins: &Pins) -> Result<(), String> {
+    let words = ["pip", "install", "--quiet", "--only-binary", ":all:", "--compile-bytecode", "--python"];
+    let mut args: Vec<OsString> = words.map(Into::into).into();
+    args.extend([python.into(), "--target".into(), target.into()]);
+    args.extend(pins.packages.iter().map(OsString::from));
+    let with = |more: &[&str]| [&args[..], &more.iter().map(OsString::from).collect::<Vec<_>>()].concat();
+    if !pins.is_resolved {
+        return uv.run(with(&["--no-deps"]), INSTALL_LIMIT).await.map(drop);
     }
-
-    /// A Python of this machine, or else one that `uv` brings.
-    async fn python(&self, pins: &Pins) -> Result<PathBuf, String> {
-        let args = |words: &[&str]| words.iter().map(OsString::from).collect();
-        for version in pins.pythons {
-            let found = self.run(args(&["python", "find", "--no-project", version]), FIND_LIMIT).await;
-            if let Ok(path) = found {
-                return Ok(path.into());
-            }
+    // Wheels without what graphics cards need lie in an index of their own, which not every machine reaches.
+    let is_chosen = env::var_os(ENV_TORCH_BACKEND).is_some();
+    if !is_chosen {
+        match uv.run(with(&["--torch-backend", "cpu"]), INSTALL_LIMIT).await {
+            Err(why) if why.contains(NO_VERSION) => {}
+            Err(why) => return Err(format!("{why} ({ENV_TORCH_BACKEND} names other wheels of PyTorch)")),
+            Ok(_) => return Ok(()),
         }
-        let version = pins.pythons.first().copied().unwrap_or_default();
-        self.run(args(&["python", "install", "--quiet", version]), INSTALL_LIMIT).await?;
-        self.run(args(&["python", "find", "--no-project", version]), FIND_LIMIT).await.map(PathBuf::from)
     }
-
-    async fn install(&self, python: &Path, target: &Path, pins: &Pins) -> Result<(), String> {
-        let words = ["pip", "install", "--quiet", "--only-binary", ":all:", "--compile-bytecode", "--python"];
-        let mut args: Vec<OsString> = words.map(Into::into).into();
-        args.extend([python.into(), "--target".into(), target.into()]);
-        args.extend(pins.packages.iter().map(OsString::from));
-        let with = |more: &[&str]| [&args[..], &more.iter().map(OsString::from).collect::<Vec<_>>()].concat();
-        if !pins.is_resolved {
-            return self.run(with(&["--no-deps"]), INSTALL_LIMIT).await.map(drop);
-        }
-        // Wheels without what graphics cards need lie in an index of their own, which not every machine reaches.
-        let is_chosen = env::var_os(ENV_TORCH_BACKEND).is_some();
-        if !is_chosen {
-            match self.run(with(&["--torch-backend", "cpu"]), INSTALL_LIMIT).await {
-                Err(why) if why.contains(NO_VERSION) => {}
-                Err(why) => return Err(format!("{why} ({ENV_TORCH_BACKEND} names other wheels of PyTorch)")),
-                Ok(_) => return Ok(()),
-            }
-        }
-        self.run(args, INSTALL_LIMIT).await.map(drop)
-    }
+    uv.run(args, INSTALL_LIMIT).await.map(drop)
 }
 
 #[cfg(test)]
@@ -211,7 +180,7 @@ mod tests {
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let pins = Pins { pythons: &["3.11"], packages: vec!["torch==2.15.0".to_owned()], is_resolved: true };
-        let done = Uv { program }.install(Path::new("python"), folder.path(), &pins).await;
+        let done = install(&Uv { program }, Path::new("python"), folder.path(), &pins).await;
         (done, fs::read_to_string(asked).unwrap().lines().count())
     }
 

@@ -119,7 +119,7 @@ pub(crate) async fn deploy(
     }))
 }
 
-async fn receive(mut body: Body, upload: &Path, limit_bytes: u64) -> Result<(), PlatformError> {
+pub(crate) async fn receive(mut body: Body, upload: &Path, limit_bytes: u64) -> Result<(), PlatformError> {
     let mut file = File::create(upload).await.map_err(|error| store_failed("store the upload", error))?;
     let mut received = 0_u64;
     while let Some(frame) = body.frame().await {
@@ -200,7 +200,7 @@ impl Admin {
             name: function.name.clone(),
             version: live.version,
             versions: function.versions.len(),
-            engine: live.card.engine.to_string(),
+            engine: live.card.computed_by().to_owned(),
             size_bytes: live.card.size_bytes(),
             instances: self.dispatch.instances(&function.name).len(),
             deployed_at_ms: live.created_at_ms,

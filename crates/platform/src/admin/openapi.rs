@@ -6,10 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::admin::views::{
-    ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LogPage, PlatformView, SecretList, SecretView,
+    ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LayerView, LogPage, PlatformView, SecretList, SecretView,
     UsagePage,
 };
-use crate::admin::{Handlers, exposition, functions, metrics, platform, secrets, usage};
+use crate::admin::{Handlers, exposition, functions, layers, metrics, platform, secrets, usage};
 
 /// Name, place (`query` or `header`), type, meaning.
 pub(crate) type Parameter = (&'static str, &'static str, &'static str, &'static str);
@@ -57,7 +57,12 @@ impl Operation {
 
 /// Every operation. A new one is one entry here.
 pub(crate) fn operations() -> Vec<Operation> {
-    functions_and_usage().into_iter().chain(secrets_operations()).chain([read_metrics()]).collect()
+    functions_and_usage()
+        .into_iter()
+        .chain(layers_operations())
+        .chain(secrets_operations())
+        .chain([read_metrics()])
+        .collect()
 }
 
 fn functions_and_usage() -> Vec<Operation> {
@@ -112,6 +117,27 @@ fn functions_and_usage() -> Vec<Operation> {
                 get(usage::usage),
                 ("usage", "What was used, by function and version"),
                 of::<UsagePage>,
+            )
+        },
+    ]
+}
+
+fn layers_operations() -> Vec<Operation> {
+    const LAYER: &str = "/api/v1/layers/{sha256}";
+    vec![
+        Operation::plain(
+            ("get", LAYER),
+            get(layers::describe),
+            ("describeLayer", "Whether the platform has a layer of packages"),
+            of::<LayerView>,
+        ),
+        Operation {
+            body: Some("application/x-tar"),
+            ..Operation::plain(
+                ("put", LAYER),
+                put(layers::store),
+                ("storeLayer", "Stores a layer of packages, which is checked against its name"),
+                of::<LayerView>,
             )
         },
     ]
@@ -226,9 +252,9 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             json!({"name": name, "in": place, "description": meaning, "schema": {"type": kind}})
         })
         .collect();
-    if operation.path.contains("{name}") {
-        parameters
-            .push(json!({"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}));
+    let in_path = operation.path.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    if let Some((name, _)) = in_path {
+        parameters.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
     }
     let answer = (operation.answer)(generator);
     let mut described = json!({
@@ -265,6 +291,6 @@ mod tests {
             references += 1;
         }
         assert!(references > 10, "{references}");
-        assert_eq!(document["paths"].as_object().unwrap().len(), 10);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 11);
     }
 }

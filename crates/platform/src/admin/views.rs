@@ -88,6 +88,15 @@ pub struct FunctionView {
     pub instances: Vec<InstanceView>,
 }
 
+/// A layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct LayerView {
+    /// SHA-256 of its tar.
+    pub sha256: String,
+    /// True when the platform has it.
+    pub known: bool,
+}
+
 /// What came of a deploy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Deployed {

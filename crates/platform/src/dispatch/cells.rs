@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use modelet_core::instance::Assignment;
-use modelet_core::{ArtifactCard, EngineName, Settings};
+use modelet_core::{ArtifactCard, EngineName, Handler, Settings};
 use modelet_scheduler::CellDemand;
 use tokio::sync::Notify;
 
@@ -74,7 +74,10 @@ impl Cells {
     /// Makes a cell into an instance of a version; or says what it is to be started from instead, and why.
     pub fn take(&self, shared: &Shared, entry: &VersionEntry) -> Result<Started, &'static str> {
         if !fits(&entry.card) {
-            return Err("a new process: its manifest asks for what a stem cell does not have");
+            return Err(match entry.card.handler {
+                Handler::Model(_) => "a new process: its manifest asks for what a stem cell does not have",
+                Handler::Python(_) => "a new process",
+            });
         }
         let mut started = self.take_any(shared.clock.now())?.started;
         let rung = started.confinement.rung();
@@ -183,7 +186,9 @@ fn fits(card: &ArtifactCard) -> bool {
     // Weights beside a model are found by its real path, which a descriptor does not have behind walls; rten wants that path for
     // every model, and starts in a few milliseconds anyway. tabular reads one file, by whatever path.
     card.files.len() == 1
-        && matches!(card.engine, EngineName::Onnxruntime | EngineName::Tabular)
+        && card
+            .model()
+            .is_some_and(|model| matches!(model.engine, EngineName::Onnxruntime | EngineName::Tabular))
         && manifest.env.is_empty()
         && manifest.secrets.is_empty()
         && !manifest.network

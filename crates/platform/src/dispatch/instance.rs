@@ -283,13 +283,16 @@ impl Instance {
         self.diary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, line: &OutputLine) -> Option<InvocationId> {
+    /// Remembers a line, and says which call it belongs to: the one that it names, as long as the instance has it; else the only
+    /// one that the instance has.
+    fn note(&self, line: &OutputLine, named: Option<InvocationId>) -> Option<InvocationId> {
         let mut diary = self.diary();
         if diary.last_words.len() == LAST_WORDS {
             diary.last_words.pop_front();
         }
         diary.last_words.push_back(line.text.chars().take(LAST_WORDS_CHARACTERS).collect());
-        (diary.calls.len() == 1).then(|| diary.calls.first().cloned()).flatten()
+        let named = named.filter(|named| diary.calls.contains(named));
+        named.or_else(|| (diary.calls.len() == 1).then(|| diary.calls.first().cloned()).flatten())
     }
 
     fn ended(&self, end: End) {

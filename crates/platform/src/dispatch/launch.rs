@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME};
+use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON};
 use modelet_core::manifest::Rung;
 use modelet_core::{ArtifactCard, Code, PlatformError, Version};
 use modelet_worker::{
@@ -20,8 +20,14 @@ const OUTPUT_QUEUE: usize = 256;
 
 /// Where an instance with a file system of its own finds its artifact …
 const ARTIFACT_TARGET: &str = "/modelet/artifact";
-/// … and the library of ONNX Runtime.
+/// … the library of ONNX Runtime …
 const LIBRARY_TARGET: &str = "/modelet/libonnxruntime.so";
+/// … and the packages of its code.
+const PACKAGES_TARGET: &str = "/modelet/packages";
+/// Where code is on AWS Lambda, and may look for its own files.
+const TASK_TARGET: &str = "/var/task";
+/// What every process can read anyway.
+const OF_THE_SYSTEM: &str = "/usr";
 
 /// What a process is started as.
 pub enum Role {
@@ -74,7 +80,9 @@ pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, P
     };
     let has_own_root = shared.spawner.ladder().choose(weakest).is_ok_and(|rung| rung <= Rung::Namespaces);
     let mut env = environment::of(shared, &role, has_own_root).await.map_err(failed)?;
-    let binds = binds(&mut env, has_own_root);
+    let for_code = for_code(shared, &role, &mut env, has_own_root).await?;
+    let mut binds = binds(&mut env, has_own_root);
+    binds.extend(for_code);
     let launch = Launch {
         program,
         args,
@@ -93,7 +101,38 @@ pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, P
     Ok(Started { process, confinement, feed: Feed::new(socket.address), lines, control })
 }
 
-/// What a process can read: the artifact and the library of ONNX Runtime, and nothing else of this machine that is not part of
+/// What code needs beside its artifact: its Python and its packages.
+async fn for_code(
+    shared: &Shared,
+    role: &Role,
+    env: &mut Vec<(OsString, OsString)>,
+    has_own_root: bool,
+) -> Result<Vec<Bind>, PlatformError> {
+    let Role::Instance { card, artifact, .. } = role else { return Ok(Vec::new()) };
+    let Some(code) = card.python() else { return Ok(Vec::new()) };
+    let (command, version) = (shared.command.clone(), code.version.clone());
+    // Looks for files: not on the thread that serves.
+    let found = tokio::task::spawn_blocking(move || command.python(&version)).await;
+    let found = found.map_err(|error| PlatformError::new(Code::StartFailed, error.to_string()))?;
+    let python = found.map_err(|why| {
+        PlatformError::new(Code::PythonMissing, why)
+            .hint(format!("install Python {0}, or let uv bring it: uv python install {0}", code.version))
+    })?;
+    env.push((ENV_PYTHON.into(), python.program.into()));
+    let mut binds = Vec::new();
+    if !python.prefix.starts_with(OF_THE_SYSTEM) {
+        binds.push(Bind::same(python.prefix));
+    }
+    if let Some(layer) = &code.packages {
+        env.push((ENV_PACKAGES.into(), shared.layers.folder(&layer.sha256).into()));
+    }
+    if has_own_root {
+        binds.push(Bind { source: artifact.join("files"), target: TASK_TARGET.into() });
+    }
+    Ok(binds)
+}
+
+/// What a process can read: the artifact, the library of ONNX Runtime and packages, and nothing else of this machine that is not part of
 /// the system. A file system of its own shows both in places that nothing else can cover, wherever they lie outside.
 fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> {
     let mut binds = Vec::new();
@@ -101,6 +140,7 @@ fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> {
         let target = match () {
             () if name == ENV_ARTIFACT => ARTIFACT_TARGET,
             () if name == ENV_ONNXRUNTIME => LIBRARY_TARGET,
+            () if name == ENV_PACKAGES => PACKAGES_TARGET,
             () => continue,
         };
         let source = PathBuf::from(&*path);

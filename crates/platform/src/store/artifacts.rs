@@ -3,20 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use modelet_core::artifact::is_safe_path;
 use modelet_core::{ArtifactCard, Code, PlatformError, digest};
 
-use crate::store::store_failed;
+use crate::store::unpack::{sync_tree, unpack};
+use crate::store::{is_digest, store_failed};
 
-/// Most files in an artifact.
-const MAX_FILES: usize = 100_000;
 /// Largest card, in bytes.
 const MAX_CARD_BYTES: u64 = 16 << 20;
-/// Longest name that a tar may state in an entry of its own, in bytes.
-const MAX_NAME_BYTES: u64 = 4 << 10;
 /// The folder of the files inside an artifact.
 const FILES: &str = "files";
 
@@ -62,6 +58,11 @@ impl Artifacts {
         self.root.join(sha256)
     }
 
+    /// The folder of what is not in its place yet.
+    pub fn drafts(&self) -> PathBuf {
+        self.drafts.clone()
+    }
+
     /// A new file for an upload.
     pub fn draft(&self, id: &str) -> PathBuf {
         self.drafts.join(id)
@@ -95,8 +96,7 @@ impl Artifacts {
     pub fn sweep(&self, wanted: &BTreeSet<String>) -> io::Result<()> {
         for entry in fs::read_dir(&self.root)? {
             let name = entry?.file_name().into_string().unwrap_or_default();
-            let ours = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if ours
+            if is_digest(&name)
                 && !wanted.contains(&name)
                 && let Err(error) = fs::remove_dir_all(self.root.join(&name))
             {
@@ -114,7 +114,7 @@ fn prepare(upload: &Path, draft: &Path, promised: &str) -> Result<Prepared, Plat
         return Err(bad(format!("it arrived with SHA-256 {sha256}, its sender promised {promised}")));
     }
     fs::create_dir(draft).map_err(failed)?;
-    let paths = unpack(upload, draft)?;
+    let paths = unpack(upload, draft).map_err(bad)?;
     let card = read_card(draft)?;
     check_files(draft, &card, paths)?;
     sync_tree(draft).map_err(failed)?;
@@ -123,40 +123,6 @@ fn prepare(upload: &Path, draft: &Path, promised: &str) -> Result<Prepared, Plat
 
 fn bad(why: impl std::fmt::Display) -> PlatformError {
     PlatformError::new(Code::BadArtifact, format!("the artifact was refused: {why}")).hint("deploy again")
-}
-
-/// Unpacks plain files with safe names, and refuses everything else a tar can hold: links, devices, `..`. Gives their paths.
-fn unpack(upload: &Path, folder: &Path) -> Result<BTreeSet<String>, PlatformError> {
-    let mut archive = tar::Archive::new(BufReader::new(File::open(upload).map_err(bad)?));
-    let mut paths = BTreeSet::new();
-    let mut long_name = None;
-    // Raw: the crate would read an extension of any size into memory before it shows the entry.
-    for entry in archive.entries().map_err(bad)?.raw(true) {
-        let mut entry = entry.map_err(bad)?;
-        let kind = entry.header().entry_type();
-        if kind == tar::EntryType::GNULongName && entry.size() <= MAX_NAME_BYTES {
-            let mut name = String::new();
-            entry.read_to_string(&mut name).map_err(bad)?;
-            long_name = Some(name.trim_end_matches('\0').to_owned());
-            continue;
-        }
-        let own = || String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let path = long_name.take().unwrap_or_else(own);
-        if kind != tar::EntryType::Regular || !is_safe_path(&path) {
-            return Err(bad(format!("{path:?} is not a plain file with a relative path")));
-        }
-        let target = folder.join(&path);
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent).map_err(bad)?;
-        }
-        let mut file = File::options().write(true).create_new(true).open(&target).map_err(bad)?;
-        io::copy(&mut entry, &mut file).map_err(bad)?;
-        paths.insert(path);
-        if paths.len() > MAX_FILES {
-            return Err(bad(format!("it has more than {MAX_FILES} files")));
-        }
-    }
-    Ok(paths)
 }
 
 fn read_card(folder: &Path) -> Result<ArtifactCard, PlatformError> {
@@ -184,17 +150,4 @@ fn check_files(folder: &Path, card: &ArtifactCard, mut paths: BTreeSet<String>) 
         }
     }
     paths.first().map_or(Ok(()), |path| Err(bad(format!("{path} is there but not listed"))))
-}
-
-/// Puts every file and folder on the disk, folders after what is in them.
-fn sync_tree(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_tree(&entry.path())?;
-        } else {
-            File::open(entry.path())?.sync_all()?;
-        }
-    }
-    File::open(folder)?.sync_all()
 }

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::store::accepted::Accepted;
 use crate::store::artifacts::{Artifacts, Prepared};
+use crate::store::layers::Layers;
 use crate::store::schema;
 use crate::store::store_failed;
 use crate::store::writer::{self, Durability, Writer};
@@ -57,6 +58,7 @@ pub struct Catalog {
     writer: Writer,
     path: PathBuf,
     artifacts: Artifacts,
+    layers: Layers,
     functions: RwLock<HashMap<FunctionName, Arc<FunctionEntry>>>,
     /// The last number of each function, deleted ones included. Held while something changes: one deploy or delete at a
     /// time, the disk and the memory together.
@@ -73,17 +75,21 @@ impl Catalog {
         let functions = load(&connection).map_err(|e| store_failed("read state.db", e))?;
         let numbers = load_numbers(&connection).map_err(|e| store_failed("read state.db", e))?;
         let artifacts = Artifacts::open(data).map_err(|e| store_failed("open the artifacts", e))?;
+        let layers =
+            Layers::open(data, artifacts.drafts()).map_err(|e| store_failed("open the layers", e))?;
         let writer = Writer::start("store", connection, Duration::ZERO)
             .map_err(|e| store_failed("start the writer", e))?;
         let catalog = Self {
             writer,
             path,
             artifacts,
+            layers,
             functions: RwLock::new(functions),
             numbers: tokio::sync::Mutex::new(numbers),
         };
-        let wanted = catalog.wanted();
-        catalog.artifacts.sweep(&wanted).map_err(|e| store_failed("look through the artifacts", e))?;
+        let (artifacts, layers) = catalog.wanted();
+        catalog.artifacts.sweep(&artifacts).map_err(|e| store_failed("look through the artifacts", e))?;
+        catalog.layers.sweep(&layers).map_err(|e| store_failed("look through the layers", e))?;
         Ok(catalog)
     }
 
@@ -95,6 +101,11 @@ impl Catalog {
     /// The unpacked artifacts.
     pub fn artifacts(&self) -> &Artifacts {
         &self.artifacts
+    }
+
+    /// The unpacked layers.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
     }
 
     /// A function by name.
@@ -139,9 +150,17 @@ impl Catalog {
         let known = self.get(&name);
         if let Some(live) = known.as_ref().and_then(|f| f.resolve(Qualifier::Live))
             && live.card.source_sha256 == prepared.card.source_sha256
-            && live.card.certificate == prepared.card.certificate
+            && live.card.model().map(|model| &model.certificate)
+                == prepared.card.model().map(|model| &model.certificate)
         {
             return Ok((live.clone(), false));
+        }
+        if let Some(layer) = prepared.card.python().and_then(|python| python.packages.as_ref())
+            && !self.layers.has(&layer.sha256)
+        {
+            let message = format!("its packages, the layer {}, are not on this platform", layer.sha256);
+            return Err(PlatformError::new(Code::BadArtifact, message)
+                .hint("deploy again, which sends them; PUT /api/v1/layers/SHA256 does it by hand"));
         }
         let number = numbers.get(&name).copied().unwrap_or(0) + 1;
         let entry = Arc::new(VersionEntry {
@@ -185,18 +204,25 @@ impl Catalog {
         Ok(function)
     }
 
-    /// Removes artifacts that no version needs.
+    /// Removes artifacts and layers that no version needs.
     pub async fn sweep(&self) -> Result<(), PlatformError> {
         let _changing = self.numbers.lock().await;
-        let (artifacts, wanted) = (self.artifacts.clone(), self.wanted());
-        let swept = tokio::task::spawn_blocking(move || artifacts.sweep(&wanted)).await;
+        let (artifacts, layers) = (self.artifacts.clone(), self.layers.clone());
+        let (wanted_artifacts, wanted_layers) = self.wanted();
+        let swept = tokio::task::spawn_blocking(move || {
+            artifacts.sweep(&wanted_artifacts).and_then(|()| layers.sweep(&wanted_layers))
+        })
+        .await;
         let swept = swept.map_err(|e| store_failed("remove old artifacts", e))?;
         swept.map_err(|e| store_failed("remove old artifacts", e))
     }
 
-    fn wanted(&self) -> BTreeSet<String> {
+    /// The artifacts and the layers that versions need.
+    fn wanted(&self) -> (BTreeSet<String>, BTreeSet<String>) {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
-        functions.values().flat_map(|f| f.versions.values().map(|version| version.sha256.clone())).collect()
+        let versions = || functions.values().flat_map(|function| function.versions.values());
+        let layer = |version: &Arc<VersionEntry>| Some(version.card.python()?.packages.as_ref()?.sha256.clone());
+        (versions().map(|version| version.sha256.clone()).collect(), versions().filter_map(layer).collect())
     }
 }
 

@@ -43,6 +43,9 @@ pub enum LogRecord {
         invocation: Option<InvocationId>,
         /// `stdout` or `stderr`.
         stream: String,
+        /// How much it matters, where the instance says so: `INFO`, `ERROR` and so on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        level: Option<String>,
         /// Its text.
         text: String,
     },

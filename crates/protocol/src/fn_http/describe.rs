@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use modelet_core::{InputSpec, OutputKind, OutputSpec, Version};
+use modelet_core::{ArtifactCard, Handler, InputSpec, OutputKind, OutputSpec, Version};
 use serde::Serialize;
 
 use crate::protocol::{FunctionView, json_response};
@@ -18,18 +18,26 @@ struct Description<'a> {
     versions: &'a [Version],
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
+    /// What answers, in words.
+    handler: String,
+    #[serde(flatten)]
+    model: Option<Model<'a>>,
+    size_bytes: u64,
+    /// Every setting by name.
+    limits: BTreeMap<&'static str, Limit>,
+    samples: Vec<Shown>,
+}
+
+#[derive(Serialize)]
+struct Model<'a> {
     format: &'a str,
     engine: &'a str,
     engine_version: &'a str,
-    size_bytes: u64,
     inputs: &'a [InputSpec],
     /// Columns that may be sent and are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ignored: Vec<&'a str>,
     outputs: &'a [OutputSpec],
-    /// Every setting by name.
-    limits: BTreeMap<&'static str, Limit>,
-    samples: Vec<Shown>,
 }
 
 #[derive(Serialize)]
@@ -52,7 +60,10 @@ pub(super) fn response(view: &FunctionView<'_>, headers: &HeaderMap) -> Response
 
 fn description<'a>(view: &FunctionView<'a>) -> Description<'a> {
     let card = view.card;
-    let samples = PROTOCOLS.iter().flat_map(|protocol| protocol.samples(&card.name, &card.signature));
+    let signature = card.signature();
+    let samples = PROTOCOLS
+        .iter()
+        .flat_map(|protocol| signature.map(|it| protocol.samples(&card.name, it)).unwrap_or_default());
     let limits =
         card.settings.rows().into_iter().map(|(name, value, meaning)| (name, Limit { value, meaning }));
     Description {
@@ -60,30 +71,42 @@ fn description<'a>(view: &FunctionView<'a>) -> Description<'a> {
         version: view.version,
         versions: view.versions,
         description: card.manifest.description.as_deref(),
-        format: &card.format,
-        engine: card.engine.as_str(),
-        engine_version: &card.engine_version,
+        handler: handler(card),
+        model: card.model().map(|model| Model {
+            format: &model.format,
+            engine: model.engine.as_str(),
+            engine_version: &model.engine_version,
+            inputs: &model.signature.inputs,
+            ignored: model.signature.ignored().collect(),
+            outputs: &model.signature.outputs,
+        }),
         size_bytes: card.size_bytes(),
-        inputs: &card.signature.inputs,
-        ignored: card.signature.ignored().collect(),
-        outputs: &card.signature.outputs,
         limits: limits.collect(),
         samples: samples.map(|sample| sample.show(view.base_url)).collect(),
     }
 }
 
+/// What answers, in words.
+fn handler(card: &ArtifactCard) -> String {
+    match &card.handler {
+        Handler::Model(model) => format!("{}, {} {}", model.format, model.engine, model.engine_version),
+        Handler::Python(python) => format!("{}, {}, Python {}", python.handler(), python.interface, python.version),
+    }
+}
+
 fn text(description: &Description<'_>) -> String {
     let d = description;
-    let mut lines =
-        vec![format!("{} version {} ({}, {} {})", d.name, d.version, d.format, d.engine, d.engine_version)];
+    let mut lines = vec![format!("{} version {} ({})", d.name, d.version, d.handler)];
     lines.extend(d.description.map(|sentence| format!("  {sentence}")));
-    lines.push("inputs".to_owned());
-    lines.extend(d.inputs.iter().map(input_line));
-    if !d.ignored.is_empty() {
-        lines.push(format!("  left out, where they are sent: {}", d.ignored.join(", ")));
+    if let Some(model) = &d.model {
+        lines.push("inputs".to_owned());
+        lines.extend(model.inputs.iter().map(input_line));
+        if !model.ignored.is_empty() {
+            lines.push(format!("  left out, where they are sent: {}", model.ignored.join(", ")));
+        }
+        lines.push("outputs".to_owned());
+        lines.extend(model.outputs.iter().map(output_line));
     }
-    lines.push("outputs".to_owned());
-    lines.extend(d.outputs.iter().map(output_line));
     lines.push("limits".to_owned());
     lines.extend(
         d.limits.iter().map(|(name, limit)| format!("  {name} = {}  {}", limit.value, limit.meaning)),

@@ -13,12 +13,14 @@
 //! | … took too much memory | 200 | `Runtime.OutOfMemory` |
 //! | … ended, or could not start | 200 | `Runtime.ExitError` |
 //! | … answered too much | 200 | `Function.ResponseSizeTooLarge` |
+//! | … raised an error | 200 | the error's class, as Lambda's own client for the language says it |
 //! | … refused its input, or failed otherwise | 200 | `Function.` and the code: `Function.BadInput` |
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use modelet_core::instance::HEADER_FUNCTION_ERROR;
-use modelet_core::{Code, Failure, InvocationId};
+use modelet_core::error::Raised;
+use modelet_core::{Code, Failure, FunctionError, InvocationId};
 use serde::Serialize;
 use serde_json::json;
 
@@ -26,11 +28,13 @@ use crate::fn_http;
 use crate::protocol::failure_response;
 
 /// What Lambda makes of a failure.
-enum Said {
+enum Said<'a> {
     /// The call failed: a status, the exception, and for a throttled call the reason.
     Exception(u16, &'static str, Option<&'static str>),
     /// The function failed, with an error of this type.
     Function(String),
+    /// The function's code raised an error.
+    Raised(&'a Raised),
 }
 
 /// The answer to a call that failed.
@@ -51,6 +55,15 @@ pub(super) fn response(failure: &Failure, invocation: Option<&InvocationId>) -> 
             let name = HeaderName::from_static("x-amzn-errortype");
             marked(failure, &body, status, name, exception)
         }
+        Said::Raised(raised) => {
+            let body = RaisedPayload {
+                error_message: &raised.message,
+                error_type: &raised.kind,
+                request_id: invocation.map(|id| id.0.as_str()).unwrap_or_default(),
+                stack_trace: &raised.stack,
+            };
+            marked(failure, &body, 200, HeaderName::from_static(HEADER_FUNCTION_ERROR), "Unhandled")
+        }
         Said::Function(error_type) => {
             let request_id = invocation.map(|id| id.0.as_str());
             let error = fn_http::detail(failure, None);
@@ -58,6 +71,16 @@ pub(super) fn response(failure: &Failure, invocation: Option<&InvocationId>) -> 
             marked(failure, &body, 200, HeaderName::from_static(HEADER_FUNCTION_ERROR), "Unhandled")
         }
     }
+}
+
+/// The payload of a function whose code raised an error: to the letter what Lambda's client for Python (awslambdaric) reports.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RaisedPayload<'a> {
+    error_message: &'a str,
+    error_type: &'a str,
+    request_id: &'a str,
+    stack_trace: &'a [String],
 }
 
 /// The payload of a function that failed.
@@ -85,7 +108,10 @@ fn marked(
     response
 }
 
-fn said(failure: &Failure) -> Said {
+fn said(failure: &Failure) -> Said<'_> {
+    if let Failure::Function(FunctionError { raised: Some(raised), .. }) = failure {
+        return Said::Raised(raised);
+    }
     let exception = |status, name| Said::Exception(status, name, None);
     let throttled = |reason| Said::Exception(429, "TooManyRequestsException", Some(reason));
     let function = |error_type: &str| Said::Function(error_type.to_owned());

@@ -28,16 +28,24 @@ impl ModelHandler {
     /// Loads the model of an artifact with the engine that its card names, and no other.
     pub fn load(config: &Config) -> Result<Self, FunctionError> {
         let card = &config.card;
+        let model_card = card.model().ok_or_else(|| {
+            FunctionError::new(Code::ModelRefused, format!("{} is code, and not a model", card.name))
+        })?;
         let settings = &card.settings;
         let options = LoadOptions {
             threads: settings.engine_threads(),
             onnxruntime_library: config.onnxruntime.clone(),
         };
-        let model = modelet_model::load(card.engine, &config.model(), &card.steps, &options)?;
+        let model = modelet_model::load(
+            model_card.engine,
+            &config.files().join(&model_card.file),
+            &model_card.steps,
+            &options,
+        )?;
         let context = FunctionContext {
             name: card.name.clone(),
             version: config.version,
-            signature: card.signature.clone(),
+            signature: model_card.signature.clone(),
             non_finite: card.manifest.non_finite,
             body_limit_bytes: settings.body_limit_bytes(),
             response_limit_bytes: settings.response_limit_bytes(),

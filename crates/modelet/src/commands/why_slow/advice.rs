@@ -49,9 +49,19 @@ fn start(cold_starts: &[InvocationRecord]) -> String {
     )
 }
 
+fn engine(view: &FunctionView) -> Option<EngineName> {
+    view.card.model().map(|model| model.engine)
+}
+
 fn load(view: &FunctionView, cold_starts: &[InvocationRecord]) -> Vec<String> {
-    let (engine, size_bytes) = (view.card.engine, view.card.size_bytes());
+    let size_bytes = view.card.size_bytes();
     let size = output::size(size_bytes);
+    let Some(engine) = engine(view) else {
+        return vec![format!(
+            "The code imports its packages and loads what it loads at the top level of its module ({size} of files): \
+             modelet logs shows the packages that took the longest."
+        )];
+    };
     let mut advice: Vec<_> = other_engine(view).into_iter().collect();
     let from = cold_starts.last().and_then(|call| call.started_from.as_deref()).unwrap_or_default();
     // A stem cell has loaded the library already.
@@ -70,7 +80,7 @@ fn other_engine(view: &FunctionView) -> Option<String> {
     let chosen = evidence.chosen()?;
     let cold_ms = |load_ms: f64, first_ms: f64| load_ms + first_ms;
     let chosen_ms = cold_ms(chosen.load_ms, chosen.first_ms);
-    let others = || evidence.engines.iter().filter(|engine| engine.engine != view.card.engine);
+    let others = || evidence.engines.iter().filter(|other| Some(other.engine) != engine(view));
     let serving = others().filter_map(|other| Some((other, other.measured.as_ref()?)));
     let timed = serving.map(|(other, m)| (other, m, cold_ms(m.load_ms, m.first_ms)));
     let Some((other, measured, other_ms)) = timed.min_by(|a, b| a.2.total_cmp(&b.2)) else {
@@ -81,7 +91,7 @@ fn other_engine(view: &FunctionView) -> Option<String> {
         format!(
             "At deploy {} was ready with its first answer after {other_ms:.0} ms, {} after {chosen_ms:.0} ms (warm calls: \
              {:.2} ms and {:.2} ms): deploy it with --engine {}.",
-            other.engine, view.card.engine, measured.warm_ms, chosen.warm_ms, other.engine
+            other.engine, evidence.chosen, measured.warm_ms, chosen.warm_ms, other.engine
         )
     })
 }
@@ -90,7 +100,7 @@ fn first_inference(view: &FunctionView) -> String {
     format!(
         "{} does at the first call what it put off while loading, such as laying out memory; fewer rows in one call, or a \
          smaller model, shorten it.",
-        view.card.engine
+        view.card.computed_by()
     )
 }
 
@@ -133,8 +143,9 @@ mod tests {
 
     fn view(engine: EngineName, rten: &serde_json::Value) -> FunctionView {
         let card: ArtifactCard = serde_json::from_value(json!({
-            "format_version": 1, "name": "iris", "source_sha256": "", "manifest": {}, "settings": {}, "model": "m.onnx",
-            "format": "onnx", "engine": engine, "engine_version": "1", "signature": {"inputs": [], "outputs": []},
+            "format_version": 1, "name": "iris", "source_sha256": "", "manifest": {}, "settings": {},
+            "handler": {"kind": "model", "file": "m.onnx", "format": "onnx", "engine": engine, "engine_version": "1",
+                        "signature": {"inputs": [], "outputs": []}},
             "files": [{"path": "m.onnx", "size_bytes": 2_500_000, "sha256": ""}],
         }))
         .unwrap();

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use modelet_core::instance::{RECORD_START, Record};
 use modelet_worker::OutputLine;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -29,10 +30,17 @@ pub(super) async fn keep(
     let mut pace = Pace { due: Instant::now() };
     let mut held_up = false;
     while let Some(mut line) = lines.recv().await {
+        let (level, named) = match record(&line.text) {
+            Some(record) => {
+                line.text = record.message;
+                (Some(record.level), record.invocation)
+            }
+            None => (None, None),
+        };
         if let Some(redactor) = instance.redactor.get() {
             line.text = redactor.redact(line.text);
         }
-        let invocation = instance.note(&line);
+        let invocation = instance.note(&line, named);
         let due = pace.count(line.text.len(), Instant::now());
         let record = LogRecord::Line {
             at_ms: shared.clock.unix_ms(),
@@ -40,6 +48,7 @@ pub(super) async fn keep(
             instance: instance.id.clone(),
             invocation,
             stream: line.stream.as_str().to_owned(),
+            level,
             text: line.text,
         };
         shared.logs.write(&version.entry.card.name, record).await;
@@ -52,6 +61,11 @@ pub(super) async fn keep(
             tokio::time::sleep_until(due).await;
         }
     }
+}
+
+/// The record in a line; `None` where it is plain text.
+fn record(line: &str) -> Option<Record> {
+    serde_json::from_str(line.strip_prefix(RECORD_START)?).ok()
 }
 
 /// How far its output is ahead.

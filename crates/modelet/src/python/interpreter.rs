@@ -23,13 +23,15 @@ names |= {name: [name] for name in ["tf2onnx", "onnxscript"]}
 names["xgboost"] = ["xgboost", "xgboost-cpu"]
 names["tensorflow"] = ["tensorflow", "tensorflow-cpu"]
 found = [{"name": name, "version": version(*known)} for name, known in names.items() if version(*known)]
-print(json.dumps({"program": os.path.realpath(sys.executable), "prefix": os.path.realpath(sys.base_prefix),
+print(json.dumps({"version": "%d.%d" % sys.version_info[:2], "program": os.path.realpath(sys.executable), "prefix": os.path.realpath(sys.base_prefix),
     "paths": [os.path.realpath(path) for path in sys.path if os.path.isdir(path)], "libraries": found}))
 "#;
 
 /// A Python.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Interpreter {
+    /// Its version, such as `3.11`.
+    pub version: String,
     /// The program itself, behind all links.
     pub program: PathBuf,
     /// Where its standard library lies below.

@@ -1,0 +1,37 @@
+//! Moments as text.
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const DAY_S: u64 = 86_400;
+
+/// A moment as the logs of Apache have it, in UTC: `24/Nov/2026:23:26:12 +0000`.
+///
+/// `unix_s`: seconds since 1970. Source of the dates: Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+pub fn clf(unix_s: u64) -> String {
+    let (days, second) = (unix_s / DAY_S + 719_468, unix_s % DAY_S);
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    // Years begin in March there.
+    let year = year + era * 400 + u64::from(month >= 10);
+    let name = MONTHS[(month as usize + 2) % 12];
+    format!("{day:02}/{name}/{year}:{:02}:{:02}:{:02} +0000", second / 3_600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_as_in_logs() {
+        for (unix_s, text) in [
+            (0, "01/Jan/1970:00:00:00 +0000"),
+            (951_782_400, "29/Feb/2000:00:00:00 +0000"),
+            (1_795_562_772, "24/Nov/2026:23:26:12 +0000"),
+            (4_102_444_799, "31/Dec/2099:23:59:59 +0000"),
+        ] {
+            assert_eq!(clf(unix_s), text);
+        }
+    }
+}

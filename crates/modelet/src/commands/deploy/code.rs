@@ -1,0 +1,216 @@
+//! The way of code: its packages are brought, it is started once in a sandbox as an instance, and published.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use modelet_core::handler::{Handler, Layer};
+use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Settings};
+use modelet_package::python::{PythonPlan, PythonSource};
+use modelet_package::{Packed, layer, pack};
+use modelet_platform::admin::views::LayerView;
+use modelet_worker::Spawner;
+use serde::Serialize;
+
+use super::{Made, Outcome, as_deployed, live, upload};
+use crate::cli::Deploy;
+use crate::client::Client;
+use crate::launch::this_binary;
+use crate::output::{self, Progress};
+use crate::python::interpreter::Interpreter;
+use crate::python::packages::{self, Made as Packages};
+use crate::python::versions;
+use crate::report::Report;
+use crate::trial::Trial;
+
+/// How many of the largest packages are named.
+const NAMED_PACKAGES: usize = 5;
+/// An instance that is tried says why it failed within this time.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Most of its last lines that are shown.
+const LAST_LINES: usize = 20;
+
+/// What trying it came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// Until it was ready in a sandbox, milliseconds.
+    pub load_ms: f64,
+    /// Why its event is what it is, where the code says it.
+    pub event_reason: Option<String>,
+    /// The largest of its packages and their bytes.
+    pub largest: Vec<(String, u64)>,
+}
+
+/// Everything from the source to the live version.
+pub async fn publish(
+    client: &Client,
+    deploy: &Deploy,
+    source: PythonSource,
+    name: FunctionName,
+    work: &Path,
+    progress: &Progress,
+) -> Result<Outcome, Report> {
+    if deploy.proof.sample.is_some() {
+        return Err(crate::proof::nothing_converted());
+    }
+    let given = source.given();
+    let python = python(&source, deploy).await?;
+    let packages = match &source.requirements {
+        Some(requirements) => Some(packages::made(requirements, &python, progress).await?),
+        None => None,
+    };
+    let card = source.card(plan(&source, name.clone(), &python, packages.as_ref())?);
+    if let Some(view) = live(client, &name).await?
+        && view.card.source_sha256 == card.source_sha256
+        && let Some(deployed) = as_deployed(view)
+    {
+        return Ok(Outcome { deployed, made: Made::Nothing, given });
+    }
+    progress.next("trying it in a sandbox");
+    let load_ms = tried(&source, &card, &python, packages.as_ref(), work).await?;
+    let largest = match &packages {
+        Some(packages) => largest(&packages.folder),
+        None => Vec::new(),
+    };
+    let tried = Tried { load_ms, event_reason: source.choice.event_reason.clone(), largest };
+    if let Some(packages) = &packages {
+        send(client, packages, work, progress).await?;
+    }
+    progress.next("packaging");
+    let artifact = work.join("artifact.tar");
+    let packed = pack(&source.bundle, card, &artifact)?;
+    progress.next(format!("publishing {}", output::size(packed.size_bytes)));
+    let evidence = serde_json::to_string(&tried).unwrap_or_default();
+    let deployed = upload(client, &packed, &artifact, evidence).await?;
+    Ok(Outcome { deployed, made: Made::Code(tried, packed), given })
+}
+
+/// The Python that it gets: of the command line, of what the code asks for, or the usual one.
+async fn python(source: &PythonSource, deploy: &Deploy) -> Result<Interpreter, Report> {
+    let missing = |why: String| {
+        Report::new(Code::PythonMissing, why).hint("install it, or say another: [python] version in modelet.toml")
+    };
+    if let Some(path) = &deploy.proof.python {
+        let program = if path.is_dir() { path.join("bin/python") } else { path.clone() };
+        return Interpreter::ask(&program).await.map_err(missing);
+    }
+    match versions::asked(source).map_err(|why| Report::new(Code::BadManifest, why))? {
+        Some((version, by)) => {
+            versions::of(&version).await.map_err(|why| missing(format!("{by} asks for Python {version}: {why}")))
+        }
+        None => versions::usual(Some(source)).await.map_err(missing),
+    }
+}
+
+fn plan(
+    source: &PythonSource,
+    name: FunctionName,
+    python: &Interpreter,
+    packages: Option<&Packages>,
+) -> Result<PythonPlan, Report> {
+    let asked = &source.bundle.manifest.settings;
+    let mut settings =
+        asked.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
+    // Code is not made for several calls at once, unless its author says so.
+    if asked.concurrency.is_none() {
+        settings.concurrency = 1;
+    }
+    let packages = packages.map(|packages| packages.layer.clone());
+    Ok(PythonPlan { name, settings, version: python.version.clone(), packages })
+}
+
+/// Starts it as an instance: what it imports is imported, what it loads at its top level is loaded.
+async fn tried(
+    source: &PythonSource,
+    card: &ArtifactCard,
+    python: &Interpreter,
+    packages: Option<&Packages>,
+    work: &Path,
+) -> Result<f64, Report> {
+    let failed = |why: String| Report::new(Code::StartFailed, format!("the code could not be tried: {why}"));
+    let spawner = Spawner::start(this_binary()?, None).await.map_err(|error| failed(error.to_string()))?;
+    let trial = Trial {
+        card,
+        bundle: &source.bundle,
+        python: Some(python),
+        packages: packages.map(|packages| packages.folder.as_path()),
+    };
+    let limit = Duration::from_millis(card.settings.load_timeout_ms);
+    let began = Instant::now();
+    let mut running = trial.start(&spawner, work).await.map_err(failed)?;
+    let ready = tokio::time::timeout(limit, running.feed.readiness()).await;
+    let answer = match ready {
+        Ok(Ok(readiness)) => match readiness.failure {
+            None => Ok(readiness.load_ms),
+            Some((code, why)) => Err(FunctionError::new(code, why).into()),
+        },
+        Ok(Err(error)) => Err(failed(format!("it ended before it was ready ({error}): {}", last(&mut running.lines).await))),
+        Err(_) => Err(Report::new(
+            Code::LoadTimeout,
+            format!("it was not ready within load_timeout_ms = {} ms", began.elapsed().as_millis()),
+        )
+        .hint("raise it: --set load_timeout_ms=300000")),
+    };
+    // It is ready, or never will be.
+    let _ = running.process.stop(Duration::ZERO).await;
+    answer
+}
+
+/// The last lines of an instance that ended.
+async fn last(lines: &mut tokio::sync::mpsc::Receiver<modelet_worker::OutputLine>) -> String {
+    let mut last: Vec<String> = Vec::new();
+    while let Ok(Some(line)) = tokio::time::timeout(LAST_WORDS, lines.recv()).await {
+        last.push(output::plain(&line.text));
+    }
+    let skipped = last.len().saturating_sub(LAST_LINES);
+    if last.is_empty() { "it said nothing".to_owned() } else { last.split_off(skipped).join("\n  ") }
+}
+
+/// Sends the packages, unless the platform has them.
+async fn send(client: &Client, packages: &Packages, work: &Path, progress: &Progress) -> Result<(), Report> {
+    let path = format!("/api/v1/layers/{}", packages.layer.sha256);
+    let view: LayerView = client.get(&path).await?;
+    if view.known {
+        return Ok(());
+    }
+    progress.next(format!("sending {} of packages, once", output::size(packages.layer.size_bytes)));
+    let (folder, tar) = (packages.folder.clone(), work.join("packages.tar"));
+    let target = tar.clone();
+    let written = tokio::task::spawn_blocking(move || layer::pack(&folder, &target)).await;
+    let written = written.map_err(|error| error.to_string()).and_then(|it| it.map_err(|error| error.to_string()));
+    let not_written = |why: String| {
+        Report::new(Code::PackagesRefused, format!("the packages could not be packed: {why}"))
+    };
+    let (sha256, _) = written.map_err(not_written)?;
+    if sha256 != packages.layer.sha256 {
+        return Err(not_written(format!("{} was changed since it was made", packages.folder.display()))
+            .hint("remove that folder, and deploy again"));
+    }
+    let request = Request::put(path).header(http::header::CONTENT_TYPE, "application/x-tar");
+    client.upload::<LayerView>(request, &tar).await.map(drop)
+}
+
+fn largest(folder: &Path) -> Vec<(String, u64)> {
+    // Only for the eye.
+    let mut parts = layer::largest(folder).unwrap_or_default();
+    parts.truncate(NAMED_PACKAGES);
+    parts
+}
+
+/// The lines of the card that are about the code.
+pub fn print(given: &str, tried: &Tried, packed: &Packed) {
+    output::card_line("handler", given);
+    let Handler::Python(python) = &packed.card.handler else { return };
+    if let Some(reason) = &tried.event_reason {
+        output::card_line("event", format!("the whole request, since {reason} ([python] event = \"body\" for the body alone)"));
+    }
+    for (named, _) in &python.outside {
+        output::card_line("also", format!("{named}, which the code names"));
+    }
+    output::card_line("python", format!("{}, ready in {:.0} ms", python.version, tried.load_ms));
+    if let Some(Layer { packages, size_bytes, .. }) = &python.packages {
+        let part = |(name, size): &(String, u64)| format!("{name} {}", output::size(*size));
+        let parts: Vec<String> = tried.largest.iter().map(part).collect();
+        output::card_line("packages", format!("{}, {}: {}, …", packages.len(), output::size(*size_bytes), parts.join(", ")));
+    }
+}

@@ -1,0 +1,174 @@
+//! The packages of some code: resolved and installed by `uv`, once for what is asked for, and packed as a layer.
+//!
+//! What was resolved is kept with it, so that the same requirements give the same versions on this machine, deploy for deploy.
+
+use std::env::consts::ARCH;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use modelet_core::handler::Layer;
+use modelet_core::{Code, FunctionError, digest};
+use modelet_package::layer;
+use modelet_package::python::requirements::{Form, Requirements};
+use sha2::{Digest, Sha256};
+
+use super::interpreter::Interpreter;
+use super::uv::{INSTALL_LIMIT, Uv};
+use crate::launch::cache_folder;
+use crate::output::Progress;
+
+/// Where layers are kept, in the cache folder.
+const FOLDER: &str = "layers";
+/// In a layer's place: the packages …
+const PACKAGES: &str = "packages";
+/// … the resolved requirements …
+const LOCK: &str = "requirements.lock";
+/// … and what there is to say of them.
+const CARD: &str = "layer.json";
+/// Resolving may take this long.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(300);
+
+/// Packages on this machine.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// What there is to say of them.
+    pub layer: Layer,
+    /// Where they are.
+    pub folder: PathBuf,
+}
+
+/// The packages that some code asks for, made when they are not there yet. All of it or nothing: whoever comes second takes the
+/// first one's.
+pub async fn made(
+    requirements: &Requirements,
+    python: &Interpreter,
+    progress: &Progress,
+) -> Result<Made, FunctionError> {
+    let failed = |why: String| FunctionError::new(Code::PackagesRefused, why);
+    let named = requirements.file.display();
+    let cache = cache_folder().ok_or_else(|| failed("there is no cache folder: HOME is not set".to_owned()))?;
+    let cache = cache.join(FOLDER);
+    let place = cache.join(key(requirements, &python.version));
+    if let Some(made) = kept(&place) {
+        return Ok(made);
+    }
+    let uv = Uv::find_here().ok_or_else(|| {
+        failed(format!("uv, which installs the packages of {named}, is not on this machine"))
+            .hint("install it, such as by pip install uv; MODELET_UV names one elsewhere")
+    })?;
+    let not_written =
+        |error: std::io::Error| failed(format!("the packages could not be kept in {}: {error}", cache.display()));
+    fs::create_dir_all(&cache).map_err(not_written)?;
+    let work = tempfile::tempdir_in(&cache).map_err(not_written)?;
+    progress.next(format!("resolving {}", file_name(&requirements.file)));
+    let lock = resolve(&uv, requirements, python).await.map_err(|why| failed(format!("{named}: {why}")))?;
+    let draft = work.path().join("draft");
+    fs::create_dir(&draft).map_err(not_written)?;
+    fs::write(draft.join(LOCK), &lock).map_err(not_written)?;
+    let packages = listed(&lock);
+    progress.next(format!("installing {} packages for Python {}", packages.len(), python.version));
+    install(&uv, python, &draft).await.map_err(|why| failed(format!("{named}: {why}")))?;
+    progress.next("reading what was installed");
+    let folder = draft.join(PACKAGES);
+    let summed = tokio::task::spawn_blocking(move || layer::digest(&folder)).await;
+    let (sha256, size_bytes) = summed.map_err(|error| failed(error.to_string()))?.map_err(not_written)?;
+    let layer = Layer { sha256, size_bytes, packages };
+    fs::write(draft.join(CARD), serde_json::to_vec(&layer).unwrap_or_default()).map_err(not_written)?;
+    if let Err(error) = fs::rename(&draft, &place)
+        && kept(&place).is_none()
+    {
+        return Err(not_written(error));
+    }
+    kept(&place).ok_or_else(|| failed(format!("{} is not whole", place.display())))
+}
+
+/// What the same packages have in common: what is asked for, the Python, the machine.
+fn key(requirements: &Requirements, version: &str) -> String {
+    let form = format!("{:?}", requirements.form);
+    let text = [form.as_str(), &requirements.text, version, ARCH].join("\n\0\n");
+    digest::hex(&Sha256::digest(text))[..16].to_owned()
+}
+
+fn kept(place: &Path) -> Option<Made> {
+    let layer = serde_json::from_slice(&fs::read(place.join(CARD)).ok()?).ok()?;
+    Some(Made { layer, folder: place.join(PACKAGES) })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Versions and hashes of all packages, as a requirements file.
+async fn resolve(uv: &Uv, requirements: &Requirements, python: &Interpreter) -> Result<String, String> {
+    let file = &requirements.file;
+    let mut args: Vec<OsString> = match requirements.form {
+        Form::RequirementsTxt | Form::Pyproject => {
+            ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--generate-hashes", "--only-binary", ":all:"]
+                .map(Into::into)
+                .into()
+        }
+        // Frozen: what the lock says, without a look at whether it is up to date.
+        Form::UvLock => ["export", "--quiet", "--no-header", "--frozen", "--no-dev", "--no-emit-project", "--no-annotate"]
+            .map(Into::into)
+            .into(),
+    };
+    args.extend(["--python".into(), python.program.clone().into()]);
+    match requirements.form {
+        Form::UvLock => {
+            args.extend(["--project".into(), file.parent().unwrap_or(Path::new(".")).as_os_str().to_owned()]);
+        }
+        _ => args.push(file.clone().into()),
+    }
+    uv.run(args, RESOLVE_LIMIT).await
+}
+
+async fn install(uv: &Uv, python: &Interpreter, draft: &Path) -> Result<(), String> {
+    let mut args: Vec<OsString> =
+        ["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"].map(Into::into).into();
+    args.extend(["--python".into(), python.program.clone().into()]);
+    args.extend(["--target".into(), draft.join(PACKAGES).into()]);
+    args.extend(["--requirements".into(), draft.join(LOCK).into()]);
+    // Bytecode that holds whenever its source was written: unpacked elsewhere, it is as good.
+    let env = [("PYC_INVALIDATION_MODE".into(), "UNCHECKED_HASH".into())];
+    fs::create_dir_all(draft.join(PACKAGES)).map_err(|error| error.to_string())?;
+    uv.run_with(args, &env, INSTALL_LIMIT).await.map(drop)
+}
+
+/// `numpy==2.4.0` of each package in a resolved file.
+fn listed(lock: &str) -> Vec<String> {
+    let pin = |line: &str| {
+        let pin = line.split([' ', ';', '\\']).next()?.trim();
+        (pin.contains("==") && !pin.starts_with(['-', '#'])).then(|| pin.to_owned())
+    };
+    let mut pins: Vec<String> = lock.lines().filter_map(pin).collect();
+    pins.sort();
+    pins
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolved_file_lists_its_packages() {
+        let lock = "numpy==2.4.0 \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\n# via x\nabc==1 ; python_version >= \"3.9\"\n-e .\n";
+        assert_eq!(listed(lock), ["abc==1", "numpy==2.4.0"]);
+    }
+
+    #[test]
+    fn other_requirements_or_another_python_are_other_packages() {
+        let requirements =
+            |text: &str, form| Requirements { file: "requirements.txt".into(), form, text: text.to_owned() };
+        let one = key(&requirements("numpy", Form::RequirementsTxt), "3.11");
+        assert_eq!(one, key(&requirements("numpy", Form::RequirementsTxt), "3.11"));
+        for other in [
+            key(&requirements("numpy\n", Form::RequirementsTxt), "3.11"),
+            key(&requirements("numpy", Form::Pyproject), "3.11"),
+            key(&requirements("numpy", Form::RequirementsTxt), "3.12"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! An instance of an artifact that is not deployed yet: in a sandbox, as the platform starts it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_VERSION};
+use modelet_core::{ArtifactCard, EngineName};
+use modelet_package::Bundle;
+use modelet_worker::{Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, Stream, output};
+use tokio::sync::mpsc;
+
+use crate::engines;
+use crate::launch::{RUNTIME_ARGUMENT, this_binary};
+use crate::python::interpreter::Interpreter;
+
+/// Most lines of the instance that wait to be read.
+const LINES: usize = 256;
+
+/// What the instance is made of.
+pub struct Trial<'a> {
+    /// Its card.
+    pub card: &'a ArtifactCard,
+    /// Its files.
+    pub bundle: &'a Bundle,
+    /// The Python of its code.
+    pub python: Option<&'a Interpreter>,
+    /// The packages of its code.
+    pub packages: Option<&'a Path>,
+}
+
+/// An instance that runs. It ends when it is dropped.
+pub struct Running {
+    /// The way to it.
+    pub feed: Feed,
+    /// The process.
+    pub process: Process,
+    /// What it prints.
+    pub lines: mpsc::Receiver<OutputLine>,
+}
+
+impl Trial<'_> {
+    /// Starts it, with its files laid out in `work`. The error says what could not be done.
+    pub async fn start(&self, spawner: &Spawner, work: &Path) -> Result<Running, String> {
+        let said = |error: io::Error| error.to_string();
+        let artifact = self.lay_out(work).map_err(said)?;
+        let sockets = SocketFolder::create(&work.join("sockets")).map_err(said)?;
+        let socket = sockets.bind("trial").map_err(said)?;
+        let binary = this_binary().map_err(|report| report.message().to_owned())?;
+        let launch = self.launch(binary, &artifact, socket.listener);
+        let spawned = spawner.spawn(launch).await.map_err(|error| error.to_string())?;
+        let (sender, lines) = mpsc::channel(LINES);
+        tokio::spawn(output::read_lines(spawned.stdout, Stream::Stdout, sender.clone()));
+        tokio::spawn(output::read_lines(spawned.stderr, Stream::Stderr, sender));
+        Ok(Running { feed: Feed::new(socket.address), process: spawned.process, lines })
+    }
+
+    /// The artifact's folder, as the store unpacks it.
+    fn lay_out(&self, work: &Path) -> io::Result<PathBuf> {
+        let folder = work.join("artifact");
+        fs::create_dir(&folder)?;
+        fs::write(folder.join(ArtifactCard::FILE_NAME), serde_json::to_vec(self.card)?)?;
+        for file in &self.bundle.files {
+            let target = folder.join("files").join(&file.path);
+            fs::create_dir_all(target.parent().unwrap_or(&folder))?;
+            fs::copy(&file.place, &target)?;
+            fs::set_permissions(&target, fs::Permissions::from_mode(0o644))?;
+        }
+        Ok(folder)
+    }
+
+    fn launch(&self, program: PathBuf, artifact: &Path, socket: OwnedFd) -> Launch {
+        let mut env: Vec<(OsString, OsString)> =
+            [("LANG", "C.UTF-8"), ("ORT_DISABLE_TELEMETRY", "1"), ("LISTEN_FDS", "1"), (ENV_VERSION, "1")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into();
+        env.push(("HOME".into(), "/tmp".into()));
+        env.push((ENV_ARTIFACT.into(), artifact.into()));
+        let mut shown = vec![artifact.to_owned()];
+        // Others do without, and the library may lie where a sandbox cannot reach.
+        if self.card.model().is_some_and(|model| model.engine == EngineName::Onnxruntime)
+            && let Ok(library) = engines::locate()
+        {
+            env.push((ENV_ONNXRUNTIME.into(), library.path.clone().into()));
+            shown.push(library.path);
+        }
+        if let Some(python) = self.python {
+            env.push((ENV_PYTHON.into(), python.program.clone().into()));
+            shown.push(python.prefix.clone());
+        }
+        if let Some(packages) = self.packages {
+            env.push((ENV_PACKAGES.into(), packages.into()));
+            shown.push(packages.to_owned());
+        }
+        // The manifest's own; values of secrets are the platform's, and not known here.
+        let manifest = &self.card.manifest;
+        env.extend(manifest.env.iter().map(|(name, value)| (name.into(), value.into())));
+        let settings = &self.card.settings;
+        Launch {
+            program,
+            args: vec![RUNTIME_ARGUMENT.into()],
+            env,
+            folder: "/".into(),
+            socket,
+            control: None,
+            sandbox: Sandbox {
+                // The system's own folders are there anyway.
+                binds: shown.iter().filter(|path| !path.starts_with("/usr")).map(Bind::same).collect(),
+                network: manifest.network,
+                tmp_mib: settings.tmp_mib,
+                memory_mib: settings.memory_mib,
+                cpu_millis: settings.cpu_share_millis(),
+                processes: settings.processes_limit,
+                open_files: settings.open_files_limit,
+                file_size_mib: settings.tmp_mib,
+                ..Sandbox::default()
+            },
+        }
+    }
+}

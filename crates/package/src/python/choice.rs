@@ -1,0 +1,250 @@
+//! Which function or application of some code answers, and how it is called: what the manifest says, else the one that is
+//! called as a cloud calls it.
+
+use modelet_core::handler::{Event, Interface, SignatureType};
+use modelet_core::{Code, FunctionError, Manifest};
+
+use crate::python::facts::{Application, Facts, Function, NamedPath};
+
+/// What answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The module, dotted.
+    pub module: String,
+    /// The function or application.
+    pub function: String,
+    /// How it is called.
+    pub interface: Interface,
+    /// What a function of functions-framework takes.
+    pub signature_type: Option<SignatureType>,
+    /// What becomes its event.
+    pub event: Event,
+    /// Why it is that event, where the code says it.
+    pub event_reason: Option<String>,
+    /// Packages that its module imports, beyond the standard library.
+    pub imports: Vec<String>,
+    /// Absolute paths that loaders of models are given.
+    pub outside: Vec<NamedPath>,
+}
+
+/// What a manifest names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The file, relative to the folder.
+    pub file: String,
+    module: String,
+    function: String,
+}
+
+/// One that could answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Candidate<'a> {
+    file: &'a str,
+    name: &'a str,
+    interface: Interface,
+    signature_type: Option<SignatureType>,
+}
+
+/// Applications that speak ASGI.
+const ASGI: [&str; 5] = ["FastAPI", "Starlette", "Quart", "Litestar", "get_asgi_application"];
+/// Objects of Dash have the application in an attribute.
+const WITH_SERVER: &str = "Dash";
+/// Keys of an event that is a whole HTTP request, and of no body that anybody sends.
+const HTTP_V2: [&str; 4] = ["requestContext", "rawPath", "rawQueryString", "pathParameters"];
+const HTTP_V1: [&str; 3] = ["httpMethod", "multiValueHeaders", "multiValueQueryStringParameters"];
+/// Keys that both have.
+const HTTP: [&str; 4] = ["body", "headers", "queryStringParameters", "isBase64Encoded"];
+
+/// Reads what a manifest names as its handler: `module.function`, or `module:function`; a path of a file is taken as well.
+///
+/// # Errors
+/// `bad-manifest` when it is neither; `handler-refused` when there is no such file.
+pub fn named(handler: &str, files: &[String]) -> Result<Wanted, FunctionError> {
+    let split = handler.split_once(':').or_else(|| handler.rsplit_once('.'));
+    let Some((module, function)) = split.filter(|(module, function)| !module.is_empty() && !function.is_empty()) else {
+        let message = format!("handler = {handler:?} is not a function of a module");
+        return Err(FunctionError::new(Code::BadManifest, message).hint("name it as module.function: app.predict"));
+    };
+    let module = module.strip_suffix(".py").unwrap_or(module).replace('/', ".");
+    let path = module.replace('.', "/");
+    let file = [format!("{path}.py"), format!("{path}/__init__.py")].into_iter().find(|file| files.contains(file));
+    let file = file.ok_or_else(|| {
+        let message = format!("handler = {handler:?}: there is no {path}.py in the folder");
+        FunctionError::new(Code::HandlerRefused, message).hint("the path is from the folder that is deployed")
+    })?;
+    Ok(Wanted { file, module, function: function.to_owned() })
+}
+
+/// Chooses. `None` when nothing could answer, and nothing is wanted.
+///
+/// # Errors
+/// `handler-refused`: several could, what is wanted is not there, or its file cannot be read.
+pub fn choose(
+    files: &[(String, Facts)],
+    wanted: Option<&Wanted>,
+    manifest: &Manifest,
+) -> Result<Option<Choice>, FunctionError> {
+    let notes = manifest.python.clone().unwrap_or_default();
+    for (file, facts) in files {
+        if let Some(error) = &facts.error {
+            let line = error.line.map(|line| format!(", line {line}")).unwrap_or_default();
+            return Err(refused(format!("{file}{line}: Python cannot read it: {}", error.message), None));
+        }
+    }
+    let candidate = match wanted {
+        Some(wanted) => Some(as_wanted(files, wanted, notes.interface)?),
+        None => only(files, notes.interface)?,
+    };
+    let Some(candidate) = candidate else { return Ok(None) };
+    let facts = files.iter().find(|(file, _)| file == candidate.file).map(|(_, facts)| facts);
+    let facts = facts.cloned().unwrap_or_default();
+    let function = facts.functions.iter().find(|function| function.name == candidate.name);
+    let (event, event_reason) = match (notes.event, candidate.interface, function) {
+        (Some(event), ..) => (event, None),
+        (None, Interface::Lambda, Some(function)) => event(function),
+        _ => (Event::Body, None),
+    };
+    Ok(Some(Choice {
+        module: wanted.map_or_else(|| module(candidate.file), |wanted| wanted.module.clone()),
+        function: candidate.name.to_owned(),
+        interface: candidate.interface,
+        signature_type: notes.signature_type.or(candidate.signature_type),
+        event,
+        event_reason,
+        imports: facts.imports.into_iter().map(|import| import.name).collect(),
+        outside: facts.paths,
+    }))
+}
+
+/// What becomes the event: the whole request, where the function asks for what only that has.
+fn event(function: &Function) -> (Event, Option<String>) {
+    let asked = |known: &[&str]| function.event_keys.iter().find(|key| known.contains(&key.as_str())).cloned();
+    let because = |key: String| Some(format!("it asks its event for {key:?}"));
+    match (asked(&HTTP_V1), asked(&HTTP_V2), asked(&HTTP)) {
+        (Some(key), _, _) => (Event::HttpV1, because(key)),
+        (None, Some(key), _) | (None, None, Some(key)) => (Event::HttpV2, because(key)),
+        (None, None, None) => (Event::Body, None),
+    }
+}
+
+fn as_wanted<'a>(
+    files: &'a [(String, Facts)],
+    wanted: &'a Wanted,
+    interface: Option<Interface>,
+) -> Result<Candidate<'a>, FunctionError> {
+    let (file, function) = (wanted.file.as_str(), wanted.function.as_str());
+    let known: Vec<Candidate> = files.iter().flat_map(|(file, facts)| candidates(file, facts)).collect();
+    if let Some(found) = known.iter().find(|candidate| candidate.name == function) {
+        return Ok(Candidate { interface: interface.unwrap_or(found.interface), ..*found });
+    }
+    let facts = files.iter().find(|(name, _)| name == file).map(|(_, facts)| facts);
+    let defined = facts.and_then(|facts| facts.functions.iter().find(|one| one.name == function));
+    if let Some(interface) = interface {
+        // It may be made by something that nobody sees without running it.
+        return Ok(Candidate { file, name: function, interface, signature_type: None });
+    }
+    match defined {
+        Some(Function { is_async: false, required, .. }) if *required == 1 => {
+            Ok(Candidate { file, name: function, interface: Interface::Predict, signature_type: None })
+        }
+        Some(defined) => Err(refused(
+            format!(
+                "{file}, line {}: {function}({}) is called in no way that is known",
+                defined.line,
+                defined.params.join(", ")
+            ),
+            Some("say how in modelet.toml: [python] interface = \"lambda\", with event and context".to_owned()),
+        )),
+        None => {
+            let names = facts.map(|facts| facts.functions.iter().map(|one| one.name.clone()).collect::<Vec<_>>());
+            let names = names.filter(|names| !names.is_empty());
+            let hint = match names {
+                Some(names) => format!("its functions are {}", names.join(", ")),
+                None => "what is made by a call needs its interface: [python] interface = \"asgi\"".to_owned(),
+            };
+            Err(refused(format!("{file} defines no {function}"), Some(hint)))
+        }
+    }
+}
+
+/// The one that answers, where nobody says which: of the kind that leaves the least doubt.
+fn only(
+    files: &[(String, Facts)],
+    interface: Option<Interface>,
+) -> Result<Option<Candidate<'_>>, FunctionError> {
+    let all = files.iter().flat_map(|(file, facts)| candidates(file, facts));
+    let mut all: Vec<Candidate> = all.filter(|one| interface.is_none_or(|wanted| wanted == one.interface)).collect();
+    let surest = all.iter().map(|one| sureness(one.interface)).max();
+    all.retain(|one| Some(sureness(one.interface)) == surest);
+    match all.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(*one)),
+        several => {
+            let names: Vec<String> =
+                several.iter().map(|one| format!("{}.{}", module(one.file), one.name)).collect();
+            let hint = format!("say which in modelet.toml: handler = \"{}\"", names[0]);
+            Err(refused(format!("several functions could answer: {}", names.join(", ")), Some(hint)))
+        }
+    }
+}
+
+/// How sure it is that somebody means this by it: an application is one, a function called `predict` may be anything.
+fn sureness(interface: Interface) -> u8 {
+    match interface {
+        Interface::Asgi | Interface::Wsgi => 4,
+        Interface::FunctionsFramework => 3,
+        Interface::Score => 2,
+        Interface::Lambda => 1,
+        Interface::Predict => 0,
+    }
+}
+
+fn candidates<'a>(file: &'a str, facts: &'a Facts) -> Vec<Candidate<'a>> {
+    let candidate = |name, interface, signature_type| Candidate { file, name, interface, signature_type };
+    let application = |app: &'a Application| {
+        let is_asgi = ASGI.contains(&app.made.as_str());
+        candidate(app.name.as_str(), if is_asgi { Interface::Asgi } else { Interface::Wsgi }, None)
+    };
+    let of_framework = |function: &'a Function| {
+        let kind = function.decorators.iter().find_map(|decorator| match decorator.rsplit('.').next()? {
+            _ if !decorator.starts_with("functions_framework") => None,
+            "http" => Some(SignatureType::Http),
+            "cloud_event" => Some(SignatureType::Cloudevent),
+            _ => None,
+        })?;
+        Some(candidate(function.name.as_str(), Interface::FunctionsFramework, Some(kind)))
+    };
+    let plain = || facts.functions.iter().filter(|function| function.decorators.is_empty());
+    let takes = |function: &Function, count: usize| function.required == count && !function.is_async;
+    let has = |name: &str, count: usize| plain().any(|one| one.name == name && takes(one, count));
+    let is_lambda = |function: &&Function| {
+        let named = matches!(function.name.as_str(), "lambda_handler" | "handler");
+        let events = function.params.first().is_some_and(|first| first == "event" || first == "_event");
+        takes(function, 2) && (named || events)
+    };
+    let mut all: Vec<Candidate> = facts.applications.iter().filter(|app| app.made != WITH_SERVER).map(application).collect();
+    all.extend(facts.functions.iter().filter_map(of_framework));
+    if has("init", 0) && has("run", 1) {
+        all.push(candidate("run", Interface::Score, None));
+    }
+    all.extend(plain().filter(is_lambda).map(|one| candidate(one.name.as_str(), Interface::Lambda, None)));
+    let predicts = plain().filter(|one| one.name == "predict" && (1..=2).contains(&one.params.len()) && one.required >= 1);
+    all.extend(predicts.filter(|one| !one.is_async).map(|one| candidate(one.name.as_str(), Interface::Predict, None)));
+    all
+}
+
+fn module(file: &str) -> String {
+    let path = file.strip_suffix("/__init__.py").or_else(|| file.strip_suffix(".py")).unwrap_or(file);
+    path.replace('/', ".")
+}
+
+fn refused(message: String, hint: Option<String>) -> FunctionError {
+    let error = FunctionError::new(Code::HandlerRefused, message);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests;

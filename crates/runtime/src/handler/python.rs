@@ -1,0 +1,132 @@
+//! The handler of Python code: a worker of ours runs it in a Python of its own, a process beside this one.
+//!
+//! - [`worker`]: starts that process, and speaks to it; [`wire`]: its frames; [`sources`]: what it runs before the user's code
+//! - [`event`]: what a Lambda function gets of an HTTP request, and what becomes of its answer
+
+mod event;
+mod sources;
+mod wire;
+mod worker;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use modelet_core::handler::{Interface, PythonCard};
+use modelet_core::instance::HEADER_INVOCATION;
+use modelet_core::{Code, Failure, FunctionError, PlatformError};
+use modelet_protocol::{Operation, ProtocolName};
+
+use crate::config::Config;
+use crate::handler::{Answering, Arriving, Handler, failed};
+use wire::{Answer, Call, Form};
+use worker::Worker;
+
+/// Code that has been loaded, and the process that has it.
+pub struct PythonHandler {
+    worker: Worker,
+    python: PythonCard,
+    body_limit_bytes: u64,
+    response_limit_bytes: u64,
+    request_timeout: Duration,
+}
+
+impl PythonHandler {
+    /// Starts Python and loads the code of an artifact: what it imports, and what it does at its top level.
+    pub fn load(config: &Config, python: &PythonCard) -> Result<Self, FunctionError> {
+        let settings = &config.card.settings;
+        Ok(Self {
+            worker: Worker::start(config, python)?,
+            python: python.clone(),
+            body_limit_bytes: settings.body_limit_bytes(),
+            response_limit_bytes: settings.response_limit_bytes(),
+            request_timeout: Duration::from_millis(settings.request_timeout_ms),
+        })
+    }
+
+    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+        let (protocol, answer) = match modelet_protocol::route(&head.method, head.uri.path()) {
+            Some(Ok(route)) if route.operation == Operation::Predict => {
+                (route.protocol, self.predict(route.protocol, head, body).await)
+            }
+            Some(Err((protocol, error))) => (protocol, Err(error.into())),
+            Some(Ok(_)) | None => {
+                let error = PlatformError::new(Code::RouteNotFound, "an instance only answers calls");
+                (ProtocolName::Fn, Err(error.into()))
+            }
+        };
+        answer.unwrap_or_else(|failure| failed(protocol, &failure))
+    }
+
+    async fn predict(
+        &self,
+        protocol: ProtocolName,
+        head: &Parts,
+        body: Arriving<'_>,
+    ) -> Result<Response<Bytes>, Failure> {
+        let body = body.await?;
+        if protocol == ProtocolName::KserveV2 {
+            let message = format!("{} is code, which says no shapes that V2 could speak of", self.python.handler());
+            return Err(FunctionError::new(Code::UnsupportedMediaType, message).hint("call it at /fn/NAME").into());
+        }
+        let is_event = self.python.interface == Interface::Lambda;
+        let body = if is_event { event::of(self.python.event, head, body)? } else { body };
+        let form = if is_event { Form::Event } else { Form::Http };
+        let call = Call::of(form, head, self.deadline_ms(), id(&head.headers));
+        let answer = self.worker.call(&call, &body).await?;
+        let response = match answer {
+            Answer::Event(body) => event::response(body)?,
+            Answer::Http { status, headers, body } => http_response(status, headers, body)?,
+            Answer::Failed(failure) => return Err(failure.into_error().into()),
+        };
+        let (size, limit) = (response.body().len() as u64, self.response_limit_bytes);
+        if size > limit {
+            let message = format!("the answer has {size} bytes, the limit is {limit}");
+            return Err(FunctionError::new(Code::ResponseTooLarge, message)
+                .hint("raise it: --set response_limit_mib=512")
+                .into());
+        }
+        Ok(response)
+    }
+
+    /// When a call that comes now has to be answered, milliseconds since 1970.
+    fn deadline_ms(&self) -> u64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from((now + self.request_timeout).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Handler for PythonHandler {
+    fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a> {
+        Box::pin(self.answer(head, body))
+    }
+
+    fn body_limit_bytes(&self) -> u64 {
+        self.body_limit_bytes
+    }
+}
+
+fn id(headers: &HeaderMap) -> &str {
+    headers.get(HEADER_INVOCATION).and_then(|id| id.to_str().ok()).unwrap_or_default()
+}
+
+/// A response of an application. What it says of one connection only is not passed on.
+fn http_response(
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+) -> Result<Response<Bytes>, FunctionError> {
+    let wrong = |why: String| FunctionError::new(Code::HandlerFailed, format!("the answer cannot be sent: {why}"));
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| wrong(format!("status {status}")))?;
+    for (name, value) in headers {
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| wrong(format!("the value of the header {name}")))?;
+        if !matches!(header, http::header::CONTENT_LENGTH | http::header::TRANSFER_ENCODING | http::header::CONNECTION) {
+            response.headers_mut().append(header, value);
+        }
+    }
+    Ok(response)
+}

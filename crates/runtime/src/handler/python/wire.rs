@@ -1,0 +1,199 @@
+//! The frames between the runtime and its Python worker: two lengths, a header in JSON, a body of any bytes. Both ends are of the
+//! same build; the other one is `python/worker/modelet_worker/wire.py`.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+use modelet_core::error::Raised;
+use modelet_core::instance::lambda;
+use modelet_core::{Code, FunctionError};
+use serde::{Deserialize, Serialize};
+
+/// The two lengths.
+pub const LENGTHS_BYTES: usize = 8;
+/// Longest header that a worker may send: a trace, or many headers.
+const MAX_HEADER_BYTES: u32 = 16 << 20;
+/// Largest body that a worker may send, in bytes.
+const MAX_BODY_BYTES: u32 = u32::MAX >> 1;
+
+/// What a call is to the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// An event in JSON.
+    Event,
+    /// A request.
+    Http,
+}
+
+/// The header of a call.
+#[derive(Debug, Serialize)]
+pub struct Call<'a> {
+    form: Form,
+    id: &'a str,
+    deadline_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_context: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    request: Option<RequestHead<'a>>,
+}
+
+/// The head of a request, for those who get requests.
+#[derive(Debug, Serialize)]
+struct RequestHead<'a> {
+    method: &'a str,
+    path: &'a str,
+    query: &'a str,
+    headers: Vec<(&'a str, String)>,
+}
+
+impl<'a> Call<'a> {
+    /// Of the head of a request. Where AWS Lambda is the host, its own headers say what the call is.
+    pub fn of(form: Form, head: &'a Parts, deadline_ms: u64, id: &'a str) -> Self {
+        let said = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let request = (form == Form::Http).then(|| RequestHead {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: text_headers(&head.headers),
+        });
+        Self {
+            form,
+            id: said(lambda::REQUEST_ID).unwrap_or(id),
+            deadline_ms: said(lambda::DEADLINE_MS).and_then(|at| at.parse().ok()).unwrap_or(deadline_ms),
+            arn: said(lambda::FUNCTION_ARN),
+            trace: said(lambda::TRACE_ID),
+            client_context: said(lambda::CLIENT_CONTEXT),
+            identity: said(lambda::COGNITO_IDENTITY),
+            request,
+        }
+    }
+}
+
+/// Headers as texts, each byte a character of Latin-1, as WSGI and ASGI have them.
+fn text_headers(headers: &HeaderMap) -> Vec<(&str, String)> {
+    let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect();
+    headers.iter().map(|(name, value)| (name.as_str(), text(value.as_bytes()))).collect()
+}
+
+/// A frame, whole.
+pub fn frame(header: &impl Serialize, body: &[u8]) -> io::Result<Vec<u8>> {
+    let header = serde_json::to_vec(header)?;
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| io::Error::other("it is too large"));
+    let (head, tail) = (length(&header)?, length(body)?);
+    Ok([&head.to_le_bytes(), &tail.to_le_bytes(), header.as_slice(), body].concat())
+}
+
+/// The lengths of a header and a body that come.
+pub fn lengths(bytes: [u8; LENGTHS_BYTES]) -> io::Result<(usize, usize)> {
+    let [a, b, c, d, e, f, g, h] = bytes;
+    let (header, body) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+    if header > MAX_HEADER_BYTES || body > MAX_BODY_BYTES {
+        return Err(io::Error::other("the worker sent what is no frame"));
+    }
+    Ok((header as usize, body as usize))
+}
+
+/// The next frame of a stream that blocks: its header, and its body.
+pub fn receive<T: for<'a> Deserialize<'a>>(stream: &mut impl Read) -> io::Result<T> {
+    let mut bytes = [0; LENGTHS_BYTES];
+    stream.read_exact(&mut bytes)?;
+    let (header, body) = lengths(bytes)?;
+    let mut text = vec![0; header];
+    stream.read_exact(&mut text)?;
+    io::copy(&mut stream.take(body as u64), &mut io::sink())?;
+    serde_json::from_slice(&text).map_err(io::Error::other)
+}
+
+/// What a worker says when it has loaded the code, or could not.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Begun {
+    /// It can be called.
+    Ready(Ready),
+    /// It cannot.
+    Failed(Failed),
+}
+
+/// What a worker has loaded.
+#[derive(Debug, Deserialize)]
+pub struct Ready {
+    /// The packages whose import took the longest, milliseconds.
+    #[serde(default)]
+    pub imports_ms: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What the user's code raised.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Failed {
+    /// The class of the error.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it says.
+    pub message: String,
+    /// Where it came from, a text for each frame.
+    #[serde(default)]
+    pub stack: Vec<String>,
+}
+
+impl Failed {
+    /// As the failure of a call.
+    pub fn into_error(self) -> FunctionError {
+        let message = format!("{}: {}", self.kind, self.message);
+        let mut error = FunctionError::new(Code::HandlerFailed, message).hint("modelet logs shows the whole trace");
+        error.raised = Some(Box::new(Raised { kind: self.kind, message: self.message, stack: self.stack }));
+        error
+    }
+}
+
+/// The header of an answer.
+#[derive(Debug, Deserialize)]
+pub struct AnswerHead {
+    /// The call that it answers.
+    pub call: u64,
+    #[serde(default)]
+    event: bool,
+    #[serde(default)]
+    status: Option<u16>,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    #[serde(default)]
+    error: Option<Failed>,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub enum Answer {
+    /// JSON that the function returned.
+    Event(Bytes),
+    /// A response.
+    Http {
+        /// Its status.
+        status: u16,
+        /// Its headers.
+        headers: Vec<(String, String)>,
+        /// Its body.
+        body: Bytes,
+    },
+    /// The code raised an error.
+    Failed(Failed),
+}
+
+impl AnswerHead {
+    /// With the body that came behind it.
+    pub fn with(self, body: Bytes) -> Answer {
+        match (self.error, self.status) {
+            (Some(failed), _) => Answer::Failed(failed),
+            (None, Some(status)) if !self.event => Answer::Http { status, headers: self.headers, body },
+            (None, _) => Answer::Event(body),
+        }
+    }
+}

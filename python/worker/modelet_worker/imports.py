@@ -1,0 +1,102 @@
+"""Watches imports: what is to be done once a module is there, and how long each package takes.
+
+A finder at the front of `sys.meta_path`. A name that nobody waits for costs one look into a dict; while the handler is loaded, all
+imports are timed.
+"""
+
+import sys
+import time
+
+#: Packages that are named with their times, the longest first.
+NAMED = 8
+
+
+def imported(name):
+    """A module by its whole name, without the lines that `importlib` would put into tracebacks."""
+    __import__(name)
+    return sys.modules[name]
+
+
+class Watched:
+    """Stands before a module's loader until it is loaded; everything else is the loader's own."""
+
+    def __init__(self, loader, watch):
+        self._loader = loader
+        self._watch = watch
+
+    def create_module(self, spec):
+        create = getattr(self._loader, "create_module", None)
+        return create(spec) if create else None
+
+    def exec_module(self, module):
+        spec = module.__spec__
+        spec.loader = module.__loader__ = self._loader
+        self._watch.load(module, self._loader)
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+
+class Watch:
+    """The finder."""
+
+    def __init__(self):
+        self.waiting = {}
+        self.timed = False
+        self.took = {}
+        self.above = []
+        self.since = 0.0
+
+    def when_loaded(self, name, act):
+        """Calls `act(module)` once a module of this name is loaded, now if it is already."""
+        if name in sys.modules:
+            act(sys.modules[name])
+        else:
+            self.waiting[name] = act
+
+    def find_spec(self, name, path=None, target=None):
+        if not self.timed and name not in self.waiting:
+            return None
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path, target) if finder is not self else None
+            if spec is not None:
+                if hasattr(spec.loader, "exec_module"):
+                    spec.loader = Watched(spec.loader, self)
+                return spec
+        return None
+
+    def load(self, module, loader):
+        name = module.__name__
+        self._enter(name.partition(".")[0])
+        try:
+            loader.exec_module(module)
+        finally:
+            self._leave()
+        act = self.waiting.pop(name, None)
+        if act:
+            act(sys.modules.get(name, module))
+
+    def slowest(self):
+        """The packages that took the longest, each without the others that it imported, in milliseconds."""
+        longest = sorted(self.took.items(), key=lambda one: -one[1])[:NAMED]
+        return {name: round(seconds * 1000, 1) for name, seconds in longest}
+
+    def _enter(self, package):
+        self._charge()
+        self.above.append(package)
+
+    def _leave(self):
+        self._charge()
+        self.above.pop()
+
+    def _charge(self):
+        """Adds the time since the last change to the package that was being loaded."""
+        now = time.perf_counter()
+        if self.above:
+            package = self.above[-1]
+            self.took[package] = self.took.get(package, 0.0) + now - self.since
+        self.since = now
+
+
+#: The finder of this process.
+watch = Watch()

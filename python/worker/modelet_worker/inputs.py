@@ -1,0 +1,158 @@
+"""Bodies as the inputs of a `predict` function: JSON, CSV with a header, or npy; as plain Python, an array or a data frame.
+
+JSON may be a list of rows, a list of records, one record, an object of columns, or any of these as the only value of `inputs`,
+`instances` or `data`. Plain Python gets the JSON as it is. In CSV an empty cell is missing, and a column with leading zeros is text.
+"""
+
+import io
+import json
+
+#: The names under which clients send rows.
+ROWS = ("inputs", "instances", "data")
+#: The keys of pandas' form `split`.
+SPLIT = {"columns", "index", "data"}
+
+
+class BadBody(Exception):
+    """The body is not what it says that it is, or does not fit."""
+
+
+class UnknownType(Exception):
+    """A content type that is not read here."""
+
+
+def read(form, content_type, body):
+    """A body as `plain` Python, an `array` or a `frame`."""
+    kind = (content_type or "application/json").partition(";")[0].strip().lower()
+    if kind in ("application/json", "application/x-www-form-urlencoded") or kind.endswith("+json"):
+        return of_json(form, loaded(body))
+    if kind == "text/csv":
+        return of_csv(form, body)
+    if kind == "application/x-npy":
+        return of_npy(form, body)
+    raise UnknownType(f"the content type {kind} is not read here; send application/json, text/csv or application/x-npy")
+
+
+def loaded(body):
+    """The body's JSON."""
+    if not body:
+        raise BadBody("the body is empty; send the inputs as JSON, CSV or npy")
+    try:
+        return json.loads(str(body, "utf-8"), parse_constant=no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadBody(f"the body is not JSON: {error}") from None
+
+
+def no_constant(name):
+    raise ValueError(f"{name} is not JSON; send null for what is missing")
+
+
+def of_json(form, value):
+    if form == "plain":
+        return value
+    rows = unwrapped(value)
+    return array(rows) if form == "array" else frame(rows)
+
+
+def unwrapped(value):
+    """The rows within what clients put around them."""
+    if isinstance(value, dict) and len(value) == 1:
+        name, inner = next(iter(value.items()))
+        return inner if name in ROWS and isinstance(inner, (list, dict)) else value
+    return value
+
+
+def array(rows):
+    """An array of NumPy's: rows as they are, records and columns in their order."""
+    import numpy
+
+    if isinstance(rows, dict):
+        rows = [rows] if not all(isinstance(one, list) for one in rows.values()) else columns_as_rows(rows)
+    if isinstance(rows, list) and rows and all(isinstance(one, dict) for one in rows):
+        names = list(rows[0])
+        for at, row in enumerate(rows):
+            if row.keys() != rows[0].keys():
+                raise BadBody(
+                    f"row {at} has the columns {sorted(row)}, and row 0 {sorted(names)}; send the same ones in each"
+                )
+        rows = [[row[name] for name in names] for row in rows]
+    try:
+        made = numpy.array(rows)
+        return made.astype(float) if made.dtype == object else made
+    except (ValueError, TypeError) as error:
+        raise BadBody(f"the rows make no array: {error}") from None
+
+
+def columns_as_rows(columns):
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise BadBody(f"the columns have different lengths: {lengths}")
+    return [list(row) for row in zip(*columns.values())]
+
+
+def frame(rows):
+    """A data frame of pandas'."""
+    import pandas
+
+    try:
+        if isinstance(rows, dict) and SPLIT >= rows.keys() >= {"columns", "data"}:
+            return pandas.DataFrame(rows["data"], columns=rows["columns"])
+        if isinstance(rows, dict) and not any(isinstance(one, list) for one in rows.values()):
+            rows = [rows]
+        return pandas.DataFrame(rows)
+    except (ValueError, TypeError) as error:
+        raise BadBody(f"the rows make no data frame: {error}") from None
+
+
+def of_csv(form, body):
+    """A table of CSV; without pandas its cells are texts."""
+    try:
+        text = str(body, "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadBody(f"the CSV is not UTF-8: {error}") from None
+    if form == "plain":
+        return records(text)
+    table = csv_frame(text)
+    if form == "frame":
+        return table
+    made = table.to_numpy()
+    if made.dtype == object:
+        raise BadBody("the CSV has columns of texts, which make no array of numbers")
+    return made
+
+
+def records(text):
+    import csv
+
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def csv_frame(text):
+    """A data frame of CSV, its columns numbers where all of their cells are and none has leading zeros."""
+    import pandas
+
+    options = {"keep_default_na": False, "na_values": [""]}
+    try:
+        table = pandas.read_csv(io.StringIO(text), **options)
+        cells = pandas.read_csv(io.StringIO(text), dtype=str, **options)
+    except ValueError as error:
+        raise BadBody(f"the CSV cannot be read: {error}") from None
+    for name in table.columns:
+        if table[name].dtype != object and cells[name].str.match(r"[+-]?0\d").any():
+            table[name] = cells[name]
+    return table
+
+
+def of_npy(form, body):
+    """An array of npy; nothing of it is run."""
+    try:
+        import numpy
+    except ImportError:
+        raise UnknownType("npy is read by NumPy, which this function does not have; send JSON") from None
+    try:
+        made = numpy.load(io.BytesIO(body), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise BadBody(f"the body is not npy: {error}") from None
+    if form == "array":
+        return made
+    return made.tolist() if form == "plain" else frame(made)

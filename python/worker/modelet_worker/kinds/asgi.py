@@ -1,0 +1,169 @@
+"""Applications of ASGI 3: FastAPI, Starlette and others, as `module:app`. One loop of asyncio answers all calls that are in flight."""
+
+import asyncio
+from urllib.parse import unquote
+
+from modelet_worker import entry
+from modelet_worker.fault import Fault, described
+from modelet_worker.kinds.wsgi import HOP, server
+from modelet_worker.records import log
+
+VERSION = {"version": "3.0", "spec_version": "2.3"}
+
+
+def load(start):
+    """The application, its lifespan begun."""
+    _, app = entry.find(start["module"], start["function"])
+    if not callable(app):
+        name = f"{start['module']}:{start['function']}"
+        raise Fault("Runtime.HandlerNotFound", f"{name} is not an ASGI application but {type(app).__name__}")
+    return Host(app)
+
+
+class Host:
+    """Serves an application over the runtime's socket."""
+
+    def __init__(self, app):
+        self.app = app
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.lifespan = Lifespan(app)
+        self.loop.run_until_complete(self.lifespan.begin())
+
+    def serve(self, wire):
+        """Answers calls until there are no more; the exit code."""
+        self.loop.run_until_complete(self._serve(wire))
+        self.loop.run_until_complete(self.lifespan.end())
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
+        return 0
+
+    async def _serve(self, wire):
+        ended = asyncio.Event()
+        calls = set()
+
+        def readable():
+            while True:
+                frame = wire.receive()
+                if frame is None:
+                    self.loop.remove_reader(wire.fd)
+                    ended.set()
+                    return
+                task = self.loop.create_task(self._answer(wire, *frame))
+                calls.add(task)
+                task.add_done_callback(calls.discard)
+                if not wire.has_more():
+                    return
+
+        self.loop.add_reader(wire.fd, readable)
+        await ended.wait()
+        if calls:
+            await asyncio.wait(calls)
+
+    async def _answer(self, wire, header, body):
+        log.begin(header["id"], alone=False)
+        exchange = Exchange(wire, header, body)
+        try:
+            await self.app(scope(header, self.lifespan.state), exchange.receive, exchange.send)
+            if not exchange.over.is_set():
+                raise Fault("Runtime.AsgiError", "the application returned before its answer was whole")
+        except Exception as error:
+            failure = described(error)
+            log.failed(failure)
+            if not exchange.over.is_set():
+                wire.send({"call": header["call"], "error": failure})
+        log.end()
+
+
+class Exchange:
+    """What an application receives and sends for one call."""
+
+    def __init__(self, wire, header, body):
+        self.wire = wire
+        self.header = header
+        self.request = {"type": "http.request", "body": bytes(body), "more_body": False}
+        self.over = asyncio.Event()
+        self.begun = None
+        self.body = []
+
+    async def receive(self):
+        """The whole body; then, once the answer is over, that the client has what it wanted."""
+        if self.request:
+            request, self.request = self.request, None
+            return request
+        await self.over.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        """Takes the parts of the answer, and sends it when it is whole."""
+        if message["type"] == "http.response.start":
+            self.begun = message
+        elif message["type"] == "http.response.body" and self.begun and not self.over.is_set():
+            self.body.append(message.get("body", b""))
+            if not message.get("more_body"):
+                self.over.set()
+                headers = [
+                    [name.decode("latin-1"), value.decode("latin-1")] for name, value in self.begun.get("headers", ())
+                ]
+                kept = [pair for pair in headers if pair[0].lower() not in HOP]
+                header = {"call": self.header["call"], "status": self.begun["status"], "headers": kept}
+                self.wire.send(header, b"".join(self.body))
+        elif not self.over.is_set():
+            raise Fault("Runtime.AsgiError", f"a message {message['type']!r} has no place here")
+
+
+class Lifespan:
+    """Tells an application that it begins and that it ends; one that does not care is left alone."""
+
+    def __init__(self, app):
+        self.app = app
+        self.state = {}
+        self.asked = asyncio.Queue()
+        self.told = asyncio.Queue()
+        self.task = None
+
+    async def begin(self):
+        self.task = asyncio.ensure_future(self._run())
+        await self.asked.put({"type": "lifespan.startup"})
+        await self._outcome("startup")
+
+    async def end(self):
+        if not self.task.done():
+            await self.asked.put({"type": "lifespan.shutdown"})
+            await self._outcome("shutdown")
+
+    async def _run(self):
+        try:
+            await self.app({"type": "lifespan", "asgi": VERSION, "state": self.state}, self.asked.get, self.told.put)
+        except BaseException as error:
+            await self.told.put({"type": "lifespan.raised", "error": error})
+
+    async def _outcome(self, phase):
+        """Waits for what the application says. Before it said anything, an error means that it knows no lifespan."""
+        answered = asyncio.ensure_future(self.told.get())
+        await asyncio.wait({answered, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        message = answered.result() if answered.done() else {"type": "lifespan.ignored"}
+        answered.cancel()
+        if message["type"] == f"lifespan.{phase}.failed":
+            raise Fault("Runtime.AsgiError", f"the application's {phase} failed: {message.get('message', '')}")
+
+
+def scope(call, state):
+    """A call as ASGI's connection scope."""
+    path = call["path"]
+    name, port = server(call)
+    return {
+        "type": "http",
+        "asgi": VERSION,
+        "http_version": "1.1",
+        "method": call["method"],
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode("latin-1"),
+        "query_string": (call.get("query") or "").encode("latin-1"),
+        "root_path": "",
+        "headers": [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in call["headers"]],
+        "client": tuple(call["client"]) if call.get("client") else None,
+        "server": (name, int(port)),
+        "state": dict(state),
+    }

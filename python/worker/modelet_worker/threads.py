@@ -1,0 +1,34 @@
+"""Calls on several threads at once, where the user asks for it."""
+
+import threading
+
+import _queue
+
+from modelet_worker.worker import answer
+
+
+def serve(wire, call, threads):
+    """Answers up to so many calls at once until there are no more; the exit code."""
+    waiting = _queue.SimpleQueue()
+    codes = []
+
+    def work():
+        while True:
+            frame = waiting.get()
+            if frame is None:
+                return
+            code = answer(wire, call, *frame, alone=False)
+            if code is not None:
+                codes.append(code)
+                wire.stop_receiving()
+
+    team = [threading.Thread(target=work, name=f"call-{number}") for number in range(threads)]
+    for one in team:
+        one.start()
+    while (frame := wire.receive()) is not None:
+        waiting.put(frame)
+    for _ in team:
+        waiting.put(None)
+    for one in team:
+        one.join()
+    return codes[0] if codes else 0

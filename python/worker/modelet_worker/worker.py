@@ -1,0 +1,116 @@
+"""The life of a worker: start, answer calls, end.
+
+runtime → {"start": {…}}                          worker → {"ready": {…}} or {"failed": {…}}
+runtime → {"call": 17, …} and a body              worker → {"call": 17, …} and a body
+runtime closes its end                            worker runs the user's shutdown hooks and ends
+"""
+
+import os
+import sys
+import time
+
+from modelet_worker import shutdown
+from modelet_worker.fault import described
+from modelet_worker.imports import imported, watch
+from modelet_worker.records import log
+from modelet_worker.wire import Wire
+
+#: Kinds of handlers, and the modules that host them.
+KINDS = {
+    "lambda": "lambda_function",
+    "score": "score",
+    "predict": "predict",
+    "wsgi": "wsgi",
+    "functions_framework": "functions_framework",
+    "asgi": "asgi",
+}
+
+
+def main(fd):
+    """Serves the runtime at the other end of a socket until it closes it, and ends the process."""
+    os.set_inheritable(fd, False)
+    wire = Wire(fd)
+    first = wire.receive()
+    if first is None:
+        return
+    start = first[0]["start"]
+    shutdown.prepare(wire)
+    call = begin(wire, start)
+    if call is None:
+        sys.exit(1)
+    code = serve(wire, call, start.get("threads", 1))
+    shutdown.finish(code)
+
+
+def begin(wire, start):
+    """Loads the handler and tells the runtime; None where it could not be loaded."""
+    since = time.perf_counter()
+    log.open(start.get("records", "sequence"))
+    watch.timed = True
+    sys.meta_path.insert(0, watch)
+    try:
+        call = load(start)
+        shutdown.take_over()
+    except BaseException as error:
+        failure = described(error)
+        log.failed(failure)
+        log.end()
+        wire.send({"failed": failure})
+        return None
+    watch.timed = False
+    log.end()
+    took_ms = round((time.perf_counter() - since) * 1000, 1)
+    wire.send({"ready": {"took_ms": took_ms, "python": sys.version.split()[0], "imports_ms": watch.slowest()}})
+    return call
+
+
+def load(start):
+    """What answers calls, by the kind of handler."""
+    from modelet_worker import entry, environment
+
+    environment.describe(start)
+    entry.prepare_paths(start["folder"], start["packages"])
+    environment.watch_libraries(start)
+    return imported(f"modelet_worker.kinds.{KINDS[start['kind']]}").load(start)
+
+
+def serve(wire, call, threads):
+    """Answers calls until there are no more; the exit code."""
+    if hasattr(call, "serve"):
+        return call.serve(wire)
+    if threads > 1:
+        from modelet_worker.threads import serve as serve_in_threads
+
+        return serve_in_threads(wire, call, threads)
+    while True:
+        frame = wire.receive()
+        if frame is None:
+            return 0
+        code = answer(wire, call, *frame, alone=True)
+        if code is not None:
+            return code
+
+
+def answer(wire, call, header, body, alone):
+    """Answers one call. An exit code comes back where the user's code ended Python."""
+    log.begin(header["id"], alone)
+    code = None
+    try:
+        fields, result = call(header, body)
+    except BaseException as error:
+        failure = described(error)
+        if isinstance(error, SystemExit):
+            code = exit_code(error)
+            failure = {**failure, "type": "Runtime.ExitError", "message": f"the handler ended Python: exit code {code}"}
+        log.failed(failure)
+        fields, result = {"error": failure}, b""
+    log.end()
+    wire.send({"call": header["call"], **fields}, result)
+    return code
+
+
+def exit_code(error):
+    """What a process ends with that was ended so."""
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1
