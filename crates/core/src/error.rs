@@ -24,6 +24,12 @@ macro_rules! codes {
                 match self { $(Code::$variant => $name,)* }
             }
 
+            /// The code as clients of Lambda have the types of errors: `bad-input` is `BadInput`.
+            pub fn in_camel_case(self) -> String {
+                let words = self.as_str().split('-');
+                words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect()
+            }
+
             /// The HTTP status that goes with it.
             pub const fn status(self) -> u16 {
                 match self { $(Code::$variant => $status,)* }
@@ -252,7 +258,9 @@ mod tests {
             assert!(page.starts_with(&format!("# {code}\n")), "{code}: the page starts with its code");
             assert!(page.contains("\n## What to do\n"), "{code}: the page says what to do");
             assert_eq!(code.as_str().parse(), Ok(*code));
+            assert!(code.in_camel_case().starts_with(|c: char| c.is_ascii_uppercase()));
         }
+        assert_eq!(Code::BadInput.in_camel_case(), "BadInput");
         assert!("no-such".parse::<Code>().unwrap_err().contains("queue-full"));
     }
 

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_VERSION};
 use modelet_core::{ArtifactCard, Version};
 
+/// Environment variable: where AWS Lambda has unpacked what was deployed there.
+const ENV_TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
+
 /// Everything an instance needs to know.
 #[derive(Debug)]
 pub struct Config {
@@ -24,9 +27,10 @@ impl Config {
     /// Reads the environment through `var`, and the card from the artifact. An error is one sentence that names the
     /// variable or file.
     pub fn from_environment(var: impl Fn(&str) -> Option<OsString>) -> Result<Self, String> {
-        let artifact = var(ENV_ARTIFACT).map(PathBuf::from).ok_or_else(|| {
-            format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact")
-        })?;
+        let artifact =
+            var(ENV_ARTIFACT).or_else(|| var(ENV_TASK_ROOT)).map(PathBuf::from).ok_or_else(|| {
+                format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact")
+            })?;
         let version = match var(ENV_VERSION) {
             None => Version(1),
             Some(text) => text

@@ -4,7 +4,7 @@
 //! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
-//! - [`contract`]: how a host talks to us; today `http`
+//! - [`contract`]: how a host talks to us: `http`, or `lambda` where the environment says so
 //! - [`handler`]: what answers an invocation: a model, or Python code
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
@@ -25,9 +25,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use modelet_core::instance::{ENV_CELL, ENV_ONNXRUNTIME};
+use modelet_core::{Code, FunctionError};
 
 use crate::cell::Assigned;
 use crate::config::Config;
+use crate::contract::lambda::Prepared;
+use crate::contract::{Contract, ENV_RUNTIME_API};
 use crate::handler::Loaded;
 use crate::inherited::Inherited;
 
@@ -51,6 +54,10 @@ pub fn main_with(load: impl FnOnce(&Config) -> Loaded) -> ExitCode {
 
 fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
     let mut started = Instant::now();
+    if let Contract::Lambda { api } = Contract::of(|name| std::env::var_os(name))? {
+        eprintln!("contract lambda: {ENV_RUNTIME_API} is {api}");
+        return contract::lambda::serve(&api, prepare(load));
+    }
     let inherited = Inherited::take().map_err(|error| error.to_string())?;
     let assigned = match std::env::var_os(ENV_CELL) {
         Some(folder) => Some(become_somebody(&inherited, Path::new(&folder))?),
@@ -69,6 +76,13 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
     }
     let load_ms = started.elapsed().as_secs_f64() * 1e3;
     contract::http::serve(inherited.listener, loaded, load_ms).map_err(|error| error.to_string())
+}
+
+/// What a host is told that hears of everything through its contract.
+fn prepare(load: impl FnOnce(&Config) -> Loaded) -> Prepared {
+    let config = Config::from_environment(|name| std::env::var_os(name));
+    let config = config.map_err(|why| FunctionError::new(Code::BadArtifact, why))?;
+    Ok((config.card.name.clone(), load(&config)?))
 }
 
 /// The first half of a stem cell's life.

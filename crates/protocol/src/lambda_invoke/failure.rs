@@ -122,18 +122,11 @@ fn said(failure: &Failure) -> Said<'_> {
         (_, Code::RequestTimeout | Code::LoadTimeout | Code::InstanceStuck) => function("Sandbox.Timedout"),
         (_, Code::OutOfMemory) => function("Runtime.OutOfMemory"),
         (_, Code::InstanceDied | Code::StartFailed) => function("Runtime.ExitError"),
-        (Failure::Function(_), code) => Said::Function(format!("Function.{}", camel(code.as_str()))),
+        (Failure::Function(_), code) => Said::Function(format!("Function.{}", code.in_camel_case())),
         (_, Code::QueueFull) => throttled("ReservedFunctionConcurrentInvocationLimitExceeded"),
         (_, Code::Throttled) => throttled("FunctionInvocationRateLimitExceeded"),
         (_, code) if code.status() == 404 => exception(404, "ResourceNotFoundException"),
         (_, code) if code.status() >= 500 => exception(500, "ServiceException"),
         (_, code) => exception(code.status(), "InvalidParameterValueException"),
     }
-}
-
-/// `bad-input` as `BadInput`.
-fn camel(code: &str) -> String {
-    let word =
-        |word: &str| word.chars().next().map(|c| c.to_ascii_uppercase().to_string() + &word[c.len_utf8()..]);
-    code.split('-').filter_map(word).collect()
 }

@@ -153,7 +153,8 @@ async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Respon
     }
 }
 
-async fn whole(body: Incoming, limit: u64) -> Result<Bytes, FunctionError> {
+/// A body, read to its end.
+pub(super) async fn whole(body: Incoming, limit: u64) -> Result<Bytes, FunctionError> {
     match Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) => Err(unreadable(error.as_ref(), limit)),

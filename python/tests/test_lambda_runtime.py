@@ -1,0 +1,129 @@
+"""The runtime on AWS Lambda: the lean binary as a bootstrap under AWS' own emulator."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import wire
+from aws import lambda_client
+from emulator import Emulator
+from harness import Function, eventually, find_binary
+from test_lambda_invoke import http_event
+
+
+@pytest.fixture
+def iris(function) -> Function:
+    """On a platform of ours, for comparison; its artifact is what is taken to Lambda."""
+    return function("iris-matrix")
+
+
+@pytest.fixture
+def host(tmp_path) -> Iterator[Callable[..., Emulator]]:
+    """Starts emulators, and ends them with the test."""
+    running: list[Emulator] = []
+
+    def start(**environment: str) -> Emulator:
+        bootstrap = find_binary().with_name("modelet-runtime")
+        running.append(Emulator(tmp_path / f"emulator-{len(running)}.log", [bootstrap], **environment))
+        return running[-1]
+
+    yield start
+    for emulator in running:
+        emulator.stop()
+
+
+def artifact(function: Function) -> Path:
+    """The folder of what a function is."""
+    return function.platform.data / "artifacts" / function.status()["versions"][-1]["sha256"]
+
+
+def bootstraps(emulator: Emulator) -> list[int]:
+    """The processes that the emulator has started, whichever of its threads did."""
+    tasks = Path(f"/proc/{emulator.process.pid}/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
+def test_a_model_answers_on_lambda_as_it_does_here(iris, host, cases):
+    """Many calls in a row in one process, found by the task root; boto3 reads it too."""
+    emulator = host(LAMBDA_TASK_ROOT=str(artifact(iris)))
+    rows = next(iter(cases["iris-matrix"].call("batch32").inputs.values()))
+    for body in [rows.tolist(), *([row.tolist()] for row in rows)]:
+        assert emulator.call(json.dumps(body).encode()).json() == iris.post(body).json()
+    answer = lambda_client(emulator.url).invoke(FunctionName="function", Payload=json.dumps(rows[:1].tolist()))
+    assert wire.strict_json(answer["Payload"].read()) == iris.post(rows[:1].tolist()).json()
+    said = emulator.said()
+    assert said.count("INIT START") == 1
+    assert said.count("contract lambda: AWS_LAMBDA_RUNTIME_API is 127.0.0.1:") == 1
+
+
+def test_what_fails_is_an_error_with_a_type_and_the_next_call_is_answered(iris, host):
+    """A bad input, a payload that is no JSON, none at all; the words are those of Invoke."""
+    emulator = host(MODELET_ARTIFACT=str(artifact(iris)))
+    for event, error_type, says in (
+        (b'{"inputs": [["long", 2, 3, 4]]}', "Function.BadInput", "inputs[0][0]"),
+        (b"{'inputs': 1}", "InvalidRequestContentException", "JSON"),
+        (b"{}", "Function.BadInput", "sepal_length"),
+    ):
+        error = emulator.call(event).json()
+        assert error["errorType"] == error_type
+        assert says in error["errorMessage"]
+        assert emulator.call(b"[[1, 2, 3, 4]]").json() == iris.post([[1, 2, 3, 4]]).json()
+    assert emulator.said().count("INIT START") == 1, "one process had them all"
+
+
+def test_a_function_url_gets_a_response(iris, host, cases):
+    """JSON as text, npy as base64, what is wrong as a 400."""
+    emulator = host(MODELET_ARTIFACT=str(artifact(iris)))
+    rows = next(iter(cases["iris-matrix"].call("batch32").inputs.values()))
+    response = emulator.call(json.dumps(http_event(json.dumps(rows.tolist()))).encode()).json()
+    assert (response["statusCode"], response["isBase64Encoded"]) == (200, False)
+    assert json.loads(response["body"]) == iris.post(rows.tolist()).json()
+    asked = {"content-type": "application/x-npy", "accept": "application/x-npy"}
+    content = base64.b64encode(wire.npy_bytes(rows)).decode()
+    event = http_event(content, isBase64Encoded=True, headers=asked, rawQueryString="output=label")
+    response = emulator.call(json.dumps(event).encode()).json()
+    plain = iris.platform.http.post(f"{iris.path}?output=label", content=wire.npy_bytes(rows), headers=asked)
+    assert base64.b64decode(response["body"]) == plain.raise_for_status().content
+    assert emulator.call(json.dumps(http_event("[[1, 2]]")).encode()).json()["statusCode"] == 400
+
+
+def test_an_answer_beyond_lambdas_limit_is_said_as_lambda_says_it(iris, host):
+    """Its own type and words, and the next call is answered."""
+    emulator = host(MODELET_ARTIFACT=str(artifact(iris)))
+    error = emulator.call(json.dumps([[1, 2, 3, 4]] * 200_000).encode()).json()
+    assert error["errorType"] == "Function.ResponseSizeTooLarge"
+    assert "exceeded maximum allowed payload size (6291556 bytes)." in error["errorMessage"]
+    assert emulator.call(b"[[1, 2, 3, 4]]").json() == iris.post([[1, 2, 3, 4]]).json()
+
+
+@pytest.mark.parametrize(
+    ("kind", "error_type"), [("damaged", "Runtime.ModelRefused"), ("missing", "Runtime.BadArtifact")]
+)
+def test_what_cannot_load_is_an_error_of_the_init_phase(kind, error_type, iris, host, tmp_path):
+    """The emulator hears why before the process ends with exit code 1, and so does the log."""
+    folder = tmp_path / "artifact"
+    if kind == "damaged":
+        shutil.copytree(artifact(iris), folder)
+        for file in (folder / "files").iterdir():
+            file.write_bytes(b"damaged")
+    emulator = host(LAMBDA_TASK_ROOT=str(folder))
+    error = emulator.call(b"[[1, 2, 3, 4]]").json()
+    assert error["errorType"] == error_type
+    said = eventually(lambda: "exit status 1" in emulator.said() and emulator.said(), what="the process ends")
+    assert f"could not load: {error['errorMessage']}" in said
+
+
+def test_it_ends_when_it_is_told(iris, host):
+    """SIGTERM between two calls: exit code 0."""
+    emulator = host(MODELET_ARTIFACT=str(artifact(iris)))
+    assert emulator.call(b"[[1, 2, 3, 4]]").status_code == 200
+    (pid,) = bootstraps(emulator)
+    os.kill(pid, signal.SIGTERM)
+    eventually(lambda: "exit status 0" in emulator.said(), what="the emulator sees it end")
