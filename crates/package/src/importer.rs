@@ -8,7 +8,7 @@ use modelet_core::{Code, FunctionError};
 
 use crate::certificate::original::Original;
 use crate::conversion::Converter;
-use crate::python::Examiner;
+use crate::code::Examiner;
 
 mod catboost;
 mod classes;
@@ -61,7 +61,7 @@ impl<'a> Workshop<'a> {
     pub(crate) fn of(folder: &'a Path) -> Self {
         struct Nothing;
         impl Examiner for Nothing {
-            fn examine(&self, files: &[PathBuf]) -> Result<Vec<crate::python::facts::Facts>, FunctionError> {
+            fn examine(&self, files: &[PathBuf]) -> Result<Vec<crate::code::facts::Facts>, FunctionError> {
                 panic!("{files:?} is no code")
             }
         }

@@ -93,7 +93,7 @@ impl Gateway {
     fn application(&self, path: &str) -> Option<Route> {
         let Below { function, qualifier, .. } = modelet_protocol::below(path)?;
         let entry = self.catalog.resolve(&function, qualifier).ok()?;
-        entry.card.python().filter(|python| python.interface.is_application())?;
+        entry.card.is_application().then_some(())?;
         Some(Route {
             protocol: ProtocolName::Fn,
             function: Some(function),
