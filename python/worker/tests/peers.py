@@ -51,6 +51,7 @@ class Peer:
 
     def __init__(self, command: list[str], port: int, folder: Path, env: dict[str, str]):
         self.port = port
+        self.said = None
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -63,9 +64,10 @@ class Peer:
 
     def end(self) -> str:
         """Ends it and all that it started; what it printed."""
-        with contextlib.suppress(ProcessLookupError):
+        if self.said is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.communicate()[0].decode()
+            self.said = self.process.communicate()[0].decode()
+        return self.said
 
 
 class Emulator(Peer):
