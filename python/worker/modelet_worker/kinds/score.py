@@ -107,7 +107,7 @@ class Script:
     def routed(self, path, header, body):
         """The answer without the call's identifiers."""
         if path == "/":
-            return answer(200, HTML, b"Healthy")
+            return answer(200, HTML, b"" if header["method"] == "OPTIONS" else b"Healthy")
         if header["method"] == "OPTIONS":
             return answer(200, HTML, b"", [["x-ms-run-function-failed", "False"]])
         if header["method"] == "GET":
