@@ -105,7 +105,8 @@ fn within_itself(given: Given) -> Result<Given, FunctionError> {
 fn in_folder(folder: &Path, workshop: &Workshop<'_>) -> Result<Given, FunctionError> {
     let manifest = read_manifest(&folder.join(MANIFEST_FILE))?;
     if let (Some(model), Some(handler)) = (&manifest.model, &manifest.handler) {
-        let message = format!("modelet.toml names a model ({model}) and a handler ({handler}): one of them answers");
+        let message =
+            format!("modelet.toml names a model ({model}) and a handler ({handler}): one of them answers");
         return Err(FunctionError::new(Code::BadManifest, message)
             .hint("leave the model out: the handler's code loads it"));
     }

@@ -179,8 +179,9 @@ pub fn find(
             named.call,
             named.path
         );
-        return Err(FunctionError::new(Code::HandlerRefused, message)
-            .hint("put it at that path, and it goes along; or beside the code, and name it by a relative path"));
+        return Err(FunctionError::new(Code::HandlerRefused, message).hint(
+            "put it at that path, and it goes along; or beside the code, and name it by a relative path",
+        ));
     }
     let requirements = requirements::find(folder)?;
     Ok(Some(Found { folder: folder.to_owned(), files, choice, requirements }))

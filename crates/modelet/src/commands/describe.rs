@@ -82,7 +82,10 @@ fn print_python(python: &PythonCard) {
     output::card_line("handler", format!("{}, {}", python.handler(), python.interface));
     output::card_line("python", &python.version);
     if let Some(layer) = &python.packages {
-        output::card_line("packages", format!("{}, {}", layer.packages.len(), output::size(layer.size_bytes)));
+        output::card_line(
+            "packages",
+            format!("{}, {}", layer.packages.len(), output::size(layer.size_bytes)),
+        );
         output::card_line("", layer.packages.join(", "));
     }
 }

@@ -221,7 +221,8 @@ impl Catalog {
     fn wanted(&self) -> (BTreeSet<String>, BTreeSet<String>) {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
         let versions = || functions.values().flat_map(|function| function.versions.values());
-        let layer = |version: &Arc<VersionEntry>| Some(version.card.python()?.packages.as_ref()?.sha256.clone());
+        let layer =
+            |version: &Arc<VersionEntry>| Some(version.card.python()?.packages.as_ref()?.sha256.clone());
         (versions().map(|version| version.sha256.clone()).collect(), versions().filter_map(layer).collect())
     }
 }

@@ -148,7 +148,8 @@ impl Failed {
     /// As the failure of a call.
     pub fn into_error(self) -> FunctionError {
         let message = format!("{}: {}", self.kind, self.message);
-        let mut error = FunctionError::new(Code::HandlerFailed, message).hint("modelet logs shows the whole trace");
+        let mut error =
+            FunctionError::new(Code::HandlerFailed, message).hint("modelet logs shows the whole trace");
         error.raised = Some(Box::new(Raised { kind: self.kind, message: self.message, stack: self.stack }));
         error
     }

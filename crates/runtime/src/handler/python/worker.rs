@@ -70,7 +70,8 @@ impl Worker {
     /// Starts Python, and waits until it has loaded the code.
     pub fn start(config: &Config, python: &PythonCard) -> Result<Self, FunctionError> {
         let missing = |what: &str| {
-            let message = format!("{what} is not set: it names the Python {} to run the code with", python.version);
+            let message =
+                format!("{what} is not set: it names the Python {} to run the code with", python.version);
             FunctionError::new(Code::PythonMissing, message)
         };
         let program = std::env::var_os(ENV_PYTHON).ok_or_else(|| missing(ENV_PYTHON))?;
@@ -91,7 +92,8 @@ impl Worker {
             }
             Err(error) => {
                 drop(stream);
-                let ending = end(&mut child).map_or_else(|error| error.to_string(), |status| status.to_string());
+                let ending =
+                    end(&mut child).map_or_else(|error| error.to_string(), |status| status.to_string());
                 let message = format!("Python ended while it loaded the code ({ending}): {error}");
                 Err(FunctionError::new(Code::HandlerRefused, message)
                     .hint("what it printed last is in the log; a library that crashes while it is imported does this"))
@@ -241,7 +243,8 @@ fn kind(interface: Interface) -> &'static str {
 
 /// The packages that took the longest to import: one line of the log.
 fn say_imports(imports_ms: &serde_json::Map<String, Value>) {
-    let slow = imports_ms.iter().filter_map(|(name, ms)| Some((name, ms.as_f64().filter(|ms| *ms >= SLOW_MS)?)));
+    let slow =
+        imports_ms.iter().filter_map(|(name, ms)| Some((name, ms.as_f64().filter(|ms| *ms >= SLOW_MS)?)));
     let mut slow: Vec<_> = slow.collect();
     slow.sort_by(|a, b| b.1.total_cmp(&a.1));
     if !slow.is_empty() {
