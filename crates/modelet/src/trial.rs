@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_VERSION};
 use modelet_core::{ArtifactCard, EngineName};
 use modelet_package::Bundle;
-use modelet_worker::{Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, Stream, output};
+use modelet_worker::{
+    Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, Stream, output,
+};
 use tokio::sync::mpsc;
 
 use crate::engines;

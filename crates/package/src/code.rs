@@ -252,5 +252,8 @@ fn copied(place: &Path, name: &str) -> Result<Vec<SourceFile>, FunctionError> {
     if !place.is_dir() {
         return Ok(vec![SourceFile::read(name, place)?]);
     }
-    folder::files(place)?.iter().map(|path| SourceFile::read(&format!("{name}/{path}"), &place.join(path))).collect()
+    folder::files(place)?
+        .iter()
+        .map(|path| SourceFile::read(&format!("{name}/{path}"), &place.join(path)))
+        .collect()
 }

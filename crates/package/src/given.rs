@@ -109,10 +109,13 @@ fn in_folder(folder: &Path, workshop: &Workshop<'_>) -> Result<Given, FunctionEr
         ("handler", manifest.handler.is_some()),
         ("program", manifest.program.is_some()),
     ];
-    let named: Vec<&str> = names.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
+    let named: Vec<&str> =
+        names.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
     if named.len() > 1 {
         let message = format!("modelet.toml names a {}: one of them answers", named.join(" and a "));
-        return Err(FunctionError::new(Code::BadManifest, message).hint("a model that code loads is not named there"));
+        return Err(
+            FunctionError::new(Code::BadManifest, message).hint("a model that code loads is not named there")
+        );
     }
     let is_code = manifest.handler.is_some() || manifest.program.is_some();
     let mlflow = if is_code { None } else { mlflow::read(folder)? };

@@ -7,8 +7,8 @@ use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError};
 
 use crate::certificate::original::Original;
-use crate::conversion::Converter;
 use crate::code::Examiner;
+use crate::conversion::Converter;
 
 mod catboost;
 mod classes;

@@ -23,6 +23,7 @@ pub mod archive;
 pub mod artifact;
 pub mod batching;
 pub mod certificate;
+pub mod code;
 pub mod conversion;
 pub mod evidence;
 pub mod given;
@@ -33,7 +34,6 @@ pub mod network;
 pub mod notes;
 pub mod pickle;
 pub mod probe;
-pub mod code;
 pub mod source;
 pub mod steps;
 

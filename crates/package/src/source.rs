@@ -10,9 +10,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::certificate::original::Original;
+use crate::code::CodeSource;
 use crate::given::{self, GivenHandler, unreadable};
 use crate::importer::{self, Workshop};
-use crate::code::CodeSource;
 use crate::steps;
 
 /// One file that goes into the artifact.

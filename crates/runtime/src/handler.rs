@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
+use crate::config::Config;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
-use crate::config::Config;
 use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError};
 use modelet_protocol::{ProtocolName, Refused};

@@ -89,7 +89,10 @@ fn print_needs(card: &ArtifactCard) {
         output::card_line("python", version);
     }
     if let Some(layer) = card.packages() {
-        output::card_line("packages", format!("{}, {}", layer.packages.len(), output::size(layer.size_bytes)));
+        output::card_line(
+            "packages",
+            format!("{}, {}", layer.packages.len(), output::size(layer.size_bytes)),
+        );
         output::card_line("", layer.packages.join(", "));
     }
 }

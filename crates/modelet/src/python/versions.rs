@@ -37,9 +37,8 @@ pub async fn of(version: &str) -> Result<Interpreter, String> {
     if let Some(found) = here(version).await {
         return Ok(found);
     }
-    let uv = Uv::find_here().ok_or_else(|| {
-        format!("there is no python{version} on the PATH, and no uv that would bring it")
-    })?;
+    let uv = Uv::find_here()
+        .ok_or_else(|| format!("there is no python{version} on the PATH, and no uv that would bring it"))?;
     fitting(&uv.bring(version).await?, version).await.ok_or_else(|| format!("uv brought no Python {version}"))
 }
 
@@ -61,14 +60,19 @@ pub async fn usual(source: Option<&CodeSource>) -> Result<Interpreter, String> {
         return Ok(found);
     }
     let bounds = source.and_then(|source| requires(&source.folder));
-    let usual = || USUAL.into_iter().filter(|version| bounds.as_deref().is_none_or(|text| allows(text, version)));
+    let usual =
+        || USUAL.into_iter().filter(|version| bounds.as_deref().is_none_or(|text| allows(text, version)));
     for version in usual() {
         if let Some(found) = here(version).await {
             return Ok(found);
         }
     }
     let version = usual().next().ok_or_else(|| {
-        format!("pyproject.toml: requires-python = {:?} allows none of {}", bounds.unwrap_or_default(), USUAL.join(", "))
+        format!(
+            "pyproject.toml: requires-python = {:?} allows none of {}",
+            bounds.unwrap_or_default(),
+            USUAL.join(", ")
+        )
     })?;
     of(version).await
 }
@@ -119,7 +123,9 @@ mod tests {
 
     #[test]
     fn a_version_is_read_however_it_is_written() {
-        for (text, version) in [("3.11", "3.11"), ("3.9.18", "3.9"), ("cpython-3.12.1-linux", "3.12"), ("pypy3.10", "3.10")] {
+        for (text, version) in
+            [("3.11", "3.11"), ("3.9.18", "3.9"), ("cpython-3.12.1-linux", "3.12"), ("pypy3.10", "3.10")]
+        {
             assert_eq!(minor(text).as_deref(), Some(version), "{text}");
         }
         assert_eq!((minor("2.7"), minor(""), minor("3.")), (None, None, None));

@@ -61,13 +61,18 @@ const HTTP: [&str; 4] = ["body", "headers", "queryStringParameters", "isBase64En
 /// `bad-manifest` when it is neither; `handler-refused` when there is no such file.
 pub fn named(handler: &str, files: &[String]) -> Result<Wanted, FunctionError> {
     let split = handler.split_once(':').or_else(|| handler.rsplit_once('.'));
-    let Some((module, function)) = split.filter(|(module, function)| !module.is_empty() && !function.is_empty()) else {
+    let Some((module, function)) =
+        split.filter(|(module, function)| !module.is_empty() && !function.is_empty())
+    else {
         let message = format!("handler = {handler:?} is not a function of a module");
-        return Err(FunctionError::new(Code::BadManifest, message).hint("name it as module.function: app.predict"));
+        return Err(
+            FunctionError::new(Code::BadManifest, message).hint("name it as module.function: app.predict")
+        );
     };
     let module = module.strip_suffix(".py").unwrap_or(module).replace('/', ".");
     let path = module.replace('.', "/");
-    let file = [format!("{path}.py"), format!("{path}/__init__.py")].into_iter().find(|file| files.contains(file));
+    let file =
+        [format!("{path}.py"), format!("{path}/__init__.py")].into_iter().find(|file| files.contains(file));
     let file = file.ok_or_else(|| {
         let message = format!("handler = {handler:?}: there is no {path}.py in the folder");
         FunctionError::new(Code::HandlerRefused, message).hint("the path is from the folder that is deployed")
@@ -118,7 +123,8 @@ pub fn choose(
 
 /// What becomes the event: the whole request, where the function asks for what only that has.
 fn event(function: &Function) -> (Event, Option<String>) {
-    let asked = |known: &[&str]| function.event_keys.iter().find(|key| known.contains(&key.as_str())).cloned();
+    let asked =
+        |known: &[&str]| function.event_keys.iter().find(|key| known.contains(&key.as_str())).cloned();
     let because = |key: String| Some(format!("it asks its event for {key:?}"));
     match (asked(&HTTP_V1), asked(&HTTP_V2), asked(&HTTP)) {
         (Some(key), _, _) => (Event::HttpV1, because(key)),
@@ -153,14 +159,19 @@ fn as_wanted<'a>(
                 defined.line,
                 defined.params.join(", ")
             ),
-            Some("say how in modelet.toml: [python] interface = \"lambda\", with event and context".to_owned()),
+            Some(
+                "say how in modelet.toml: [python] interface = \"lambda\", with event and context".to_owned(),
+            ),
         )),
         None => {
-            let names = facts.map(|facts| facts.functions.iter().map(|one| one.name.clone()).collect::<Vec<_>>());
+            let names =
+                facts.map(|facts| facts.functions.iter().map(|one| one.name.clone()).collect::<Vec<_>>());
             let names = names.filter(|names| !names.is_empty());
             let hint = match names {
                 Some(names) => format!("its functions are {}", names.join(", ")),
-                None => "what is made by a call needs its interface: [python] interface = \"asgi\"".to_owned(),
+                None => {
+                    "what is made by a call needs its interface: [python] interface = \"asgi\"".to_owned()
+                }
             };
             Err(refused(format!("{file} defines no {function}"), Some(hint)))
         }
@@ -173,7 +184,8 @@ fn only(
     interface: Option<Interface>,
 ) -> Result<Option<Candidate<'_>>, FunctionError> {
     let all = files.iter().flat_map(|(file, facts)| candidates(file, facts));
-    let mut all: Vec<Candidate> = all.filter(|one| interface.is_none_or(|wanted| wanted == one.interface)).collect();
+    let mut all: Vec<Candidate> =
+        all.filter(|one| interface.is_none_or(|wanted| wanted == one.interface)).collect();
     let surest = all.iter().map(|one| sureness(one.interface)).max();
     all.retain(|one| Some(sureness(one.interface)) == surest);
     match all.as_slice() {
@@ -206,12 +218,13 @@ fn candidates<'a>(file: &'a str, facts: &'a Facts) -> Vec<Candidate<'a>> {
         candidate(app.name.as_str(), if is_asgi { Interface::Asgi } else { Interface::Wsgi }, None)
     };
     let of_framework = |function: &'a Function| {
-        let kind = function.decorators.iter().find_map(|decorator| match decorator.rsplit('.').next()? {
-            _ if !decorator.starts_with("functions_framework") => None,
-            "http" => Some(SignatureType::Http),
-            "cloud_event" => Some(SignatureType::Cloudevent),
-            _ => None,
-        })?;
+        let kind =
+            function.decorators.iter().find_map(|decorator| match decorator.rsplit('.').next()? {
+                _ if !decorator.starts_with("functions_framework") => None,
+                "http" => Some(SignatureType::Http),
+                "cloud_event" => Some(SignatureType::Cloudevent),
+                _ => None,
+            })?;
         Some(candidate(function.name.as_str(), Interface::FunctionsFramework, Some(kind)))
     };
     let plain = || facts.functions.iter().filter(|function| function.decorators.is_empty());
@@ -222,14 +235,20 @@ fn candidates<'a>(file: &'a str, facts: &'a Facts) -> Vec<Candidate<'a>> {
         let events = function.params.first().is_some_and(|first| first == "event" || first == "_event");
         takes(function, 2) && (named || events)
     };
-    let mut all: Vec<Candidate> = facts.applications.iter().filter(|app| app.made != WITH_SERVER).map(application).collect();
+    let mut all: Vec<Candidate> =
+        facts.applications.iter().filter(|app| app.made != WITH_SERVER).map(application).collect();
     all.extend(facts.functions.iter().filter_map(of_framework));
     if has("init", 0) && has("run", 1) {
         all.push(candidate("run", Interface::Score, None));
     }
     all.extend(plain().filter(is_lambda).map(|one| candidate(one.name.as_str(), Interface::Lambda, None)));
-    let predicts = plain().filter(|one| one.name == "predict" && (1..=2).contains(&one.params.len()) && one.required >= 1);
-    all.extend(predicts.filter(|one| !one.is_async).map(|one| candidate(one.name.as_str(), Interface::Predict, None)));
+    let predicts = plain()
+        .filter(|one| one.name == "predict" && (1..=2).contains(&one.params.len()) && one.required >= 1);
+    all.extend(
+        predicts
+            .filter(|one| !one.is_async)
+            .map(|one| candidate(one.name.as_str(), Interface::Predict, None)),
+    );
     all
 }
 

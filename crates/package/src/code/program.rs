@@ -65,7 +65,9 @@ mod tests {
         assert!(checked(&notes(&["./server", "-v"]), &files).is_ok());
         assert!(checked(&notes(&["node", "x.js"]), &files).is_ok());
         assert_eq!(checked(&notes(&[]), &files).unwrap_err().code, Code::BadManifest);
-        assert!(checked(&notes(&["./serve"]), &files).unwrap_err().message.contains("no serve in the folder"));
+        assert!(
+            checked(&notes(&["./serve"]), &files).unwrap_err().message.contains("no serve in the folder")
+        );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(BOOTSTRAP);
         fs::write(&path, "#!/bin/sh\n").unwrap();

@@ -8,6 +8,7 @@ use super::*;
 use crate::Inputs;
 use crate::tests::{decode, function, headers, input, output};
 
+mod hosted;
 mod replies;
 
 const PATH: &str = "/fn/f";

@@ -1,8 +1,12 @@
 //! The contract `http`: HTTP/1.1 on a socket that the host bound and we inherited, or on the port that it named.
 //!
+//! - [`site`]: what other hosts than ours ask, and look for in an answer
+//!
 //! One thread does everything, the computing too, and calls that come meanwhile wait in the sockets, unread. That saves the
 //! two thread switches that would cost more than a small model's answer. Engines that compute with several threads do so
 //! below the handler.
+
+mod site;
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -33,6 +37,8 @@ use crate::count::Counted;
 use crate::handler::{self, Loaded};
 use crate::inherited::Listener;
 
+pub use site::Site;
+
 /// When a connection cannot be accepted, the next try comes after this.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
@@ -44,10 +50,12 @@ struct Shared {
     calls: Cell<usize>,
     /// Told when the host has learnt that loading failed: there is nothing to stay for.
     told: Notify,
+    /// Where we are hosted; `None` on a platform of ours.
+    site: Option<Site>,
 }
 
 /// Serves until SIGTERM (exit code 0); or, when loading failed, until the host has been told (exit code 1).
-pub fn serve(listener: Listener, loaded: Loaded, load_ms: f64) -> io::Result<ExitCode> {
+pub fn serve(listener: Listener, loaded: Loaded, load_ms: f64, site: Option<Site>) -> io::Result<ExitCode> {
     let failure = loaded.as_ref().err().map(|error| (error.code, error.message.clone()));
     let code = ExitCode::from(u8::from(failure.is_some()));
     if failure.is_some() && matches!(listener, Listener::Tcp(_)) {
@@ -55,7 +63,8 @@ pub fn serve(listener: Listener, loaded: Loaded, load_ms: f64) -> io::Result<Exi
         return Ok(code);
     }
     let readiness = Readiness { load_ms, failure };
-    let shared = Rc::new(Shared { handler: loaded, readiness, calls: Cell::new(0), told: Notify::new() });
+    let shared =
+        Rc::new(Shared { handler: loaded, readiness, calls: Cell::new(0), told: Notify::new(), site });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(LocalSet::new().run_until(accept(listener, shared)))?;
     Ok(code)
@@ -141,14 +150,20 @@ async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: w
 }
 
 async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    match (request.uri().path(), &shared.handler) {
+    let (head, body) = request.into_parts();
+    let site = shared.site.as_ref();
+    match (head.uri.path(), &shared.handler) {
         (HEALTH_PATH, _) => Ok(health(&shared)),
         (READY_PATH, _) | (_, Err(_)) => Ok(readiness(&shared)),
+        _ if site.is_some_and(|site| site.asks_readiness(&head)) => Ok(readiness(&shared)),
         (_, Ok(handler)) => {
             let _counted = Counted::new(&shared.calls);
-            let (head, body) = request.into_parts();
-            let body = whole(body, handler.body_limit_bytes());
-            Ok(handler::answered(handler.as_ref(), &head, Box::pin(body)).await.map(Full::new))
+            let body = Box::pin(whole(body, handler.body_limit_bytes()));
+            let answer = match site {
+                Some(site) => site.answered(handler.as_ref(), head, body).await,
+                None => handler::answered(handler.as_ref(), &head, body).await,
+            };
+            Ok(answer.map(Full::new))
         }
     }
 }

@@ -81,7 +81,11 @@ pub(super) fn end_as(child: &mut Child, who: &str) -> ! {
 
 /// What a shell says of an end. Nothing that serves ends well by itself.
 pub(super) fn code(status: ExitStatus) -> i32 {
-    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).filter(|code| *code != 0).unwrap_or(1)
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .filter(|code| *code != 0)
+        .unwrap_or(1)
 }
 
 /// The same, in words.

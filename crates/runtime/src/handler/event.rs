@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::header::Entry;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use modelet_core::error::Raised;
 use modelet_core::handler::Event;
 use modelet_core::instance::{HEADER_INVOCATION, lambda};
-use modelet_core::error::Raised;
 use modelet_core::{Code, FunctionError, base64};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
@@ -43,7 +43,10 @@ fn as_body(headers: &HeaderMap, body: Bytes) -> Result<Bytes, FunctionError> {
     }
     let kind = media(headers);
     // What curl says of a body when nobody says anything else.
-    let is_json = kind.is_empty() || kind.contains("json") || kind.contains("x-www-form-urlencoded") || kind.starts_with("text/");
+    let is_json = kind.is_empty()
+        || kind.contains("json")
+        || kind.contains("x-www-form-urlencoded")
+        || kind.starts_with("text/");
     if is_json {
         return Ok(body);
     }
@@ -63,7 +66,8 @@ fn body_text(headers: &HeaderMap, body: &[u8]) -> (Value, bool) {
         return (Value::Null, false);
     }
     let kind = media(headers);
-    let is_text = kind.is_empty() || kind.starts_with("text/") || TEXTS.iter().any(|known| kind.contains(known));
+    let is_text =
+        kind.is_empty() || kind.starts_with("text/") || TEXTS.iter().any(|known| kind.contains(known));
     match std::str::from_utf8(body).ok().filter(|_| is_text) {
         Some(text) => (text.into(), false),
         None => (base64::encode(body).into(), true),
@@ -214,8 +218,11 @@ pub(super) fn client_context(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 
 /// What a client is told who speaks of tensors.
 pub(super) fn no_shapes() -> FunctionError {
-    FunctionError::new(Code::UnsupportedMediaType, "this function is code, which says no shapes that V2 could speak of")
-        .hint("call it at /fn/NAME")
+    FunctionError::new(
+        Code::UnsupportedMediaType,
+        "this function is code, which says no shapes that V2 could speak of",
+    )
+    .hint("call it at /fn/NAME")
 }
 
 /// A failure of the function's code.
@@ -245,8 +252,10 @@ pub(super) fn response(body: Bytes) -> Result<Response<Bytes>, FunctionError> {
 
 /// The response of a head in JSON, which says status, headers and cookies, and a body.
 pub(super) fn headed(head: &[u8], body: Bytes) -> Result<Response<Bytes>, FunctionError> {
-    let wrong = |why: String| FunctionError::new(Code::HandlerFailed, format!("the head of the response: {why}"));
-    let mut said: Map<String, Value> = serde_json::from_slice(head).map_err(|error| wrong(error.to_string()))?;
+    let wrong =
+        |why: String| FunctionError::new(Code::HandlerFailed, format!("the head of the response: {why}"));
+    let mut said: Map<String, Value> =
+        serde_json::from_slice(head).map_err(|error| wrong(error.to_string()))?;
     said.entry(STATUS).or_insert_with(|| 200.into());
     said.remove("body");
     let mut response = proxied(&said)?;
@@ -276,8 +285,9 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 
 fn proxied(said: &Map<String, Value>) -> Result<Response<Bytes>, FunctionError> {
     let wrong = |why: String| {
-        FunctionError::new(Code::HandlerFailed, format!("the function's answer is no response: {why}"))
-            .hint("return {\"statusCode\": 200, \"headers\": {…}, \"body\": TEXT}, or anything without statusCode")
+        FunctionError::new(Code::HandlerFailed, format!("the function's answer is no response: {why}")).hint(
+            "return {\"statusCode\": 200, \"headers\": {…}, \"body\": TEXT}, or anything without statusCode",
+        )
     };
     let status = match &said[STATUS] {
         Value::Number(number) => number.as_u64(),
@@ -285,14 +295,15 @@ fn proxied(said: &Map<String, Value>) -> Result<Response<Bytes>, FunctionError> 
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    let status = status.and_then(|status| u16::try_from(status).ok()).filter(|status| (100..=599).contains(status));
+    let status =
+        status.and_then(|status| u16::try_from(status).ok()).filter(|status| (100..=599).contains(status));
     let status = status.ok_or_else(|| wrong(format!("{STATUS} is {}", said[STATUS])))?;
     let is_base64 = said.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or(false);
     let body = match said.get("body") {
         None | Some(Value::Null) => Bytes::new(),
-        Some(Value::String(text)) if is_base64 => {
-            base64::decode(text).map_err(|why| wrong(format!("isBase64Encoded is true, but body is no base64: {why}")))?.into()
-        }
+        Some(Value::String(text)) if is_base64 => base64::decode(text)
+            .map_err(|why| wrong(format!("isBase64Encoded is true, but body is no base64: {why}")))?
+            .into(),
         Some(Value::String(text)) => Bytes::from(text.clone()),
         // API Gateway takes texts alone; numbers and objects are what their author meant by them.
         Some(other) => other.to_string().into(),
@@ -308,19 +319,27 @@ fn proxied(said: &Map<String, Value>) -> Result<Response<Bytes>, FunctionError> 
         };
         for value in values {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
-            let value = HeaderValue::from_str(&value).map_err(|_| wrong(format!("the value of the header {name}")))?;
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
+            let value = HeaderValue::from_str(&value)
+                .map_err(|_| wrong(format!("the value of the header {name}")))?;
             if !matches!(name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION) {
                 headers.append(name, value);
             }
         }
     }
-    for cookie in said.get("cookies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+    for cookie in
+        said.get("cookies").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    {
         let cookie = HeaderValue::from_str(cookie).map_err(|_| wrong(format!("the cookie {cookie:?}")))?;
         headers.append(header::SET_COOKIE, cookie);
     }
     if let Entry::Vacant(kind) = headers.entry(header::CONTENT_TYPE) {
-        kind.insert(HeaderValue::from_static(if is_json { "application/json" } else { "text/plain; charset=utf-8" }));
+        kind.insert(HeaderValue::from_static(if is_json {
+            "application/json"
+        } else {
+            "text/plain; charset=utf-8"
+        }));
     }
     Ok(response)
 }

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::Response;
+use http::request::Parts;
 use modelet_core::{Code, FunctionError, PlatformError};
 use modelet_model::LoadOptions;
 use modelet_protocol::{FunctionContext, Operation, ProtocolName, Refused, Route};

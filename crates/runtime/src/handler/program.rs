@@ -142,8 +142,11 @@ async fn forwarded(proxy: &Proxy, head: &Parts, body: Arriving<'_>) -> Result<Re
 }
 
 fn no_loopback(error: &std::io::Error) -> FunctionError {
-    FunctionError::new(Code::StartFailed, format!("a program is spoken to over the instance's loopback: {error}"))
-        .hint("isolation 3 and 4 have none of their own; network = true lets it use the machine's")
+    FunctionError::new(
+        Code::StartFailed,
+        format!("a program is spoken to over the instance's loopback: {error}"),
+    )
+    .hint("isolation 3 and 4 have none of their own; network = true lets it use the machine's")
 }
 
 impl Handler for ProgramHandler {

@@ -125,14 +125,19 @@ fn http_response(
     headers: Vec<(String, String)>,
     body: Bytes,
 ) -> Result<Response<Bytes>, FunctionError> {
-    let wrong = |why: String| FunctionError::new(Code::HandlerFailed, format!("the answer cannot be sent: {why}"));
+    let wrong =
+        |why: String| FunctionError::new(Code::HandlerFailed, format!("the answer cannot be sent: {why}"));
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).map_err(|_| wrong(format!("status {status}")))?;
     for (name, value) in headers {
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
+        let header =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
         let value = HeaderValue::from_bytes(value.as_bytes())
             .map_err(|_| wrong(format!("the value of the header {name}")))?;
-        if !matches!(header, http::header::CONTENT_LENGTH | http::header::TRANSFER_ENCODING | http::header::CONNECTION) {
+        if !matches!(
+            header,
+            http::header::CONTENT_LENGTH | http::header::TRANSFER_ENCODING | http::header::CONNECTION
+        ) {
             response.headers_mut().append(header, value);
         }
     }

@@ -62,7 +62,7 @@ fn start(socket: &Path, artifact: Option<&Path>) {
             Some(config) => ModelHandler::load(&config).map(|handler| Box::new(handler) as Box<dyn Handler>),
             None => Err(FunctionError::new(Code::ModelRefused, "damaged")),
         };
-        serve(Listener::Unix(listener), loaded, 1.0)
+        serve(Listener::Unix(listener), loaded, 1.0, None)
     });
 }
 

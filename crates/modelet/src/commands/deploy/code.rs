@@ -88,16 +88,17 @@ pub async fn publish(
 /// The Python that it gets: of the command line, of what the code asks for, or the usual one.
 async fn python(source: &CodeSource, deploy: &Deploy) -> Result<Interpreter, Report> {
     let missing = |why: String| {
-        Report::new(Code::PythonMissing, why).hint("install it, or say another: [python] version in modelet.toml")
+        Report::new(Code::PythonMissing, why)
+            .hint("install it, or say another: [python] version in modelet.toml")
     };
     if let Some(path) = &deploy.proof.python {
         let program = if path.is_dir() { path.join("bin/python") } else { path.clone() };
         return Interpreter::ask(&program).await.map_err(missing);
     }
     match versions::asked(source).map_err(|why| Report::new(Code::BadManifest, why))? {
-        Some((version, by)) => {
-            versions::of(&version).await.map_err(|why| missing(format!("{by} asks for Python {version}: {why}")))
-        }
+        Some((version, by)) => versions::of(&version)
+            .await
+            .map_err(|why| missing(format!("{by} asks for Python {version}: {why}"))),
         None => versions::usual(Some(source)).await.map_err(missing),
     }
 }
@@ -109,8 +110,7 @@ fn plan(
     packages: Option<&Packages>,
 ) -> Result<CodePlan, Report> {
     let asked = &source.bundle.manifest.settings;
-    let mut settings =
-        asked.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
+    let mut settings = asked.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
     // Code is not made for several calls at once, unless its author says so, or it awaits what takes long.
     if asked.concurrency.is_none() && !source.is_concurrent() {
         settings.concurrency = 1;
@@ -145,7 +145,9 @@ async fn tried(
             None => Ok(readiness.load_ms),
             Some((code, why)) => Err(FunctionError::new(code, why).into()),
         },
-        Ok(Err(error)) => Err(failed(format!("it ended before it was ready ({error}): {}", last(&mut running.lines).await))),
+        Ok(Err(error)) => {
+            Err(failed(format!("it ended before it was ready ({error}): {}", last(&mut running.lines).await)))
+        }
         Err(_) => Err(Report::new(
             Code::LoadTimeout,
             format!("it was not ready within load_timeout_ms = {} ms", began.elapsed().as_millis()),
@@ -178,10 +180,10 @@ async fn send(client: &Client, packages: &Packages, work: &Path, progress: &Prog
     let (folder, tar) = (packages.folder.clone(), work.join("packages.tar"));
     let target = tar.clone();
     let written = tokio::task::spawn_blocking(move || layer::pack(&folder, &target)).await;
-    let written = written.map_err(|error| error.to_string()).and_then(|it| it.map_err(|error| error.to_string()));
-    let not_written = |why: String| {
-        Report::new(Code::PackagesRefused, format!("the packages could not be packed: {why}"))
-    };
+    let written =
+        written.map_err(|error| error.to_string()).and_then(|it| it.map_err(|error| error.to_string()));
+    let not_written =
+        |why: String| Report::new(Code::PackagesRefused, format!("the packages could not be packed: {why}"));
     let (sha256, _) = written.map_err(not_written)?;
     if sha256 != packages.layer.sha256 {
         return Err(not_written(format!("{} was changed since it was made", packages.folder.display()))
@@ -202,7 +204,10 @@ fn largest(folder: &Path) -> Vec<(String, u64)> {
 pub fn print(given: &str, tried: &Tried, packed: &Packed) {
     output::card_line("handler", given);
     if let Some(reason) = &tried.event_reason {
-        output::card_line("event", format!("the whole request, since {reason} ([python] event = \"body\" for the body alone)"));
+        output::card_line(
+            "event",
+            format!("the whole request, since {reason} ([python] event = \"body\" for the body alone)"),
+        );
     }
     if let Handler::Python(python) = &packed.card.handler {
         for named in python.outside.keys() {

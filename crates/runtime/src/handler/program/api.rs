@@ -172,12 +172,17 @@ async fn answer(
         }
         (&Method::POST, ["invocation", id, what @ ("response" | "error")]) => {
             let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-                return Ok(said(StatusCode::BAD_REQUEST, "InvalidRequest", "the body ended before it was whole"));
+                return Ok(said(
+                    StatusCode::BAD_REQUEST,
+                    "InvalidRequest",
+                    "the body ended before it was whole",
+                ));
             };
             let Some(caller) = state.running.borrow_mut().remove(*id) else {
                 return Ok(said(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"));
             };
-            let outcome = if *what == "error" { Outcome::Failed(raised(&body)) } else { result(&head.headers, body) };
+            let outcome =
+                if *what == "error" { Outcome::Failed(raised(&body)) } else { result(&head.headers, body) };
             // A caller that has gone does not want it.
             let _ = caller.send(outcome);
             taken()
@@ -204,7 +209,8 @@ async fn next(state: &State) -> Response<Full<Bytes>> {
             // For whoever else waits.
             state.news.notify_one();
         }
-        let id = headers.get(lambda::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+        let id =
+            headers.get(lambda::REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
         state.running.borrow_mut().insert(id, answer);
         let mut response = Response::new(Full::new(event));
         *response.headers_mut() = headers;
@@ -223,7 +229,9 @@ fn result(headers: &HeaderMap, body: Bytes) -> Outcome {
         event::headed(&body[..end], body.slice(end + HEAD_END.len()..)).map_err(|error| error.message)
     });
     response.map_or_else(
-        |message| Outcome::Failed(Raised { kind: "Runtime.InvalidResponse".to_owned(), message, stack: vec![] }),
+        |message| {
+            Outcome::Failed(Raised { kind: "Runtime.InvalidResponse".to_owned(), message, stack: vec![] })
+        },
         Outcome::Response,
     )
 }

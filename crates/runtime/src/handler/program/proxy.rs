@@ -63,7 +63,8 @@ impl Proxy {
                 Ok(response) => {
                     let (mut head, body) = response.into_parts();
                     let limit = self.response_limit_bytes;
-                    let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).collect().await;
+                    let body =
+                        Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).collect().await;
                     let body = body.map_err(|error| broken(error.as_ref(), limit))?.to_bytes();
                     self.idle.borrow_mut().push(connection);
                     for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
@@ -82,7 +83,8 @@ impl Proxy {
         let path = modelet_protocol::below(head.uri.path()).map_or("/", |below| below.path);
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let mut request = Request::new(Full::new(body));
-        let failed = |error: http::uri::InvalidUri| FunctionError::new(Code::BadInput, format!("the path: {error}"));
+        let failed =
+            |error: http::uri::InvalidUri| FunctionError::new(Code::BadInput, format!("the path: {error}"));
         *request.uri_mut() = format!("{path}{query}").parse().map_err(failed)?;
         *request.method_mut() = head.method.clone();
         *request.headers_mut() = head.headers.clone();
@@ -109,7 +111,8 @@ impl Proxy {
         let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await;
         let stream = stream.map_err(|error| failed(error.to_string()))?;
         stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
-        let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
+        let (sender, driver) =
+            handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
         // It ends with the connection, whose errors the sender of the request sees too.
         tokio::task::spawn_local(async move { drop(driver.await) });
         Ok(sender)
@@ -118,7 +121,10 @@ impl Proxy {
 
 fn broken(error: &(dyn std::error::Error + Send + Sync + 'static), limit: u64) -> FunctionError {
     if error.is::<LengthLimitError>() {
-        FunctionError::new(Code::ResponseTooLarge, format!("the answer is larger than the limit of {limit} bytes"))
+        FunctionError::new(
+            Code::ResponseTooLarge,
+            format!("the answer is larger than the limit of {limit} bytes"),
+        )
     } else {
         FunctionError::new(Code::HandlerFailed, format!("the answer ended before it was whole: {error}"))
     }

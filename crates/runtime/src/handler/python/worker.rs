@@ -200,7 +200,8 @@ fn start(config: &Config, python: &PythonCard) -> Value {
 
 /// The packages that took the longest to import: one line of the log.
 fn say_imports(imports_ms: &serde_json::Map<String, Value>) {
-    let slow = imports_ms.iter().filter_map(|(name, ms)| Some((name, ms.as_f64().filter(|ms| *ms >= SLOW_MS)?)));
+    let slow =
+        imports_ms.iter().filter_map(|(name, ms)| Some((name, ms.as_f64().filter(|ms| *ms >= SLOW_MS)?)));
     let mut slow: Vec<_> = slow.collect();
     slow.sort_by(|a, b| b.1.total_cmp(&a.1));
     if !slow.is_empty() {

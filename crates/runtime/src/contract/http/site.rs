@@ -1,0 +1,68 @@
+//! A place at a host's: its requests as those of our own protocols, and our answers with what it looks for in them.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, Response, Uri};
+use modelet_core::FunctionName;
+use modelet_protocol::{Operation, ServerState};
+
+use crate::contract::host::{Host, Kind, Meaning};
+use crate::handler::{self, Arriving, Handler};
+
+/// What a client of SageMaker's says to the model through it, and gets back.
+const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
+
+/// Where a function is hosted.
+#[derive(Debug)]
+pub struct Site {
+    /// By whom.
+    pub host: Host,
+    /// Which function it is.
+    pub function: FunctionName,
+}
+
+impl Site {
+    /// True for what is asked to learn whether the function can be called.
+    pub(super) fn asks_readiness(&self, head: &Parts) -> bool {
+        self.host.meaning(&head.method, head.uri.path()) == Meaning::Readiness
+    }
+
+    /// Answers a request.
+    pub(super) async fn answered(
+        &self,
+        handler: &dyn Handler,
+        mut head: Parts,
+        body: Arriving<'_>,
+    ) -> Response<Bytes> {
+        if self.host.meaning(&head.method, head.uri.path()) == Meaning::Call {
+            head.uri = self.called(head.uri.query());
+        }
+        if let Some(answer) = answered_by_itself(&head) {
+            return answer;
+        }
+        let mut answer = handler::answered(handler, &head, body).await;
+        if self.host.kind == Kind::SageMaker
+            && let Some(attributes) = head.headers.get(CUSTOM_ATTRIBUTES)
+        {
+            answer.headers_mut().insert(CUSTOM_ATTRIBUTES, attributes.clone());
+        }
+        answer
+    }
+
+    /// The function's own path.
+    fn called(&self, query: Option<&str>) -> Uri {
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        // A function's name needs no escapes, and the query was one before.
+        format!("/fn/{}{query}", self.function).parse().unwrap_or_default()
+    }
+}
+
+/// What a platform would answer: that the server lives, that the model is ready. One who gets here has loaded it.
+fn answered_by_itself(head: &Parts) -> Option<Response<Bytes>> {
+    let route = modelet_protocol::route(&head.method, head.uri.path())?.ok()?;
+    let is_health = matches!(
+        route.operation,
+        Operation::Ready | Operation::ServerLive | Operation::ServerReady | Operation::ServerMetadata
+    );
+    is_health.then(|| modelet_protocol::server(&route, &ServerState { ok: true, functions: &[] }))
+}
