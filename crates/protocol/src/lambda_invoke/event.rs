@@ -8,12 +8,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use modelet_core::{Code, Failure, FunctionError, Signature, Value, base64};
 use serde_json::{Map, Value as JsonValue, json};
 
 use crate::fn_http::FnHttp;
-use crate::json::Json;
+use crate::json::{self, Json};
 use crate::layout::Names;
 use crate::limit::response_too_large;
 use crate::protocol::{Answer, Decoded, FunctionContext, Protocol, Refused, Reply, Request, json_response};
@@ -36,15 +37,56 @@ pub(super) enum Door {
 impl Door {
     /// Recognises an event. One who has a column called `requestContext` never gets one: then it is the column.
     pub(super) fn of(members: &Members, signature: &Signature) -> Option<Self> {
+        if Names::of(signature).get(CONTEXT).is_some() { None } else { Self::of_any(members) }
+    }
+
+    /// Recognises an event, whoever gets it.
+    fn of_any(members: &Members) -> Option<Self> {
         let Some(Json::Object(context)) = get(members, CONTEXT) else { return None };
-        if Names::of(signature).get(CONTEXT).is_some() {
-            return None;
-        }
         if get(context, "elb").is_some() {
             return Some(Self::Balancer { multiple: get(members, "headers").is_none() });
         }
         let is_gateway = get(context, "http").is_some() || get(members, "httpMethod").is_some();
         is_gateway.then_some(Self::Gateway)
+    }
+}
+
+/// A request that came as an event.
+#[derive(Debug)]
+pub struct EventRequest {
+    /// Its head.
+    pub head: Parts,
+    /// Its body.
+    pub body: Bytes,
+    door: Door,
+}
+
+/// The request in a payload, for applications; `None` where it is none of HTTP's.
+///
+/// # Errors
+/// `bad-input` and `bad-body` for an event that makes no request.
+pub fn event_request(payload: &Bytes) -> Option<Result<EventRequest, FunctionError>> {
+    let Ok(Json::Object(members)) = json::parse(payload) else { return None };
+    let door = Door::of_any(&members)?;
+    let read = || {
+        let mut head = http::Request::new(()).into_parts().0;
+        let method = method(&members);
+        let no_method = |_| FunctionError::bad_input("httpMethod", "a method", method.clone());
+        head.method = Method::from_bytes(method.as_bytes()).map_err(no_method)?;
+        head.headers = headers(&members);
+        let path = text(&members, "rawPath").or_else(|| text(&members, "path")).unwrap_or("/").to_owned();
+        let query = query(&members, door).filter(|query| !query.is_empty());
+        let target = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+        head.uri = target.parse().map_err(|_| FunctionError::bad_input("rawPath", "a path", path))?;
+        Ok(EventRequest { head, body: body(members)?, door })
+    };
+    Some(read())
+}
+
+impl EventRequest {
+    /// The answer, as the one who sent the event makes a response of it.
+    pub fn wrap(&self, response: &Response<Bytes>) -> Response<Bytes> {
+        wrapped(self.door, response)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +21,9 @@ pub const LENGTHS_BYTES: usize = 8;
 const MAX_HEADER_BYTES: u32 = 16 << 20;
 /// Largest body that a worker may send, in bytes.
 const MAX_BODY_BYTES: u32 = u32::MAX >> 1;
+
+/// What the worker's own errors begin with, as those of Lambda's client for Python do.
+const OWN_ERRORS: &str = "Runtime.";
 
 /// What a call is to the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -159,6 +163,19 @@ pub struct Failed {
     /// Where it came from, a text for each frame.
     #[serde(default)]
     stack: Vec<String>,
+}
+
+impl Failed {
+    /// All that there is to say, for whoever deploys it: files by their paths below `folder`.
+    pub fn words(&self, folder: &Path) -> String {
+        if self.kind.starts_with(OWN_ERRORS) {
+            // Ours say where and what to do.
+            return self.message.clone();
+        }
+        let stack: Vec<&str> = self.stack.iter().map(|frame| frame.trim_end()).collect();
+        let text = format!("{}: {}\n{}", self.kind, self.message, stack.join("\n"));
+        text.trim_end().replace(&format!("{}/", folder.display()), "")
+    }
 }
 
 /// The header of an answer.
