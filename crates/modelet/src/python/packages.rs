@@ -97,7 +97,9 @@ fn refused(named: &str, why: &str) -> FunctionError {
              wheel NAME) and name its file in the requirements",
         );
     }
-    error.hint("these are uv's words; change the versions that are asked for, or [python] version in modelet.toml")
+    error.hint(
+        "these are uv's words; change the versions that are asked for, or [python] version in modelet.toml",
+    )
 }
 
 /// What the same packages have in common: what is asked for, the Python, the machine.

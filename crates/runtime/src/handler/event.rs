@@ -237,7 +237,11 @@ pub(super) async fn to_application(
     head.uri = http::Uri::from_static("/");
     let response = ask(&head, payload).await?;
     let is_json = serde_json::from_slice::<IgnoredAny>(response.body()).is_ok();
-    Ok(if response.status().is_success() && is_json { json(response.into_body()) } else { json(wrapped(&response)) })
+    Ok(if response.status().is_success() && is_json {
+        json(response.into_body())
+    } else {
+        json(wrapped(&response))
+    })
 }
 
 /// What a client is told who speaks of tensors.

@@ -145,7 +145,8 @@ async fn invoked_over_http(
     head: &Parts,
     body: Arriving<'_>,
 ) -> Result<Response<Bytes>, Failure> {
-    event::to_application(head, body.await?, async |head: &Parts, body| Ok(proxy.call(head, body).await?)).await
+    event::to_application(head, body.await?, async |head: &Parts, body| Ok(proxy.call(head, body).await?))
+        .await
 }
 
 async fn forwarded(proxy: &Proxy, head: &Parts, body: Arriving<'_>) -> Result<Response<Bytes>, Failure> {
