@@ -87,7 +87,9 @@ def array(rows):
         return made
     if all(is_number(one) for one in values):
         return made.astype(float)
-    raise BadBody("the rows make no array: they have other values than numbers, or texts and numbers; a data frame may have both")
+    raise BadBody(
+        "the rows make no array: they have other values than numbers, or texts and numbers; a data frame may have both"
+    )
 
 
 def is_number(value):

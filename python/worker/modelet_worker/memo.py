@@ -30,7 +30,7 @@ class Kept:
     """One load: in work, or done."""
 
     def __init__(self):
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.done = False
         self.value = None
         self.took_ms = 0.0
@@ -70,7 +70,11 @@ class Memo:
             kept = self.kept[key] = self.kept.pop(key, None) or Kept()
             if len(self.kept) > MODELS:
                 self.kept.pop(next(iter(self.kept)))
-                self._once("limit", "WARNING", f"more than {MODELS} models are loaded, and the ones not used for the longest are loaded again")
+                self._once(
+                    "limit",
+                    "WARNING",
+                    f"more than {MODELS} models are loaded, and the ones not used for the longest are loaded again",
+                )
             return kept
 
     def _tell(self, loader, path, kept):

@@ -7,8 +7,6 @@ written. NaN and the infinities, which JSON does not have, are written as `non_f
 
 import json
 
-from modelet_worker.plain import simpler
-
 #: How deep values may lie within each other where `json` alone does not do: each costs frames of Python.
 DEPTH = 200
 
@@ -120,6 +118,13 @@ class Results:
             return self.quick(value).encode()
         except (TypeError, ValueError, RecursionError):
             return Plain(self.quick, self.non_finite).write(value, "result").encode()
+
+
+def simpler(value):
+    """What `plain.py` makes of a value; it is imported once there is one."""
+    from modelet_worker import plain
+
+    return plain.simpler(value)
 
 
 def quoted(text):

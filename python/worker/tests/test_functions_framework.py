@@ -114,7 +114,12 @@ def test_a_function_answers_as_under_its_own_server(start, servers, case):
     status, theirs, text = server.ask(method, target, body, headers)
     worker = start(CODE, "functions_framework", function=function, signature_type=signature_type)
     path, _, query = target.partition("?")
-    sent = {**headers, "host": f"127.0.0.1:{server.port}", "accept-encoding": "identity", "user-agent": "Python-urllib/3.11"}
+    sent = {
+        **headers,
+        "host": f"127.0.0.1:{server.port}",
+        "accept-encoding": "identity",
+        "user-agent": "Python-urllib/3.11",
+    }
     sent |= {"content-length": str(len(body)), "connection": "close"} if body else {"connection": "close"}
     answer = worker.http(method, path, body, list(sent.items()), query)
     assert answer.header["status"] == status
@@ -127,7 +132,9 @@ def test_a_function_answers_as_under_its_own_server(start, servers, case):
 def test_the_signature_type_may_be_left_to_the_function(start):
     worker = start(CODE, "functions_framework", function="on_event")
     assert worker.http(body=b'{"a": 1}', headers=list(BINARY.items())).body == b"OK"
-    assert [one["message"] for one in worker.records()] == ["777 //storage.googleapis.com/projects/_/buckets/up {'a': 1}"]
+    assert [one["message"] for one in worker.records()] == [
+        "777 //storage.googleapis.com/projects/_/buckets/up {'a': 1}"
+    ]
 
 
 def test_a_function_that_is_async_is_answered_too(start):

@@ -107,7 +107,7 @@ def test_what_json_alone_writes_and_what_is_written_piece_by_piece_are_the_same(
 
     def any_value(depth):
         if depth == 0 or rng.random() < 0.3:
-            return rng.choice([None, True, 0, -5, 10**20, 0.1, 1e300, -0.0, "é\n\u2028\"\\", "", rng.random()])
+            return rng.choice([None, True, 0, -5, 10**20, 0.1, 1e300, -0.0, 'é\n\u2028"\\', "", rng.random()])
         if rng.random() < 0.5:
             return [any_value(depth - 1) for _ in range(rng.randrange(4))]
         keys = ["a", 1, 1.5, True, None, "ü"]
@@ -154,7 +154,12 @@ Pair = collections.namedtuple("Pair", "a b")
 CLOUD = {
     "plain": {"a": [1, 2.5, None, True, "é\u2028\x7f\U0001f600"], "b": {}, "c": [], "d": ()},
     "numbers": [math.nan, math.inf, -math.inf, 1e22, 10**30, -0.0, np.float64(0.1), Level.HIGH],
-    "decimals": [decimal.Decimal("1.10"), decimal.Decimal("NaN"), decimal.Decimal("-Infinity"), decimal.Decimal("1E+3")],
+    "decimals": [
+        decimal.Decimal("1.10"),
+        decimal.Decimal("NaN"),
+        decimal.Decimal("-Infinity"),
+        decimal.Decimal("1E+3"),
+    ],
     "named tuples": [Pair(1, Pair(2, ()))],
     "bytes": {b"k": b"v"},
     "keys": {1: 1, 1.5: 2, True: 3, None: 4, math.nan: 5},
