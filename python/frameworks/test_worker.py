@@ -1,5 +1,5 @@
-"""Handlers that load a network within the call, as the tutorials write them, in the Python worker: loaded once, and answered as by the
-framework."""
+"""Handlers that load a network within the call, as the tutorials write them, in the Python worker: loaded once, and
+answered as by the framework."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ with torch.no_grad():
     np.save("answers.npy", model(torch.linspace(-1, 1, 8).reshape(2, 4)).numpy())
 """
 
-#: How handlers load networks of a framework, and how they ask them; the last one is under which name the notice tells it.
+#: How handlers load networks and how they ask them; last, under which name the notice tells it.
 TENSORFLOW = {
     "keras": ("import keras", "keras.models.load_model('model.keras')", "model(rows)", "keras.models.load_model"),
     "keras.saving": (

@@ -1,4 +1,5 @@
-"""What the user's code finds around it: the variables of Lambda that are true here, and libraries as they are watched for."""
+"""What the user's code finds around it: the variables of Lambda that are true here, and libraries as they are watched
+for."""
 
 import os
 

@@ -1,7 +1,7 @@
 """Watches imports: what is to be done once a module is there, and how long each package takes.
 
-A finder at the front of `sys.meta_path`. A name that nobody waits for costs one look into a dict; while the handler is loaded, all
-imports are timed.
+A finder at the front of `sys.meta_path`. A name that nobody waits for costs one look into a dict; while the handler is
+loaded, all imports are timed.
 """
 
 import sys

@@ -4,18 +4,17 @@ In the form `sequence` a record is one write to descriptor 2, a JSON text sequen
 
     \x1e{"level": "INFO", "invocation": ID or null, "message": TEXT, "at_ms": milliseconds since 1970}\n
 
-What is printed becomes a record when a line ends, so that what one `print` says stays whole, however many lines it has. In the
-form `text` everything is written as AWS Lambda's own client for Python writes it. What C libraries write goes to the descriptors
-as it is.
+What is printed becomes a record when a line ends, so that what one `print` says stays whole, however many lines it
+has. In the form `text` everything is written as AWS Lambda's own client for Python writes it. What C libraries write
+goes to the descriptors as it is.
 """
 
+import _thread
 import io
 import json
 import os
 import sys
 import time
-
-import _thread
 from _contextvars import ContextVar
 
 #: A longer record is cut, and says so.

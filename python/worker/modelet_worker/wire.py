@@ -3,10 +3,9 @@
 u32 LE length of the header | u32 LE length of the body | header | body
 """
 
-import json
-
 import _socket
 import _thread
+import json
 
 #: Frames up to this size are read into one buffer that stays; larger ones into one of their own.
 BUFFER_BYTES = 64 << 10

@@ -1,4 +1,5 @@
-"""The other end of the worker's socket, as the runtime has it: starts the worker from its sources, hands it calls, takes answers."""
+"""The other end of the worker's socket, as the runtime has it: starts the worker from its sources, hands it calls,
+takes answers."""
 
 from __future__ import annotations
 
@@ -128,7 +129,7 @@ def launch(
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
     boot = (WORKER / "boot.py").read_text()
-    stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    stdout, stderr = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115 they stay with the worker
     process = subprocess.Popen(
         [python, "-I", "-S", "-c", boot, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],

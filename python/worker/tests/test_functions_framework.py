@@ -25,7 +25,8 @@ CODE = """
             return None
         if request.path == "/stream":
             return flask.Response((f"{n};" for n in range(3)), mimetype="text/csv")
-        return {"path": request.path, "args": request.args.to_dict(), "method": request.method, "body": request.get_data(as_text=True)}
+        return {"path": request.path, "args": request.args.to_dict(), "method": request.method, "body":
+        request.get_data(as_text=True)}
 
 
     @functions_framework.cloud_event
@@ -43,7 +44,7 @@ CODE = """
     def unused(value):
         return value
 """
-CODE = CODE.split("    @functions_framework.typed")[0]
+CODE = CODE.split("    @functions_framework.typed", maxsplit=1)[0]
 
 BINARY = {
     "ce-specversion": "1.0",
@@ -54,6 +55,7 @@ BINARY = {
     "content-type": "application/json",
 }
 STRUCTURED = {"specversion": "1.0", "id": "778", "type": "t", "source": "//s", "data": {"name": "a b"}}
+BACKGROUND = {"eventId": "5", "timestamp": "2026-01-01T00:00:00Z", "eventType": "t", "resource": "r"}
 JSON = {"content-type": "application/json"}
 
 CASES = {
@@ -82,7 +84,7 @@ CASES = {
         "event",
         "POST",
         "/",
-        b'{"context": {"eventId": "5", "timestamp": "2026-01-01T00:00:00Z", "eventType": "t", "resource": "r"}, "data": {"a": 1}}',
+        json.dumps({"context": BACKGROUND, "data": {"a": 1}}).encode(),
         JSON,
     ),
 }

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 
@@ -191,7 +190,12 @@ def test_packages_stand_behind_the_standard_library_and_their_pth_files_count(st
     (linked / "far.py").write_text("x = 5")
     (packages / "shared.py").write_text("x = 'of the packages'")
     folder = write(
-        "import os, sys, json, far, shared\ndef lambda_handler(e, c): return [far.x, os.environ['PTH'], shared.x, os.getcwd(), sys.path[0]]",
+        """
+        import os, sys, json, far, shared
+
+        def lambda_handler(event, context):
+            return [far.x, os.environ["PTH"], shared.x, os.getcwd(), sys.path[0]]
+        """,
         shared="x = 'of the folder'",
     )
     found = start(folder, packages=[str(packages)]).event({}).json

@@ -1,4 +1,5 @@
-"""Models that handlers load within the call: loaded once, the same object each time, and everything else as without us."""
+"""Models that handlers load within the call: loaded once, the same object each time, and everything else as without
+us."""
 
 from __future__ import annotations
 
@@ -395,7 +396,7 @@ def test_paths_of_the_machine_where_the_model_was_made_lead_to_the_artifact(star
 
 def test_a_library_that_is_not_imported_costs_nothing(start):
     worker = start(
-        "import sys\ndef lambda_handler(event, context): return [name for name in sys.modules if 'loaders' in name or 'memo' in name]"
+        "import sys\ndef lambda_handler(e, c): return [one for one in sys.modules if 'loaders' in one or 'memo' in one]"
     )
     assert worker.event({}).json == ["modelet_worker.loaders"]
     assert json.dumps(worker.started["ready"]["imports_ms"])

@@ -164,7 +164,8 @@ def test_text_and_bytes_are_answered_as_they_are(start):
         import numpy as np
 
         def predict(inputs, context):
-            return {"text": "é", "bytes": b"\\x00", "id": [context.aws_request_id], "numpy": np.float64(2), "none": None}[inputs]
+            return {"text": "é", "bytes": b"\\x00", "id": [context.aws_request_id], "numpy": np.float64(2), "none":
+            None}[inputs]
     """
     worker = start(code, "predict", function="predict")
     found = {name: worker.http(body=f'"{name}"'.encode()) for name in ("text", "bytes", "id", "numpy", "none")}

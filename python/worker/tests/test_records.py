@@ -68,7 +68,7 @@ def test_each_message_is_one_record_in_order_with_its_call(start):
     ]
     assert first[5]["message"].startswith("caught\nTraceback")
     assert first[5]["message"].count(", in deep") == 31
-    assert ("INFO", "loading\n 50 %\n100 %") == messages(first)[6], "carriage returns are no overwritten lines"
+    assert messages(first)[6] == ("INFO", "loading\n 50 %\n100 %"), "carriage returns are no overwritten lines"
     failure = first[-2]["message"] if first[-2]["level"] == "ERROR" else first[-1]["message"]
     assert failure.startswith("ValueError: thirty frames\nand two lines\nTraceback (most recent call last):\n")
     assert failure.count(", in deep") == 31

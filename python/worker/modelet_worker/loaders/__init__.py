@@ -1,8 +1,9 @@
-"""The loaders of libraries, as handlers call them: each is wrapped once its library is imported, so that models are kept (see
-`memo.py`) and paths of the machine that a model was made on lead to where the artifact has it.
+"""The loaders of libraries, as handlers call them: each is wrapped once its library is imported, so that models are
+kept (see `memo.py`) and paths of the machine that a model was made on lead to where the artifact has it.
 
-To add one: a function is a line in `FUNCTIONS`, a class that loads as it is made one in `CLASSES`; what else there is has a file of
-its own here, and a line in `OTHERS`. The module is the one that defines it, so that every name under which users know it is meant.
+To add one: a function is a line in `FUNCTIONS`, a class that loads as it is made one in `CLASSES`; what else there is
+has a file of its own here, and a line in `OTHERS`. The module is the one that defines it, so that every name under
+which users know it is meant.
 """
 
 from modelet_worker.imports import imported, watch
