@@ -26,7 +26,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use modelet_core::{Failure, FunctionName, PlatformError, Version};
-use modelet_protocol::{FunctionView, Manner, Operation, Route, ServerState};
+use modelet_protocol::{Below, FunctionView, Manner, Operation, ProtocolName, Route, ServerState};
 use tokio::sync::Semaphore;
 
 use crate::dispatch::Dispatch;
@@ -60,6 +60,9 @@ impl Gateway {
         self: &Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Request<Incoming>> {
+        if let Some(route) = self.application(request.uri().path()) {
+            return Ok(self.clone().call(route, request).await);
+        }
         let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         let route = match modelet_protocol::route(request.method(), target) {
             None => return Err(request),
@@ -84,6 +87,20 @@ impl Gateway {
         };
         let error = |failure| modelet_protocol::error(route.protocol, &failure, None).map(Body::from);
         Ok(answer.unwrap_or_else(error))
+    }
+
+    /// The application behind a path below a function's: it gets every method and every path.
+    fn application(&self, path: &str) -> Option<Route> {
+        let Below { function, qualifier, .. } = modelet_protocol::below(path)?;
+        let entry = self.catalog.resolve(&function, qualifier).ok()?;
+        entry.card.is_application().then_some(())?;
+        Some(Route {
+            protocol: ProtocolName::Fn,
+            function: Some(function),
+            qualifier,
+            operation: Operation::Predict,
+            invocation: None,
+        })
     }
 
     /// Whether a call could be made.

@@ -121,6 +121,30 @@ impl Protocol for FnHttp {
     }
 }
 
+/// A request below a function's path, `/fn/NAME/REST`: what an application behind that path is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Below<'a> {
+    /// The function.
+    pub function: FunctionName,
+    /// Which version of it.
+    pub qualifier: Qualifier,
+    /// The path that is the function's: `/fn/NAME`.
+    pub root: &'a str,
+    /// The path that is the application's: `/`, `/docs`.
+    pub path: &'a str,
+}
+
+/// Reads the path of a request below a function's; `None` for any other, the function's own included.
+pub fn below(path: &str) -> Option<Below<'_>> {
+    let rest = path.strip_prefix("/fn/")?;
+    let end = path.len() - rest.len() + rest.find('/')?;
+    let (root, path) = path.split_at(end);
+    let name = route::percent_decode(&root["/fn/".len()..]);
+    let (name, qualifier) = name.split_once(':').map_or((name.as_str(), None), |(name, q)| (name, Some(q)));
+    let qualifier = qualifier.map_or(Ok(Qualifier::Live), route::qualifier).ok()?;
+    Some(Below { function: route::function_name(name).ok()?, qualifier, root, path })
+}
+
 /// A JSON body that was parsed already, answered in JSON.
 pub(crate) fn decode_json(json: Json, ctx: &FunctionContext) -> Result<Decoded, FunctionError> {
     decoded(forms::read(json, &ctx.signature), Vec::new(), media::JSON, ctx)

@@ -43,6 +43,7 @@ pub use protocol::{
     ServerState,
 };
 
+pub use fn_http::{Below, below};
 pub use route::query_pairs;
 
 use fn_http::FnHttp;

@@ -14,10 +14,15 @@ use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError};
 use modelet_protocol::{ProtocolName, Refused};
 
+mod child;
+mod event;
 mod model;
+mod program;
 mod python;
+mod timing;
 
 pub use model::ModelHandler;
+pub use program::ProgramHandler;
 pub use python::PythonHandler;
 
 /// A body on its way: whole in the end, or the reason why it is not.
@@ -33,6 +38,7 @@ pub fn load(config: &Config) -> Loaded {
     Ok(match &config.card.handler {
         modelet_core::Handler::Model(_) => Box::new(ModelHandler::load(config)?),
         modelet_core::Handler::Python(python) => Box::new(PythonHandler::load(config, python)?),
+        modelet_core::Handler::Program(program) => Box::new(ProgramHandler::load(config, program)?),
     })
 }
 
@@ -66,6 +72,16 @@ fn lost(head: &Parts, panic: &(dyn Any + Send)) -> Response<Bytes> {
         None => ProtocolName::Fn,
     };
     failed(protocol, &panicked(panic).into())
+}
+
+/// An answer that is not too large.
+fn within(limit_bytes: u64, response: Response<Bytes>) -> Result<Response<Bytes>, FunctionError> {
+    let size = response.body().len() as u64;
+    if size <= limit_bytes {
+        return Ok(response);
+    }
+    let message = format!("the answer has {size} bytes, the limit is {limit_bytes}");
+    Err(FunctionError::new(Code::ResponseTooLarge, message).hint("raise it: --set response_limit_mib=512"))
 }
 
 /// A failure in the words of a protocol, with its code in a header for the host.

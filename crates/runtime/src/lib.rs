@@ -5,7 +5,7 @@
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
 //! - [`contract`]: how a host talks to us: `http`, or `lambda` where the environment says so
-//! - [`handler`]: what answers an invocation: a model, or Python code
+//! - [`handler`]: what answers an invocation: a model, Python code, or a program
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
 //! another host, so it stays lean.

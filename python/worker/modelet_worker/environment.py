@@ -3,6 +3,7 @@
 import os
 
 from modelet_worker.imports import watch
+from modelet_worker.loaders import watch_loaders
 
 
 def describe(start):
@@ -20,6 +21,7 @@ def describe(start):
 def watch_libraries(start):
     """What is done once a library is imported: never before, so that nobody pays for what is not used."""
     watch.when_loaded("logging", lambda logging: set_logging(logging, start["kind"]))
+    watch_loaders(start["options"].get("memoize_loaders", True), start.get("outside") or {})
 
 
 def set_logging(logging, kind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -51,6 +52,7 @@ class Peer:
 
     def __init__(self, command: list[str], port: int, folder: Path, env: dict[str, str]):
         self.port = port
+        self.said = None
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -63,9 +65,10 @@ class Peer:
 
     def end(self) -> str:
         """Ends it and all that it started; what it printed."""
-        with contextlib.suppress(ProcessLookupError):
+        if self.said is None:
             os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.communicate()[0].decode()
+            self.said = self.process.communicate()[0].decode()
+        return self.said
 
 
 class Emulator(Peer):
@@ -81,3 +84,45 @@ class Emulator(Peer):
 
     def event(self, body: bytes) -> bytes:
         return ask(f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations", "POST", body)[2]
+
+
+class FunctionsFramework(Peer):
+    """functions-framework's own server."""
+
+    def __init__(self, folder: Path, target: str, signature_type: str):
+        port = free_port()
+        command = ["functions-framework", "--target", target, "--signature-type", signature_type, "--source", "app.py"]
+        super().__init__([*command, "--host", "127.0.0.1", "--port", str(port)], port, folder, {})
+
+    def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]):
+        return ask(f"http://127.0.0.1:{self.port}{path}", method, body or None, headers)
+
+
+class AzureServer:
+    """azureml-inference-server-http, which listens on all addresses and therefore in a network of its own."""
+
+    SCRIPT = Path(__file__).with_name("azure_in_a_network.py")
+
+    def __init__(self, folder: Path):
+        command = ["unshare", "--map-root-user", "--net", sys.executable, str(self.SCRIPT)]
+        env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": "/tmp", "LANG": "C.UTF-8"}
+        self.process = subprocess.Popen(
+            command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.receive()
+
+    def receive(self):
+        line = self.process.stdout.readline()
+        assert line, "Azure ML's server did not start"
+        return json.loads(line)
+
+    def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]):
+        self.process.stdin.write(json.dumps([method, path, body.hex(), headers]) + "\n")
+        self.process.stdin.flush()
+        status, found, text = self.receive()
+        return status, found, bytes.fromhex(text)
+
+    def end(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()

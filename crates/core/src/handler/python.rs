@@ -53,6 +53,23 @@ impl Interface {
     pub const ALL: &'static [Self] =
         &[Self::Lambda, Self::Score, Self::FunctionsFramework, Self::Predict, Self::Wsgi, Self::Asgi];
 
+    /// True for what gets whole requests, of any method and below any path.
+    pub const fn is_application(self) -> bool {
+        matches!(self, Self::Score | Self::FunctionsFramework | Self::Wsgi | Self::Asgi)
+    }
+
+    /// In words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Lambda => "function(event, context)",
+            Self::Score => "init() and run(raw_data)",
+            Self::FunctionsFramework => "function of functions-framework",
+            Self::Predict => "predict(inputs)",
+            Self::Wsgi => "WSGI application",
+            Self::Asgi => "ASGI application",
+        }
+    }
+
     /// The name in manifests, cards and tables.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -115,17 +132,7 @@ impl PythonCard {
         if !is_dotted(&self.module) || !is_dotted(&self.function) {
             return Err(format!("its handler {:?} is not a function of a module", self.handler()));
         }
-        let is_version = |version: &str| {
-            let minor = version.strip_prefix("3.").unwrap_or_default();
-            (1..=2).contains(&minor.len()) && minor.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if !is_version(&self.version) {
-            return Err(format!("its Python version {:?} is not one such as 3.11", self.version));
-        }
-        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if let Some(layer) = self.packages.as_ref().filter(|layer| !is_digest(&layer.sha256)) {
-            return Err(format!("its packages {:?} are not named by a digest", layer.sha256));
-        }
+        super::check_needs(Some(&self.version), self.packages.as_ref())?;
         match self.outside.values().find(|path| !has(path)) {
             Some(path) => Err(format!("its file {path:?} is not among its files")),
             None => Ok(()),

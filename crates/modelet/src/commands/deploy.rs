@@ -80,7 +80,7 @@ pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report
     })?;
     let source = match source {
         Source::Model(source) => source,
-        Source::Python(source) => {
+        Source::Code(source) => {
             return code::publish(client, deploy, *source, name, work.path(), &progress).await;
         }
     };

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use modelet_core::handler::Layer;
 use modelet_core::{Code, FunctionError, digest};
+use modelet_package::code::requirements::{Form, Requirements};
 use modelet_package::layer;
-use modelet_package::python::requirements::{Form, Requirements};
 use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;

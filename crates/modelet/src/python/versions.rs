@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modelet_package::python::PythonSource;
+use modelet_package::code::CodeSource;
 
 use super::interpreter::Interpreter;
 use super::uv::Uv;
@@ -14,7 +14,7 @@ use crate::engines::find_program;
 const USUAL: [&str; 5] = ["3.12", "3.13", "3.11", "3.14", "3.10"];
 
 /// The version that the code asks for, as `3.11`, and who says so.
-pub fn asked(source: &PythonSource) -> Result<Option<(String, &'static str)>, String> {
+pub fn asked(source: &CodeSource) -> Result<Option<(String, &'static str)>, String> {
     let notes = source.bundle.manifest.python.as_ref();
     if let Some(version) = notes.and_then(|notes| notes.version.as_deref()) {
         return minor(version).map(|version| Some((version, "modelet.toml"))).ok_or_else(|| {
@@ -53,7 +53,7 @@ pub async fn here(version: &str) -> Option<Interpreter> {
 }
 
 /// The Python that code gets which asks for none: the active environment's, else the first of the usual ones.
-pub async fn usual(source: Option<&PythonSource>) -> Result<Interpreter, String> {
+pub async fn usual(source: Option<&CodeSource>) -> Result<Interpreter, String> {
     if let Some(active) = env::var_os("VIRTUAL_ENV")
         && let Ok(found) = Interpreter::ask(&PathBuf::from(active).join("bin/python")).await
     {

@@ -76,7 +76,7 @@ impl Cells {
         if !fits(&entry.card) {
             return Err(match entry.card.handler {
                 Handler::Model(_) => "a new process: its manifest asks for what a stem cell does not have",
-                Handler::Python(_) => "a new process",
+                Handler::Python(_) | Handler::Program(_) => "a new process",
             });
         }
         let mut started = self.take_any(shared.clock.now())?.started;

@@ -13,6 +13,7 @@ use modelet_worker::{
 };
 use tokio::sync::mpsc;
 
+use crate::config::Python;
 use crate::dispatch::{Shared, environment};
 
 /// Lines between an instance and the log; beyond that the instance waits in its `write`.
@@ -109,27 +110,36 @@ async fn for_code(
     has_own_root: bool,
 ) -> Result<Vec<Bind>, PlatformError> {
     let Role::Instance { card, artifact, .. } = role else { return Ok(Vec::new()) };
-    let Some(code) = card.python() else { return Ok(Vec::new()) };
-    let (command, version) = (shared.command.clone(), code.version.clone());
-    // Looks for files: not on the thread that serves.
-    let found = tokio::task::spawn_blocking(move || command.python(&version)).await;
-    let found = found.map_err(|error| PlatformError::new(Code::StartFailed, error.to_string()))?;
-    let python = found.map_err(|why| {
-        PlatformError::new(Code::PythonMissing, why)
-            .hint(format!("install Python {0}, or let uv bring it: uv python install {0}", code.version))
-    })?;
-    env.push((ENV_PYTHON.into(), python.program.into()));
-    let mut binds = Vec::new();
-    if !python.prefix.starts_with(OF_THE_SYSTEM) {
-        binds.push(Bind::same(python.prefix));
+    if !card.is_code() {
+        return Ok(Vec::new());
     }
-    if let Some(layer) = &code.packages {
+    let mut binds = Vec::new();
+    if let Some(version) = card.python() {
+        let python = python(shared, version).await?;
+        env.push((ENV_PYTHON.into(), python.program.into()));
+        if !python.prefix.starts_with(OF_THE_SYSTEM) {
+            binds.push(Bind::same(python.prefix));
+        }
+    }
+    if let Some(layer) = card.packages() {
         env.push((ENV_PACKAGES.into(), shared.layers.folder(&layer.sha256).into()));
     }
     if has_own_root {
         binds.push(Bind { source: artifact.join("files"), target: TASK_TARGET.into() });
     }
     Ok(binds)
+}
+
+/// The Python of a version.
+async fn python(shared: &Shared, version: &str) -> Result<Python, PlatformError> {
+    let (command, wanted) = (shared.command.clone(), version.to_owned());
+    // Looks for files: not on the thread that serves.
+    let found = tokio::task::spawn_blocking(move || command.python(&wanted)).await;
+    let found = found.map_err(|error| PlatformError::new(Code::StartFailed, error.to_string()))?;
+    found.map_err(|why| {
+        PlatformError::new(Code::PythonMissing, why)
+            .hint(format!("install Python {version}, or let uv bring it: uv python install {version}"))
+    })
 }
 
 /// What a process can read: the artifact, the library of ONNX Runtime and packages, and nothing else of this machine that is not part of

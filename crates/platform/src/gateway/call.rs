@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    CONNECTION, CONTENT_LENGTH, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
@@ -340,7 +340,6 @@ pub(super) fn make_end_to_end(headers: &mut HeaderMap) {
         CONNECTION,
         CONTENT_LENGTH,
         EXPECT,
-        HOST,
         PROXY_AUTHENTICATE,
         PROXY_AUTHORIZATION,
         TE,

@@ -93,6 +93,7 @@ fn handler(card: &ArtifactCard) -> String {
         Handler::Python(python) => {
             format!("{}, {}, Python {}", python.handler(), python.interface, python.version)
         }
+        Handler::Program(program) => format!("{}, {}", program.command.join(" "), program.speaks),
     }
 }
 

@@ -1,14 +1,12 @@
 //! The handler of Python code: a worker of ours runs it in a Python of its own, a process beside this one.
 //!
 //! - [`worker`]: starts that process, and speaks to it; [`wire`]: its frames; [`sources`]: what it runs before the user's code
-//! - [`event`]: what a Lambda function gets of an HTTP request, and what becomes of its answer
 
-mod event;
 mod sources;
 mod wire;
 mod worker;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -19,9 +17,13 @@ use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
-use crate::handler::{Answering, Arriving, Handler, failed};
-use wire::{Answer, Call, Form};
+use crate::handler::timing::{SERVER_TIMING, server_timing};
+use crate::handler::{Answering, Arriving, Handler, event, failed, within};
+use wire::{Answer, Answered, Call, Form};
 use worker::Worker;
+
+/// What the worker says of an event that is no JSON, as Lambda's client for Python does.
+const NO_EVENT: &str = "Runtime.UnmarshalError";
 
 /// Code that has been loaded, and the process that has it.
 pub struct PythonHandler {
@@ -46,6 +48,10 @@ impl PythonHandler {
     }
 
     async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+        if self.python.interface.is_application() && modelet_protocol::below(head.uri.path()).is_some() {
+            let answer = self.predict(ProtocolName::Fn, head, body).await;
+            return answer.unwrap_or_else(|failure| failed(ProtocolName::Fn, &failure));
+        }
         let (protocol, answer) = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
                 (route.protocol, self.predict(route.protocol, head, body).await)
@@ -66,30 +72,29 @@ impl PythonHandler {
         body: Arriving<'_>,
     ) -> Result<Response<Bytes>, Failure> {
         let body = body.await?;
-        if protocol == ProtocolName::KserveV2 {
-            let message =
-                format!("{} is code, which says no shapes that V2 could speak of", self.python.handler());
-            return Err(FunctionError::new(Code::UnsupportedMediaType, message)
-                .hint("call it at /fn/NAME")
-                .into());
-        }
         let is_event = self.python.interface == Interface::Lambda;
-        let body = if is_event { event::of(self.python.event, head, body)? } else { body };
+        let body = match protocol {
+            ProtocolName::KserveV2 => return Err(event::no_shapes().into()),
+            ProtocolName::Fn if is_event => event::of(self.python.event, head, body)?,
+            ProtocolName::Fn | ProtocolName::LambdaInvoke => body,
+        };
         let form = if is_event { Form::Event } else { Form::Http };
         let call = Call::of(form, head, self.deadline_ms(), id(&head.headers));
-        let answer = self.worker.call(&call, &body).await?;
+        let began = Instant::now();
+        let Answered { answer, cpu } = self.worker.call(&call, &body).await?;
+        let took = began.elapsed();
         let response = match answer {
-            Answer::Event(body) => event::response(body)?,
+            Answer::Event(body) if protocol == ProtocolName::Fn => event::response(body)?,
+            Answer::Event(body) => event::json(body),
             Answer::Http { status, headers, body } => http_response(status, headers, body)?,
-            Answer::Failed(failure) => return Err(failure.into_error().into()),
+            // Not the function's failure, where a client sent what is no JSON.
+            Answer::Failed(raised) if protocol == ProtocolName::Fn && raised.kind == NO_EVENT => {
+                return Err(FunctionError::new(Code::BadBody, raised.message).into());
+            }
+            Answer::Failed(raised) => return Err(event::raised(raised).into()),
         };
-        let (size, limit) = (response.body().len() as u64, self.response_limit_bytes);
-        if size > limit {
-            let message = format!("the answer has {size} bytes, the limit is {limit}");
-            return Err(FunctionError::new(Code::ResponseTooLarge, message)
-                .hint("raise it: --set response_limit_mib=512")
-                .into());
-        }
+        let mut response = within(self.response_limit_bytes, response)?;
+        response.headers_mut().append(SERVER_TIMING, server_timing(&[("predict", took), ("cpu", cpu)], None));
         Ok(response)
     }
 

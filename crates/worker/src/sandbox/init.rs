@@ -104,6 +104,9 @@ fn apart(order: &Order, who: Identity, status: &Status) -> Step<Infallible> {
     rustix::process::setsid().doing("lead a session")?;
     rustix::system::sethostname(HOST_NAME).doing("name the machine")?;
     root::build(order)?;
+    if !order.sandbox.network {
+        namespaces::raise_loopback().doing("bring up the loopback")?;
+    }
     if who.is_root() {
         privileges::become_nobody().doing("become an ordinary user")?;
         // Where an ordinary user may make none the walls stand all the same: it only counts processes by instance.

@@ -150,7 +150,7 @@ class Lifespan:
 
 def scope(call, state):
     """A call as ASGI's connection scope."""
-    path = call["path"]
+    path = call.get("root", "") + call["path"]
     name, port = server(call)
     return {
         "type": "http",
@@ -161,7 +161,7 @@ def scope(call, state):
         "path": unquote(path),
         "raw_path": path.encode("latin-1"),
         "query_string": (call.get("query") or "").encode("latin-1"),
-        "root_path": "",
+        "root_path": call.get("root", ""),
         "headers": [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in call["headers"]],
         "client": tuple(call["client"]) if call.get("client") else None,
         "server": (name, int(port)),

@@ -19,6 +19,9 @@ from modelet_worker.result import Results
 SERVER_WORDS = (b"rawhttp", b"AMLRequest", b"AMLResponse", b"inference_schema")
 #: Characters of an identifier that a client may send.
 ID_CHARACTERS = 100
+#: What the server answers, and where.
+METHODS = {"/": ("GET", "HEAD", "OPTIONS"), "/score": ("GET", "POST", "OPTIONS")}
+HTML = "text/html; charset=utf-8"
 RUN_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
 NOT_FOUND = "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again."
@@ -69,7 +72,7 @@ def installed_server(start):
 
 def route(header):
     """The server's path of a call: what is sent to the function itself is scored."""
-    return "/score" if header["path"] == "/" and header["method"] != "GET" else header["path"]
+    return "/score" if header["path"] == "/" and header["method"] == "POST" else header["path"]
 
 
 def check_plain(run, module):
@@ -91,24 +94,26 @@ class Script:
         self.parameter, self.wants_headers = parameters(run)
 
     def call(self, header, body):
-        """The answer to a call."""
+        """The answer to a call, by path and method as the server has them."""
+        path = route(header)
+        if path not in METHODS:
+            return told(404, NOT_FOUND)
+        if header["method"] not in METHODS[path]:
+            return told(405, NOT_ALLOWED)
         ids, refused = identifiers(header)
-        fields, text = refused or self.routed(header, body)
+        fields, text = refused or self.routed(path, header, body)
         return {**fields, "headers": fields["headers"] + ids}, text
 
-    def routed(self, header, body):
-        """By path and method, as the server does."""
-        path, method = route(header), header["method"]
+    def routed(self, path, header, body):
+        """The answer without the call's identifiers."""
         if path == "/":
-            return answer(200, "text/html; charset=utf-8", b"Healthy")
-        if path != "/score":
-            return told(404, NOT_FOUND)
-        if method == "OPTIONS":
-            return answer(200, "application/json", b'""', [["x-ms-run-function-failed", "False"]])
-        if method not in ("GET", "POST"):
-            return told(405, NOT_ALLOWED)
+            return answer(200, HTML, b"" if header["method"] == "OPTIONS" else b"Healthy")
+        if header["method"] == "OPTIONS":
+            return answer(200, HTML, b"", [["x-ms-run-function-failed", "False"]])
+        if header["method"] == "GET":
+            return self.score(header, json.dumps(query_values(header.get("query") or "")))
         try:
-            data = str(body, "utf-8") if method == "POST" else json.dumps(query_values(header.get("query") or ""))
+            data = str(body, "utf-8")
         except UnicodeDecodeError as error:
             return told(400, f"Input cannot be decoded as UTF-8: {error}")
         return self.score(header, data)
@@ -143,10 +148,7 @@ class Script:
         """A result as an answer."""
         if hasattr(result, "get_data") and hasattr(result, "status_code"):
             return flask_answer(result)
-        if result is None:
-            text = b"{}"
-        else:
-            text = self.written(result)
+        text = b"{}" if result is None else self.written(result)
         return answer(200, "application/json", text, [["x-ms-run-function-failed", "False"]])
 
     def written(self, result):

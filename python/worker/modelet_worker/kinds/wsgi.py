@@ -62,7 +62,7 @@ def environ(call, body, threads):
     host_name, port = server(call)
     values = {
         "REQUEST_METHOD": call["method"],
-        "SCRIPT_NAME": "",
+        "SCRIPT_NAME": call.get("root", ""),
         "PATH_INFO": unquote_to_bytes(call["path"]).decode("latin-1"),
         "QUERY_STRING": call.get("query") or "",
         "SERVER_NAME": host_name,

@@ -1,15 +1,18 @@
 //! The frames between the runtime and its Python worker: two lengths, a header in JSON, a body of any bytes. Both ends are of the
 //! same build; the other one is `python/worker/modelet_worker/wire.py`.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 use modelet_core::error::Raised;
 use modelet_core::instance::lambda;
-use modelet_core::{Code, FunctionError};
 use serde::{Deserialize, Serialize};
+
+use crate::handler::event;
 
 /// The two lengths.
 pub const LENGTHS_BYTES: usize = 8;
@@ -39,7 +42,7 @@ pub struct Call<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_context: Option<&'a str>,
+    client_context: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<&'a str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -50,6 +53,9 @@ pub struct Call<'a> {
 #[derive(Debug, Serialize)]
 struct RequestHead<'a> {
     method: &'a str,
+    /// The path that is the function's own, where it has one: `/fn/NAME`.
+    root: &'a str,
+    /// The path behind it.
     path: &'a str,
     query: &'a str,
     headers: Vec<(&'a str, String)>,
@@ -59,9 +65,11 @@ impl<'a> Call<'a> {
     /// Of the head of a request. Where AWS Lambda is the host, its own headers say what the call is.
     pub fn of(form: Form, head: &'a Parts, deadline_ms: u64, id: &'a str) -> Self {
         let said = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let (root, path) = split(head.uri.path());
         let request = (form == Form::Http).then(|| RequestHead {
             method: head.method.as_str(),
-            path: head.uri.path(),
+            root,
+            path,
             query: head.uri.query().unwrap_or_default(),
             headers: text_headers(&head.headers),
         });
@@ -71,10 +79,19 @@ impl<'a> Call<'a> {
             deadline_ms: said(lambda::DEADLINE_MS).and_then(|at| at.parse().ok()).unwrap_or(deadline_ms),
             arn: said(lambda::FUNCTION_ARN),
             trace: said(lambda::TRACE_ID),
-            client_context: said(lambda::CLIENT_CONTEXT),
+            client_context: event::client_context(&head.headers),
             identity: said(lambda::COGNITO_IDENTITY),
             request,
         }
+    }
+}
+
+/// A path as the function's own and the rest of it, which is `/` where there is none.
+fn split(path: &str) -> (&str, &str) {
+    match (modelet_protocol::below(path), path.strip_prefix("/fn/")) {
+        (Some(below), _) => (below.root, below.path),
+        (None, Some(_)) => (path, "/"),
+        (None, None) => ("", path),
     }
 }
 
@@ -136,23 +153,12 @@ pub struct Ready {
 pub struct Failed {
     /// The class of the error.
     #[serde(rename = "type")]
-    pub kind: String,
+    kind: String,
     /// What it says.
     pub message: String,
     /// Where it came from, a text for each frame.
     #[serde(default)]
-    pub stack: Vec<String>,
-}
-
-impl Failed {
-    /// As the failure of a call.
-    pub fn into_error(self) -> FunctionError {
-        let message = format!("{}: {}", self.kind, self.message);
-        let mut error =
-            FunctionError::new(Code::HandlerFailed, message).hint("modelet logs shows the whole trace");
-        error.raised = Some(Box::new(Raised { kind: self.kind, message: self.message, stack: self.stack }));
-        error
-    }
+    stack: Vec<String>,
 }
 
 /// The header of an answer.
@@ -160,6 +166,9 @@ impl Failed {
 pub struct AnswerHead {
     /// The call that it answers.
     pub call: u64,
+    /// Processor time that it took, milliseconds.
+    #[serde(default)]
+    cpu_ms: f64,
     #[serde(default)]
     event: bool,
     #[serde(default)]
@@ -185,14 +194,28 @@ pub enum Answer {
         body: Bytes,
     },
     /// The code raised an error.
-    Failed(Failed),
+    Failed(Raised),
+}
+
+/// An answer, and what it took.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub answer: Answer,
+    /// Processor time.
+    pub cpu: Duration,
 }
 
 impl AnswerHead {
     /// With the body that came behind it.
-    pub fn with(self, body: Bytes) -> Answer {
+    pub fn with(self, body: Bytes) -> Answered {
+        let cpu = Duration::try_from_secs_f64(self.cpu_ms / 1e3).unwrap_or_default();
+        Answered { answer: self.answer(body), cpu }
+    }
+
+    fn answer(self, body: Bytes) -> Answer {
         match (self.error, self.status) {
-            (Some(failed), _) => Answer::Failed(failed),
+            (Some(Failed { kind, message, stack }), _) => Answer::Failed(Raised { kind, message, stack }),
             (None, Some(status)) if !self.event => Answer::Http { status, headers: self.headers, body },
             (None, _) => Answer::Event(body),
         }

@@ -4,7 +4,7 @@
 use modelet_core::handler::{Event, Interface, SignatureType};
 use modelet_core::{Code, FunctionError, Manifest};
 
-use crate::python::facts::{Application, Facts, Function, NamedPath};
+use crate::code::facts::{Application, Facts, Function, NamedPath};
 
 /// What answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
