@@ -65,7 +65,11 @@ impl ArtifactCard {
         if let Some(file) = self.files.iter().find(|file| !is_safe_path(&file.path)) {
             return Err(format!("{:?} is not a relative path", file.path));
         }
-        let has = |path: &str| self.files.iter().any(|file| file.path == path);
+        // A file, or a folder of some.
+        let has = |path: &str| {
+            let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+            self.files.iter().any(|file| file.path.strip_prefix(path).is_some_and(below))
+        };
         match &self.handler {
             Handler::Model(model) => model.check(has),
             Handler::Python(python) => python.check(has),

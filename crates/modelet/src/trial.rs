@@ -112,6 +112,7 @@ impl Trial<'_> {
                 // The system's own folders are there anyway.
                 binds: shown.iter().filter(|path| !path.starts_with("/usr")).map(Bind::same).collect(),
                 network: manifest.network,
+                loopback: self.card.is_code(),
                 tmp_mib: settings.tmp_mib,
                 memory_mib: settings.memory_mib,
                 cpu_millis: settings.cpu_share_millis(),

@@ -103,8 +103,11 @@ impl CodeSource {
         }
         let mut outside = BTreeMap::new();
         for (number, path) in outside_of(&answering).iter().map(|named| &named.path).enumerate() {
-            let inner = format!("{OUTSIDE}/{number}");
-            sources.extend(copied(Path::new(path), &inner)?);
+            let place = Path::new(path);
+            // Under its own name, which says to many loaders what it is.
+            let name = place.file_name().unwrap_or_default().to_string_lossy();
+            let inner = format!("{OUTSIDE}/{number}/{name}");
+            sources.extend(copied(place, &inner)?);
             outside.insert(path.clone(), inner);
         }
         sources.sort_by(|a, b| a.path.cmp(&b.path));

@@ -168,6 +168,7 @@ fn sandbox(role: &Role) -> Sandbox {
     let settings = &card.settings;
     Sandbox {
         network: card.manifest.network,
+        loopback: card.is_code(),
         tmp_mib: settings.tmp_mib,
         memory_mib: settings.memory_mib,
         cpu_millis: settings.cpu_share_millis(),

@@ -104,7 +104,8 @@ fn apart(order: &Order, who: Identity, status: &Status) -> Step<Infallible> {
     rustix::process::setsid().doing("lead a session")?;
     rustix::system::sethostname(HOST_NAME).doing("name the machine")?;
     root::build(order)?;
-    if !order.sandbox.network {
+    let loopback = order.sandbox.loopback && !order.sandbox.network;
+    if loopback {
         namespaces::raise_loopback().doing("bring up the loopback")?;
     }
     if who.is_root() {
@@ -115,7 +116,7 @@ fn apart(order: &Order, who: Identity, status: &Status) -> Step<Infallible> {
     if order.sandbox.network {
         fence::keep_from_abstract_sockets().doing("keep it from abstract sockets")?;
     }
-    let walls = Walls { network: order.sandbox.network, namespaces: true, process: 1 };
+    let walls = Walls { network: order.sandbox.network, loopback, namespaces: true, process: 1 };
     limits::set(&order.sandbox, order.sandbox.processes).doing("set limits")?;
     become_program(order, &order.program, walls, status)
 }
@@ -135,7 +136,7 @@ fn among_others(order: &Order, status: &Status) -> Step<Infallible> {
     let processes = limits::threads_of_machine() + order.sandbox.processes;
     limits::set(&order.sandbox, processes).doing("set limits")?;
     let process = getpid().as_raw_nonzero().get().unsigned_abs();
-    let walls = Walls { network: order.sandbox.network, namespaces: false, process };
+    let walls = Walls { network: order.sandbox.network, loopback: false, namespaces: false, process };
     become_program(order, &by_descriptor, walls, status)
 }
 
