@@ -133,6 +133,37 @@ def test_azure_machine_learning_scores(host, iris, rows):
     assert container.http.post("/score", json=rows.tolist()).json() == iris.post(rows.tolist()).json()
 
 
+def test_azure_functions_forwards_requests_and_sends_envelopes(host, iris, rows):
+    """`/api/…` as /fn; a request in an envelope is answered by the output `res`, a message by the return value."""
+    container = host("/", "FUNCTIONS_CUSTOMHANDLER_PORT", FUNCTIONS_APP_ROOT_PATH=str(artifact(iris)), PORT="1")
+    expected = iris.post(rows.tolist())
+    assert container.http.post("/api/iris", json=rows.tolist()).json() == expected.json()
+
+    def sent(data: dict) -> httpx.Response:
+        sys = {"MethodName": "iris", "UtcNow": "2026-11-24T23:00:00Z", "RandGuid": "5"}
+        return container.http.post("/iris", json={"Data": data, "Metadata": {"sys": sys}})
+
+    def asked(body: str) -> dict:
+        request = {
+            "Url": "http://h/api/iris",
+            "Method": "POST",
+            "Query": {},
+            "Params": {},
+            "Identities": [],
+            "Body": body,
+        }
+        return {"req": request | {"Headers": {"Content-Type": ["application/json"]}}}
+
+    response = sent(asked(json.dumps(rows.tolist()))).raise_for_status().json()["Outputs"]["res"]
+    assert (response["statusCode"], json.loads(response["body"])) == ("200", expected.json())
+    response = sent(asked("[[1]]")).raise_for_status().json()["Outputs"]["res"]
+    assert (response["statusCode"], json.loads(response["body"])["error"]["code"]) == ("400", "bad-input")
+    message = sent({"item": json.dumps(json.dumps(rows.tolist()))}).raise_for_status().json()
+    assert json.loads(message["ReturnValue"]) == expected.json()
+    assert sent({"item": json.dumps("no rows")}).status_code == 400, "the host may try it again"
+    assert sent({"item": "1234"}).status_code == 400, "a number, or bytes"
+
+
 def test_cloud_run_sends_requests_and_events(host, iris, rows):
     """`POST /` as /fn; CloudEvents in binary and structured form; what is no event is a 400: not acknowledged."""
     container = host("/", "PORT", K_SERVICE="iris", K_REVISION="iris-00001", K_CONFIGURATION="iris")

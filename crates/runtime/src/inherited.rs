@@ -36,8 +36,8 @@ impl Inherited {
 }
 
 impl Listener {
-    /// Listens on a port, on all interfaces: the host decides who reaches it.
-    pub fn on(port: u16) -> io::Result<Self> {
-        Ok(Self::Tcp(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?))
+    /// Listens on a port.
+    pub fn on(address: Ipv4Addr, port: u16) -> io::Result<Self> {
+        Ok(Self::Tcp(TcpListener::bind((address, port))?))
     }
 }

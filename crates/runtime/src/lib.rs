@@ -65,7 +65,8 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
         Contract::Platform => serve_platform(started, load),
         Contract::Port(host) => {
             // Before anything is loaded: who connects meanwhile waits, and is not refused.
-            let listener = Listener::on(host.port).map_err(|error| format!("port {}: {error}", host.port))?;
+            let listener = Listener::on(host.address(), host.port);
+            let listener = listener.map_err(|error| format!("port {}: {error}", host.port))?;
             let config = config()?;
             let site = Site { host: host.clone(), function: config.card.name.clone() };
             serve(listener, load(&config), started, Some(site))

@@ -2,6 +2,7 @@
 //!
 //! | host | known by | port | whether it is ready | a call |
 //! |---|---|---|---|---|
+//! | Azure Functions | `FUNCTIONS_CUSTOMHANDLER_PORT` | that one, on loopback | `GET /` | `POST` of any path, an envelope or the request itself |
 //! | Vertex AI | `AIP_HTTP_PORT` | that one | `GET $AIP_HEALTH_ROUTE` | `POST $AIP_PREDICT_ROUTE` |
 //! | SageMaker | the argument `serve` | `SAGEMAKER_BIND_TO_PORT`, else 8080 | `GET /ping` | `POST /invocations` |
 //! | Azure Machine Learning | `AZUREML_MODEL_DIR` | `PORT`, else 5001 | `GET /` | `POST /score` |
@@ -9,17 +10,23 @@
 //! | any other | | `PORT` | `GET /` | `POST /` |
 //!
 //! The paths of our own protocols lead everywhere where they lead on a platform. Where the artifact lies, if `MODELET_ARTIFACT`
-//! does not say it: SageMaker unpacks it to `/opt/ml/model`, Azure Machine Learning into its variable's folder.
+//! does not say it: SageMaker unpacks it to `/opt/ml/model`, Azure Machine Learning into its variable's folder, Azure Functions into
+//! that of `FUNCTIONS_APP_ROOT_PATH`.
 //!
 //! Source: docs of SageMaker ("Custom inference code with hosting services"), Vertex AI ("Custom container requirements for
-//! inference"), Azure Machine Learning ("Use a custom container to deploy a model"), Cloud Run ("Container runtime contract").
+//! inference"), Azure Machine Learning ("Use a custom container to deploy a model"), Cloud Run ("Container runtime contract"), Azure
+//! Functions ("Custom handlers").
 
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use http::Method;
 
 const ENV_PORT: &str = "PORT";
+/// The present name, and that of older hosts.
+const ENV_AZURE_PORTS: [&str; 2] = ["FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"];
+const ENV_AZURE_ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
 const ENV_VERTEX_PORT: &str = "AIP_HTTP_PORT";
 const ENV_VERTEX_HEALTH: &str = "AIP_HEALTH_ROUTE";
 const ENV_VERTEX_PREDICT: &str = "AIP_PREDICT_ROUTE";
@@ -36,6 +43,8 @@ const AZURE_ML_PORT: u16 = 5001;
 /// Who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
+    /// Azure Functions, and the folder of the application.
+    AzureFunctions(Option<PathBuf>),
     /// Vertex AI, and the paths that it asks.
     Vertex {
         /// Whether the model can be called.
@@ -69,6 +78,8 @@ pub enum Meaning {
     Readiness,
     /// A call of the function.
     Call,
+    /// A call of the function, perhaps within an envelope.
+    Enveloped,
     /// What its path says to the protocols.
     Own,
 }
@@ -82,7 +93,10 @@ impl Host {
         let text = |name: &str| var(name).map(|value| value.to_string_lossy().into_owned());
         let port = |name: &str| text(name).map(|text| number(name, &text)).transpose();
         let own = port(ENV_PORT);
-        let (kind, port) = if let Some(port) = port(ENV_VERTEX_PORT)? {
+        let azure = ENV_AZURE_PORTS.iter().find_map(|name| port(name).transpose()).transpose()?;
+        let (kind, port) = if let Some(port) = azure {
+            (Kind::AzureFunctions(var(ENV_AZURE_ROOT).map(PathBuf::from)), port)
+        } else if let Some(port) = port(ENV_VERTEX_PORT)? {
             let route =
                 |name: &str| text(name).ok_or_else(|| format!("{ENV_VERTEX_PORT} is set, but {name} is not"));
             (Kind::Vertex { health: route(ENV_VERTEX_HEALTH)?, predict: route(ENV_VERTEX_PREDICT)? }, port)
@@ -103,7 +117,16 @@ impl Host {
         match &self.kind {
             Kind::SageMaker => Some(SAGEMAKER_FOLDER.into()),
             Kind::AzureMl(folder) => Some(folder.clone()),
+            Kind::AzureFunctions(folder) => folder.clone(),
             _ => None,
+        }
+    }
+
+    /// Who may call: another process of the same machine, or whoever the host lets reach us.
+    pub fn address(&self) -> Ipv4Addr {
+        match &self.kind {
+            Kind::AzureFunctions(_) => Ipv4Addr::LOCALHOST,
+            _ => Ipv4Addr::UNSPECIFIED,
         }
     }
 
@@ -111,6 +134,7 @@ impl Host {
     pub fn announced(&self) -> String {
         let port = self.port;
         match &self.kind {
+            Kind::AzureFunctions(_) => format!("Azure Functions ({} is {port})", ENV_AZURE_PORTS[0]),
             Kind::Vertex { predict, .. } => {
                 format!("Vertex AI ({ENV_VERTEX_PORT} is {port}); calls at {predict}")
             }
@@ -132,6 +156,8 @@ impl Host {
     /// What a request is.
     pub fn meaning(&self, method: &Method, path: &str) -> Meaning {
         let (ready, call) = match &self.kind {
+            Kind::AzureFunctions(_) if *method == Method::POST => return Meaning::Enveloped,
+            Kind::AzureFunctions(_) => ("/", ""),
             Kind::Vertex { health, predict } => (health.as_str(), predict.as_str()),
             Kind::SageMaker => ("/ping", "/invocations"),
             Kind::AzureMl(_) => ("/", "/score"),
@@ -173,6 +199,13 @@ mod tests {
         assert_eq!(of(&vertex, &[]), Ok(Some(Host { kind, port: 8081 })));
         for (environment, arguments, kind, port) in [
             (&[][..], &["serve"][..], Kind::SageMaker, 8080),
+            (
+                &[(ENV_AZURE_PORTS[0], "7"), (ENV_AZURE_ROOT, "/home")],
+                &[],
+                Kind::AzureFunctions(Some("/home".into())),
+                7,
+            ),
+            (&[(ENV_AZURE_PORTS[1], "7"), (ENV_PORT, "1")], &[], Kind::AzureFunctions(None), 7),
             (&[(ENV_SAGEMAKER_PORT, "9000"), (ENV_PORT, "1")], &["runtime", "serve"], Kind::SageMaker, 9000),
             (&[(ENV_AZURE_ML, "/var/model")], &[], Kind::AzureMl("/var/model".into()), 5001),
             (&[(ENV_AZURE_ML, "/var/model"), (ENV_PORT, "80")], &[], Kind::AzureMl("/var/model".into()), 80),
@@ -202,11 +235,15 @@ mod tests {
     fn paths_mean_what_the_host_means_by_them() {
         let sagemaker = Host { kind: Kind::SageMaker, port: 8080 };
         let plain = Host { kind: Kind::Plain, port: 8080 };
+        let azure = Host { kind: Kind::AzureFunctions(None), port: 7 };
         for (host, method, path, meaning) in [
             (&sagemaker, Method::GET, "/ping", Meaning::Readiness),
             (&sagemaker, Method::POST, "/invocations", Meaning::Call),
             (&sagemaker, Method::GET, "/invocations", Meaning::Own),
             (&sagemaker, Method::POST, "/", Meaning::Own),
+            (&azure, Method::GET, "/", Meaning::Readiness),
+            (&azure, Method::POST, "/api/order", Meaning::Enveloped),
+            (&azure, Method::POST, "/order", Meaning::Enveloped),
             (&plain, Method::POST, "/", Meaning::Call),
             (&plain, Method::GET, "/", Meaning::Readiness),
             (&plain, Method::POST, "/invocations", Meaning::Own),

@@ -1,11 +1,13 @@
 //! The contract `http`: HTTP/1.1 on a socket that the host bound and we inherited, or on the port that it named.
 //!
 //! - [`site`]: what other hosts than ours ask, and look for in an answer
+//! - [`azure`]: the envelope of one of them
 //!
 //! One thread does everything, the computing too, and calls that come meanwhile wait in the sockets, unread. That saves the
 //! two thread switches that would cost more than a small model's answer. Engines that compute with several threads do so
 //! below the handler.
 
+mod azure;
 mod site;
 
 use std::cell::Cell;

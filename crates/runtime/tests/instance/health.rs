@@ -31,7 +31,8 @@ pub fn write_artifact(folder: &Path) {
     let options = LoadOptions { threads: 1, onnxruntime_library: None };
     let signature =
         modelet_model::engine(EngineName::Rten).load(&path, &options).unwrap().signature().clone();
-    let file = ArtifactFile { path: "model.onnx".into(), size_bytes: 0, sha256: String::new() };
+    let file =
+        ArtifactFile { path: "model.onnx".into(), size_bytes: 0, sha256: String::new(), executable: false };
     let card = ArtifactCard {
         format_version: ArtifactCard::FORMAT_VERSION,
         name: "negative".parse().unwrap(),

@@ -1,11 +1,14 @@
 //! A place at a host's: its requests as those of our own protocols, and our answers with what it looks for in them.
 
+use std::future::ready;
+
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, Response, Uri};
 use modelet_core::FunctionName;
 use modelet_protocol::{Operation, ServerState};
 
+use super::azure;
 use crate::contract::host::{Host, Kind, Meaning};
 use crate::handler::{self, Arriving, Handler};
 
@@ -34,8 +37,10 @@ impl Site {
         mut head: Parts,
         body: Arriving<'_>,
     ) -> Response<Bytes> {
-        if self.host.meaning(&head.method, head.uri.path()) == Meaning::Call {
-            head.uri = self.called(head.uri.query());
+        match self.host.meaning(&head.method, head.uri.path()) {
+            Meaning::Enveloped => return self.answered_envelope(handler, head, body).await,
+            Meaning::Call => head.uri = self.called(head.uri.query()),
+            Meaning::Readiness | Meaning::Own => {}
         }
         if let Some(answer) = answered_by_itself(&head) {
             return answer;
@@ -47,6 +52,32 @@ impl Site {
             answer.headers_mut().insert(CUSTOM_ATTRIBUTES, attributes.clone());
         }
         answer
+    }
+
+    /// Answers a call of Azure Functions: what lies in its envelope, or the request itself, which may come on any path.
+    async fn answered_envelope(
+        &self,
+        handler: &dyn Handler,
+        mut head: Parts,
+        body: Arriving<'_>,
+    ) -> Response<Bytes> {
+        let body = body.await;
+        let opened = body.as_ref().ok().and_then(|body| azure::open(body));
+        match opened {
+            None => {
+                if modelet_protocol::route(&head.method, head.uri.path()).is_none() {
+                    head.uri = self.called(head.uri.query());
+                }
+                handler::answered(handler, &head, Box::pin(ready(body))).await
+            }
+            Some(Err(error)) => azure::refused(&error),
+            Some(Ok(opened)) => {
+                head.uri = self.called(opened.query.as_deref());
+                head.headers = opened.headers;
+                let answer = handler::answered(handler, &head, Box::pin(ready(Ok(opened.body)))).await;
+                azure::wrapped(opened.trigger, answer)
+            }
+        }
     }
 
     /// The function's own path.
