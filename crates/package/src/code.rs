@@ -27,6 +27,8 @@ use crate::code::facts::{Facts, NamedPath};
 use crate::code::requirements::Requirements;
 use crate::source::{Bundle, SourceFile};
 
+/// Where code lies on AWS Lambda: a path there is one of the folder.
+const TASK: &str = "/var/task/";
 /// The folder of an artifact for files that code names by absolute paths.
 const OUTSIDE: &str = "outside";
 
@@ -103,6 +105,10 @@ impl CodeSource {
         }
         let mut outside = BTreeMap::new();
         for (number, path) in outside_of(&answering).iter().map(|named| &named.path).enumerate() {
+            if let Some(inner) = path.strip_prefix(TASK) {
+                outside.insert(path.clone(), inner.to_owned());
+                continue;
+            }
             let place = Path::new(path);
             // Under its own name, which says to many loaders what it is.
             let name = place.file_name().unwrap_or_default().to_string_lossy();
@@ -166,6 +172,7 @@ impl CodeSource {
                 event: choice.event,
                 version: plan.python.clone().unwrap_or_default(),
                 packages,
+                imports: vec![],
                 outside: self.outside.clone(),
             }),
             Answering::Program(program) => Handler::Program(ProgramCard {
@@ -231,7 +238,11 @@ fn python(
     let facts: Vec<(String, Facts)> =
         modules.iter().map(|file| (*file).clone()).zip(examiner.examine(&paths)?).collect();
     let Some(choice) = choice::choose(&facts, wanted.as_ref(), manifest)? else { return Ok(None) };
-    match choice.outside.iter().find(|named| !Path::new(&named.path).exists()) {
+    let is_there = |path: &str| match path.strip_prefix(TASK) {
+        Some(inner) => folder.join(inner).exists(),
+        None => Path::new(path).exists(),
+    };
+    match choice.outside.iter().find(|named| !is_there(&named.path)) {
         None => Ok(Some(choice)),
         Some(NamedPath { path, line, call }) => {
             let file = choice.module.replace('.', "/");

@@ -25,6 +25,9 @@ pub struct PythonCard {
     /// The packages that it needs; absent when it needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages: Option<Layer>,
+    /// The modules of packages that it asks for while it is loaded: what can be imported ahead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
     /// Files that the code names by absolute paths, by these paths; the artifact has them by relative ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outside: BTreeMap<String, String>,
@@ -164,6 +167,7 @@ mod tests {
             event: Event::Body,
             version: "3.11".into(),
             packages: None,
+            imports: vec![],
             outside: BTreeMap::new(),
         }
     }
