@@ -218,6 +218,19 @@ pub fn find(
     Ok(Some(Found { folder: folder.to_owned(), files, answering, requirements }))
 }
 
+/// Of a folder in which nothing was found at all: what there is in its code.
+pub fn passed_over(folder: &Path, examiner: &dyn Examiner) -> Option<FunctionError> {
+    let files = folder::files(folder).ok()?;
+    let modules: Vec<String> =
+        files.into_iter().filter(|file| file.ends_with(".py") && !file.contains('/')).collect();
+    if modules.is_empty() {
+        return None;
+    }
+    let paths: Vec<PathBuf> = modules.iter().map(|file| folder.join(file)).collect();
+    let facts: Vec<(String, Facts)> = modules.into_iter().zip(examiner.examine(&paths).ok()?).collect();
+    choice::passed_over(&facts, true)
+}
+
 /// The function or application in Python that answers.
 fn python(
     folder: &Path,
@@ -237,7 +250,10 @@ fn python(
     }
     let facts: Vec<(String, Facts)> =
         modules.iter().map(|file| (*file).clone()).zip(examiner.examine(&paths)?).collect();
-    let Some(choice) = choice::choose(&facts, wanted.as_ref(), manifest)? else { return Ok(None) };
+    let Some(choice) = choice::choose(&facts, wanted.as_ref(), manifest)? else {
+        // Never a model in the place of what was meant.
+        return choice::passed_over(&facts, false).map_or(Ok(None), Err);
+    };
     let is_there = |path: &str| match path.strip_prefix(TASK) {
         Some(inner) => folder.join(inner).exists(),
         None => Path::new(path).exists(),

@@ -131,8 +131,9 @@ pub struct Layer {
 impl PythonCard {
     /// Refuses a card that no runtime serves. One sentence that says what.
     pub(crate) fn check(&self, has: impl Fn(&str) -> bool) -> Result<(), String> {
-        let is_dotted = |name: &str| !name.is_empty() && name.split('.').all(is_identifier);
-        if !is_dotted(&self.module) || !is_dotted(&self.function) {
+        // Python imports a file whose name has a hyphen too, when it is asked by its name.
+        let is_module = |name: &str| !name.is_empty() && name.replace('-', "_").split('.').all(is_identifier);
+        if !is_module(&self.module) || !is_identifier(&self.function) {
             return Err(format!("its handler {:?} is not a function of a module", self.handler()));
         }
         super::check_needs(Some(&self.version), self.packages.as_ref())?;

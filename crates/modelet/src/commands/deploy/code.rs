@@ -1,7 +1,7 @@
 //! The way of code: its packages are brought, it is started once in a sandbox as an instance, and published.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Request;
 use modelet_core::handler::{Handler, Layer};
@@ -140,7 +140,6 @@ async fn tried(
         packages: packages.map(|packages| packages.folder.as_path()),
     };
     let limit = Duration::from_millis(card.settings.load_timeout_ms);
-    let began = Instant::now();
     let mut running = trial.start(&spawner, work).await.map_err(failed)?;
     let ready = tokio::time::timeout(limit, running.feed.readiness()).await;
     let answer = match ready {
@@ -153,7 +152,7 @@ async fn tried(
         }
         Err(_) => Err(Report::new(
             Code::LoadTimeout,
-            format!("it was not ready within load_timeout_ms = {} ms", began.elapsed().as_millis()),
+            format!("it was not ready within load_timeout_ms = {} ms", limit.as_millis()),
         )
         .hint("raise it: --set load_timeout_ms=300000")),
     };
