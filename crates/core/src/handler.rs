@@ -15,7 +15,7 @@ pub use python::{Event, Interface, Layer, PythonCard, SignatureType};
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Handler {
     /// A model, computed by an engine.
-    Model(ModelCard),
+    Model(Box<ModelCard>),
     /// A function or an application in Python.
     Python(PythonCard),
     /// A program in whatever language.

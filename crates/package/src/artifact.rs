@@ -56,7 +56,7 @@ pub fn card(source: &ModelSource, plan: Plan) -> ArtifactCard {
         engine_version: plan.engine.1,
         signature: plan.signature,
     };
-    card_of(&source.bundle, source.sha256(), plan.name, plan.settings, Handler::Model(model))
+    card_of(&source.bundle, source.sha256(), plan.name, plan.settings, Handler::Model(Box::new(model)))
 }
 
 /// The card of any artifact.

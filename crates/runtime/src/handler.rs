@@ -30,6 +30,9 @@ pub type Arriving<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FunctionError>
 /// An answer on its way. An instance does everything on one thread, so it need not be `Send`.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + 'a>>;
 
+/// The end of what computes, on its way: an exit code.
+pub type Ending<'a> = Pin<Box<dyn Future<Output = u8> + 'a>>;
+
 /// A handler, or why it cannot be.
 pub type Loaded = Result<Box<dyn Handler>, FunctionError>;
 
@@ -47,6 +50,12 @@ pub trait Handler {
     /// Answers one request. Every failure, the body's too, becomes an answer in the client's own protocol. A panic fails the
     /// call alone.
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a>;
+
+    /// When what computes has ended by itself: what to end with. There is nobody left to answer then, and the calls that it had are
+    /// lost with it.
+    fn ended(&self) -> Ending<'_> {
+        Box::pin(std::future::pending())
+    }
 
     /// The modules that its code asked for while it was loaded.
     fn imports(&self) -> Vec<String> {

@@ -44,6 +44,9 @@ pub use site::Site;
 /// When a connection cannot be accepted, the next try comes after this.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
+/// When the handler has ended, answers that it gave before are written within this time.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
+
 /// What every connection shares; all on one thread.
 struct Shared {
     handler: Loaded,
@@ -69,8 +72,8 @@ pub fn serve(listener: Listener, loaded: Loaded, load_ms: f64, site: Option<Site
     let shared =
         Rc::new(Shared { handler: loaded, readiness, calls: Cell::new(0), told: Notify::new(), site });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(LocalSet::new().run_until(accept(listener, shared)))?;
-    Ok(code)
+    let ended = runtime.block_on(LocalSet::new().run_until(accept(listener, shared)))?;
+    Ok(ended.unwrap_or(code))
 }
 
 /// The listener, within the reactor.
@@ -120,24 +123,39 @@ impl Door {
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
-async fn accept(listener: Listener, shared: Rc<Shared>) -> io::Result<()> {
+/// Takes in connections until it is told to stop, or the handler has ended by itself: then its code.
+async fn accept(listener: Listener, shared: Rc<Shared>) -> io::Result<Option<ExitCode>> {
     let door = Door::open(listener)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopping) = watch::channel(());
-    loop {
+    let mut ending = pin!(ended(&shared.handler));
+    let code = loop {
         tokio::select! {
             stream = door.accept() => {
                 tokio::task::spawn_local(connection(stream, shared.clone(), stopping.clone()));
             }
-            _ = terminate.recv() => break,
-            () = shared.told.notified() => break,
+            _ = terminate.recv() => break None,
+            code = ending.as_mut() => break Some(code),
+            () = shared.told.notified() => break None,
         }
-    }
+    };
     // Calls in flight end, idle connections close; when the last has, so do we.
     drop(stopping);
     stop.send_replace(());
-    stop.closed().await;
-    Ok(())
+    match code {
+        None => stop.closed().await,
+        // Calls that have their answer get it; the others are lost, and their host sees that.
+        Some(_) => drop(tokio::time::timeout(LAST_ANSWERS, stop.closed()).await),
+    }
+    Ok(code.map(ExitCode::from))
+}
+
+/// When the handler has ended by itself.
+async fn ended(handler: &Loaded) -> u8 {
+    match handler {
+        Ok(handler) => handler.ended().await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: watch::Receiver<()>) {

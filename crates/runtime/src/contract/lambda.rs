@@ -52,11 +52,16 @@ async fn live(mut api: RuntimeApi, prepared: Prepared) -> Result<ExitCode, Strin
         let invocation = tokio::select! {
             biased;
             _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+            code = handler.ended() => return Ok(code.into()),
             invocation = api.next(handler.body_limit_bytes()) => invocation?,
         };
         let id = invocation.id.clone();
         let (head, body) = request(&name, invocation);
-        let answer = handler::answered(handler.as_ref(), &head, Box::pin(ready(body))).await;
+        let answer = tokio::select! {
+            answer = handler::answered(handler.as_ref(), &head, Box::pin(ready(body))) => answer,
+            // Lambda sees that, and says so to whoever called.
+            code = handler.ended() => return Ok(code.into()),
+        };
         api.report(&id, &Outcome::of(answer)).await?;
     }
 }

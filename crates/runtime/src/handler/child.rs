@@ -5,17 +5,17 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use modelet_core::instance::{ENV_PACKAGES, ENV_PYTHON};
 use modelet_core::{Code, FunctionError};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags};
 
 use crate::config::Config;
 
 /// Code that is told to end runs its last functions within this time; then its process is killed.
 const END_LIMIT: Duration = Duration::from_secs(2);
-/// How often one looks whether it has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Variables that are between the platform and the runtime.
 const NOT_FOR_CODE: [&str; 2] = ["MODELET_", "LISTEN_"];
 /// What sizes the pools of threads that libraries make for themselves.
@@ -58,34 +58,39 @@ pub(super) fn arn(config: &Config) -> String {
 
 /// Waits for the end of a process that was told to end, and brings it about when it takes too long.
 pub(super) fn end(child: &mut Child) -> io::Result<ExitStatus> {
-    let began = Instant::now();
-    while began.elapsed() < END_LIMIT {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        std::thread::sleep(LOOK_EVERY);
+    if let Some(status) = child.try_wait()? {
+        return Ok(status);
     }
-    child.kill()?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| io::Error::other("it has no number"))?;
+    let end = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+    let mut ended = [PollFd::new(&end, PollFlags::IN)];
+    let limit = Timespec::try_from(END_LIMIT).map_err(io::Error::other)?;
+    if rustix::event::poll(&mut ended, Some(&limit))? == 0 {
+        child.kill()?;
+    }
     child.wait()
 }
 
-/// Ends this process as that one has ended: with its code, or for a signal with what a shell says of it, 128 and the signal.
-pub(super) fn end_as(child: &mut Child, who: &str) -> ! {
-    let status = end(child);
-    match &status {
-        Ok(status) => eprintln!("{who} ended: {status}"),
-        Err(error) => eprintln!("{who} ended: {error}"),
-    }
-    std::process::exit(status.map_or(1, code))
+/// What this process ends with when that one has ended by itself: its code, or for a signal what a shell says of it, 128 and the
+/// signal. Nothing that serves ends well by itself.
+pub(super) fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0).unwrap_or(1)
 }
 
-/// What a shell says of an end. Nothing that serves ends well by itself.
-pub(super) fn code(status: ExitStatus) -> i32 {
-    status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal))
-        .filter(|code| *code != 0)
-        .unwrap_or(1)
+/// Says how it ended, and gives that code.
+pub(super) fn told(who: &str, status: io::Result<ExitStatus>) -> u8 {
+    match status {
+        Ok(status) => {
+            eprintln!("{who} ended: {status}");
+            code(status)
+        }
+        Err(error) => {
+            eprintln!("{who} ended: {error}");
+            1
+        }
+    }
 }
 
 /// The same, in words.

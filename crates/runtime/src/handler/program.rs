@@ -19,7 +19,7 @@ use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
-use crate::handler::{Answering, Arriving, Handler, child, event, failed, within};
+use crate::handler::{Answering, Arriving, Ending, Handler, child, event, failed, within};
 use api::{Api, Outcome};
 use process::Process;
 use proxy::Proxy;
@@ -28,7 +28,7 @@ use proxy::Proxy;
 pub struct ProgramHandler {
     // Before the process: it is told to end first.
     way: Way,
-    _process: Process,
+    process: Process,
     event: Event,
     arn: String,
     body_limit_bytes: u64,
@@ -50,20 +50,19 @@ impl ProgramHandler {
             Speaks::RuntimeApi => {
                 let (api, asked) = Api::serve().map_err(|error| no_loopback(&error))?;
                 let process = Process::start(config, card, &[("AWS_LAMBDA_RUNTIME_API", api.address())])?;
-                process.until(&asked)?;
+                process.until(|| asked.try_recv().ok())?;
                 (Way::RuntimeApi(api), process)
             }
             Speaks::Http => {
                 let port = proxy::free_port().map_err(|error| no_loopback(&error))?;
                 let process = Process::start(config, card, &[("PORT", port.to_string())])?;
-                let listens = proxy::until_it_listens(port);
-                process.until(&listens)?;
+                process.until(|| proxy::listens(port))?;
                 (Way::Http(Proxy::to(port, settings.response_limit_bytes())), process)
             }
         };
         Ok(Self {
             way,
-            _process: process,
+            process,
             event: card.event,
             arn: child::arn(config),
             body_limit_bytes: settings.body_limit_bytes(),
@@ -164,6 +163,10 @@ fn no_loopback(error: &std::io::Error) -> FunctionError {
 impl Handler for ProgramHandler {
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a> {
         Box::pin(self.answer(head, body))
+    }
+
+    fn ended(&self) -> Ending<'_> {
+        Box::pin(self.process.ended())
     }
 
     fn body_limit_bytes(&self) -> u64 {

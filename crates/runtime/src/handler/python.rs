@@ -18,7 +18,7 @@ use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
 use crate::handler::timing::{SERVER_TIMING, server_timing};
-use crate::handler::{Answering, Arriving, Handler, event, failed, within};
+use crate::handler::{Answering, Arriving, Ending, Handler, event, failed, within};
 use wire::{Answer, Answered, Call, Form};
 use worker::Worker;
 
@@ -126,6 +126,10 @@ impl PythonHandler {
 impl Handler for PythonHandler {
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a> {
         Box::pin(self.answer(head, body))
+    }
+
+    fn ended(&self) -> Ending<'_> {
+        Box::pin(self.worker.ended())
     }
 
     fn imports(&self) -> Vec<String> {

@@ -39,7 +39,7 @@ pub fn write_artifact(folder: &Path) {
         source_sha256: String::new(),
         manifest: Manifest::default(),
         settings: Settings::default(),
-        handler: modelet_core::Handler::Model(modelet_core::ModelCard {
+        handler: modelet_core::Handler::Model(Box::new(modelet_core::ModelCard {
             file: file.path.clone(),
             format: "onnx".into(),
             origin: None,
@@ -48,7 +48,7 @@ pub fn write_artifact(folder: &Path) {
             engine: EngineName::Rten,
             engine_version: String::new(),
             signature,
-        }),
+        })),
         files: vec![file],
     };
     fs::write(folder.join(ArtifactCard::FILE_NAME), serde_json::to_vec(&card).unwrap()).unwrap();

@@ -2,15 +2,14 @@
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use modelet_core::handler::ProgramCard;
 use modelet_core::{Code, FunctionError};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::handler::{child, program::api::Begun};
@@ -23,12 +22,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// A program that runs.
 pub(super) struct Process {
     pid: Pid,
-    /// It has been told to end, so that its end is no failure.
-    stopping: Arc<AtomicBool>,
     /// How it ended.
     ended: Receiver<String>,
-    /// It is ready: from here on nothing runs without it.
-    serving: Arc<AtomicBool>,
+    /// What to end with, once it has.
+    code: watch::Receiver<Option<u8>>,
 }
 
 impl Process {
@@ -62,48 +59,50 @@ impl Process {
         let mut child = command.spawn().map_err(failed)?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| failed(std::io::Error::other("it has no number")))?;
-        let (stopping, serving) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (ending, ended) = channel();
-        let (is_stopping, is_serving) = (Arc::clone(&stopping), Arc::clone(&serving));
+        let (coding, code) = watch::channel(None);
         thread::spawn(move || {
             let status = child.wait();
-            if is_serving.load(Ordering::SeqCst) && !is_stopping.load(Ordering::SeqCst) {
-                // There is nobody left to answer.
-                child::end_as(&mut child, "the program");
-            }
+            let how = status.as_ref().map_or_else(ToString::to_string, ToString::to_string);
             // Whoever waits for it learns how it ended; nobody may.
-            let _ = ending.send(status.map_or_else(|error| error.to_string(), |status| status.to_string()));
+            let _ = ending.send(how);
+            coding.send_replace(Some(child::told("the program", status)));
         });
-        Ok(Self { pid, stopping, ended, serving })
+        Ok(Self { pid, ended, code })
     }
 
-    /// Waits until it says that it can be called.
-    pub(super) fn until(&self, begun: &Receiver<Begun>) -> Result<(), FunctionError> {
+    /// Waits until it can be called.
+    pub(super) fn until(&self, mut begun: impl FnMut() -> Option<Begun>) -> Result<(), FunctionError> {
         let refused = |message: String| Err(FunctionError::new(Code::HandlerRefused, message));
         loop {
-            match begun.recv_timeout(LOOK_EVERY) {
-                Ok(Begun::Ready) => {
-                    self.serving.store(true, Ordering::SeqCst);
-                    return Ok(());
-                }
-                Ok(Begun::Failed(why)) => return refused(why),
+            match begun() {
+                Some(Begun::Ready) => return Ok(()),
+                Some(Begun::Failed(why)) => return refused(why),
+                None => {}
+            }
+            match self.ended.recv_timeout(LOOK_EVERY) {
+                Ok(how) => return refused(format!("the program ended before it was ready: {how}")),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK_EVERY),
+                Err(RecvTimeoutError::Disconnected) => return refused("the program was lost".to_owned()),
             }
-            if let Ok(how) = self.ended.try_recv() {
-                return refused(format!("the program ended before it was ready: {how}"));
-            }
+        }
+    }
+
+    /// When it has ended by itself: what to end with.
+    pub(super) async fn ended(&self) -> u8 {
+        let mut code = self.code.clone();
+        match code.wait_for(Option::is_some).await {
+            Ok(code) => code.unwrap_or(1),
+            Err(_) => std::future::pending().await,
         }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        let began = Instant::now();
         // It may have ended already.
         let _ = kill_process(self.pid, Signal::TERM);
-        if self.ended.recv_timeout(END_LIMIT.saturating_sub(began.elapsed())).is_err() {
+        if self.ended.recv_timeout(END_LIMIT).is_err() {
             let _ = kill_process(self.pid, Signal::KILL);
             let _ = self.ended.recv_timeout(END_LIMIT);
         }

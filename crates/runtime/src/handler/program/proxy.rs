@@ -3,9 +3,6 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -18,8 +15,6 @@ use modelet_core::{Code, FunctionError};
 
 use super::api::Begun;
 
-/// How often one looks whether it listens.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// A request is made again on a new connection when the one that was kept turns out to be gone.
 const TRIES: usize = 2;
 
@@ -36,17 +31,9 @@ pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-/// Hears of the moment when somebody listens on a port.
-pub(super) fn until_it_listens(port: u16) -> Receiver<Begun> {
-    let (begun, listens) = channel();
-    thread::spawn(move || {
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            thread::sleep(LOOK_EVERY);
-        }
-        // Whoever waited may have given up.
-        let _ = begun.send(Begun::Ready);
-    });
-    listens
+/// Whether somebody listens on a port.
+pub(super) fn listens(port: u16) -> Option<Begun> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(Begun::Ready)
 }
 
 impl Proxy {

@@ -16,7 +16,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 
 use super::sources::{BOOT, SOURCES};
 use super::wire::{self, AnswerHead, Answered, Begun, Call, LENGTHS_BYTES, Prepared};
@@ -37,6 +37,8 @@ pub struct Worker {
     /// The modules that its code asked for while it was loaded.
     pub imports: Vec<String>,
     child: Rc<RefCell<Child>>,
+    /// What to end with, once it has ended.
+    ended: watch::Sender<Option<u8>>,
     /// Until the first call.
     stream: RefCell<Option<UnixStream>>,
     /// From the first call on: made where its reactor runs.
@@ -76,7 +78,8 @@ impl Worker {
                 say_imports(&ready.imports_ms);
                 let stream = RefCell::new(Some(stream));
                 let child = Rc::new(RefCell::new(child));
-                Ok(Self { imports: ready.asked, child, stream, line: OnceCell::new() })
+                let ended = watch::Sender::new(None);
+                Ok(Self { imports: ready.asked, child, ended, stream, line: OnceCell::new() })
             }
             Ok(Begun::Failed(failure)) => {
                 let _ = child::end(&mut child);
@@ -105,7 +108,22 @@ impl Worker {
         line.waiting.borrow_mut().insert(call, answer);
         // Where it cannot be written, the process is gone, and whoever listens says so.
         let _ = line.write.lock().await.write_all(&frame).await;
-        answered.await.map_err(|_| failed(io::Error::from(io::ErrorKind::BrokenPipe)))
+        match answered.await {
+            Ok(answer) => Ok(answer),
+            // The whole instance ends now, and its host sees that.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// When the process has ended by itself: what to end with.
+    pub async fn ended(&self) -> u8 {
+        // From here on somebody listens.
+        let _ = self.line();
+        let mut ended = self.ended.subscribe();
+        match ended.wait_for(Option::is_some).await {
+            Ok(code) => code.unwrap_or(1),
+            Err(_) => std::future::pending().await,
+        }
     }
 
     fn line(&self) -> Result<&Line, FunctionError> {
@@ -118,7 +136,12 @@ impl Worker {
         stream.set_nonblocking(true).map_err(failed)?;
         let (read, write) = tokio::net::UnixStream::from_std(stream).map_err(failed)?.into_split();
         let waiting = Rc::<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>::default();
-        tokio::task::spawn_local(listen(read, Rc::clone(&waiting), Rc::clone(&self.child)));
+        tokio::task::spawn_local(listen(
+            read,
+            Rc::clone(&waiting),
+            Rc::clone(&self.child),
+            self.ended.clone(),
+        ));
         Ok(self.line.get_or_init(|| Line { write: Mutex::new(write), waiting, last: Cell::new(0) }))
     }
 }
@@ -132,12 +155,12 @@ impl Drop for Worker {
     }
 }
 
-/// Takes answers to those who wait for them. Where the process is gone, so is this one, as it went: there is nobody left to answer,
-/// and no call must come here any more.
+/// Takes answers to those who wait for them, until the process is gone.
 async fn listen(
     mut read: OwnedReadHalf,
     waiting: Rc<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>,
     child: Rc<RefCell<Child>>,
+    ended: watch::Sender<Option<u8>>,
 ) {
     while let Ok((head, body)) = next(&mut read).await {
         if let Some(caller) = waiting.borrow_mut().remove(&head.call) {
@@ -145,7 +168,7 @@ async fn listen(
             let _ = caller.send(head.with(body));
         }
     }
-    child::end_as(&mut child.borrow_mut(), "Python")
+    ended.send_replace(Some(child::told("Python", child::end(&mut child.borrow_mut()))));
 }
 
 async fn next(read: &mut OwnedReadHalf) -> io::Result<(AnswerHead, Bytes)> {
