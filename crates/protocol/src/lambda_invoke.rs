@@ -11,7 +11,7 @@
 //! Source: the API model of botocore 1.44 (`lambda/2015-03-31`) and the docs of Lambda ("Invoke"). Signatures are not looked at,
 //! and `X-Amz-Log-Type` is not followed: what instances print is in `modelet logs`.
 
-mod event;
+pub(crate) mod event;
 mod failure;
 mod target;
 
@@ -147,7 +147,9 @@ fn unknown(path: &str) -> PlatformError {
 
 /// Ids and numbers of ours are always valid header values.
 fn say(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
 }
 
 #[cfg(test)]

@@ -86,12 +86,12 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A path as the function's own and the rest of it, which is `/` where there is none.
+/// A path as the function's own and the rest of it, which is `/` where there is none, and where another protocol names the function.
 fn split(path: &str) -> (&str, &str) {
     match (modelet_protocol::below(path), path.strip_prefix("/fn/")) {
         (Some(below), _) => (below.root, below.path),
         (None, Some(_)) => (path, "/"),
-        (None, None) => ("", path),
+        (None, None) => ("", "/"),
     }
 }
 
