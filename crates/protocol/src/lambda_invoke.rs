@@ -11,9 +11,11 @@
 //! Source: the API model of botocore 1.44 (`lambda/2015-03-31`) and the docs of Lambda ("Invoke"). Signatures are not looked at,
 //! and `X-Amz-Log-Type` is not followed: what instances print is in `modelet logs`.
 
-pub(crate) mod event;
+mod event;
 mod failure;
 mod target;
+
+pub use event::{EventRequest, event_request};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -147,9 +149,7 @@ fn unknown(path: &str) -> PlatformError {
 
 /// Ids and numbers of ours are always valid header values.
 fn say(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
+    headers.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
 }
 
 #[cfg(test)]

@@ -6,18 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
+use crate::config::Config;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
-use modelet_core::handler::Interface;
 use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError};
 use modelet_protocol::{ProtocolName, Refused};
 
-use crate::config::Config;
-use application::Application;
-
-mod application;
 mod child;
 mod event;
 mod model;
@@ -39,15 +35,11 @@ pub type Loaded = Result<Box<dyn Handler>, FunctionError>;
 
 /// What the card of an artifact names.
 pub fn load(config: &Config) -> Loaded {
-    let (handler, has_paths): (Box<dyn Handler>, _) = match &config.card.handler {
-        modelet_core::Handler::Model(_) => return Ok(Box::new(ModelHandler::load(config)?)),
-        modelet_core::Handler::Python(python) => {
-            (Box::new(PythonHandler::load(config, python)?), python.interface != Interface::Score)
-        }
-        modelet_core::Handler::Program(program) => (Box::new(ProgramHandler::load(config, program)?), true),
-    };
-    let is_application = config.card.is_application();
-    Ok(if is_application { Box::new(Application::new(handler, has_paths)) } else { handler })
+    Ok(match &config.card.handler {
+        modelet_core::Handler::Model(_) => Box::new(ModelHandler::load(config)?),
+        modelet_core::Handler::Python(python) => Box::new(PythonHandler::load(config, python)?),
+        modelet_core::Handler::Program(program) => Box::new(ProgramHandler::load(config, program)?),
+    })
 }
 
 /// Answers invocations; as many at a time as there are connections.

@@ -11,8 +11,8 @@ LISTED = 10
 
 
 def prepare_paths(folder, packages):
-    """The handler's folder is where code runs and is looked for first; packages stand behind the standard library, as installed
-    ones do, with what their `.pth` files say."""
+    """The handler's folder is where code runs and is looked for first; packages stand behind the standard library, as
+    installed ones do, with what their `.pth` files say."""
     import site
 
     os.chdir(folder)
@@ -85,7 +85,8 @@ def missing(module, module_name, name):
 
 
 def parameters(function):
-    """How many positional arguments a function of Python's takes, `(least, most)`; None where that cannot be told at a glance."""
+    """How many positional arguments a function of Python's takes, `(least, most)`; None where that cannot be told at a
+    glance."""
     bound = hasattr(function, "__self__")
     code = getattr(function, "__code__", None) or getattr(getattr(function, "__func__", None), "__code__", None)
     if code is None or hasattr(function, "__wrapped__"):

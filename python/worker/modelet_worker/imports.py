@@ -1,7 +1,7 @@
 """Watches imports: what is to be done once a module is there, and how long each package takes.
 
-A finder at the front of `sys.meta_path`. A name that nobody waits for costs one look into a dict; while the handler is loaded, all
-imports are timed.
+A finder at the front of `sys.meta_path`. A name that nobody waits for costs one look into a dict; while the handler is
+loaded, all imports are timed.
 """
 
 import sys
@@ -58,7 +58,8 @@ class Watch:
         if not self.timed and name not in self.waiting:
             return None
         for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target) if finder is not self else None
+            find = getattr(finder, "find_spec", None) if finder is not self else None
+            spec = find(name, path, target) if find else None
             if spec is not None:
                 if hasattr(spec.loader, "exec_module"):
                     spec.loader = Watched(spec.loader, self)

@@ -1,7 +1,9 @@
-"""Bodies as the inputs of a `predict` function: JSON, CSV with a header, or npy; as plain Python, an array or a data frame.
+"""Bodies as the inputs of a `predict` function: JSON, CSV with a header, or npy; as plain Python, an array or a data
+frame.
 
-JSON may be a list of rows, a list of records, one record, an object of columns, or any of these as the only value of `inputs`,
-`instances` or `data`. Plain Python gets the JSON as it is. In CSV an empty cell is missing, and a column with leading zeros is text.
+JSON may be a list of rows, a list of records, one record, an object of columns, or any of these as the only value of
+`inputs`, `instances` or `data`. Plain Python gets the JSON as it is. In CSV an empty cell is missing, and a column
+with leading zeros is text.
 """
 
 import io
@@ -87,7 +89,9 @@ def array(rows):
         return made
     if all(is_number(one) for one in values):
         return made.astype(float)
-    raise BadBody("the rows make no array: they have other values than numbers, or texts and numbers; a data frame may have both")
+    raise BadBody(
+        "the rows make no array: they have other values than numbers, or texts and numbers; a data frame may have both"
+    )
 
 
 def is_number(value):

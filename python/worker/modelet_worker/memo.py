@@ -1,9 +1,10 @@
 """Models that were loaded once, kept for the calls that load them again.
 
-The commonest handler there is loads its model within the call. What it loads is kept under what it was loaded from: the loader, the
-file (its real path, size and time of change; of a folder those of all its files) and the other arguments, if they can be compared by
-what they say. The handler gets the same object each time. That is wrong where it changes the model: fine-tunes it, compiles it anew,
-takes layers off; `memoize_loaders = false` under `[python]` of modelet.toml leaves all loaders alone.
+The commonest handler there is loads its model within the call. What it loads is kept under what it was loaded from:
+the loader, the file (its real path, size and time of change; of a folder those of all its files) and the other
+arguments, if they can be compared by what they say. The handler gets the same object each time. That is wrong where it
+changes the model: fine-tunes it, compiles it anew, takes layers off; `memoize_loaders = false` under `[python]` of
+modelet.toml leaves all loaders alone.
 
 What a handler may well change is not kept: dicts, lists, sets, arrays and frames (but see `copied`).
 """
@@ -21,6 +22,13 @@ FILES = 10_000
 #: Kinds of results that a handler may change without a thought.
 CHANGED = ("dict", "list", "set", "bytearray", "ndarray", "DataFrame", "Series", "Tensor")
 
+NOTICE = (
+    "{loader}({path!r}) is called within the handler. It took {took_ms:.0f} ms the first time; modelet kept the model, "
+    "which saves that in each further call. Where the handler changes the model, set memoize_loaders = false under "
+    "[python] in modelet.toml; where it does not, load it outside of the handler, and it is ready before the first call"
+)
+TOO_MANY = f"more than {MODELS} models are loaded, and the ones not used for the longest are loaded again"
+
 
 class Uncomparable(Exception):
     """An argument that says nothing by which it could be compared."""
@@ -30,7 +38,7 @@ class Kept:
     """One load: in work, or done."""
 
     def __init__(self):
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.done = False
         self.value = None
         self.took_ms = 0.0
@@ -70,19 +78,13 @@ class Memo:
             kept = self.kept[key] = self.kept.pop(key, None) or Kept()
             if len(self.kept) > MODELS:
                 self.kept.pop(next(iter(self.kept)))
-                self._once("limit", "WARNING", f"more than {MODELS} models are loaded, and the ones not used for the longest are loaded again")
+                self._once("limit", "WARNING", TOO_MANY)
             return kept
 
     def _tell(self, loader, path, kept):
         """Says once for each loader what it saved, where that was within a call."""
         if log.invocation():
-            self._once(
-                loader,
-                "INFO",
-                f"{loader}({path!r}) is called within the handler. It took {kept.took_ms:.0f} ms the first time; modelet kept the model, "
-                "which saves that in each further call. Where the handler changes the model, set memoize_loaders = false under [python] "
-                "in modelet.toml; where it does not, load it outside of the handler, and it is ready before the first call",
-            )
+            self._once(loader, "INFO", NOTICE.format(loader=loader, path=path, took_ms=kept.took_ms))
 
     def _once(self, what, level, message):
         if what not in self.told:
@@ -96,14 +98,14 @@ def file_state(path):
     if not os.path.isdir(real):
         found = os.stat(real)
         return (real, found.st_size, found.st_mtime_ns)
-    states = [real]
+    states = []
     for folder, _, files in os.walk(real):
         for file in files:
             found = os.stat(os.path.join(folder, file))
             states.append((folder, file, found.st_size, found.st_mtime_ns))
         if len(states) > FILES:
             raise Uncomparable
-    return tuple(sorted(states[1:])) + (real,)
+    return (real, *sorted(states))
 
 
 def comparable(value):

@@ -1,14 +1,13 @@
 """The end: the call in hand is answered, the user's hooks run, and the process ends.
 
-SIGTERM closes the receiving side of the socket: calls that are here already are answered, and behind them the stream ends as it
-does when the runtime closes it.
+SIGTERM closes the receiving side of the socket: calls that are here already are answered, and behind them the stream
+ends as it does when the runtime closes it.
 """
-
-import os
-import sys
 
 import _signal
 import _thread
+import os
+import sys
 
 
 class Ending:

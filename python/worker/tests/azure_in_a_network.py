@@ -1,4 +1,5 @@
-"""Runs Azure ML's server on `app.py` of the folder, in the network of this process, and asks it what comes as lines of JSON."""
+"""Runs Azure ML's server on `app.py` of the folder, in the network of this process, and asks it what comes as lines of
+JSON."""
 
 import fcntl
 import json

@@ -1,4 +1,5 @@
-"""The other end of the worker's socket, as the runtime has it: starts the worker from its sources, hands it calls, takes answers."""
+"""The other end of the worker's socket, as the runtime has it: starts the worker from its sources, hands it calls,
+takes answers."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 WORKER = Path(__file__).resolve().parents[1] / "modelet_worker"
+#: The worker's Python: another one than the tests' runs what needs no packages.
+PYTHON = os.environ.get("MODELET_WORKER_PYTHON", sys.executable)
 #: The packages of the environment that the tests run in: what a deploy would have installed.
 PACKAGES = [path for path in sys.path if path.endswith("site-packages")]
 #: Long enough for a loaded machine; nothing waits this long when all is well.
@@ -120,13 +123,13 @@ class Worker:
 
 
 def launch(
-    folder: Path, kind: str = "lambda", python: str = sys.executable, env: dict[str, str] | None = None, **start: Any
+    folder: Path, kind: str = "lambda", python: str = PYTHON, env: dict[str, str] | None = None, **start: Any
 ) -> Worker:
     """Starts a worker and asks it to load a handler; it may have failed to."""
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
     boot = (WORKER / "boot.py").read_text()
-    stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+    stdout, stderr = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115 they stay with the worker
     process = subprocess.Popen(
         [python, "-I", "-S", "-c", boot, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],

@@ -25,7 +25,8 @@ CODE = """
             return None
         if request.path == "/stream":
             return flask.Response((f"{n};" for n in range(3)), mimetype="text/csv")
-        return {"path": request.path, "args": request.args.to_dict(), "method": request.method, "body": request.get_data(as_text=True)}
+        return {"path": request.path, "args": request.args.to_dict(), "method": request.method, "body":
+        request.get_data(as_text=True)}
 
 
     @functions_framework.cloud_event
@@ -43,7 +44,7 @@ CODE = """
     def unused(value):
         return value
 """
-CODE = CODE.split("    @functions_framework.typed")[0]
+CODE = CODE.split("    @functions_framework.typed", maxsplit=1)[0]
 
 BINARY = {
     "ce-specversion": "1.0",
@@ -54,6 +55,7 @@ BINARY = {
     "content-type": "application/json",
 }
 STRUCTURED = {"specversion": "1.0", "id": "778", "type": "t", "source": "//s", "data": {"name": "a b"}}
+BACKGROUND = {"eventId": "5", "timestamp": "2026-01-01T00:00:00Z", "eventType": "t", "resource": "r"}
 JSON = {"content-type": "application/json"}
 
 CASES = {
@@ -82,7 +84,7 @@ CASES = {
         "event",
         "POST",
         "/",
-        b'{"context": {"eventId": "5", "timestamp": "2026-01-01T00:00:00Z", "eventType": "t", "resource": "r"}, "data": {"a": 1}}',
+        json.dumps({"context": BACKGROUND, "data": {"a": 1}}).encode(),
         JSON,
     ),
 }
@@ -114,7 +116,12 @@ def test_a_function_answers_as_under_its_own_server(start, servers, case):
     status, theirs, text = server.ask(method, target, body, headers)
     worker = start(CODE, "functions_framework", function=function, signature_type=signature_type)
     path, _, query = target.partition("?")
-    sent = {**headers, "host": f"127.0.0.1:{server.port}", "accept-encoding": "identity", "user-agent": "Python-urllib/3.11"}
+    sent = {
+        **headers,
+        "host": f"127.0.0.1:{server.port}",
+        "accept-encoding": "identity",
+        "user-agent": "Python-urllib/3.11",
+    }
     sent |= {"content-length": str(len(body)), "connection": "close"} if body else {"connection": "close"}
     answer = worker.http(method, path, body, list(sent.items()), query)
     assert answer.header["status"] == status
@@ -127,7 +134,9 @@ def test_a_function_answers_as_under_its_own_server(start, servers, case):
 def test_the_signature_type_may_be_left_to_the_function(start):
     worker = start(CODE, "functions_framework", function="on_event")
     assert worker.http(body=b'{"a": 1}', headers=list(BINARY.items())).body == b"OK"
-    assert [one["message"] for one in worker.records()] == ["777 //storage.googleapis.com/projects/_/buckets/up {'a': 1}"]
+    assert [one["message"] for one in worker.records()] == [
+        "777 //storage.googleapis.com/projects/_/buckets/up {'a': 1}"
+    ]
 
 
 def test_a_function_that_is_async_is_answered_too(start):

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 
@@ -82,7 +81,7 @@ def test_a_handler_that_ends_python_is_told_and_ends_it(start):
 def test_a_socket_that_is_closed_before_anything_came_ends_the_worker():
     ours, theirs = socket.socketpair()
     boot = (runtime.WORKER / "boot.py").read_text()
-    command = [sys.executable, "-I", "-S", "-c", boot, str(theirs.fileno())]
+    command = [runtime.PYTHON, "-I", "-S", "-c", boot, str(theirs.fileno())]
     process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE)
     theirs.close()
     ours.close()
@@ -173,7 +172,9 @@ def test_children_that_a_handler_forks_leave_the_socket_and_the_end_alone(start)
 
 
 def test_children_that_a_handler_starts_do_not_hold_the_socket(start):
-    worker = start("import subprocess\ndef lambda_handler(e, c): return subprocess.Popen(['sleep', '60'], close_fds=False).pid")
+    worker = start(
+        "import subprocess\ndef lambda_handler(e, c): return subprocess.Popen(['sleep', '60'], close_fds=False).pid"
+    )
     pid = worker.event({}).json
     worker.process.kill()
     assert worker.socket.recv(1) == b""
@@ -189,7 +190,12 @@ def test_packages_stand_behind_the_standard_library_and_their_pth_files_count(st
     (linked / "far.py").write_text("x = 5")
     (packages / "shared.py").write_text("x = 'of the packages'")
     folder = write(
-        "import os, sys, json, far, shared\ndef lambda_handler(e, c): return [far.x, os.environ['PTH'], shared.x, os.getcwd(), sys.path[0]]",
+        """
+        import os, sys, json, far, shared
+
+        def lambda_handler(event, context):
+            return [far.x, os.environ["PTH"], shared.x, os.getcwd(), sys.path[0]]
+        """,
         shared="x = 'of the folder'",
     )
     found = start(folder, packages=[str(packages)]).event({}).json
@@ -219,4 +225,3 @@ def test_a_handler_finds_python_as_it_always_is(start, write):
     """
     found = start(write(code, shop="def sell(): pass\n")).event({}).json
     assert found == [5, "def sell(): pass", "SourceFileLoader", True, "__main__"]
-

@@ -1,4 +1,5 @@
-"""Models that handlers load within the call: loaded once, the same object each time, and everything else as without us."""
+"""Models that handlers load within the call: loaded once, the same object each time, and everything else as without
+us."""
 
 from __future__ import annotations
 
@@ -41,10 +42,14 @@ def made(folder):
     lightgbm.train({"verbosity": -1}, lightgbm.Dataset(ROWS, LABELS), 3).save_model(folder / "lightgbm.txt")
     shapes = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 4]) for name in "xy"]
     graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "g", shapes[:1], shapes[1:])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx")
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx"
+    )
     import catboost
 
-    catboost.CatBoostClassifier(iterations=3, verbose=0, allow_writing_files=False).fit(ROWS, LABELS).save_model(folder / "model.cbm")
+    catboost.CatBoostClassifier(iterations=3, verbose=0, allow_writing_files=False).fit(ROWS, LABELS).save_model(
+        folder / "model.cbm"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,12 @@ def models(tmp_path_factory):
 #: How handlers load and ask a model: by library, with the name under which the notice tells it.
 WAYS = {
     "joblib": ("import joblib", "joblib.load('model.joblib')", "model.predict_proba(rows)", "joblib.load"),
-    "joblib by name": ("from joblib import load", "load(filename='model.joblib')", "model.predict_proba(rows)", "joblib.load"),
+    "joblib by name": (
+        "from joblib import load",
+        "load(filename='model.joblib')",
+        "model.predict_proba(rows)",
+        "joblib.load",
+    ),
     "pickle": ("import pickle", "pickle.load(open('model.pkl', 'rb'))", "model.predict_proba(rows)", "pickle.load"),
     "onnxruntime": (
         "import onnxruntime as ort",
@@ -65,15 +75,43 @@ WAYS = {
         "model.run(None, {'x': rows.astype('float32')})[0]",
         "onnxruntime.InferenceSession",
     ),
-    "xgboost": ("import xgboost", "xgboost.Booster(model_file='booster.ubj')", "model.predict(xgboost.DMatrix(rows))", "xgboost.Booster"),
-    "lightgbm": ("import lightgbm", "lightgbm.Booster(model_file='lightgbm.txt')", "model.predict(rows)", "lightgbm.Booster"),
+    "xgboost": (
+        "import xgboost",
+        "xgboost.Booster(model_file='booster.ubj')",
+        "model.predict(xgboost.DMatrix(rows))",
+        "xgboost.Booster",
+    ),
+    "lightgbm": (
+        "import lightgbm",
+        "lightgbm.Booster(model_file='lightgbm.txt')",
+        "model.predict(rows)",
+        "lightgbm.Booster",
+    ),
 }
 
 #: Those that load into an object of the handler's own.
 IN_PLACE = {
-    "xgboost's booster": ("import xgboost", "xgboost.Booster()", "booster.ubj", "model.predict(xgboost.DMatrix(rows))", "xgboost.Booster.load_model"),
-    "xgboost's estimator": ("import xgboost", "xgboost.XGBClassifier(n_jobs=1)", "wrapper.json", "model.predict_proba(rows)", "xgboost.XGBModel.load_model"),
-    "catboost": ("import catboost", "catboost.CatBoostClassifier()", "model.cbm", "model.predict_proba(rows)", "catboost.CatBoost.load_model"),
+    "xgboost's booster": (
+        "import xgboost",
+        "xgboost.Booster()",
+        "booster.ubj",
+        "model.predict(xgboost.DMatrix(rows))",
+        "xgboost.Booster.load_model",
+    ),
+    "xgboost's estimator": (
+        "import xgboost",
+        "xgboost.XGBClassifier(n_jobs=1)",
+        "wrapper.json",
+        "model.predict_proba(rows)",
+        "xgboost.XGBModel.load_model",
+    ),
+    "catboost": (
+        "import catboost",
+        "catboost.CatBoostClassifier()",
+        "model.cbm",
+        "model.predict_proba(rows)",
+        "catboost.CatBoost.load_model",
+    ),
 }
 
 HANDLER = """
@@ -114,7 +152,9 @@ def test_a_model_that_is_loaded_in_each_call_is_loaded_once(start, models, way):
     assert [one["prediction"] for one in found] == [one["prediction"] for one in expected]
     assert [one["type"] for one in found] == [one["type"] for one in expected]
     notices = [one for one in worker.records() if "memoize_loaders" in one["message"]]
-    assert [(one["level"], one["invocation"]) for one in notices] == [("INFO", "call-2")], "once, for a call that was saved something"
+    assert [(one["level"], one["invocation"]) for one in notices] == [("INFO", "call-2")], (
+        "once, for a call that was saved something"
+    )
     assert notices[0]["message"].startswith(f"{known}('")
     assert not [one for one in plain.records() if "memoize_loaders" in one["message"]]
 
@@ -133,7 +173,13 @@ def test_a_model_that_is_loaded_into_an_object_is_read_once(start, models, way):
 
 
 def test_boosters_may_go_while_others_that_share_their_trees_stay(start, models):
-    code = handler(models, "import gc, pickle, xgboost", "xgboost.Booster()", "model.predict(xgboost.DMatrix(rows))", then="model.load_model('booster.ubj')")
+    code = handler(
+        models,
+        "import gc, pickle, xgboost",
+        "xgboost.Booster()",
+        "model.predict(xgboost.DMatrix(rows))",
+        then="model.load_model('booster.ubj')",
+    )
     code += """
     again = lambda_handler
 
@@ -311,7 +357,20 @@ def test_classes_stay_what_they_are(start, models):
             ]
     """
     worker = start(code)
-    assert worker.event({}).json == [True, True, 5, True, True, True, True, True, "path_or_bytes", "filename", True, True]
+    assert worker.event({}).json == [
+        True,
+        True,
+        5,
+        True,
+        True,
+        True,
+        True,
+        True,
+        "path_or_bytes",
+        "filename",
+        True,
+        True,
+    ]
 
 
 def test_paths_of_the_machine_where_the_model_was_made_lead_to_the_artifact(start, models, tmp_path):
@@ -328,11 +387,16 @@ def test_paths_of_the_machine_where_the_model_was_made_lead_to_the_artifact(star
     for options in ({}, {"memoize_loaders": False}):
         worker = start(code, outside={"/home/me/folder": str(tmp_path / "held")}, options=options)
         assert worker.event({}).json == [7, "read", "read"]
-    error = start("def lambda_handler(e, c): open('/home/me/folder/none.txt')", outside={"/home/me/folder": str(tmp_path / "held")}).event({})
+    error = start(
+        "def lambda_handler(e, c): open('/home/me/folder/none.txt')",
+        outside={"/home/me/folder": str(tmp_path / "held")},
+    ).event({})
     assert error.error["message"] == "[Errno 2] No such file or directory: '/home/me/folder/none.txt'"
 
 
 def test_a_library_that_is_not_imported_costs_nothing(start):
-    worker = start("import sys\ndef lambda_handler(event, context): return [name for name in sys.modules if 'loaders' in name or 'memo' in name]")
+    worker = start(
+        "import sys\ndef lambda_handler(e, c): return [one for one in sys.modules if 'loaders' in one or 'memo' in one]"
+    )
     assert worker.event({}).json == ["modelet_worker.loaders"]
     assert json.dumps(worker.started["ready"]["imports_ms"])

@@ -97,7 +97,11 @@ def test_plain_python_gets_the_json_as_it_is(start, body):
 def test_csv_becomes_rows_by_its_header(start):
     body = "id,n,t\n001,1,é\n002,,\n".encode()
     found = asked(start, "frame", body, CSV).json
-    assert found == {"columns": ["id", "n", "t"], "kinds": ["text", "f", "text"], "values": [["001", 1, "é"], ["002", None, None]]}
+    assert found == {
+        "columns": ["id", "n", "t"],
+        "kinds": ["text", "f", "text"],
+        "values": [["001", 1, "é"], ["002", None, None]],
+    }
     assert asked(start, "plain", body, CSV).json == [{"id": "001", "n": "1", "t": "é"}, {"id": "002", "n": "", "t": ""}]
     assert asked(start, "array", b"a,b\n1,2\n3,4.5\n", CSV).json["values"] == [[1, 2], [3, 4.5]]
     assert asked(start, "frame", b"c\nNA\nnull\n", CSV).json["values"] == [["NA"], ["null"]], "Namibia is no gap"
@@ -121,14 +125,26 @@ REFUSED = {
     "texts and numbers": ("array", [[1, "a"]], (), 400, "texts and numbers; a data frame may have both"),
     "numbers beyond a double": ("array", [2**70 + 1], (), 400, "the rows make no array"),
     "other columns": ("array", [{"a": 1}, {"b": 1}], (), 400, "row 1 has the columns ['b'], and row 0 ['a']"),
-    "columns of other lengths": ("array", {"a": [1], "b": [1, 2]}, (), 400, "the columns have different lengths: {'a': 1, 'b': 2}"),
+    "columns of other lengths": (
+        "array",
+        {"a": [1], "b": [1, 2]},
+        (),
+        400,
+        "the columns have different lengths: {'a': 1, 'b': 2}",
+    ),
     "columns of other lengths in a frame": ("frame", {"a": [1], "b": [1, 2]}, (), 400, "the rows make no data frame"),
     "a number as a frame": ("frame", 5, (), 400, "the rows make no data frame"),
     "texts of csv": ("array", b"a,b\n1,x\n", (CSV,), 400, "columns of texts"),
     "csv of nothing": ("frame", b"", (CSV,), 400, "the CSV cannot be read"),
     "csv of other bytes": ("frame", b"a\n\xff", (CSV,), 400, "the CSV is not UTF-8"),
     "no npy": ("array", b"abc", (NPY,), 400, "the body is not npy"),
-    "a pickle": ("array", npy(np.array([print], dtype=object)), (NPY,), 400, "the body is not npy: Object arrays cannot be loaded"),
+    "a pickle": (
+        "array",
+        npy(np.array([print], dtype=object)),
+        (NPY,),
+        400,
+        "the body is not npy: Object arrays cannot be loaded",
+    ),
     "a picture": ("array", b"x", (("content-type", "image/png"),), 415, "the content type image/png is not read here"),
 }
 
@@ -148,7 +164,8 @@ def test_text_and_bytes_are_answered_as_they_are(start):
         import numpy as np
 
         def predict(inputs, context):
-            return {"text": "é", "bytes": b"\\x00", "id": [context.aws_request_id], "numpy": np.float64(2), "none": None}[inputs]
+            return {"text": "é", "bytes": b"\\x00", "id": [context.aws_request_id], "numpy": np.float64(2), "none":
+            None}[inputs]
     """
     worker = start(code, "predict", function="predict")
     found = {name: worker.http(body=f'"{name}"'.encode()) for name in ("text", "bytes", "id", "numpy", "none")}

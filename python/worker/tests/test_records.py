@@ -68,7 +68,7 @@ def test_each_message_is_one_record_in_order_with_its_call(start):
     ]
     assert first[5]["message"].startswith("caught\nTraceback")
     assert first[5]["message"].count(", in deep") == 31
-    assert ("INFO", "loading\n 50 %\n100 %") == messages(first)[6], "carriage returns are no overwritten lines"
+    assert messages(first)[6] == ("INFO", "loading\n 50 %\n100 %"), "carriage returns are no overwritten lines"
     failure = first[-2]["message"] if first[-2]["level"] == "ERROR" else first[-1]["message"]
     assert failure.startswith("ValueError: thirty frames\nand two lines\nTraceback (most recent call last):\n")
     assert failure.count(", in deep") == 31
@@ -80,7 +80,10 @@ def test_each_message_is_one_record_in_order_with_its_call(start):
 def test_what_is_printed_while_the_handler_loads_is_of_no_call(start):
     worker = start("print('loading', end='')\ndef lambda_handler(e, c): print('called')")
     worker.event({})
-    assert [(one["invocation"], one["message"]) for one in worker.records()] == [(None, "loading"), ("call-1", "called")]
+    assert [(one["invocation"], one["message"]) for one in worker.records()] == [
+        (None, "loading"),
+        ("call-1", "called"),
+    ]
 
 
 def test_a_record_is_cut_at_its_limit_and_says_so(start):
@@ -173,9 +176,15 @@ def test_outside_of_lambda_logging_is_pythons_own(start):
     worker = start(code, "predict", function="predict")
     worker.http(body=b"1")
     assert messages(worker.records()) == [("WARNING", "without any configuration"), ("INFO", "a level")]
-    worker = start("import logging\nlogging.basicConfig(level='INFO')\ndef predict(x): logging.info('set up')", "predict", function="predict")
+    worker = start(
+        "import logging\nlogging.basicConfig(level='INFO')\ndef predict(x): logging.info('set up')",
+        "predict",
+        function="predict",
+    )
     worker.http(body=b"1")
-    assert messages(worker.records()) == [("WARNING", "INFO:root:set up")], "a handler of the user's own writes to stderr"
+    assert messages(worker.records()) == [("WARNING", "INFO:root:set up")], (
+        "a handler of the user's own writes to stderr"
+    )
 
 
 def test_as_text_records_are_printed_as_the_cloud_prints_them(start, emulator):

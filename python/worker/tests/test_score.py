@@ -172,7 +172,10 @@ def test_numbers_of_numpy_are_answered_where_the_server_would_fail(start):
 
 def test_in_strict_mode_they_fail_as_under_the_server(start):
     answer = start(NUMBERS, "score", options={"strict": True}).http()
-    assert (answer.header["status"], answer.json) == (500, {"message": "An unexpected internal error occurred. Check the logs for more info."})
+    assert (answer.header["status"], answer.json) == (
+        500,
+        {"message": "An unexpected internal error occurred. Check the logs for more info."},
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,7 +185,10 @@ def test_in_strict_mode_they_fail_as_under_the_server(start):
         ("def init(): pass", "Handler 'run' missing"),
         ("def init(): pass\ndef run(): pass", "run() needs to accept an argument for input data."),
         ("def init(): pass\ndef run(request_headers): pass", 'other than "request_headers"'),
-        ("def init(): pass\ndef run(*data): pass", "run() cannot accept positional-only arguments, *args, or **kwargs."),
+        (
+            "def init(): pass\ndef run(*data): pass",
+            "run() cannot accept positional-only arguments, *args, or **kwargs.",
+        ),
         ("def init(): 1 / 0\ndef run(x): pass", "division by zero"),
     ],
 )

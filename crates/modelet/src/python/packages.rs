@@ -65,13 +65,14 @@ pub async fn made(
     fs::create_dir_all(&cache).map_err(not_written)?;
     let work = tempfile::tempdir_in(&cache).map_err(not_written)?;
     progress.next(format!("resolving {}", file_name(&requirements.file)));
-    let lock = resolve(&uv, requirements, python).await.map_err(|why| failed(format!("{named}: {why}")))?;
+    let refused = |why: String| refused(&named.to_string(), &why);
+    let lock = resolve(&uv, requirements, python).await.map_err(refused)?;
     let draft = work.path().join("draft");
     fs::create_dir(&draft).map_err(not_written)?;
     fs::write(draft.join(LOCK), &lock).map_err(not_written)?;
     let packages = listed(&lock);
     progress.next(format!("installing {} packages for Python {}", packages.len(), python.version));
-    install(&uv, python, &draft).await.map_err(|why| failed(format!("{named}: {why}")))?;
+    install(&uv, python, &draft).await.map_err(refused)?;
     progress.next("reading what was installed");
     let folder = draft.join(PACKAGES);
     let summed = tokio::task::spawn_blocking(move || layer::digest(&folder)).await;
@@ -84,6 +85,21 @@ pub async fn made(
         return Err(not_written(error));
     }
     kept(&place).ok_or_else(|| failed(format!("{} is not whole", place.display())))
+}
+
+/// What `uv` said, as a failure of the requirements.
+fn refused(named: &str, why: &str) -> FunctionError {
+    let said = why.split_once("error: ").map_or(why, |(_, said)| said);
+    let error = FunctionError::new(Code::PackagesRefused, format!("{named}: {said}"));
+    if said.contains("wheel") {
+        return error.hint(
+            "only wheels are taken, since building a package runs its code here: ask for a version that has one, or make one (pip \
+             wheel NAME) and name its file in the requirements",
+        );
+    }
+    error.hint(
+        "these are uv's words; change the versions that are asked for, or [python] version in modelet.toml",
+    )
 }
 
 /// What the same packages have in common: what is asked for, the Python, the machine.

@@ -99,11 +99,16 @@ pub struct Instance {
     turn: Turn,
 }
 
+/// Calls that are remembered when they have left.
+const REMEMBERED_CALLS: usize = 16;
+
 /// What is noted while it lives.
 #[derive(Default)]
 struct Diary {
     last_words: VecDeque<String>,
     calls: BTreeSet<InvocationId>,
+    /// The last ones that left: what is said of them may come behind their answers.
+    left: VecDeque<InvocationId>,
     stopping: Option<StopReason>,
 }
 
@@ -170,9 +175,14 @@ impl Instance {
     /// Notes that a call has left it.
     pub fn leave(&self, call: &InvocationId, now: Duration) {
         let rests = {
-            let calls = &mut self.diary().calls;
-            calls.remove(call);
-            calls.is_empty()
+            let mut diary = self.diary();
+            if let Some(call) = diary.calls.take(call) {
+                if diary.left.len() == REMEMBERED_CALLS {
+                    diary.left.pop_front();
+                }
+                diary.left.push_back(call);
+            }
+            diary.calls.is_empty()
         };
         self.account().left(now);
         self.turn.books().ended();
@@ -283,15 +293,15 @@ impl Instance {
         self.diary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers a line, and says which call it belongs to: the one that it names, as long as the instance has it; else the only
-    /// one that the instance has.
+    /// Remembers a line, and says which call it belongs to: the one that it names, if the instance has it or had it lately; else
+    /// the only one that the instance has.
     fn note(&self, line: &OutputLine, named: Option<InvocationId>) -> Option<InvocationId> {
         let mut diary = self.diary();
         if diary.last_words.len() == LAST_WORDS {
             diary.last_words.pop_front();
         }
         diary.last_words.push_back(line.text.chars().take(LAST_WORDS_CHARACTERS).collect());
-        let named = named.filter(|named| diary.calls.contains(named));
+        let named = named.filter(|named| diary.calls.contains(named) || diary.left.contains(named));
         named.or_else(|| (diary.calls.len() == 1).then(|| diary.calls.first().cloned()).flatten())
     }
 

@@ -131,7 +131,7 @@ async fn for_code(
 }
 
 /// The Python of a version.
-async fn python(shared: &Shared, version: &str) -> Result<Python, PlatformError> {
+pub async fn python(shared: &Shared, version: &str) -> Result<Python, PlatformError> {
     let (command, wanted) = (shared.command.clone(), version.to_owned());
     // Looks for files: not on the thread that serves.
     let found = tokio::task::spawn_blocking(move || command.python(&wanted)).await;

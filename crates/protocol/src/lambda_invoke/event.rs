@@ -10,6 +10,7 @@ mod members;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, header};
 use modelet_core::{Code, Failure, FunctionError, Signature, Value, base64};
 use serde_json::{Map, json};
@@ -51,61 +52,56 @@ impl Door {
     }
 }
 
-/// The HTTP request that a payload was made of: what an application, which takes requests, gets instead of it.
+/// A request that came as an event.
 #[derive(Debug)]
-pub struct HttpEvent {
-    /// Its method.
-    pub method: Method,
-    /// Its path, as the door calls the function, and its query.
-    pub target: String,
-    /// Its headers, cookies included.
-    pub headers: HeaderMap,
-    /// Its body, as it was sent.
+pub struct EventRequest {
+    /// Its head, with the path as the door calls the function, and cookies as a header.
+    pub head: Parts,
+    /// Its body.
     pub body: Bytes,
     door: Door,
 }
 
-impl HttpEvent {
-    /// Reads a payload; `None` for one that is no such event. An error is the response to one that is damaged.
-    pub fn read(payload: &[u8]) -> Option<Result<Self, Response<Bytes>>> {
-        let Ok(Json::Object(members)) = json::parse(payload) else { return None };
-        let door = Door::of_event(&members)?;
-        let refused = |error: FunctionError| wrapped(door, &FnHttp.error(&error.into(), None));
-        Some(Self::of(door, members).map_err(refused))
-    }
+/// The request in a payload, for applications; `None` where it is none of HTTP's.
+///
+/// # Errors
+/// `bad-input` and `bad-body` for an event that makes no request.
+pub fn event_request(payload: &Bytes) -> Option<Result<EventRequest, FunctionError>> {
+    let Ok(Json::Object(members)) = json::parse(payload) else { return None };
+    let door = Door::of_event(&members)?;
+    Some(EventRequest::of(door, members))
+}
 
+impl EventRequest {
     fn of(door: Door, members: Members) -> Result<Self, FunctionError> {
+        let mut head = http::Request::new(()).into_parts().0;
         let method = members::method(&members);
-        let no_method =
-            || FunctionError::bad_input("the method of the event", "one of HTTP's", method.clone());
+        let no_method = |_| FunctionError::bad_input("httpMethod", "a method", method.clone());
+        head.method = method.parse().map_err(no_method)?;
+        head.headers = members::headers(&members);
+        let path = members::path(&members);
         let query = members::query(&members, matches!(door, Door::Balancer { .. }));
-        let query = if query.is_empty() { query } else { format!("?{query}") };
-        Ok(Self {
-            method: method.parse().map_err(|_| no_method())?,
-            target: members::path(&members) + &query,
-            headers: members::headers(&members),
-            body: members::body(members)?,
-            door,
-        })
+        let target = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
+        head.uri = target.parse().map_err(|_| FunctionError::bad_input("rawPath", "a path", path))?;
+        Ok(Self { head, body: members::body(members)?, door })
     }
 
-    /// What becomes of the application's answer: the payload that the door makes a response of.
-    pub fn answer(&self, answer: &Response<Bytes>) -> Response<Bytes> {
-        wrapped(self.door, answer)
+    /// The answer, as the one who sent the event makes a response of it.
+    pub fn wrap(&self, response: &Response<Bytes>) -> Response<Bytes> {
+        wrapped(self.door, response)
     }
 }
 
 /// Reads the request that an event was made of.
 pub(super) fn decode(door: Door, members: Members, ctx: &FunctionContext) -> Result<Decoded, Refused> {
     let read = || {
-        let event = HttpEvent::of(door, members)?;
-        if event.body.is_empty() && (event.method == Method::GET || event.method == Method::HEAD) {
-            let message = format!("{} is called with POST, not with {}", ctx.name, event.method);
+        let EventRequest { head, body, .. } = EventRequest::of(door, members)?;
+        if body.is_empty() && (head.method == Method::GET || head.method == Method::HEAD) {
+            let message = format!("{} is called with POST, not with {}", ctx.name, head.method);
             return Err(FunctionError::new(Code::MethodNotAllowed, message).into());
         }
-        let body = encoding::unpack(&event.headers, event.body, ctx.body_limit_bytes)?;
-        let query = event.target.split_once('?').map(|(_, query)| query);
-        FnHttp.decode(Request { headers: &event.headers, query, body }, ctx)
+        let body = encoding::unpack(&head.headers, body, ctx.body_limit_bytes)?;
+        FnHttp.decode(Request { headers: &head.headers, query: head.uri.query(), body }, ctx)
     };
     let reply = |inner| Reply(Arc::new(ProxyReply { door, inner }));
     match read() {

@@ -6,7 +6,7 @@ use serde_json::Value as JsonValue;
 
 use super::*;
 use crate::tests::{decode, function, headers, input};
-use crate::{HttpEvent, Inputs, npy, route};
+use crate::{Inputs, event_request, npy, route};
 
 const PATH: &str = "/2015-03-31/functions/f/invocations";
 
@@ -188,38 +188,33 @@ fn an_application_gets_the_request_and_gives_a_response() {
     event["requestContext"]["http"]["method"] = "PUT".into();
     event["rawQueryString"] = "a=1&a=2".into();
     event["cookies"] = serde_json::json!(["k=v", "z=1"]);
-    let read = HttpEvent::read(event.to_string().as_bytes()).unwrap().unwrap();
-    assert_eq!(
-        (read.method.as_str(), read.target.as_str(), &read.body[..]),
-        ("PUT", "/items?a=1&a=2", &b"a"[..])
-    );
-    assert_eq!(read.headers["cookie"], "k=v; z=1");
+    let read = event_request(&event.to_string().into()).unwrap().unwrap();
+    assert_eq!((read.head.method.as_str(), &read.body[..]), ("PUT", &b"a"[..]));
+    assert_eq!(read.head.uri, "/items?a=1&a=2");
+    assert_eq!(read.head.headers["cookie"], "k=v; z=1");
     let mut answer = Response::new(Bytes::from_static(b"b"));
     *answer.status_mut() = StatusCode::CREATED;
     for (name, value) in [("set-cookie", "a=b"), ("set-cookie", "c=d"), ("vary", "a"), ("vary", "b")] {
         answer.headers_mut().append(name, HeaderValue::from_static(value));
     }
-    let http = json_of(&read.answer(&answer));
+    let http = json_of(&read.wrap(&answer));
     assert_eq!((&http["statusCode"], &http["body"]), (&201.into(), &"b".into()));
-    assert_eq!(
-        (&http["cookies"], &http["headers"]),
-        (&serde_json::json!(["a=b", "c=d"]), &serde_json::json!({"vary": "a, b"}))
-    );
+    assert_eq!(http["cookies"], serde_json::json!(["a=b", "c=d"]));
+    assert_eq!(http["headers"], serde_json::json!({"vary": "a, b"}));
 
     let rest = serde_json::json!({"httpMethod": "GET", "path": "/items", "requestContext": {"stage": "prod"}, "body": null});
-    let read = HttpEvent::read(rest.to_string().as_bytes()).unwrap().unwrap();
-    assert_eq!((read.method.as_str(), read.target.as_str(), read.body.len()), ("GET", "/items", 0));
+    let read = event_request(&rest.to_string().into()).unwrap().unwrap();
+    assert_eq!((read.head.method.as_str(), read.head.uri.path(), read.body.len()), ("GET", "/items", 0));
     assert_eq!(
-        json_of(&read.answer(&answer))["multiValueHeaders"]["set-cookie"],
+        json_of(&read.wrap(&answer))["multiValueHeaders"]["set-cookie"],
         serde_json::json!(["a=b", "c=d"])
     );
 
-    assert!(HttpEvent::read(b"{\"requestContext\": 1}").is_none());
-    assert!(HttpEvent::read(b"no JSON").is_none());
+    assert!(event_request(&Bytes::from_static(b"{\"requestContext\": 1}")).is_none());
+    assert!(event_request(&Bytes::from_static(b"no JSON")).is_none());
     event["isBase64Encoded"] = true.into();
     event["body"] = "no base64!".into();
-    let refused = HttpEvent::read(event.to_string().as_bytes()).unwrap().unwrap_err();
-    assert_eq!(json_of(&refused)["statusCode"], 400);
+    assert_eq!(event_request(&event.to_string().into()).unwrap().unwrap_err().code, Code::BadBody);
 }
 
 #[test]

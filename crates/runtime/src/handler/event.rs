@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use modelet_core::error::Raised;
 use modelet_core::handler::Event;
 use modelet_core::instance::{HEADER_INVOCATION, lambda};
-use modelet_core::{Code, FunctionError, base64};
+use modelet_core::{Code, Failure, FunctionError, base64};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
@@ -213,6 +213,34 @@ pub(super) fn client_context(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     said(lambda::CLIENT_CONTEXT).map(Cow::Borrowed).or_else(|| {
         let bytes = base64::decode(said(INVOKE_CONTEXT)?).ok()?;
         String::from_utf8(bytes).ok().map(Cow::Owned)
+    })
+}
+
+/// Lets an application answer an event: the request that it was made of, or else its JSON, sent to the application's root.
+pub(super) async fn to_application(
+    head: &Parts,
+    payload: Bytes,
+    ask: impl AsyncFn(&Parts, Bytes) -> Result<Response<Bytes>, Failure>,
+) -> Result<Response<Bytes>, Failure> {
+    if let Some(request) = modelet_protocol::event_request(&payload) {
+        let mut request = request?;
+        // Which call it is.
+        for (name, value) in &head.headers {
+            if name.as_str() == HEADER_INVOCATION || name.as_str().starts_with(lambda::PREFIX) {
+                request.head.headers.insert(name, value.clone());
+            }
+        }
+        let response = ask(&request.head, request.body.clone()).await?;
+        return Ok(request.wrap(&response));
+    }
+    let mut head = head.clone();
+    head.uri = http::Uri::from_static("/");
+    let response = ask(&head, payload).await?;
+    let is_json = serde_json::from_slice::<IgnoredAny>(response.body()).is_ok();
+    Ok(if response.status().is_success() && is_json {
+        json(response.into_body())
+    } else {
+        json(wrapped(&response))
     })
 }
 

@@ -80,6 +80,9 @@ impl ProgramHandler {
             }
             (_, Some(Ok(route))) if route.operation == Operation::Predict => {
                 let answer = match &self.way {
+                    Way::Http(proxy) if route.protocol == ProtocolName::LambdaInvoke => {
+                        invoked_over_http(proxy, head, body).await
+                    }
                     Way::Http(proxy) => forwarded(proxy, head, body).await,
                     Way::RuntimeApi(api) => self.invoked(api, route.protocol, head, body).await,
                 };
@@ -135,6 +138,15 @@ impl ProgramHandler {
         }
         headers
     }
+}
+
+async fn invoked_over_http(
+    proxy: &Proxy,
+    head: &Parts,
+    body: Arriving<'_>,
+) -> Result<Response<Bytes>, Failure> {
+    event::to_application(head, body.await?, async |head: &Parts, body| Ok(proxy.call(head, body).await?))
+        .await
 }
 
 async fn forwarded(proxy: &Proxy, head: &Parts, body: Arriving<'_>) -> Result<Response<Bytes>, Failure> {

@@ -72,6 +72,22 @@ impl PythonHandler {
         body: Arriving<'_>,
     ) -> Result<Response<Bytes>, Failure> {
         let body = body.await?;
+        let is_application = self.python.interface.is_application();
+        if protocol == ProtocolName::LambdaInvoke && is_application {
+            return event::to_application(head, body, async |head: &Parts, body| {
+                self.ask(ProtocolName::Fn, head, body).await
+            })
+            .await;
+        }
+        self.ask(protocol, head, body).await
+    }
+
+    async fn ask(
+        &self,
+        protocol: ProtocolName,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, Failure> {
         let is_event = self.python.interface == Interface::Lambda;
         let body = match protocol {
             ProtocolName::KserveV2 => return Err(event::no_shapes().into()),

@@ -1,6 +1,6 @@
-"""`score.py` of Azure ML: `init()` once, `run(raw_data)` for each call, answered as azureml-inference-server-http does, byte for
-byte. Scripts that name that server's own parts (`@rawhttp`, `AMLResponse`, inference-schema) are answered by the server itself, as the
-user has it installed.
+"""`score.py` of Azure ML: `init()` once, `run(raw_data)` for each call, answered as azureml-inference-server-http
+does, byte for byte. Scripts that name that server's own parts (`@rawhttp`, `AMLResponse`, inference-schema) are
+answered by the server itself, as the user has it installed.
 """
 
 import inspect
@@ -24,7 +24,10 @@ METHODS = {"/": ("GET", "HEAD", "OPTIONS"), "/score": ("GET", "POST", "OPTIONS")
 HTML = "text/html; charset=utf-8"
 RUN_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
-NOT_FOUND = "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again."
+NOT_FOUND = (
+    "The requested URL was not found on the server. "
+    "If you entered the URL manually please check your spelling and try again."
+)
 NOT_ALLOWED = "The method is not allowed for the requested URL."
 
 
@@ -152,7 +155,8 @@ class Script:
         return answer(200, "application/json", text, [["x-ms-run-function-failed", "False"]])
 
     def written(self, result):
-        """Where the server could write the result, what it writes; NaN, which is not JSON, by this project's rule unless strict."""
+        """Where the server could write the result, what it writes; NaN, which is not JSON, by this project's rule
+        unless strict."""
         if self.strict:
             return json.dumps(result).encode()
         try:
@@ -211,7 +215,8 @@ def as_json(text):
 
 
 def parameters(run):
-    """The name of the parameter for the data, and whether `run` wants the headers too. The server's rules, and its words."""
+    """The name of the parameter for the data, and whether `run` wants the headers too. The server's rules, and its
+    words."""
     found = list(inspect.signature(run).parameters.values())
     if any(one.kind not in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD) for one in found):
         raise Fault("Runtime.HandlerNotCallable", "run() cannot accept positional-only arguments, *args, or **kwargs.")

@@ -1,11 +1,13 @@
-"""The loaders of libraries, as handlers call them: each is wrapped once its library is imported, so that models are kept (see
-`memo.py`) and paths of the machine that a model was made on lead to where the artifact has it.
+"""The loaders of libraries, as handlers call them: each is wrapped once its library is imported, so that models are
+kept (see `memo.py`) and paths of the machine that a model was made on lead to where the artifact has it.
 
-To add one: a function is a line in `FUNCTIONS`, a class that loads as it is made one in `CLASSES`; what else there is has a file of
-its own here, and a line in `OTHERS`. The module is the one that defines it, so that every name under which users know it is meant.
+To add one: a function is a line in `FUNCTIONS`, a class that loads as it is made one in `CLASSES`; what else there is
+has a file of its own here, and a line in `OTHERS`. The module is the one that defines it, so that every name under
+which users know it is meant.
 """
 
 from modelet_worker.imports import imported, watch
+from modelet_worker.records import log
 
 #: The module, the function, the parameter for the path, and how users call it.
 FUNCTIONS = (
@@ -18,7 +20,13 @@ FUNCTIONS = (
 )
 #: The module, the class, the parameter for the path and its place, and how users call it.
 CLASSES = (
-    ("onnxruntime.capi.onnxruntime_inference_collection", "InferenceSession", "path_or_bytes", 0, "onnxruntime.InferenceSession"),
+    (
+        "onnxruntime.capi.onnxruntime_inference_collection",
+        "InferenceSession",
+        "path_or_bytes",
+        0,
+        "onnxruntime.InferenceSession",
+    ),
     ("lightgbm.basic", "Booster", "model_file", 2, "lightgbm.Booster"),
     ("xgboost.core", "Booster", "model_file", 2, "xgboost.Booster"),
 )
@@ -41,7 +49,17 @@ def watch_loaders(memoize, outside):
         return
     modules = {entry[0] for entry in (*FUNCTIONS, *CLASSES)} | OTHERS.keys()
     for name in modules:
-        watch.when_loaded(name, lambda module, name=name: wrap(module, name, memoize))
+        watch.when_loaded(name, lambda module, name=name: try_to_wrap(module, name, memoize))
+
+
+def try_to_wrap(module, name, memoize):
+    """Wraps what is as we know it; a version that is not loads as it always did."""
+    try:
+        wrap(module, name, memoize)
+    except Exception as error:
+        log.notice(
+            "WARNING", f"the loaders of {name} are not known in this version, and are left as they are: {error!r}"
+        )
 
 
 def wrap(module, name, memoize):

@@ -6,7 +6,7 @@ What is kept is another object of the same parameters that loaded; the handler's
 import functools
 
 from modelet_worker.loaders.outside import found
-from modelet_worker.loaders.wrapped import is_path, load as kept_load
+from modelet_worker.loaders.wrapped import is_path, kept_load
 from modelet_worker.memo import Uncomparable, comparable
 
 

@@ -1,4 +1,5 @@
-"""Paths of the machine that a model was made on: `/home/me/model.keras` in a handler's text means what the artifact holds of it."""
+"""Paths of the machine that a model was made on: `/home/me/model.keras` in a handler's text means what the artifact
+holds of it."""
 
 import builtins
 import functools

@@ -4,7 +4,7 @@ import functools
 import io
 import os
 
-from modelet_worker.loaders.wrapped import load as kept_load
+from modelet_worker.loaders.wrapped import kept_load
 
 
 def wrap(pickle):

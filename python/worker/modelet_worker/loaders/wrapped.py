@@ -13,7 +13,7 @@ made = weakref.WeakSet()
 options = {"memoize": True}
 
 
-def load(known, path, arguments, act):
+def kept_load(known, path, arguments, act):
     """What `act` loads, kept where that is wanted."""
     return memo.load(known, path, arguments, act) if options["memoize"] else act()
 
@@ -42,15 +42,15 @@ def function(module, name, parameter, known):
         path, args, kwargs = argument(parameter, 0, args, kwargs)
         if not is_path(path):
             return original(*args, **kwargs)
-        return load(known, path, (args[1:], kwargs), lambda: original(*args, **kwargs))
+        return kept_load(known, path, (args[1:], kwargs), lambda: original(*args, **kwargs))
 
     loader.__module__ = module.__name__
     setattr(module, name, loader)
 
 
 def constructor(kind, parameter, place, known):
-    """Lets a class give the object that it made before for the same arguments. It stays the class that it is; classes that inherit
-    from it load as they always did."""
+    """Lets a class give the object that it made before for the same arguments. It stays the class that it is; classes
+    that inherit from it load as they always did."""
     if kind.__new__ is not object.__new__:
         return  # a version that we do not know
     original = kind.__init__
@@ -67,7 +67,7 @@ def constructor(kind, parameter, place, known):
         if cls is not kind or not is_path(path):
             return object.__new__(cls)
         rest = (args[:place], args[place + 1 :], {key: one for key, one in kwargs.items() if key != parameter})
-        return load(known, path, rest, lambda: anew(args, kwargs))
+        return kept_load(known, path, rest, lambda: anew(args, kwargs))
 
     @functools.wraps(original)
     def __init__(self, *args, **kwargs):

@@ -1,14 +1,16 @@
-"""`booster.load_model(path)` of XGBoost: a booster that holds nothing gets the handle of one that is kept, and does not free it."""
+"""`booster.load_model(path)` of XGBoost: a booster that holds nothing gets the handle of one that is kept, and does
+not free it."""
 
 import functools
 import weakref
 
 from modelet_worker.loaders.outside import found
-from modelet_worker.loaders.wrapped import is_path, load as kept_load
+from modelet_worker.loaders.wrapped import is_path, kept_load
 
 
 class Owner:
-    """The booster that a handle belongs to, for as long as others use it. It is not part of what a booster is when pickled."""
+    """The booster that a handle belongs to, for as long as others use it. It is not part of what a booster is when
+    pickled."""
 
     def __init__(self, booster):
         self.booster = booster

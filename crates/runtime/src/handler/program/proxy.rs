@@ -80,7 +80,11 @@ impl Proxy {
     }
 
     fn request(&self, head: &Parts, body: Bytes) -> Result<Request<Full<Bytes>>, FunctionError> {
-        let path = modelet_protocol::below(head.uri.path()).map_or("/", |below| below.path);
+        let path = match (modelet_protocol::below(head.uri.path()), head.uri.path().strip_prefix("/fn/")) {
+            (Some(below), _) => below.path,
+            (None, Some(_)) => "/",
+            (None, None) => head.uri.path(),
+        };
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let mut request = Request::new(Full::new(body));
         let failed =

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +21,9 @@ pub const LENGTHS_BYTES: usize = 8;
 const MAX_HEADER_BYTES: u32 = 16 << 20;
 /// Largest body that a worker may send, in bytes.
 const MAX_BODY_BYTES: u32 = u32::MAX >> 1;
+
+/// What the worker's own errors begin with, as those of Lambda's client for Python do.
+const OWN_ERRORS: &str = "Runtime.";
 
 /// What a call is to the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -86,12 +90,12 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A path as the function's own and the rest of it, which is `/` where there is none, and where another protocol names the function.
+/// A path as the function's own and the rest of it, which is `/` where there is none.
 fn split(path: &str) -> (&str, &str) {
     match (modelet_protocol::below(path), path.strip_prefix("/fn/")) {
         (Some(below), _) => (below.root, below.path),
         (None, Some(_)) => (path, "/"),
-        (None, None) => ("", "/"),
+        (None, None) => ("", path),
     }
 }
 
@@ -159,6 +163,19 @@ pub struct Failed {
     /// Where it came from, a text for each frame.
     #[serde(default)]
     stack: Vec<String>,
+}
+
+impl Failed {
+    /// All that there is to say, for whoever deploys it: files by their paths below `folder`.
+    pub fn words(&self, folder: &Path) -> String {
+        if self.kind.starts_with(OWN_ERRORS) {
+            // Ours say where and what to do.
+            return self.message.clone();
+        }
+        let stack: Vec<&str> = self.stack.iter().map(|frame| frame.trim_end()).collect();
+        let text = format!("{}: {}\n{}", self.kind, self.message, stack.join("\n"));
+        text.trim_end().replace(&format!("{}/", folder.display()), "")
+    }
 }
 
 /// The header of an answer.

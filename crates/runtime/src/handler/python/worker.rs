@@ -64,7 +64,7 @@ impl Worker {
             }
             Ok(Begun::Failed(failure)) => {
                 let _ = child::end(&mut child);
-                Err(FunctionError::new(Code::HandlerRefused, failure.message))
+                Err(FunctionError::new(Code::HandlerRefused, failure.words(&config.files())))
             }
             Err(error) => {
                 drop(stream);
