@@ -133,7 +133,7 @@ def test_it_ends_when_it_is_told(iris, host):
 
 
 def test_an_application_gets_the_requests_that_events_were_made_of(platform, host, tmp_path):
-    """On Lambda and through Invoke here: method, path, query and body; cookies each alone; an error is the function's."""
+    """On Lambda and through Invoke here: method, path, query, body; cookies each alone; an error is the function's."""
     web = applications.deploy(platform, tmp_path / "web", "lambda-web")
     emulator = host(LAMBDA_TASK_ROOT=str(artifact(web)), MODELET_PYTHON=sys.executable)
     client = lambda_client(platform.url)
