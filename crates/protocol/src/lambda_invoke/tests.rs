@@ -210,6 +210,12 @@ fn an_application_gets_the_request_and_gives_a_response() {
         serde_json::json!(["a=b", "c=d"])
     );
 
+    event["rawPath"] = "/prod/größe 1%2F2".into();
+    assert_eq!(
+        event_request(&event.to_string().into()).unwrap().unwrap().head.uri.path(),
+        "/gr%C3%B6%C3%9Fe%201%2F2"
+    );
+
     assert!(event_request(&Bytes::from_static(b"{\"requestContext\": 1}")).is_none());
     assert!(event_request(&Bytes::from_static(b"no JSON")).is_none());
     event["isBase64Encoded"] = true.into();

@@ -47,8 +47,17 @@ pub(super) fn path(members: &Members) -> String {
     let below = below.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
     match below.filter(|below| below.is_empty() || below.starts_with('/')).unwrap_or(path) {
         "" => "/".to_owned(),
-        path => path.to_owned(),
+        path => escaped(path),
     }
+}
+
+/// A piece of a URL without what cannot stand in one: doors have decoded their paths. What is escaped already stays so.
+fn escaped(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'!'..=b'~' if !b"\"#<>?\\^`{|}".contains(&byte) => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }
 
 /// Pairs of texts; of a member whose values are lists, one for each text in them.
@@ -88,9 +97,9 @@ pub(super) fn headers(members: &Members) -> HeaderMap {
 /// The query as it stood in the URL: payload 2.0 has it so; load balancers have not decoded its values (`is_raw`), others have.
 pub(super) fn query(members: &Members, is_raw: bool) -> String {
     if let Some(raw) = text(members, "rawQueryString") {
-        return raw.to_owned();
+        return escaped(raw);
     }
-    let encoded = |text: &str| if is_raw { text.to_owned() } else { route::percent_encode(text) };
+    let encoded = |text: &str| if is_raw { escaped(text) } else { route::percent_encode(text) };
     let pairs = pairs(members, "multiValueQueryStringParameters", "queryStringParameters");
     let pairs: Vec<String> =
         pairs.into_iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();

@@ -204,7 +204,7 @@ mod tests {
         let opened = open(body.to_string().as_bytes()).unwrap().unwrap();
         assert_eq!((opened.trigger, opened.query.as_deref()), (Trigger::Http, Some("output=label")));
         assert_eq!(
-            (&opened.body[..], &opened.headers[CONTENT_TYPE].as_bytes()[..]),
+            (&opened.body[..], opened.headers[CONTENT_TYPE].as_bytes()),
             (&b"{\"id\":5}"[..], &b"application/json"[..])
         );
         let mut binary = body.clone();

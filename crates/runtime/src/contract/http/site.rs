@@ -29,15 +29,16 @@ pub struct Site {
 impl Site {
     /// Of an artifact, with a host.
     pub fn of(host: Host, card: &ArtifactCard) -> Self {
-        let is_called = match &card.handler {
-            // What is one function is called where these two call; what has paths has those of its host.
+        let is_function = match &card.handler {
             Handler::Python(python) => {
                 matches!(python.interface, Interface::Score | Interface::FunctionsFramework)
             }
             Handler::Model(_) | Handler::Program(_) => false,
         };
-        let calls_one_path = matches!(host.kind, Kind::SageMaker | Kind::Vertex { .. });
-        let has_paths = card.is_application() && !(is_called && calls_one_path);
+        // These paths are their own, and mean nothing to what is one function.
+        let has_own_paths =
+            matches!(host.kind, Kind::SageMaker | Kind::Vertex { .. } | Kind::AzureFunctions(_));
+        let has_paths = card.is_application() && !(is_function && has_own_paths);
         Self { host, function: card.name.clone(), has_paths }
     }
 
