@@ -27,6 +27,8 @@ use crate::code::facts::{Facts, NamedPath};
 use crate::code::requirements::Requirements;
 use crate::source::{Bundle, SourceFile};
 
+/// Where code lies on AWS Lambda: a path there is one of the folder.
+const TASK: &str = "/var/task/";
 /// The folder of an artifact for files that code names by absolute paths.
 const OUTSIDE: &str = "outside";
 
@@ -103,6 +105,10 @@ impl CodeSource {
         }
         let mut outside = BTreeMap::new();
         for (number, path) in outside_of(&answering).iter().map(|named| &named.path).enumerate() {
+            if let Some(inner) = path.strip_prefix(TASK) {
+                outside.insert(path.clone(), inner.to_owned());
+                continue;
+            }
             let place = Path::new(path);
             // Under its own name, which says to many loaders what it is.
             let name = place.file_name().unwrap_or_default().to_string_lossy();
@@ -166,6 +172,7 @@ impl CodeSource {
                 event: choice.event,
                 version: plan.python.clone().unwrap_or_default(),
                 packages,
+                imports: vec![],
                 outside: self.outside.clone(),
             }),
             Answering::Program(program) => Handler::Program(ProgramCard {
@@ -211,6 +218,19 @@ pub fn find(
     Ok(Some(Found { folder: folder.to_owned(), files, answering, requirements }))
 }
 
+/// Of a folder in which nothing was found at all: what there is in its code.
+pub fn passed_over(folder: &Path, examiner: &dyn Examiner) -> Option<FunctionError> {
+    let files = folder::files(folder).ok()?;
+    let modules: Vec<String> =
+        files.into_iter().filter(|file| file.ends_with(".py") && !file.contains('/')).collect();
+    if modules.is_empty() {
+        return None;
+    }
+    let paths: Vec<PathBuf> = modules.iter().map(|file| folder.join(file)).collect();
+    let facts: Vec<(String, Facts)> = modules.into_iter().zip(examiner.examine(&paths).ok()?).collect();
+    choice::passed_over(&facts, true)
+}
+
 /// The function or application in Python that answers.
 fn python(
     folder: &Path,
@@ -230,8 +250,15 @@ fn python(
     }
     let facts: Vec<(String, Facts)> =
         modules.iter().map(|file| (*file).clone()).zip(examiner.examine(&paths)?).collect();
-    let Some(choice) = choice::choose(&facts, wanted.as_ref(), manifest)? else { return Ok(None) };
-    match choice.outside.iter().find(|named| !Path::new(&named.path).exists()) {
+    let Some(choice) = choice::choose(&facts, wanted.as_ref(), manifest)? else {
+        // Never a model in the place of what was meant.
+        return choice::passed_over(&facts, false).map_or(Ok(None), Err);
+    };
+    let is_there = |path: &str| match path.strip_prefix(TASK) {
+        Some(inner) => folder.join(inner).exists(),
+        None => Path::new(path).exists(),
+    };
+    match choice.outside.iter().find(|named| !is_there(&named.path)) {
         None => Ok(Some(choice)),
         Some(NamedPath { path, line, call }) => {
             let file = choice.module.replace('.', "/");

@@ -124,7 +124,10 @@ fn in_folder(folder: &Path, workshop: &Workshop<'_>) -> Result<Given, FunctionEr
         (None, Some(mlflow)) => model_at(mlflow.model, mlflow.columns)?,
         (None, None) => match code::find(folder, None, &manifest, workshop.examiner)? {
             Some(found) => GivenHandler::Code(found),
-            None => model_at(only_model(folder)?, None)?,
+            None => match only_model(folder) {
+                Ok(model) => model_at(model, None)?,
+                Err(none) => return Err(code::passed_over(folder, workshop.examiner).unwrap_or(none)),
+            },
         },
     };
     Ok(Given { manifest, name: None, handler })

@@ -1,11 +1,14 @@
 //! What the host says in the environment.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_VERSION};
 use modelet_core::{ArtifactCard, Version};
+
+use crate::handler::PreparedPython;
 
 /// Everything an instance needs to know.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub struct Config {
     pub version: Version,
     /// The ONNX Runtime library, if one was found.
     pub onnxruntime: Option<PathBuf>,
+    /// A Python that was started ahead, until somebody takes it.
+    pub prepared: RefCell<Option<PreparedPython>>,
 }
 
 impl Config {
@@ -48,7 +53,7 @@ impl Config {
         let card: ArtifactCard = serde_json::from_slice(&text)
             .map_err(|error| format!("{} is not an artifact's card: {error}", path.display()))?;
         card.check().map_err(|why| format!("{}: {why}", path.display()))?;
-        Ok(Self { artifact, card, version, onnxruntime })
+        Ok(Self { artifact, card, version, onnxruntime, prepared: RefCell::default() })
     }
 
     /// The folder of the artifact's files.

@@ -23,7 +23,7 @@ mod timing;
 
 pub use model::ModelHandler;
 pub use program::ProgramHandler;
-pub use python::PythonHandler;
+pub use python::{PreparedPython, PythonHandler};
 
 /// A body on its way: whole in the end, or the reason why it is not.
 pub type Arriving<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FunctionError>> + 'a>>;
@@ -47,6 +47,11 @@ pub trait Handler {
     /// Answers one request. Every failure, the body's too, becomes an answer in the client's own protocol. A panic fails the
     /// call alone.
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a>;
+
+    /// The modules that its code asked for while it was loaded.
+    fn imports(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The largest body that it reads, in bytes.
     fn body_limit_bytes(&self) -> u64;

@@ -20,6 +20,7 @@ pub mod inherited;
 mod count;
 mod processor;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,11 +29,11 @@ use std::time::Instant;
 use modelet_core::instance::{ENV_CELL, ENV_ONNXRUNTIME};
 use modelet_core::{Code, FunctionError};
 
-use crate::cell::Assigned;
+use crate::cell::{Assigned, Layout};
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::contract::http::Site;
-use crate::handler::Loaded;
+use crate::handler::{Loaded, PreparedPython};
 use crate::inherited::{Inherited, Listener};
 
 /// The whole life of an instance: [`main_with`] what its artifact names.
@@ -87,9 +88,11 @@ fn serve_platform(mut started: Instant, load: impl FnOnce(&Config) -> Loaded) ->
         None => None,
     };
     let config = match &assigned {
-        Some(assigned) => {
+        Some((assigned, python)) => {
             started = Instant::now();
-            Config::of(assigned.artifact.clone(), assigned.version, onnxruntime())?
+            let config = Config::of(assigned.artifact.clone(), assigned.version, onnxruntime())?;
+            config.prepared.replace(python.take());
+            config
         }
         None => Config::from_environment(|name| std::env::var_os(name), None)?,
     };
@@ -110,12 +113,23 @@ fn serve(
 }
 
 /// The first half of a stem cell's life.
-fn become_somebody(inherited: &Inherited, folder: &Path) -> Result<Assigned, String> {
+fn become_somebody(
+    inherited: &Inherited,
+    folder: &Path,
+) -> Result<(Assigned, Cell<Option<PreparedPython>>), String> {
     let control = inherited.control.as_ref().ok_or_else(|| {
         format!("{ENV_CELL} is set, but no datagram socket was inherited as fd 4 (LISTEN_FDS=2)")
     })?;
-    cell::prepare(onnxruntime().as_deref());
-    cell::wait(control, folder).map_err(|error| format!("no artifact came: {error}"))
+    let python = cell::prepare_python(|name| std::env::var_os(name))?;
+    let layout = match &python {
+        Some(_) => Layout::Files,
+        None => {
+            cell::prepare(onnxruntime().as_deref());
+            Layout::Links
+        }
+    };
+    let assigned = cell::wait(control, folder, layout);
+    Ok((assigned.map_err(|error| format!("no artifact came: {error}"))?, Cell::new(python)))
 }
 
 fn onnxruntime() -> Option<PathBuf> {

@@ -13,12 +13,18 @@ LISTED = 10
 def prepare_paths(folder, packages):
     """The handler's folder is where code runs and is looked for first; packages stand behind the standard library, as
     installed ones do, with what their `.pth` files say."""
-    import site
-
     os.chdir(folder)
     sys.path.insert(0, folder)
+    add_packages(packages)
+
+
+def add_packages(packages):
+    """Folders of packages, each once."""
+    import site
+
     for one in packages:
-        site.addsitedir(one)
+        if one not in sys.path:
+            site.addsitedir(one)
     site.setquit()
 
 

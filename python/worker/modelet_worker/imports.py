@@ -45,6 +45,10 @@ class Watch:
         self.timed = False
         self.took = {}
         self.above = []
+        #: Where the user's own modules lie, what of them is being loaded now, and what they asked for themselves.
+        self.own_folder = None
+        self.own = []
+        self.asked = []
         self.since = 0.0
 
     def when_loaded(self, name, act):
@@ -68,7 +72,10 @@ class Watch:
 
     def load(self, module, loader):
         name = module.__name__
-        self._enter(name.partition(".")[0])
+        is_own = self._is_own(module)
+        if self.timed and not is_own and (not self.own or self.own[-1]):
+            self.asked.append(name)
+        self._enter(name.partition(".")[0], is_own)
         try:
             loader.exec_module(module)
         finally:
@@ -82,13 +89,21 @@ class Watch:
         longest = sorted(self.took.items(), key=lambda one: -one[1])[:NAMED]
         return {name: round(seconds * 1000, 1) for name, seconds in longest}
 
-    def _enter(self, package):
+    def _is_own(self, module):
+        """Whether a module is the user's or the worker's, and not a package's."""
+        file = getattr(module.__spec__, "origin", None) or ""
+        in_folder = self.own_folder is not None and file.startswith(self.own_folder)
+        return in_folder or file.startswith("modelet_worker/")
+
+    def _enter(self, package, is_own):
         self._charge()
         self.above.append(package)
+        self.own.append(is_own)
 
     def _leave(self):
         self._charge()
         self.above.pop()
+        self.own.pop()
 
     def _charge(self):
         """Adds the time since the last change to the package that was being loaded."""

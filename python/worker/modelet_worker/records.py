@@ -76,6 +76,8 @@ class Log:
         if self.sequence:
             from modelet_worker.fault import as_text
 
+            # What was printed before it comes before it.
+            self.end()
             self.record("ERROR", as_text(fault))
         else:
             sys.stdout.write(lambda_text(fault))

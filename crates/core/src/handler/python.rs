@@ -25,6 +25,9 @@ pub struct PythonCard {
     /// The packages that it needs; absent when it needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages: Option<Layer>,
+    /// The modules of packages that it asks for while it is loaded: what can be imported ahead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
     /// Files that the code names by absolute paths, by these paths; the artifact has them by relative ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outside: BTreeMap<String, String>,
@@ -128,8 +131,9 @@ pub struct Layer {
 impl PythonCard {
     /// Refuses a card that no runtime serves. One sentence that says what.
     pub(crate) fn check(&self, has: impl Fn(&str) -> bool) -> Result<(), String> {
-        let is_dotted = |name: &str| !name.is_empty() && name.split('.').all(is_identifier);
-        if !is_dotted(&self.module) || !is_dotted(&self.function) {
+        // Python imports a file whose name has a hyphen too, when it is asked by its name.
+        let is_module = |name: &str| !name.is_empty() && name.replace('-', "_").split('.').all(is_identifier);
+        if !is_module(&self.module) || !is_identifier(&self.function) {
             return Err(format!("its handler {:?} is not a function of a module", self.handler()));
         }
         super::check_needs(Some(&self.version), self.packages.as_ref())?;
@@ -164,6 +168,7 @@ mod tests {
             event: Event::Body,
             version: "3.11".into(),
             packages: None,
+            imports: vec![],
             outside: BTreeMap::new(),
         }
     }

@@ -47,6 +47,10 @@ struct Candidate<'a> {
 
 /// Applications that speak ASGI.
 const ASGI: [&str; 5] = ["FastAPI", "Starlette", "Quart", "Litestar", "get_asgi_application"];
+/// The name that means nothing else.
+const MEANT: &str = "lambda_handler";
+/// Who imports one of these has an application, or makes one.
+const FRAMEWORKS: [&str; 6] = ["fastapi", "starlette", "flask", "django", "quart", "functions_framework"];
 /// Objects of Dash have the application in an attribute.
 const WITH_SERVER: &str = "Dash";
 /// Keys of an event that is a whole HTTP request, and of no body that anybody sends.
@@ -153,6 +157,13 @@ fn as_wanted<'a>(
         Some(Function { is_async: false, required, .. }) if *required == 1 => {
             Ok(Candidate { file, name: function, interface: Interface::Predict, signature_type: None })
         }
+        Some(Function { is_async: true, line, .. }) => Err(refused(
+            format!("{file}, line {line}: {function} is `async def`, which nobody awaits"),
+            Some(
+                "make it `def`, and call asyncio.run(…) within; or make an application: app = FastAPI()"
+                    .to_owned(),
+            ),
+        )),
         Some(defined) => Err(refused(
             format!(
                 "{file}, line {}: {function}({}) is called in no way that is known",
@@ -250,6 +261,41 @@ fn candidates<'a>(file: &'a str, facts: &'a Facts) -> Vec<Candidate<'a>> {
             .map(|one| candidate(one.name.as_str(), Interface::Predict, None)),
     );
     all
+}
+
+/// Says of code in which nothing answers what there is, where it was meant to: by its names, or by what it imports. `alone`: there is
+/// no model either, so that any function could have been meant.
+pub fn passed_over(files: &[(String, Facts)], alone: bool) -> Option<FunctionError> {
+    for (file, facts) in files {
+        let meant = facts.functions.iter().find(|function| function.name == MEANT);
+        if let Some(Function { line, is_async: true, .. }) = meant {
+            let message = format!("{file}, line {line}: {MEANT} is `async def`, which nobody awaits");
+            return Some(refused(message, Some("make it `def`, and call asyncio.run(…) within".to_owned())));
+        }
+        let framework = facts.imports.iter().find(|import| FRAMEWORKS.contains(&import.name.as_str()));
+        let why = match (meant, framework) {
+            (Some(function), _) => format!(
+                "{MEANT}({}) takes other parameters than (event, context)",
+                function.params.join(", ")
+            ),
+            (None, Some(import)) => {
+                format!("it imports {}, and has no application at its top level", import.name)
+            }
+            (None, None) if alone && !facts.functions.is_empty() => {
+                let names: Vec<&str> =
+                    facts.functions.iter().map(|function| function.name.as_str()).collect();
+                format!("it has {}, which nobody calls", names.join(", "))
+            }
+            (None, None) => continue,
+        };
+        let module = module(file);
+        let hint = format!(
+            "say in modelet.toml what answers and how: handler = \"{module}.NAME\" and [python] interface = \"asgi\"; or model = \
+             \"FILE\" for a model beside it"
+        );
+        return Some(refused(format!("nothing in {file} could answer: {why}"), Some(hint)));
+    }
+    None
 }
 
 fn module(file: &str) -> String {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use modelet_core::instance::Readiness;
 use modelet_core::manifest::Rung;
-use modelet_core::{Code, InstanceId, InvocationId, PlatformError, Version};
+use modelet_core::{Code, Handler, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
 use modelet_worker::{Confinement, Exit, Feed, FeedError, OutputLine, Process};
 use serde::{Deserialize, Serialize};
@@ -356,7 +356,11 @@ async fn launch(
 ) -> Result<(Arc<Process>, mpsc::Receiver<OutputLine>), PlatformError> {
     let (shared, entry) = (&version.shared, &version.entry);
     let variables = variables(instance, version)?;
-    let (started, from) = match shared.cells.take(shared, entry) {
+    let taken = match entry.card.handler {
+        Handler::Python(_) => shared.pythons.take(shared, entry),
+        Handler::Model(_) | Handler::Program(_) => shared.cells.take(shared, entry),
+    };
+    let (started, from) = match taken {
         Ok(started) => (started, "a stem cell"),
         Err(no_cell) => {
             let artifact = shared.artifacts.folder(&entry.sha256);

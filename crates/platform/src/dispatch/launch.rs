@@ -14,6 +14,7 @@ use modelet_worker::{
 use tokio::sync::mpsc;
 
 use crate::config::Python;
+use crate::dispatch::pythons::Needs;
 use crate::dispatch::{Shared, environment};
 
 /// Lines between an instance and the log; beyond that the instance waits in its `write`.
@@ -25,8 +26,6 @@ const ARTIFACT_TARGET: &str = "/modelet/artifact";
 const LIBRARY_TARGET: &str = "/modelet/libonnxruntime.so";
 /// … and the packages of its code.
 const PACKAGES_TARGET: &str = "/modelet/packages";
-/// Where code is on AWS Lambda, and may look for its own files.
-const TASK_TARGET: &str = "/var/task";
 /// What every process can read anyway.
 const OF_THE_SYSTEM: &str = "/usr";
 
@@ -42,6 +41,13 @@ pub enum Role {
         variables: Vec<(OsString, OsString)>,
         /// Its card.
         card: Arc<ArtifactCard>,
+    },
+    /// A Python that is started ahead, with the folder in which it lays its artifact out.
+    Python {
+        /// The folder, which is not there yet.
+        folder: PathBuf,
+        /// What it is to be good for.
+        needs: Arc<Needs>,
     },
     /// A stem cell, with the folder in which it lays its artifact out.
     Cell {
@@ -70,18 +76,18 @@ pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, P
     let socket = shared.sockets.bind(name).map_err(failed)?;
     let (control, inherited) = match role {
         Role::Instance { .. } => (None, None),
-        Role::Cell { .. } => {
+        Role::Cell { .. } | Role::Python { .. } => {
             Control::pair().map(|(ours, theirs)| (Some(ours), Some(theirs))).map_err(failed)?
         }
     };
     let (program, args) = shared.command.command();
     let weakest = match &role {
         Role::Instance { card, .. } => card.manifest.isolation,
-        Role::Cell { .. } => None,
+        Role::Cell { .. } | Role::Python { .. } => None,
     };
     let has_own_root = shared.spawner.ladder().choose(weakest).is_ok_and(|rung| rung <= Rung::Namespaces);
     let mut env = environment::of(shared, &role, has_own_root).await.map_err(failed)?;
-    let for_code = for_code(shared, &role, &mut env, has_own_root).await?;
+    let for_code = for_code(shared, &role, &mut env).await?;
     let mut binds = binds(&mut env, has_own_root);
     binds.extend(for_code);
     let launch = Launch {
@@ -107,25 +113,22 @@ async fn for_code(
     shared: &Shared,
     role: &Role,
     env: &mut Vec<(OsString, OsString)>,
-    has_own_root: bool,
 ) -> Result<Vec<Bind>, PlatformError> {
-    let Role::Instance { card, artifact, .. } = role else { return Ok(Vec::new()) };
-    if !card.is_code() {
-        return Ok(Vec::new());
-    }
+    let (version, layer) = match role {
+        Role::Instance { card, .. } => (card.python(), card.packages().map(|layer| layer.sha256.as_str())),
+        Role::Python { needs, .. } => (Some(needs.python.as_str()), needs.layer.as_deref()),
+        Role::Cell { .. } => (None, None),
+    };
     let mut binds = Vec::new();
-    if let Some(version) = card.python() {
+    if let Some(version) = version {
         let python = python(shared, version).await?;
         env.push((ENV_PYTHON.into(), python.program.into()));
         if !python.prefix.starts_with(OF_THE_SYSTEM) {
             binds.push(Bind::same(python.prefix));
         }
     }
-    if let Some(layer) = card.packages() {
-        env.push((ENV_PACKAGES.into(), shared.layers.folder(&layer.sha256).into()));
-    }
-    if has_own_root {
-        binds.push(Bind { source: artifact.join("files"), target: TASK_TARGET.into() });
+    if let Some(layer) = layer {
+        env.push((ENV_PACKAGES.into(), shared.layers.folder(layer).into()));
     }
     Ok(binds)
 }
@@ -164,7 +167,21 @@ fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> {
 
 /// What a process may use: a stem cell what the default settings allow, an instance what its own do.
 fn sandbox(role: &Role) -> Sandbox {
-    let Role::Instance { card, .. } = role else { return Sandbox::default() };
+    let card = match role {
+        Role::Instance { card, .. } => card,
+        Role::Python { needs, .. } => {
+            return Sandbox {
+                network: needs.network,
+                loopback: true,
+                tmp_mib: needs.tmp_mib,
+                file_size_mib: needs.tmp_mib,
+                processes: needs.processes_limit,
+                open_files: needs.open_files_limit,
+                ..Sandbox::default()
+            };
+        }
+        Role::Cell { .. } => return Sandbox::default(),
+    };
     let settings = &card.settings;
     Sandbox {
         network: card.manifest.network,

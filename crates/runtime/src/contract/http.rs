@@ -64,7 +64,8 @@ pub fn serve(listener: Listener, loaded: Loaded, load_ms: f64, site: Option<Site
         // Nobody will ask why; what there is to say was said on standard error.
         return Ok(code);
     }
-    let readiness = Readiness { load_ms, failure };
+    let imports = loaded.as_ref().map_or_else(|_| Vec::new(), |handler| handler.imports());
+    let readiness = Readiness { load_ms, imports, failure };
     let shared =
         Rc::new(Shared { handler: loaded, readiness, calls: Cell::new(0), told: Notify::new(), site });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -30,8 +30,8 @@ const POOLS: [&str; 7] = [
 ];
 
 /// The whole environment of code: pools of threads as its share of the processors wants them, and what the host says.
-pub(super) fn environment(config: &Config) -> Vec<(OsString, OsString)> {
-    let threads = config.card.settings.engine_threads().to_string();
+pub(super) fn environment(threads: usize) -> Vec<(OsString, OsString)> {
+    let threads = threads.to_string();
     let pools = POOLS.iter().map(|name| ((*name).into(), threads.clone().into()));
     let is_for_code = |name: &str| !NOT_FOR_CODE.iter().any(|prefix| name.starts_with(prefix));
     let said = std::env::vars_os().filter(|(name, _)| name.to_str().is_none_or(is_for_code));

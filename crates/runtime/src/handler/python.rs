@@ -22,6 +22,8 @@ use crate::handler::{Answering, Arriving, Handler, event, failed, within};
 use wire::{Answer, Answered, Call, Form};
 use worker::Worker;
 
+pub use worker::PreparedPython;
+
 /// What the worker says of an event that is no JSON, as Lambda's client for Python does.
 const NO_EVENT: &str = "Runtime.UnmarshalError";
 
@@ -124,6 +126,10 @@ impl PythonHandler {
 impl Handler for PythonHandler {
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a> {
         Box::pin(self.answer(head, body))
+    }
+
+    fn imports(&self) -> Vec<String> {
+        self.worker.imports.clone()
     }
 
     fn body_limit_bytes(&self) -> u64 {

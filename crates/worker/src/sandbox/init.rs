@@ -144,8 +144,8 @@ fn among_others(order: &Order, status: &Status) -> Step<Infallible> {
 fn can_read(order: &Order) -> Step<()> {
     for bind in &order.sandbox.binds {
         rustix::fs::access(&bind.source, rustix::fs::Access::READ_OK).doing(format!(
-            "read {} as an ordinary user; without namespaces everybody must be able to reach it, for example in another \
-             data folder",
+            "read {} as an ordinary user; without namespaces everybody must be able to reach it: keep it where everybody \
+             can, such as below /opt or /srv",
             bind.source.display()
         ))?;
     }

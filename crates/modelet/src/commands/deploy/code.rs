@@ -1,7 +1,7 @@
 //! The way of code: its packages are brought, it is started once in a sandbox as an instance, and published.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Request;
 use modelet_core::handler::{Handler, Layer};
@@ -59,7 +59,7 @@ pub async fn publish(
         (Some(requirements), Some(python)) => Some(packages::made(requirements, python, progress).await?),
         _ => None,
     };
-    let card = source.card(plan(&source, name.clone(), python.as_ref(), packages.as_ref())?);
+    let mut card = source.card(plan(&source, name.clone(), python.as_ref(), packages.as_ref())?);
     if let Some(view) = live(client, &name).await?
         && view.card.source_sha256 == card.source_sha256
         && let Some(deployed) = as_deployed(view)
@@ -67,7 +67,10 @@ pub async fn publish(
         return Ok(Outcome { deployed, made: Made::Nothing, given });
     }
     progress.next("trying it in a sandbox");
-    let load_ms = tried(&source, &card, python.as_ref(), packages.as_ref(), work).await?;
+    let (load_ms, imports) = tried(&source, &card, python.as_ref(), packages.as_ref(), work).await?;
+    if let Handler::Python(python) = &mut card.handler {
+        python.imports = imports;
+    }
     let largest = match &packages {
         Some(packages) => largest(&packages.folder),
         None => Vec::new(),
@@ -127,7 +130,7 @@ async fn tried(
     python: Option<&Interpreter>,
     packages: Option<&Packages>,
     work: &Path,
-) -> Result<f64, Report> {
+) -> Result<(f64, Vec<String>), Report> {
     let failed = |why: String| Report::new(Code::StartFailed, format!("the code could not be tried: {why}"));
     let spawner = Spawner::start(this_binary()?, None).await.map_err(|error| failed(error.to_string()))?;
     let trial = Trial {
@@ -137,12 +140,11 @@ async fn tried(
         packages: packages.map(|packages| packages.folder.as_path()),
     };
     let limit = Duration::from_millis(card.settings.load_timeout_ms);
-    let began = Instant::now();
     let mut running = trial.start(&spawner, work).await.map_err(failed)?;
     let ready = tokio::time::timeout(limit, running.feed.readiness()).await;
     let answer = match ready {
         Ok(Ok(readiness)) => match readiness.failure {
-            None => Ok(readiness.load_ms),
+            None => Ok((readiness.load_ms, readiness.imports)),
             Some((code, why)) => Err(FunctionError::new(code, why).into()),
         },
         Ok(Err(error)) => {
@@ -150,7 +152,7 @@ async fn tried(
         }
         Err(_) => Err(Report::new(
             Code::LoadTimeout,
-            format!("it was not ready within load_timeout_ms = {} ms", began.elapsed().as_millis()),
+            format!("it was not ready within load_timeout_ms = {} ms", limit.as_millis()),
         )
         .hint("raise it: --set load_timeout_ms=300000")),
     };

@@ -115,6 +115,22 @@ fn a_function_that_asks_for_a_request_gets_one() {
 }
 
 #[test]
+fn code_that_was_meant_to_answer_is_not_passed_over() {
+    let said =
+        |facts: Facts, alone| passed_over(&[("app.py".to_owned(), facts)], alone).map(|error| error.message);
+    let asynchronous = Function { is_async: true, ..function("lambda_handler", &["event", "context"]) };
+    assert!(said(module(vec![asynchronous]), false).unwrap().contains("`async def`, which nobody awaits"));
+    let web = Facts {
+        imports: vec![crate::code::facts::Import { name: "fastapi".into(), line: 1 }],
+        ..module(vec![function("create_app", &[])])
+    };
+    assert!(said(web, false).unwrap().contains("imports fastapi"));
+    let training = module(vec![function("train", &["rows"])]);
+    assert_eq!(said(training.clone(), false), None);
+    assert!(said(training, true).unwrap().contains("it has train, which nobody calls"));
+}
+
+#[test]
 fn a_file_that_python_cannot_read_is_named() {
     let error = Some(Unreadable { line: Some(3), message: "invalid syntax".to_owned() });
     let broken = Facts { error, ..Facts::default() };

@@ -51,7 +51,7 @@ impl Process {
         };
         let mut command = Command::new(program);
         command.args(&card.command[1..]).current_dir(&files).stdin(Stdio::null()).env_clear();
-        command.envs(child::environment(config));
+        command.envs(child::environment(config.card.settings.engine_threads()));
         command.envs(more.iter().map(|(name, value)| (*name, value)));
         command.envs(as_on_lambda(config));
         if card.python.is_some() {

@@ -150,6 +150,26 @@ pub struct Ready {
     /// The packages whose import took the longest, milliseconds.
     #[serde(default)]
     pub imports_ms: serde_json::Map<String, serde_json::Value>,
+    /// The modules of packages that the code asked for itself.
+    #[serde(default)]
+    pub asked: Vec<String>,
+}
+
+/// What a worker says that has imported packages ahead.
+#[derive(Debug, Deserialize)]
+pub struct Prepared {
+    /// That it has.
+    #[serde(rename = "prepared")]
+    pub done: PreparedWith,
+}
+
+/// What it has imported.
+#[derive(Debug, Deserialize)]
+pub struct PreparedWith {
+    /// Until it had, milliseconds.
+    pub took_ms: f64,
+    /// What could not be imported.
+    pub missing: Vec<String>,
 }
 
 /// What the user's code raised.

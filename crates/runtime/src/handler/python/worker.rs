@@ -19,14 +19,23 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, oneshot};
 
 use super::sources::{BOOT, SOURCES};
-use super::wire::{self, AnswerHead, Answered, Begun, Call, LENGTHS_BYTES};
+use super::wire::{self, AnswerHead, Answered, Begun, Call, LENGTHS_BYTES, Prepared};
 use crate::config::Config;
 use crate::handler::child;
 
 /// An import is worth a word from here on, milliseconds.
 const SLOW_MS: f64 = 20.0;
+/// A worker that was started ahead of its code, with packages imported.
+#[derive(Debug)]
+pub struct PreparedPython {
+    stream: UnixStream,
+    child: Child,
+}
+
 /// The process, and the way to it.
 pub struct Worker {
+    /// The modules that its code asked for while it was loaded.
+    pub imports: Vec<String>,
     child: Rc<RefCell<Child>>,
     /// Until the first call.
     stream: RefCell<Option<UnixStream>>,
@@ -51,16 +60,23 @@ struct Numbered<'a> {
 impl Worker {
     /// Starts Python, and waits until it has loaded the code.
     pub fn start(config: &Config, python: &PythonCard) -> Result<Self, FunctionError> {
-        let program = child::python(&python.version)?;
         let failed = |error: io::Error| {
             FunctionError::new(Code::StartFailed, format!("Python could not be started: {error}"))
         };
-        let (mut stream, mut child) = spawn(config, &program).map_err(failed)?;
+        let prepared = config.prepared.take();
+        let PreparedPython { mut stream, mut child } = match prepared {
+            Some(prepared) => prepared,
+            None => {
+                let threads = config.card.settings.engine_threads();
+                spawn(&child::python(&python.version)?, threads).map_err(failed)?
+            }
+        };
         match begin(&mut stream, config, python) {
             Ok(Begun::Ready(ready)) => {
                 say_imports(&ready.imports_ms);
                 let stream = RefCell::new(Some(stream));
-                Ok(Self { child: Rc::new(RefCell::new(child)), stream, line: OnceCell::new() })
+                let child = Rc::new(RefCell::new(child));
+                Ok(Self { imports: ready.asked, child, stream, line: OnceCell::new() })
             }
             Ok(Begun::Failed(failure)) => {
                 let _ = child::end(&mut child);
@@ -143,8 +159,31 @@ async fn next(read: &mut OwnedReadHalf) -> io::Result<(AnswerHead, Bytes)> {
     Ok((head, bytes.slice(header..)))
 }
 
-/// Starts the interpreter with one end of a pair of sockets.
-fn spawn(config: &Config, program: &Path) -> io::Result<(UnixStream, Child)> {
+impl PreparedPython {
+    /// Starts a Python, and imports what some code will ask for. The error says what could not be done.
+    pub fn start(
+        python: &Path,
+        packages: Option<&Path>,
+        modules: &[String],
+        threads: usize,
+    ) -> io::Result<Self> {
+        let mut prepared = spawn(python, threads)?;
+        let packages: Vec<&Path> = packages.into_iter().collect();
+        let wanted = json!({ "prepare": { "packages": packages, "modules": modules } });
+        prepared.stream.write_all(&wire::frame(&wanted, &[])?)?;
+        let Prepared { done } = wire::receive(&mut prepared.stream)?;
+        if !done.missing.is_empty() {
+            eprintln!("could not be imported ahead: {}", done.missing.join(", "));
+        }
+        if done.took_ms >= SLOW_MS {
+            eprintln!("imported {} modules ahead in {:.0} ms", modules.len(), done.took_ms);
+        }
+        Ok(prepared)
+    }
+}
+
+/// Starts the interpreter with one end of a pair of sockets, and gives it what it runs.
+fn spawn(program: &Path, threads: usize) -> io::Result<PreparedPython> {
     let pair = || socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None);
     let (ours, theirs): (OwnedFd, OwnedFd) = pair()?;
     rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::CLOEXEC)?;
@@ -153,17 +192,18 @@ fn spawn(config: &Config, program: &Path) -> io::Result<(UnixStream, Child)> {
         .args(["-I", "-S", "-B", "-c", BOOT])
         .arg(theirs.as_raw_fd().to_string())
         .env_clear()
-        .envs(child::environment(config))
+        .envs(child::environment(threads))
         .stdin(Stdio::null())
         .spawn()?;
-    Ok((UnixStream::from(ours), child))
-}
-
-/// Tells a new worker who it is, and what to load.
-fn begin(stream: &mut UnixStream, config: &Config, python: &PythonCard) -> io::Result<Begun> {
+    let mut stream = UnixStream::from(ours);
     let sources: serde_json::Map<String, Value> =
         SOURCES.iter().map(|(path, text)| ((*path).to_owned(), (*text).into())).collect();
     stream.write_all(&wire::frame(&json!({ "sources": sources }), &[])?)?;
+    Ok(PreparedPython { stream, child })
+}
+
+/// Tells a worker who it is, and what to load.
+fn begin(stream: &mut UnixStream, config: &Config, python: &PythonCard) -> io::Result<Begun> {
     stream.write_all(&wire::frame(&json!({ "start": start(config, python) }), &[])?)?;
     wire::receive(stream)
 }
