@@ -8,14 +8,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import applications
 import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
 import wire
+from applications import asked
 from emulator import free_port
 from harness import PATIENCE_S, Function, eventually, find_binary
 from test_lambda_runtime import artifact
@@ -37,10 +40,10 @@ class Container:
             )
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, trust_env=False)
 
-    def is_ready(self, path: str) -> bool:
+    def is_ready(self, path: str, status: int) -> bool:
         """Whether a host's probe finds it ready."""
         try:
-            return self.http.get(path).status_code == 200
+            return self.http.get(path).status_code == status
         except httpx.TransportError:
             return False
 
@@ -72,12 +75,12 @@ def host(tmp_path, iris) -> Iterator[Callable[..., Container]]:
     """Starts a container, waits until a probe finds it ready, and holds it to exit code 0 in the end."""
     running: list[Container] = []
 
-    def start(probe: str, port: str, *arguments: str, **environment: str) -> Container:
+    def start(probe: str, port: str, *arguments: str, ready: int = 200, **environment: str) -> Container:
         number = free_port()
         said = {port: str(number), "MODELET_ARTIFACT": str(artifact(iris))} | environment
         container = Container(tmp_path / f"container-{len(running)}.log", number, *arguments, **said)
         running.append(container)
-        eventually(lambda: container.is_ready(probe), what=f"{probe} is answered: {container.log}")
+        eventually(lambda: container.is_ready(probe, ready), what=f"{probe} is answered: {container.log}")
         return container
 
     yield start
@@ -196,6 +199,19 @@ def test_a_port_alone_is_enough_for_our_own_protocols(host, iris, cases):
     wire.assert_same(wire.triton_infer(client, "iris-matrix", call), call.outputs, "by tritonclient")
     client.close()
     assert container.http.get("/nothing").status_code == 404
+
+
+def test_an_application_has_its_own_paths(platform, host, tmp_path):
+    """Every method and path is its own, those that mean something to a host included."""
+    web = applications.deploy(platform, tmp_path / "web", "hosted-web")
+    said = {"MODELET_ARTIFACT": str(artifact(web)), "MODELET_PYTHON": sys.executable}
+    on_cloud_run = host("/any", "PORT", ready=201, K_SERVICE="web", **said)
+    on_sagemaker = host("/ping", "SAGEMAKER_BIND_TO_PORT", "serve", ready=201, **said)
+    for http in (on_cloud_run.http, on_sagemaker.http):
+        assert http.get("/").json() == asked("GET", "/")
+        assert http.post("/invocations?a=1", content="b").json() == asked("POST", "/invocations", "a=1", "b")
+        assert http.delete("/items/7").json() == asked("DELETE", "/items/7")
+        assert http.get("/raise").status_code == 500
 
 
 def test_what_cannot_load_is_never_found_ready(tmp_path, iris):

@@ -4,7 +4,7 @@
 //! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
-//! - [`contract`]: how a host talks to us: `http`, or `lambda` where the environment says so
+//! - [`contract`]: how a host talks to us, as the environment says: `http` or `lambda`
 //! - [`handler`]: what answers an invocation: a model, Python code, or a program
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
@@ -69,7 +69,7 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
             let listener = Listener::on(host.address(), host.port);
             let listener = listener.map_err(|error| format!("port {}: {error}", host.port))?;
             let config = config()?;
-            let site = Site { host: host.clone(), function: config.card.name.clone() };
+            let site = Site::of(host.clone(), &config.card);
             serve(listener, load(&config), started, Some(site))
         }
         Contract::Lambda { api, .. } => {

@@ -76,13 +76,9 @@ fn request(function: &FunctionName, invocation: Invocation) -> (Parts, Result<By
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (HeaderName::from_static("x-amz-invocation-type"), HeaderValue::from_static("RequestResponse")),
     ];
-    head.headers.extend(own);
-    head.headers.extend(
-        invocation
-            .said
-            .get(lambda::REQUEST_ID)
-            .map(|id| (HeaderName::from_static(HEADER_INVOCATION), id.clone())),
-    );
+    let id = HeaderValue::from_str(&invocation.id).ok();
+    let id = id.map(|id| (HeaderName::from_static(HEADER_INVOCATION), id));
+    head.headers.extend(own.into_iter().chain(id));
     let said = invocation.said.into_iter().filter_map(|(name, value)| Some((name?, value)));
     head.headers.extend(said.filter(|(name, _)| name.as_str().starts_with(lambda::PREFIX)));
     (head, invocation.event)
