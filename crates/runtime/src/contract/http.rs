@@ -45,7 +45,7 @@ pub use site::Site;
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
 /// When the handler has ended, answers that it gave before are written within this time.
-const LAST_ANSWERS: Duration = Duration::from_millis(100);
+const LAST_ANSWERS: Duration = Duration::from_millis(20);
 
 /// What every connection shares; all on one thread.
 struct Shared {
