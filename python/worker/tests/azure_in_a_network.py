@@ -25,9 +25,9 @@ def main() -> None:
     bring_loopback_up()
     port = free_port()
     command = ["azmlinfsrv", "--entry_script", "app.py", "--model_dir", ".", "--port", str(port)]
-    with open("azure.log", "wb") as log:
+    with open("azure.log", "w+b") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
-    wait_for(port, server)
+        wait_for(port, server, log)
     while ask(f"http://127.0.0.1:{port}/")[0] != 200:
         pass
     print(json.dumps("ready"), flush=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
+import pytest
 import runtime
 
 TALKING = r"""
@@ -187,6 +189,7 @@ def test_outside_of_lambda_logging_is_pythons_own(start):
     )
 
 
+@pytest.mark.skipif(sys.executable != runtime.PYTHON, reason="versions of Python write traces in other ways")
 def test_as_text_records_are_printed_as_the_cloud_prints_them(start, emulator):
     worker, cloud = start(TALKING, records="text"), emulator(TALKING)
     worker.event("fail")
