@@ -21,11 +21,8 @@ ALL = (1, 2, 3, 4)
 class OnRung(Platform):
     """A platform whose instances get this rung and no other."""
 
-    def __init__(self, rung: int):
-        # Not pytest's own folder, which only its user can enter: without namespaces an instance is somebody else.
-        work = Path(tempfile.mkdtemp(prefix="modelet-rung-"))
-        work.chmod(0o711)
-        super().__init__(work)
+    def __init__(self, rung: int, work: Path | None = None):
+        super().__init__(work or open_folder())
         self.rung = rung
         self.has_own_root = rung <= 2
         self.library = work / "libonnxruntime.so"
@@ -33,7 +30,8 @@ class OnRung(Platform):
     def start(self, *arguments: str) -> OnRung:
         """Starts it; where instances have no file system of their own, in a data folder that they can pass through."""
         found = subprocess.run([self.binary, "engines", "--json"], check=True, capture_output=True, text=True)
-        shutil.copyfile(json.loads(found.stdout)[0]["path"], self.library)
+        if not self.library.exists():
+            shutil.copyfile(json.loads(found.stdout)[0]["path"], self.library)
         super().start("--isolation", str(self.rung), *arguments)
         if not self.has_own_root:
             self.data.chmod(0o711)
@@ -52,14 +50,16 @@ class OnRung(Platform):
         version = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
         return {"python": {"version": version}}
 
-    def stop(self) -> None:
-        """Ends it and leaves nothing behind."""
-        super().stop()
-        shutil.rmtree(self.work)
-
     def artifact(self, function: Function) -> Path:
         """The folder of a function's artifact, on the host."""
         return self.data / "artifacts" / function.card["sha256"]
+
+
+def open_folder() -> Path:
+    """A new folder that others can pass through, unlike pytest's own: without namespaces an instance is somebody else."""
+    folder = Path(tempfile.mkdtemp(prefix="modelet-rung-"))
+    folder.chmod(0o711)
+    return folder
 
 
 def running(platform: OnRung) -> Iterator[OnRung]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -39,6 +40,11 @@ class Tenants(OnRung):
         """Starts it with that program."""
         super().start("--runtime", str(find_hostile()), *arguments)
         return self
+
+    def stop(self) -> None:
+        """Ends it and leaves nothing behind."""
+        super().stop()
+        shutil.rmtree(self.work)
 
     def records(self, name: str, kind: str) -> list[dict]:
         """The newest records of a kind in the log of a function."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from functions import SCIENCE, deployed, lines, records
-from harness import Function, eventually
-from rungs import ALL, OnRung, running
+from harness import PATIENCE_S, Function, eventually
+from rungs import ALL, OnRung, open_folder, running
 
 #: Trains and predicts within the instance: BLAS, OpenMP and compiled loops under the filter of system calls.
 MODEL = """\
@@ -51,10 +52,18 @@ def handler(event, context):
 CACHES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "HF_HOME", "TORCH_HOME")
 
 
+@pytest.fixture(scope="module")
+def work() -> Iterator[Path]:
+    """One folder for the platforms on all rungs: packages are sent once."""
+    folder = open_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="module", params=ALL, ids=lambda rung: f"rung{rung}")
-def on_rung(request: pytest.FixtureRequest) -> Iterator[OnRung]:
+def on_rung(request: pytest.FixtureRequest, work: Path) -> Iterator[OnRung]:
     """The platform, on each rung that works on this machine."""
-    yield from running(OnRung(request.param))
+    yield from running(OnRung(request.param, work))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +95,6 @@ def test_numpy_pandas_and_scikit_learn_compute_on_every_rung(on_rung):
 def test_what_is_others_cannot_be_read_or_changed(on_rung, told):
     """Homes, the platform's data, other functions' artifacts; its own code and packages are there to be read alone."""
     other = deployed(on_rung, "other", TOLD, manifest=on_rung.manifest())
-    inside = Path("/modelet/artifact") if on_rung.has_own_root else on_rung.artifact(told)
     planted = on_rung.work / "of-somebody-else"
     planted.write_text("secret")
     for what in (
@@ -94,8 +102,8 @@ def test_what_is_others_cannot_be_read_or_changed(on_rung, told):
         f"open({str(planted)!r}).read()",
         f"open({str(on_rung.data / 'state.db')!r}, 'rb').read(1)",
         f"open({str(on_rung.artifact(other) / 'files' / 'app.py')!r}).read()",
-        f"open({str(inside / 'files' / 'app.py')!r}, 'a').write('x')",
-        f"open({str(inside / 'files' / 'new.txt')!r}, 'w').write('x')",
+        "open('app.py', 'a').write('x')",
+        "open('new.txt', 'w').write('x')",
         "open('/etc/planted', 'w')",
         "open('/usr/planted', 'w')",
     ):
@@ -103,7 +111,7 @@ def test_what_is_others_cannot_be_read_or_changed(on_rung, told):
         # The weakest rung keeps accidents apart, not enemies: there files have the rights of their own.
         expected = {"failed"} if on_rung.rung < 4 else {"failed", "done"}
         assert how in expected, (what, text)
-    assert do(told, f"open({str(inside / 'files' / 'app.py')!r}).read(6)") == ("done", "import")
+    assert do(told, "open('app.py').read(6)") == ("done", "import")
     assert not Path("/etc/planted").exists() and not Path("/usr/planted").exists()
     assert planted.read_text() == "secret"
 
@@ -128,7 +136,8 @@ def test_without_a_word_there_is_no_network(on_rung, told):
         open_to_all = deployed(on_rung, "networked", TOLD, manifest=on_rung.manifest() | {"network": True})
         assert do(open_to_all, f"socket.create_connection({address!r}, 5).getpeername()")[0] == "done"
         assert do(open_to_all, send)[0] == "done"
-        eventually(lambda: datagrams.recv(1) == b"x")
+        datagrams.settimeout(PATIENCE_S)
+        assert datagrams.recv(1) == b"x"
 
 
 def test_a_file_opened_for_update_fails_and_names_the_path(on_rung, told):
@@ -193,6 +202,23 @@ def test_processes_and_threads_of_python_work_within_their_limit(on_rung, told):
 def handler(code) -> Function:
     """A function that does what it is told, on the shared platform."""
     return code("sandbox-told", TOLD)
+
+
+def test_however_it_is_started_its_files_are_at_the_same_place_and_its_own_to_read_alone(code):
+    """From a new process, and from a stem cell: S35 holds for whoever has the rights of their owner, too."""
+    function = code("sandbox-started", TOLD, idle_timeout_ms=0)
+    change = "attempt(\"os.chmod('app.py', 0o644), open('app.py', 'r+')\")[0]"
+    seen: dict[str, str] = {}
+
+    def both() -> bool:
+        eventually(lambda: not function.instances(), what="the next call starts from zero")
+        found = do(function, f"os.getcwd(), __file__, {change}")[1]
+        call = eventually(lambda: [row for row in records(function) if row["kind"] == "invocation"])[-1]
+        seen[call["started_from"]] = found
+        return len(seen) > 1
+
+    eventually(both, what="it was started in both ways")
+    assert set(seen.values()) == {"('/modelet/artifact/files', '/modelet/artifact/files/app.py', 'failed')"}, seen
 
 
 def test_the_load_has_its_own_limit_and_the_call_its_own_time(code):
