@@ -2,8 +2,8 @@
 
     bench/lambda.sh        (the emulator and awslambdaric come with python/tests/setup.sh)
 
-Cold: from the first call of a fresh emulator, which starts the bootstrap, to its answer; the two in turn. Warm: calls on one
-connection. `$MODELET_BIN` and `$MODELET_RUNTIME` name other binaries.
+Cold: from the first call of a fresh emulator, which starts the bootstrap, to its answer; the two in turn. Warm: calls
+on one connection. `$MODELET_BIN` and `$MODELET_RUNTIME` name other binaries.
 """
 
 from __future__ import annotations

@@ -11,27 +11,30 @@ command -v cargo >/dev/null || missing "cargo is not on PATH" "install Rust 1.95
 command -v python3 >/dev/null || missing "python3 is not on PATH" "install Python 3.11 or newer"
 command -v cc >/dev/null || missing "there is no C compiler" "apt-get install build-essential (SQLite is compiled once)"
 
-step "1/6 build"
+step "1/7 build"
 cargo build --workspace --quiet
 cargo build --package modelet-runtime --example hostile --quiet
 export MODELET_BIN="$PWD/target/debug/modelet"
 
-step "2/6 ONNX Runtime"
+step "2/7 ONNX Runtime"
 "$MODELET_BIN" engines install
 MODELET_ONNXRUNTIME=$("$MODELET_BIN" engines --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["path"])')
 export MODELET_ONNXRUNTIME
 
-step "3/6 Rust tests"
+step "3/7 Rust tests"
 cargo test --workspace --quiet
 
-step "4/6 Python environment and real models"
+step "4/7 Python environment and real models"
 python/tests/setup.sh
 .venv-tests/bin/python python/tests/models.py
 
-step "5/6 ONNX backend tests"
+step "5/7 ONNX backend tests"
 scripts/onnx-backend.sh
 
-step "6/6 real clients against the real binary"
+step "6/7 the Python worker beside the clouds' own programs"
+.venv-worker/bin/pytest python/worker/tests -q
+
+step "7/7 real clients against the real binary"
 .venv-tests/bin/pytest python/tests -q
 
 step "all tests passed"

@@ -226,7 +226,7 @@ class Function:
         """Spoils the stored model, as a bad disk does: instances that start from now on cannot load it."""
         view = self.status()
         files = self.platform.data / "artifacts" / view["versions"][-1]["sha256"] / "files"
-        model = files / view["card"]["model"]
+        model = files / view["card"]["handler"]["file"]
         model.unlink()
         model.write_bytes(b"damaged")
 

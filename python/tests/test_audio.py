@@ -229,7 +229,7 @@ def test_what_does_not_fit_is_refused_at_deploy(platform, tmp_path):
     shutil.copytree(tmp_path / "whisperfeatureextractor", folder)
     (folder / "modelet.toml").write_text("[audio]\noff = true\n")
     off = platform.deploy(folder, "off")
-    assert [spec["name"] for spec in off.status()["card"]["signature"]["inputs"]] == ["input_values"]
+    assert [spec["name"] for spec in off.status()["card"]["handler"]["signature"]["inputs"]] == ["input_values"]
 
 
 def test_a_classifier_of_sounds_answers_labels(platform, tmp_path):

@@ -127,16 +127,16 @@ def test_a_deploy_carries_its_certificate_and_the_same_again_is_unchanged(platfo
     assert "(tolerance 1e-6)" in line
     assert line.strip() in [line.strip() for line in platform.cli("describe", "proved").stdout.splitlines()]
     first = platform.cli_json("describe", "proved")
-    assert first["card"]["certificate"]["verdict"] == "proved"
+    assert first["card"]["handler"]["certificate"]["verdict"] == "proved"
     assert "unchanged" in platform.cli(*deploy, "--python", PYTHON).stdout
     platform.cli("deploy", path, "--name", "proved", "--engine", "tabular", "--no-proof", "--set", "concurrency=2")
     without = platform.cli_json("describe", "proved")
-    assert without["card"]["certificate"]["verdict"] == "not-proved"
-    assert "--no-proof" in without["card"]["certificate"]["reason"]
+    assert without["card"]["handler"]["certificate"]["verdict"] == "not-proved"
+    assert "--no-proof" in without["card"]["handler"]["certificate"]["reason"]
     again = platform.cli_json(*deploy, "--python", PYTHON, "--tolerance", "1e-6")
     assert again["certificate"]["tolerance"]["reason"] == "chosen by --tolerance"
     certificate, _ = prove(platform, path, "--engine", "tabular")
-    assert {key: certificate[key] for key in first["card"]["certificate"]} == first["card"]["certificate"]
+    assert {key: certificate[key] for key in first["card"]["handler"]["certificate"]} == first["card"]["handler"]["certificate"]
 
 
 def test_rows_that_a_user_gives_are_compared_too(platform: Platform, tmp_path: Path):

@@ -162,7 +162,7 @@ def deployed(platform: Platform, model: BaseEstimator, tmp_path: Path, name: str
 
 def inputs_of(function: Function) -> list[dict]:
     """What it takes."""
-    return function.status()["card"]["signature"]["inputs"]
+    return function.status()["card"]["handler"]["signature"]["inputs"]
 
 
 def sendable(function: Function, frame: pd.DataFrame) -> pd.DataFrame:

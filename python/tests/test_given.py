@@ -120,7 +120,7 @@ def test_a_folder_of_mlflow_is_deployed_by_its_best_flavor(platform, tmp_path):
     answer = function.post(records).json()["outputs"]
     assert answer["label"] == model.predict(rows[:20]).tolist()
     np.testing.assert_allclose(answer["probabilities"], model.predict_proba(rows[:20]), rtol=0, atol=4e-7)
-    assert function.status()["card"]["signature"]["inputs"][0]["columns"] == names
+    assert function.status()["card"]["handler"]["signature"]["inputs"][0]["columns"] == names
     archive = archived(folder, tmp_path / "model.tar.gz")
     assert not platform.cli_json("deploy", archive, "--name", "mlflow-churn", "--no-proof")["created"]
     (folder / "MLmodel").write_text("flavors:\n  spark: {model_data: sparkml}\n")

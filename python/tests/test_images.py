@@ -288,7 +288,7 @@ def test_what_does_not_fit_is_refused_at_deploy(platform, tmp_path):
     shutil.copytree(tmp_path / "detr", folder)
     (folder / "modelet.toml").write_text("[image]\noff = true\n")
     off = platform.deploy(folder, "off")
-    assert [spec["name"] for spec in off.status()["card"]["signature"]["inputs"]] == ["pixel_values"]
+    assert [spec["name"] for spec in off.status()["card"]["handler"]["signature"]["inputs"]] == ["pixel_values"]
 
 
 def test_a_real_classifier_reads_posted_pictures(platform, tmp_path):

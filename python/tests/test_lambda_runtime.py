@@ -7,11 +7,14 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import applications
 import pytest
 import wire
+from applications import asked
 from aws import lambda_client
 from emulator import Emulator
 from harness import Function, eventually, find_binary
@@ -127,3 +130,25 @@ def test_it_ends_when_it_is_told(iris, host):
     (pid,) = bootstraps(emulator)
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: "exit status 0" in emulator.said(), what="the emulator sees it end")
+
+
+def test_an_application_gets_the_requests_that_events_were_made_of(platform, host, tmp_path):
+    """On Lambda and through Invoke here: method, path, query, body; cookies each alone; an error is the function's."""
+    web = applications.deploy(platform, tmp_path / "web", "lambda-web")
+    emulator = host(LAMBDA_TASK_ROOT=str(artifact(web)), MODELET_PYTHON=sys.executable)
+    client = lambda_client(platform.url)
+    context = {"http": {"method": "PUT", "path": "/prod/items"}, "stage": "prod"}
+    event = http_event("hello", rawPath="/prod/items", rawQueryString="a=1&a=2", requestContext=context)
+
+    content = json.dumps(event).encode()
+    here = client.invoke(FunctionName=web.name, Payload=content)
+    assert here.get("FunctionError") is None
+    for response in (emulator.call(content).json(), wire.strict_json(here["Payload"].read())):
+        assert (response["statusCode"], response["cookies"]) == (201, ["a=b", "c=d"])
+        assert json.loads(response["body"]) == asked("PUT", "/items", "a=1&a=2", "hello")
+    raised = json.dumps(event | {"rawPath": "/prod/raise"}).encode()
+    here = client.invoke(FunctionName=web.name, Payload=raised)
+    assert here["FunctionError"] == "Unhandled"
+    for error in (emulator.call(raised).json(), wire.strict_json(here["Payload"].read())):
+        assert (error["errorType"], error["errorMessage"]) == ("KeyError", "'oh no'")
+    assert emulator.call(b'{"a": 1}').json() == asked("POST", "/", "", '{"a": 1}'), "any other payload is a body"

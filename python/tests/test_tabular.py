@@ -30,7 +30,7 @@ def answers_as_the_reference(function, case) -> None:
 def test_classical_models_answer_as_the_reference(name, function, cases):
     """S01: labels equal, numbers within 1e-5, asked for by name in the manifest."""
     deployed = function(name, f"tabular-{name}", TABULAR)
-    assert deployed.status()["card"]["engine"] == "tabular"
+    assert deployed.status()["card"]["handler"]["engine"] == "tabular"
     answers_as_the_reference(deployed, cases[name])
 
 

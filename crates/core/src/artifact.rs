@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::handler::{Handler, ModelCard, PythonCard};
+use crate::handler::{Handler, Layer, ModelCard, Speaks};
 use crate::manifest::Manifest;
 use crate::name::FunctionName;
 use crate::settings::Settings;
@@ -20,6 +20,9 @@ pub struct ArtifactFile {
     pub size_bytes: u64,
     /// SHA-256 of the content, hexadecimal.
     pub sha256: String,
+    /// True for a program.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
 }
 
 /// The card of an artifact.
@@ -62,10 +65,15 @@ impl ArtifactCard {
         if let Some(file) = self.files.iter().find(|file| !is_safe_path(&file.path)) {
             return Err(format!("{:?} is not a relative path", file.path));
         }
-        let has = |path: &str| self.files.iter().any(|file| file.path == path);
+        // A file, or a folder of some.
+        let has = |path: &str| {
+            let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+            self.files.iter().any(|file| file.path.strip_prefix(path).is_some_and(below))
+        };
         match &self.handler {
             Handler::Model(model) => model.check(has),
             Handler::Python(python) => python.check(has),
+            Handler::Program(program) => program.check(has),
         }
     }
 
@@ -73,15 +81,39 @@ impl ArtifactCard {
     pub fn model(&self) -> Option<&ModelCard> {
         match &self.handler {
             Handler::Model(model) => Some(model),
-            Handler::Python(_) => None,
+            Handler::Python(_) | Handler::Program(_) => None,
         }
     }
 
-    /// The Python code that answers, where some does.
-    pub fn python(&self) -> Option<&PythonCard> {
+    /// The version of Python that it needs, where it needs one.
+    pub fn python(&self) -> Option<&str> {
         match &self.handler {
             Handler::Model(_) => None,
-            Handler::Python(python) => Some(python),
+            Handler::Python(python) => Some(&python.version),
+            Handler::Program(program) => program.python.as_deref(),
+        }
+    }
+
+    /// The packages that it needs, where it needs some.
+    pub fn packages(&self) -> Option<&Layer> {
+        match &self.handler {
+            Handler::Model(_) => None,
+            Handler::Python(python) => python.packages.as_ref(),
+            Handler::Program(program) => program.packages.as_ref(),
+        }
+    }
+
+    /// True for code, which is spoken to in its own way; a model is computed by the runtime itself.
+    pub fn is_code(&self) -> bool {
+        self.model().is_none()
+    }
+
+    /// True for what gets whole requests, of any method and below any path.
+    pub fn is_application(&self) -> bool {
+        match &self.handler {
+            Handler::Model(_) => false,
+            Handler::Python(python) => python.interface.is_application(),
+            Handler::Program(program) => program.speaks == Speaks::Http,
         }
     }
 
@@ -90,6 +122,7 @@ impl ArtifactCard {
         match &self.handler {
             Handler::Model(model) => model.engine.as_str(),
             Handler::Python(_) => "python",
+            Handler::Program(_) => "program",
         }
     }
 

@@ -23,6 +23,11 @@ pub const ENV_PYTHON: &str = "MODELET_PYTHON";
 /// Environment variable of an instance of Python code: the folder of its packages.
 pub const ENV_PACKAGES: &str = "MODELET_PACKAGES";
 
+/// Environment variable of a stem cell that becomes Python code: the modules that it imports ahead, a list in JSON.
+pub const ENV_IMPORTS: &str = "MODELET_IMPORTS";
+/// Environment variable of such a stem cell: how many threads libraries compute with.
+pub const ENV_THREADS: &str = "MODELET_THREADS";
+
 /// Environment variable of a stem cell: the folder, which it makes, for the artifact that it will be given.
 pub const ENV_CELL: &str = "MODELET_CELL";
 
@@ -96,6 +101,9 @@ pub struct Record {
 pub struct Readiness {
     /// From the start of `main`, or for a stem cell from its assignment, until the model was loaded, in milliseconds.
     pub load_ms: f64,
+    /// The modules that its code asked for while it was loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
     /// Why it cannot serve: a code and a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<(Code, String)>,

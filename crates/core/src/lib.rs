@@ -8,7 +8,7 @@
 //! - [`settings`]: every limit of a function, with its default
 //! - [`steps`]: what is done before and after a model
 //! - [`artifact`]: the card inside an artifact
-//! - [`handler`]: what answers invocations: a model, or Python code
+//! - [`handler`]: what answers invocations: a model, Python code, or a program
 //! - [`certificate`]: what shows that a converted model answers as its original
 //! - [`end`]: why an instance ended
 //! - [`record`]: what is kept of one invocation and of one instance
@@ -47,7 +47,7 @@ pub use artifact::{ArtifactCard, ArtifactFile};
 pub use certificate::Certificate;
 pub use end::{EndReason, StartFailure, StartPhase};
 pub use error::{Code, Failure, FunctionError, PlatformError};
-pub use handler::{EngineName, Handler, ModelCard, PythonCard};
+pub use handler::{EngineName, Handler, ModelCard, ProgramCard, PythonCard};
 pub use manifest::Manifest;
 pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};
 pub use numbers::Numbers;

@@ -3,6 +3,7 @@
 mod audio;
 mod image;
 mod labels;
+mod program;
 mod python;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::steps::Pooling;
 pub use audio::AudioNotes;
 pub use image::ImageNotes;
 pub use labels::LabelNotes;
+pub use program::ProgramNotes;
 pub use python::PythonNotes;
 
 /// A manifest, as written by the user.
@@ -46,6 +48,11 @@ pub use python::PythonNotes;
 /// event = "body"                # what a Lambda function gets of an HTTP request: body | http_v2 | http_v1
 /// memoize_loaders = true        # a model that is loaded within a call is loaded once
 /// strict = false                # true: answers as AWS Lambda does, to the letter
+///
+/// [program]                     # a program in the place of a model; default: an executable file bootstrap in the folder
+/// command = ["./bootstrap"]
+/// speaks = "runtime_api"        # runtime_api: of AWS Lambda | http: on $PORT
+/// event = "body"                # as above
 ///
 /// [text]                        # the model takes text: read from the folder where it has a tokenizer.json
 /// pooling = "mean"              # none | mean | mean_sqrt_len | max | cls
@@ -113,6 +120,9 @@ pub struct Manifest {
     /// A handler in Python, where the code does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub python: Option<PythonNotes>,
+    /// A program that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramNotes>,
     /// Text to tokens, where the folder does not say it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextNotes>,

@@ -1,6 +1,7 @@
 //! Moments as text.
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAY_S: u64 = 86_400;
 
 /// A moment as the logs of Apache have it, in UTC: `24/Nov/2026:23:26:12 +0000`.

@@ -173,6 +173,10 @@ pub struct Up {
     /// Stem cells kept ready for cold starts, at most; as many as starts came together lately. 0: none
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000))]
     pub cells: u32,
+    /// Sets of packages for which a Python is kept ready that has imported them, at most: it takes the memory that they take.
+    /// 0: none
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000))]
+    pub pythons: u32,
     /// Idle processors wait awake for so long after a call came or was answered, where one may say so (root, not in a
     /// container): calls that follow each other are quicker for it. 0: not at all
     #[arg(long, default_value_t = 2, value_name = "MS", value_parser = value_parser!(u64).range(0..=1_000))]

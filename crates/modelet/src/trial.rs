@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_VERSION};
 use modelet_core::{ArtifactCard, EngineName};
 use modelet_package::Bundle;
-use modelet_worker::{Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, Stream, output};
+use modelet_worker::{
+    Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, Stream, output,
+};
 use tokio::sync::mpsc;
 
 use crate::engines;
@@ -110,6 +112,7 @@ impl Trial<'_> {
                 // The system's own folders are there anyway.
                 binds: shown.iter().filter(|path| !path.starts_with("/usr")).map(Bind::same).collect(),
                 network: manifest.network,
+                loopback: self.card.is_code(),
                 tmp_mib: settings.tmp_mib,
                 memory_mib: settings.memory_mib,
                 cpu_millis: settings.cpu_share_millis(),

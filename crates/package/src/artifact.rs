@@ -39,8 +39,10 @@ pub struct Packed {
     pub card: ArtifactCard,
 }
 
-/// How files are kept: to be read.
-const FILE_MODE: u32 = 0o644;
+/// How files are kept: to be read, and programs to be run.
+pub(crate) const fn mode(executable: bool) -> u32 {
+    if executable { 0o755 } else { 0o644 }
+}
 
 /// The card of a model's artifact.
 pub fn card(source: &ModelSource, plan: Plan) -> ArtifactCard {
@@ -54,7 +56,7 @@ pub fn card(source: &ModelSource, plan: Plan) -> ArtifactCard {
         engine_version: plan.engine.1,
         signature: plan.signature,
     };
-    card_of(&source.bundle, source.sha256(), plan.name, plan.settings, Handler::Model(model))
+    card_of(&source.bundle, source.sha256(), plan.name, plan.settings, Handler::Model(Box::new(model)))
 }
 
 /// The card of any artifact.
@@ -69,6 +71,7 @@ pub fn card_of(
         path: file.path.clone(),
         size_bytes: file.size_bytes,
         sha256: file.sha256.clone(),
+        executable: file.executable,
     };
     ArtifactCard {
         format_version: ArtifactCard::FORMAT_VERSION,
@@ -97,13 +100,13 @@ pub fn pack(bundle: &Bundle, card: ArtifactCard, target: &Path) -> Result<Packed
 fn write(bundle: &Bundle, card: &ArtifactCard, target: &Path) -> io::Result<(String, u64)> {
     let mut tar = tar::Builder::new(Hashing::new(BufWriter::new(File::create(target)?)));
     let text = serde_json::to_vec_pretty(card)?;
-    append(&mut tar, ArtifactCard::FILE_NAME, text.len() as u64, FILE_MODE, text.as_slice())?;
+    append(&mut tar, ArtifactCard::FILE_NAME, text.len() as u64, mode(false), text.as_slice())?;
     for file in &bundle.files {
         let content = File::open(&file.place)?;
         if content.metadata()?.len() != file.size_bytes {
             return Err(io::Error::other(format!("{} changed while it was read", file.place.display())));
         }
-        append(&mut tar, &format!("files/{}", file.path), file.size_bytes, FILE_MODE, content)?;
+        append(&mut tar, &format!("files/{}", file.path), file.size_bytes, mode(file.executable), content)?;
     }
     let mut hashing = tar.into_inner()?;
     hashing.flush()?;

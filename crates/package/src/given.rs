@@ -9,7 +9,7 @@ use modelet_core::artifact::is_safe_path;
 use modelet_core::{Code, FunctionError, FunctionName, Manifest};
 
 use crate::importer::Workshop;
-use crate::{archive, importer, mlflow, python, steps};
+use crate::{archive, code, importer, mlflow, steps};
 
 /// The manifest's name in a folder.
 pub const MANIFEST_FILE: &str = "modelet.toml";
@@ -38,7 +38,7 @@ pub enum GivenHandler {
         columns: Option<Vec<String>>,
     },
     /// Code.
-    Code(python::Found),
+    Code(code::Found),
 }
 
 /// Looks through what lies at `path`; an archive is unpacked into a folder of the workshop.
@@ -81,7 +81,7 @@ fn one_file(path: &Path, workshop: &Workshop<'_>) -> Result<Given, FunctionError
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let manifest = Manifest::default();
-    let found = python::find(folder, Some(&file), &manifest, workshop.examiner)?.ok_or_else(|| {
+    let found = code::find(folder, Some(&file), &manifest, workshop.examiner)?.ok_or_else(|| {
         let message = format!("{} has no function that could answer", path.display());
         FunctionError::new(Code::HandlerRefused, message)
             .hint("write def predict(inputs), or def lambda_handler(event, context), or make an application: app = FastAPI()")
@@ -104,18 +104,30 @@ fn within_itself(given: Given) -> Result<Given, FunctionError> {
 
 fn in_folder(folder: &Path, workshop: &Workshop<'_>) -> Result<Given, FunctionError> {
     let manifest = read_manifest(&folder.join(MANIFEST_FILE))?;
-    if let (Some(model), Some(handler)) = (&manifest.model, &manifest.handler) {
-        let message = format!("modelet.toml names a model ({model}) and a handler ({handler}): one of them answers");
-        return Err(FunctionError::new(Code::BadManifest, message)
-            .hint("leave the model out: the handler's code loads it"));
+    let names = [
+        ("model", manifest.model.is_some()),
+        ("handler", manifest.handler.is_some()),
+        ("program", manifest.program.is_some()),
+    ];
+    let named: Vec<&str> =
+        names.into_iter().filter_map(|(name, is_there)| is_there.then_some(name)).collect();
+    if named.len() > 1 {
+        let message = format!("modelet.toml names a {}: one of them answers", named.join(" and a "));
+        return Err(
+            FunctionError::new(Code::BadManifest, message).hint("a model that code loads is not named there")
+        );
     }
-    let mlflow = if manifest.handler.is_some() { None } else { mlflow::read(folder)? };
+    let is_code = manifest.handler.is_some() || manifest.program.is_some();
+    let mlflow = if is_code { None } else { mlflow::read(folder)? };
     let handler = match (&manifest.model, mlflow) {
         (Some(model), _) => model_at(folder.join(model), None)?,
         (None, Some(mlflow)) => model_at(mlflow.model, mlflow.columns)?,
-        (None, None) => match python::find(folder, None, &manifest, workshop.examiner)? {
+        (None, None) => match code::find(folder, None, &manifest, workshop.examiner)? {
             Some(found) => GivenHandler::Code(found),
-            None => model_at(only_model(folder)?, None)?,
+            None => match only_model(folder) {
+                Ok(model) => model_at(model, None)?,
+                Err(none) => return Err(code::passed_over(folder, workshop.examiner).unwrap_or(none)),
+            },
         },
     };
     Ok(Given { manifest, name: None, handler })

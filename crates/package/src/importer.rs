@@ -7,8 +7,8 @@ use modelet_core::certificate::Library;
 use modelet_core::{Code, FunctionError};
 
 use crate::certificate::original::Original;
+use crate::code::Examiner;
 use crate::conversion::Converter;
-use crate::python::Examiner;
 
 mod catboost;
 mod classes;
@@ -61,7 +61,7 @@ impl<'a> Workshop<'a> {
     pub(crate) fn of(folder: &'a Path) -> Self {
         struct Nothing;
         impl Examiner for Nothing {
-            fn examine(&self, files: &[PathBuf]) -> Result<Vec<crate::python::facts::Facts>, FunctionError> {
+            fn examine(&self, files: &[PathBuf]) -> Result<Vec<crate::code::facts::Facts>, FunctionError> {
                 panic!("{files:?} is no code")
             }
         }

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::artifact::is_safe_path;
 
-use crate::artifact::{Hashing, append};
+use crate::artifact::{Hashing, append, mode};
 
 /// What `uv` and pip put beside packages, and no code needs: programs for a shell, and a lock of the folder.
 const LEFT_OUT: [&str; 2] = ["bin", ".lock"];
+
+/// The ending of folders that say what was installed.
+const METADATA: &str = ".dist-info";
 
 /// SHA-256 of the tar, hexadecimal, and the bytes of the files in it.
 pub fn digest(folder: &Path) -> io::Result<(String, u64)> {
@@ -29,6 +32,9 @@ pub fn largest(folder: &Path) -> io::Result<Vec<(String, u64)>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
+        if LEFT_OUT.contains(&name.as_str()) || name.ends_with(METADATA) {
+            continue;
+        }
         let size = files(&entry.path(), 0)?.iter().map(|(_, size)| size).sum();
         // The libraries of a wheel lie beside it: `numpy.libs`.
         let name = name.strip_suffix(".libs").unwrap_or(&name).to_owned();
@@ -59,7 +65,7 @@ fn write(folder: &Path, target: impl Write) -> io::Result<(String, u64)> {
         }
         let file = File::open(&path)?;
         let is_program = file.metadata()?.permissions().mode() & 0o111 != 0;
-        append(&mut tar, &relative, size, if is_program { 0o755 } else { 0o644 }, file)?;
+        append(&mut tar, &relative, size, mode(is_program), file)?;
         total += size;
     }
     let mut hashing = tar.into_inner()?;

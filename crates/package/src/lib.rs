@@ -3,7 +3,7 @@
 //! - [`given`]: what the user points at, looked through for the one model in it
 //! - [`archive`], [`mlflow`]: archives, and folders that MLflow wrote
 //! - [`source`]: that model and everything that belongs to it, read and checked
-//! - [`python`]: code in the place of a model: its files, and which of its functions answers
+//! - [`code`]: code in the place of a model: its files, and what of it answers
 //! - [`importer`]: recognises a model and says which files belong to it
 //! - [`network`]: recognises what only Keras, TensorFlow or PyTorch can read; [`conversion`]: what is made of it
 //! - [`pickle`]: what a Python model file says, found without running it
@@ -23,6 +23,7 @@ pub mod archive;
 pub mod artifact;
 pub mod batching;
 pub mod certificate;
+pub mod code;
 pub mod conversion;
 pub mod evidence;
 pub mod given;
@@ -33,7 +34,6 @@ pub mod network;
 pub mod notes;
 pub mod pickle;
 pub mod probe;
-pub mod python;
 pub mod source;
 pub mod steps;
 

@@ -1,6 +1,7 @@
 //! What the user points at, read and checked: a model with what belongs to it, or code.
 
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use modelet_core::certificate::Library;
@@ -9,9 +10,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::certificate::original::Original;
+use crate::code::CodeSource;
 use crate::given::{self, GivenHandler, unreadable};
 use crate::importer::{self, Workshop};
-use crate::python::PythonSource;
 use crate::steps;
 
 /// One file that goes into the artifact.
@@ -25,6 +26,8 @@ pub struct SourceFile {
     pub size_bytes: u64,
     /// SHA-256 of its content, hexadecimal.
     pub sha256: String,
+    /// True for a program.
+    pub executable: bool,
 }
 
 /// What every kind of function is made of.
@@ -43,8 +46,8 @@ pub struct Bundle {
 pub enum Source {
     /// A model.
     Model(Box<ModelSource>),
-    /// Python code.
-    Python(Box<PythonSource>),
+    /// Code.
+    Code(Box<CodeSource>),
 }
 
 impl Source {
@@ -58,7 +61,7 @@ impl Source {
                 Self::Model(Box::new(ModelSource::open(manifest, name, &model, columns, workshop)?))
             }
             GivenHandler::Code(code) => {
-                Self::Python(Box::new(PythonSource::open(found.manifest, found.name, code)?))
+                Self::Code(Box::new(CodeSource::open(found.manifest, found.name, code)?))
             }
         })
     }
@@ -67,7 +70,7 @@ impl Source {
     pub fn bundle(&self) -> &Bundle {
         match self {
             Self::Model(model) => &model.bundle,
-            Self::Python(python) => &python.bundle,
+            Self::Code(code) => &code.bundle,
         }
     }
 
@@ -75,7 +78,7 @@ impl Source {
     pub fn bundle_mut(&mut self) -> &mut Bundle {
         match self {
             Self::Model(model) => &mut model.bundle,
-            Self::Python(python) => &mut python.bundle,
+            Self::Code(code) => &mut code.bundle,
         }
     }
 }
@@ -177,7 +180,8 @@ impl Bundle {
         hasher.update(serde_json::to_vec(&self.manifest).unwrap_or_default());
         hasher.update(serde_json::to_vec(also).unwrap_or_default());
         for file in &self.files {
-            hasher.update(format!("\n{} {} {}", file.sha256, file.size_bytes, file.path));
+            let mark = if file.executable { " *" } else { "" };
+            hasher.update(format!("\n{} {} {}{mark}", file.sha256, file.size_bytes, file.path));
         }
         digest::hex(&hasher.finalize())
     }
@@ -185,8 +189,12 @@ impl Bundle {
 
 impl SourceFile {
     pub(crate) fn read(path: &str, place: &Path) -> Result<Self, FunctionError> {
-        let (size_bytes, sha256) =
-            File::open(place).and_then(digest::sha256).map_err(|error| unreadable(place, &error))?;
-        Ok(Self { path: path.to_owned(), place: place.to_owned(), size_bytes, sha256 })
+        let read = || {
+            let file = File::open(place)?;
+            let executable = file.metadata()?.permissions().mode() & 0o111 != 0;
+            digest::sha256(file).map(|(size_bytes, sha256)| (size_bytes, sha256, executable))
+        };
+        let (size_bytes, sha256, executable) = read().map_err(|error| unreadable(place, &error))?;
+        Ok(Self { path: path.to_owned(), place: place.to_owned(), size_bytes, sha256, executable })
     }
 }

@@ -60,6 +60,8 @@ pub struct Config {
     pub isolation: Option<Rung>,
     /// Stem cells kept at a time, at most; 0: none.
     pub cells_limit: usize,
+    /// Sets of packages for which a Python is kept that has imported them, at most; 0: none.
+    pub pythons_limit: usize,
     /// How long idle processors wait awake after a call came or was answered, where this process may say so; zero: not at all.
     pub awake: Duration,
     /// Log rows kept, all functions together; older ones are removed.
@@ -97,6 +99,7 @@ impl Config {
             sandbox_init,
             isolation: None,
             cells_limit: 4,
+            pythons_limit: 2,
             awake: Duration::from_millis(2),
             log_rows_limit: 1_000_000,
         }

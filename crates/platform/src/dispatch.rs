@@ -4,7 +4,7 @@
 //! - [`version`]: one version as the others see it: where its calls arrive and its instances report
 //! - [`launch`]: how the process of an instance is started
 //! - [`environment`]: the variables that it is given
-//! - [`cells`]: processes that were started ahead
+//! - [`cells`]: processes that were started ahead; [`pythons`]: those of Python code
 //! - [`instance`]: the life of one instance, from start to exit
 //! - [`redact`]: keeps the values of secrets out of what it prints
 //! - [`account`]: how long an instance loaded, served and idled
@@ -20,6 +20,7 @@ mod errors;
 pub mod instance;
 pub mod launch;
 pub mod place;
+pub mod pythons;
 pub mod redact;
 pub mod ticket;
 pub mod version;
@@ -44,6 +45,7 @@ use control::Control;
 pub use cells::Cells;
 pub use instance::{InstanceView, Startup};
 pub use place::Place;
+pub use pythons::Pythons;
 pub use ticket::{Seat, Ticket};
 pub use version::VersionDispatch;
 
@@ -61,6 +63,8 @@ pub struct Shared {
     pub secrets: Secrets,
     /// The stem cells.
     pub cells: Cells,
+    /// Those of Python code.
+    pub pythons: Pythons,
     /// Where artifacts lie.
     pub artifacts: Artifacts,
     /// Where the packages of code lie.
@@ -90,6 +94,7 @@ impl Dispatch {
         let shared = Arc::new(shared);
         let control = Arc::new(Control::new(shared.clock, machine));
         tokio::spawn(cells::keep(Arc::downgrade(&shared)));
+        tokio::spawn(pythons::keep(Arc::downgrade(&shared)));
         Self { shared, control, versions: Mutex::default() }
     }
 
@@ -118,6 +123,7 @@ impl Dispatch {
         {
             former.event(Event::Retired);
         }
+        self.shared.pythons.want(&entry.card, self.shared.clock.now());
         let settings = &entry.card.settings;
         match versions.active.get(&(name.clone(), entry.version)) {
             Some(version) => version.event(Event::Live),
@@ -177,6 +183,7 @@ impl Dispatch {
             let mut versions = self.lock();
             versions.draining = true;
             self.shared.cells.close();
+            self.shared.pythons.close();
             versions.active.values().cloned().collect()
         };
         drain(&versions).await;

@@ -25,7 +25,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use modelet_core::{Failure, FunctionName, PlatformError, Version};
+use modelet_core::{Failure, FunctionName, PlatformError, Qualifier, Version};
 use modelet_protocol::{Below, FunctionView, Manner, Operation, ProtocolName, Route, ServerState};
 use tokio::sync::Semaphore;
 
@@ -92,8 +92,10 @@ impl Gateway {
     /// The application behind a path below a function's: it gets every method and every path.
     fn application(&self, path: &str) -> Option<Route> {
         let Below { function, qualifier, .. } = modelet_protocol::below(path)?;
-        let entry = self.catalog.resolve(&function, qualifier).ok()?;
-        entry.card.python().filter(|python| python.interface.is_application())?;
+        // Of a version that is not there the call itself says so.
+        let entry = self.catalog.resolve(&function, qualifier);
+        let entry = entry.or_else(|_| self.catalog.resolve(&function, Qualifier::Live)).ok()?;
+        entry.card.is_application().then_some(())?;
         Some(Route {
             protocol: ProtocolName::Fn,
             function: Some(function),

@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 use crate::admin::Admin;
 use crate::clock::Clock;
 pub use crate::config::{Config, InstanceCommand, Python};
-use crate::dispatch::{Cells, Dispatch};
+use crate::dispatch::{Cells, Dispatch, Pythons};
 use crate::gateway::Gateway;
 use crate::gateway::asynchronous::Asynchronous;
 use crate::gateway::awake::Awake;
@@ -79,6 +79,7 @@ impl Platform {
             command: config.instance.clone(),
             secrets: Secrets::open(&config.data).map_err(|e| store_failed("open the secrets", e))?,
             cells: Cells::new(cells_limit),
+            pythons: Pythons::new(if has_tmp { config.pythons_limit } else { 0 }),
             artifacts: catalog.artifacts().clone(),
             layers: catalog.layers().clone(),
             logs,

@@ -7,14 +7,17 @@
 //! | `application/x-npy`, or anything that begins like npy | one array |
 //! | `application/octet-stream` | the elements of the one input, little-endian |
 //! | `text/plain` | the text itself for a function of one string; else as if there were no type |
+//! | `application/cloudevents+json` | the data of the event, by its own type |
 //! | `image/jpeg` and others, and raw bytes | the file itself, for a function of one file |
 //! | none, or what `curl -d` says | JSON when it is, CSV otherwise |
 //!
 //! The answer is JSON, CSV or npy, by `Accept`. `?output=NAME` asks for one output.
 
 mod bind;
+mod cloud_event;
 mod describe;
 mod forms;
+mod hosted;
 mod ranked;
 mod reply;
 mod samples;
@@ -246,6 +249,10 @@ fn read(request: &Request<'_>, signature: &Signature) -> Result<Read, FunctionEr
             _ => read_untyped(body, signature),
         },
         "" | media::FORM => read_untyped(body, signature),
+        cloud_event::MEDIA_TYPE => cloud_event::read(body, signature),
+        batch if batch.starts_with("application/cloudevents-batch") => {
+            Err(unsupported(&quoted(batch), signature))
+        }
         json if json == media::JSON || json == "text/json" || json.ends_with("+json") => {
             forms::read(json::parse(body)?, signature)
         }

@@ -158,7 +158,7 @@ impl Protocol for KserveV2 {
         let body = json!({
             "name": view.card.name,
             "versions": view.versions.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "platform": format!("{}_modelet", model.map_or("python", |model| &model.format)),
+            "platform": format!("{}_modelet", model.map_or(view.card.computed_by(), |model| &model.format)),
             "inputs": inputs.collect::<Vec<_>>(),
             "outputs": outputs.collect::<Vec<_>>(),
         });

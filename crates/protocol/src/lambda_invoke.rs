@@ -15,6 +15,8 @@ mod event;
 mod failure;
 mod target;
 
+pub use event::{EventRequest, event_request};
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use modelet_core::{Code, Failure, FunctionName, InvocationId, PlatformError, Signature, Version};

@@ -44,6 +44,7 @@ pub use protocol::{
 };
 
 pub use fn_http::{Below, below};
+pub use lambda_invoke::{EventRequest, event_request};
 pub use route::query_pairs;
 
 use fn_http::FnHttp;

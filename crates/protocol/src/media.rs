@@ -23,7 +23,7 @@ pub(crate) struct MediaType {
 }
 
 impl MediaType {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut parts = text.split(';');
         let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
         let parameters = parts.filter_map(|part| part.split_once('=')).map(|(name, value)| {

@@ -49,7 +49,10 @@ pub(crate) fn query_values(query: Option<&str>, name: &str) -> Vec<String> {
 /// All names and values of a query string, decoded, in their order.
 pub fn query_pairs(query: Option<&str>) -> Vec<(String, String)> {
     let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (query_text(n), query_text(v))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(n, v)| (query_text(n), query_text(v)))
+        .collect()
 }
 
 fn query_text(text: &str) -> String {

@@ -4,22 +4,29 @@
 //! in which no artifact can be reached. It lays the descriptors out as a folder of links, so that from there on everything
 //! reads files as in any other instance, and weights beside a model are still mapped and shared.
 
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+use crate::handler::PreparedPython;
 use modelet_core::artifact::is_safe_path;
-use modelet_core::instance::{Assignment, MAX_HANDED_FILES};
+use modelet_core::instance::{
+    Assignment, ENV_IMPORTS, ENV_PACKAGES, ENV_PYTHON, ENV_THREADS, MAX_HANDED_FILES,
+};
 use modelet_core::{EngineName, Version};
 use modelet_model::LoadOptions;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 /// Largest assignment, in bytes: the paths of as many files as can come with one.
 const MAX_ASSIGNMENT_BYTES: usize = 512 << 10;
+
+/// Files up to this size are copied, which takes memory of the instance; of larger ones there are links.
+const COPIED_BYTES: u64 = 1 << 20;
 
 /// What a cell has become.
 #[derive(Debug)]
@@ -43,8 +50,30 @@ pub fn prepare(onnxruntime: Option<&Path>) {
     }
 }
 
+/// Makes a Python ready for code that nobody knows yet, where the host wants one: started, and packages imported.
+pub fn prepare_python(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<PreparedPython>, String> {
+    let (Some(imports), Some(python)) = (var(ENV_IMPORTS), var(ENV_PYTHON)) else { return Ok(None) };
+    let nonsense = |name: &str| format!("{name} makes no sense");
+    let modules: Vec<String> =
+        serde_json::from_str(&imports.to_string_lossy()).map_err(|_| nonsense(ENV_IMPORTS))?;
+    let threads = var(ENV_THREADS).and_then(|threads| threads.to_str()?.parse().ok());
+    let threads = threads.ok_or_else(|| nonsense(ENV_THREADS))?;
+    let packages = var(ENV_PACKAGES).map(PathBuf::from);
+    let prepared = PreparedPython::start(Path::new(&python), packages.as_deref(), &modules, threads);
+    prepared.map(Some).map_err(|error| format!("Python could not be prepared: {error}"))
+}
+
+/// What the files of an artifact are laid out as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Links to our own descriptors: for who reads them in this process.
+    Links,
+    /// Files, and links to our descriptors by our number for those that are large: for the process beside this one.
+    Files,
+}
+
 /// Waits for an assignment and lays the artifact out in `folder`, which it makes.
-pub fn wait(control: &UnixDatagram, folder: &Path) -> io::Result<Assigned> {
+pub fn wait(control: &UnixDatagram, folder: &Path, layout: Layout) -> io::Result<Assigned> {
     let (assignment, files) = receive(control)?;
     let Assignment { version, files: paths } =
         serde_json::from_slice(&assignment).map_err(|error| nonsense(format!("the assignment: {error}")))?;
@@ -55,11 +84,27 @@ pub fn wait(control: &UnixDatagram, folder: &Path) -> io::Result<Assigned> {
         if !is_safe_path(path) {
             return Err(nonsense(format!("{path:?} is not a relative path")));
         }
-        let link = folder.join(path);
-        fs::create_dir_all(link.parent().unwrap_or(folder))?;
-        symlink(format!("/proc/self/fd/{}", file.as_raw_fd()), link)?;
+        let place = folder.join(path);
+        fs::create_dir_all(place.parent().unwrap_or(folder))?;
+        lay_out(file, &place, layout)?;
     }
     Ok(Assigned { artifact: folder.to_owned(), version, _files: files })
+}
+
+fn lay_out(file: &OwnedFd, place: &Path, layout: Layout) -> io::Result<()> {
+    let number = file.as_raw_fd();
+    if layout == Layout::Links {
+        return symlink(format!("/proc/self/fd/{number}"), place);
+    }
+    let by_number = format!("/proc/{}/fd/{number}", std::process::id());
+    let metadata = fs::metadata(&by_number)?;
+    if metadata.len() > COPIED_BYTES {
+        return symlink(by_number, place);
+    }
+    fs::copy(&by_number, place)?;
+    // As everywhere else: to be read, and programs to be run.
+    let is_program = metadata.permissions().mode() & 0o111 != 0;
+    fs::set_permissions(place, Permissions::from_mode(if is_program { 0o555 } else { 0o444 }))
 }
 
 /// One datagram and the descriptors that came with it. An empty one means that the host has gone.

@@ -1,5 +1,6 @@
 //! What the host says in the environment.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
@@ -7,8 +8,7 @@ use std::path::PathBuf;
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_VERSION};
 use modelet_core::{ArtifactCard, Version};
 
-/// Environment variable: where AWS Lambda has unpacked what was deployed there.
-const ENV_TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
+use crate::handler::PreparedPython;
 
 /// Everything an instance needs to know.
 #[derive(Debug)]
@@ -21,16 +21,20 @@ pub struct Config {
     pub version: Version,
     /// The ONNX Runtime library, if one was found.
     pub onnxruntime: Option<PathBuf>,
+    /// A Python that was started ahead, until somebody takes it.
+    pub prepared: RefCell<Option<PreparedPython>>,
 }
 
 impl Config {
-    /// Reads the environment through `var`, and the card from the artifact. An error is one sentence that names the
-    /// variable or file.
-    pub fn from_environment(var: impl Fn(&str) -> Option<OsString>) -> Result<Self, String> {
-        let artifact =
-            var(ENV_ARTIFACT).or_else(|| var(ENV_TASK_ROOT)).map(PathBuf::from).ok_or_else(|| {
-                format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact")
-            })?;
+    /// Reads the environment through `var`, and the card from the artifact. `usual`: where the host has artifacts, when the
+    /// environment does not say it. An error is one sentence that names the variable or file.
+    pub fn from_environment(
+        var: impl Fn(&str) -> Option<OsString>,
+        usual: Option<PathBuf>,
+    ) -> Result<Self, String> {
+        let artifact = var(ENV_ARTIFACT).map(PathBuf::from).or(usual).ok_or_else(|| {
+            format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact")
+        })?;
         let version = match var(ENV_VERSION) {
             None => Version(1),
             Some(text) => text
@@ -49,7 +53,7 @@ impl Config {
         let card: ArtifactCard = serde_json::from_slice(&text)
             .map_err(|error| format!("{} is not an artifact's card: {error}", path.display()))?;
         card.check().map_err(|why| format!("{}: {why}", path.display()))?;
-        Ok(Self { artifact, card, version, onnxruntime })
+        Ok(Self { artifact, card, version, onnxruntime, prepared: RefCell::default() })
     }
 
     /// The folder of the artifact's files.
@@ -64,12 +68,20 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_wrong_is_named() {
-        let error = Config::from_environment(|_| None).unwrap_err();
+        let error = Config::from_environment(|_| None, None).unwrap_err();
         assert!(error.starts_with("MODELET_ARTIFACT is not set"), "{error}");
-        let error =
-            Config::from_environment(|name| (name == ENV_ARTIFACT).then(|| "/no/such".into())).unwrap_err();
+        let error = Config::from_environment(
+            |name| (name == ENV_ARTIFACT).then(|| "/no/such".into()),
+            Some("/".into()),
+        )
+        .unwrap_err();
+        assert!(error.contains("/no/such/artifact.json"), "{error}");
+        let error = Config::from_environment(|_| None, Some("/no/such".into())).unwrap_err();
         assert!(error.contains("/no/such/artifact.json"), "{error}");
         let wrong = |name: &str| Some(if name == ENV_VERSION { "one" } else { "/" }.into());
-        assert_eq!(Config::from_environment(wrong).unwrap_err(), "MODELET_VERSION is not a version number");
+        assert_eq!(
+            Config::from_environment(wrong, None).unwrap_err(),
+            "MODELET_VERSION is not a version number"
+        );
     }
 }

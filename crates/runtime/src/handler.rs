@@ -6,24 +6,32 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
+use crate::config::Config;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
-use crate::config::Config;
 use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError};
 use modelet_protocol::{ProtocolName, Refused};
 
+mod child;
+mod event;
 mod model;
+mod program;
 mod python;
+mod timing;
 
 pub use model::ModelHandler;
-pub use python::PythonHandler;
+pub use program::ProgramHandler;
+pub use python::{PreparedPython, PythonHandler};
 
 /// A body on its way: whole in the end, or the reason why it is not.
 pub type Arriving<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FunctionError>> + 'a>>;
 /// An answer on its way. An instance does everything on one thread, so it need not be `Send`.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + 'a>>;
+
+/// The end of what computes, on its way: an exit code.
+pub type Ending<'a> = Pin<Box<dyn Future<Output = u8> + 'a>>;
 
 /// A handler, or why it cannot be.
 pub type Loaded = Result<Box<dyn Handler>, FunctionError>;
@@ -33,6 +41,7 @@ pub fn load(config: &Config) -> Loaded {
     Ok(match &config.card.handler {
         modelet_core::Handler::Model(_) => Box::new(ModelHandler::load(config)?),
         modelet_core::Handler::Python(python) => Box::new(PythonHandler::load(config, python)?),
+        modelet_core::Handler::Program(program) => Box::new(ProgramHandler::load(config, program)?),
     })
 }
 
@@ -41,6 +50,17 @@ pub trait Handler {
     /// Answers one request. Every failure, the body's too, becomes an answer in the client's own protocol. A panic fails the
     /// call alone.
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a>;
+
+    /// When what computes has ended by itself: what to end with. There is nobody left to answer then, and the calls that it had are
+    /// lost with it.
+    fn ended(&self) -> Ending<'_> {
+        Box::pin(std::future::pending())
+    }
+
+    /// The modules that its code asked for while it was loaded.
+    fn imports(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The largest body that it reads, in bytes.
     fn body_limit_bytes(&self) -> u64;
@@ -66,6 +86,16 @@ fn lost(head: &Parts, panic: &(dyn Any + Send)) -> Response<Bytes> {
         None => ProtocolName::Fn,
     };
     failed(protocol, &panicked(panic).into())
+}
+
+/// An answer that is not too large.
+fn within(limit_bytes: u64, response: Response<Bytes>) -> Result<Response<Bytes>, FunctionError> {
+    let size = response.body().len() as u64;
+    if size <= limit_bytes {
+        return Ok(response);
+    }
+    let message = format!("the answer has {size} bytes, the limit is {limit_bytes}");
+    Err(FunctionError::new(Code::ResponseTooLarge, message).hint("raise it: --set response_limit_mib=512"))
 }
 
 /// A failure in the words of a protocol, with its code in a header for the host.

@@ -4,8 +4,8 @@
 //! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
-//! - [`contract`]: how a host talks to us: `http`, or `lambda` where the environment says so
-//! - [`handler`]: what answers an invocation: a model, or Python code
+//! - [`contract`]: how a host talks to us, as the environment says: `http` or `lambda`
+//! - [`handler`]: what answers an invocation: a model, Python code, or a program
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
 //! another host, so it stays lean.
@@ -20,6 +20,8 @@ pub mod inherited;
 mod count;
 mod processor;
 
+use std::cell::Cell;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -27,12 +29,12 @@ use std::time::Instant;
 use modelet_core::instance::{ENV_CELL, ENV_ONNXRUNTIME};
 use modelet_core::{Code, FunctionError};
 
-use crate::cell::Assigned;
+use crate::cell::{Assigned, Layout};
 use crate::config::Config;
-use crate::contract::lambda::Prepared;
-use crate::contract::{Contract, ENV_RUNTIME_API};
-use crate::handler::Loaded;
-use crate::inherited::Inherited;
+use crate::contract::Contract;
+use crate::contract::http::Site;
+use crate::handler::{Loaded, PreparedPython};
+use crate::inherited::{Inherited, Listener};
 
 /// The whole life of an instance: [`main_with`] what its artifact names.
 pub fn main() -> ExitCode {
@@ -53,45 +55,81 @@ pub fn main_with(load: impl FnOnce(&Config) -> Loaded) -> ExitCode {
 }
 
 fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
-    let mut started = Instant::now();
-    if let Contract::Lambda { api } = Contract::of(|name| std::env::var_os(name))? {
-        eprintln!("contract lambda: {ENV_RUNTIME_API} is {api}");
-        return contract::lambda::serve(&api, prepare(load));
+    let started = Instant::now();
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let contract = Contract::of(|name| std::env::var_os(name), &arguments)?;
+    if let Some(line) = contract.announced() {
+        eprintln!("{line}");
     }
+    let config = || Config::from_environment(|name| std::env::var_os(name), contract.artifact());
+    match &contract {
+        Contract::Platform => serve_platform(started, load),
+        Contract::Port(host) => {
+            // Before anything is loaded: who connects meanwhile waits, and is not refused.
+            let listener = Listener::on(host.address(), host.port);
+            let listener = listener.map_err(|error| format!("port {}: {error}", host.port))?;
+            let config = config()?;
+            let site = Site::of(host.clone(), &config.card);
+            serve(listener, load(&config), started, Some(site))
+        }
+        Contract::Lambda { api, .. } => {
+            let config = config().map_err(|why| FunctionError::new(Code::BadArtifact, why));
+            let prepared = config.and_then(|config| Ok((config.card.name.clone(), load(&config)?)));
+            contract::lambda::serve(api, prepared)
+        }
+    }
+}
+
+/// The life of an instance of ours, perhaps of one that was started ahead of its artifact.
+fn serve_platform(mut started: Instant, load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
     let inherited = Inherited::take().map_err(|error| error.to_string())?;
     let assigned = match std::env::var_os(ENV_CELL) {
         Some(folder) => Some(become_somebody(&inherited, Path::new(&folder))?),
         None => None,
     };
     let config = match &assigned {
-        Some(assigned) => {
+        Some((assigned, python)) => {
             started = Instant::now();
-            Config::of(assigned.artifact.clone(), assigned.version, onnxruntime())?
+            let config = Config::of(assigned.artifact.clone(), assigned.version, onnxruntime())?;
+            config.prepared.replace(python.take());
+            config
         }
-        None => Config::from_environment(|name| std::env::var_os(name))?,
+        None => Config::from_environment(|name| std::env::var_os(name), None)?,
     };
-    let loaded = load(&config);
+    serve(inherited.listener, load(&config), started, None)
+}
+
+fn serve(
+    listener: Listener,
+    loaded: Loaded,
+    started: Instant,
+    site: Option<Site>,
+) -> Result<ExitCode, String> {
     if let Err(failure) = &loaded {
         eprintln!("could not load: {failure}");
     }
     let load_ms = started.elapsed().as_secs_f64() * 1e3;
-    contract::http::serve(inherited.listener, loaded, load_ms).map_err(|error| error.to_string())
-}
-
-/// What a host is told that hears of everything through its contract.
-fn prepare(load: impl FnOnce(&Config) -> Loaded) -> Prepared {
-    let config = Config::from_environment(|name| std::env::var_os(name));
-    let config = config.map_err(|why| FunctionError::new(Code::BadArtifact, why))?;
-    Ok((config.card.name.clone(), load(&config)?))
+    contract::http::serve(listener, loaded, load_ms, site).map_err(|error| error.to_string())
 }
 
 /// The first half of a stem cell's life.
-fn become_somebody(inherited: &Inherited, folder: &Path) -> Result<Assigned, String> {
+fn become_somebody(
+    inherited: &Inherited,
+    folder: &Path,
+) -> Result<(Assigned, Cell<Option<PreparedPython>>), String> {
     let control = inherited.control.as_ref().ok_or_else(|| {
         format!("{ENV_CELL} is set, but no datagram socket was inherited as fd 4 (LISTEN_FDS=2)")
     })?;
-    cell::prepare(onnxruntime().as_deref());
-    cell::wait(control, folder).map_err(|error| format!("no artifact came: {error}"))
+    let python = cell::prepare_python(|name| std::env::var_os(name))?;
+    let layout = match &python {
+        Some(_) => Layout::Files,
+        None => {
+            cell::prepare(onnxruntime().as_deref());
+            Layout::Links
+        }
+    };
+    let assigned = cell::wait(control, folder, layout);
+    Ok((assigned.map_err(|error| format!("no artifact came: {error}"))?, Cell::new(python)))
 }
 
 fn onnxruntime() -> Option<PathBuf> {

@@ -23,6 +23,10 @@ pub enum Exit {
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            // As shells tell the end of what they ran, and the runtime that of code.
+            Self::Code(code @ 129..=192) => {
+                write!(f, "ended with code {code}: what it ran {}", Self::Signal(code - 128))
+            }
             Self::Code(code) => write!(f, "ended with code {code}"),
             Self::Signal(9) => f.write_str("was killed (SIGKILL)"),
             Self::Signal(11) => f.write_str("crashed (SIGSEGV)"),

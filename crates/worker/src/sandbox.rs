@@ -89,6 +89,8 @@ pub struct Sandbox {
     pub binds: Vec<Bind>,
     /// May it reach the network?
     pub network: bool,
+    /// May its processes speak TCP to each other, where it has a network of its own (rungs 1 and 2)?
+    pub loopback: bool,
     /// Size of its /tmp, MiB; what lies there counts as its memory.
     pub tmp_mib: u64,
     /// Most memory of all its processes, MiB. Held by the kernel on rung 1, by whoever watches
@@ -112,6 +114,7 @@ impl Default for Sandbox {
             weakest: None,
             binds: Vec::new(),
             network: false,
+            loopback: false,
             tmp_mib: settings.tmp_mib,
             memory_mib: settings.memory_mib,
             cpu_millis: settings.cpu_share_millis(),

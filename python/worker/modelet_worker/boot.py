@@ -2,15 +2,14 @@
 
     python -I -S -c BOOT FD
 
-FD is the socket to the runtime. The first frame on it (see `wire.py`) is `{"sources": {"modelet_worker/wire.py": TEXT, …}}`;
-what comes behind it is for `worker.py`.
+FD is the socket to the runtime. The first frame on it (see `wire.py`) is `{"sources": {"modelet_worker/wire.py": TEXT,
+…}}`; what comes behind it is for `worker.py`.
 """
-
-import json
-import sys
 
 import _frozen_importlib
 import _socket
+import json
+import sys
 
 
 class Sources:

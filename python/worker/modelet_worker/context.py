@@ -1,5 +1,5 @@
-"""The context that a Lambda handler gets: attribute for attribute that of AWS Lambda's own client for Python (awslambdaric 4,
-`lambda_context.py`)."""
+"""The context that a Lambda handler gets: attribute for attribute that of AWS Lambda's own client for Python
+(awslambdaric 4, `lambda_context.py`)."""
 
 import json
 import os
@@ -31,11 +31,17 @@ class CognitoIdentity(Record):
 
 
 class Client(Record):
-    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+    __slots__ = (  # noqa: RUF023 in the order in which they are shown
+        "installation_id",
+        "app_title",
+        "app_version_name",
+        "app_version_code",
+        "app_package_name",
+    )
 
 
 class ClientContext(Record):
-    __slots__ = ("custom", "env", "client")
+    __slots__ = ("custom", "env", "client")  # noqa: RUF023 in the order in which they are shown
 
 
 class LambdaContext:

@@ -11,14 +11,20 @@ LISTED = 10
 
 
 def prepare_paths(folder, packages):
-    """The handler's folder is where code runs and is looked for first; packages stand behind the standard library, as installed
-    ones do, with what their `.pth` files say."""
-    import site
-
+    """The handler's folder is where code runs and is looked for first; packages stand behind the standard library, as
+    installed ones do, with what their `.pth` files say."""
     os.chdir(folder)
     sys.path.insert(0, folder)
+    add_packages(packages)
+
+
+def add_packages(packages):
+    """Folders of packages, each once."""
+    import site
+
     for one in packages:
-        site.addsitedir(one)
+        if one not in sys.path:
+            site.addsitedir(one)
     site.setquit()
 
 
@@ -85,7 +91,8 @@ def missing(module, module_name, name):
 
 
 def parameters(function):
-    """How many positional arguments a function of Python's takes, `(least, most)`; None where that cannot be told at a glance."""
+    """How many positional arguments a function of Python's takes, `(least, most)`; None where that cannot be told at a
+    glance."""
     bound = hasattr(function, "__self__")
     code = getattr(function, "__code__", None) or getattr(getattr(function, "__func__", None), "__code__", None)
     if code is None or hasattr(function, "__wrapped__"):

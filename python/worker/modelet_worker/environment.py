@@ -1,25 +1,27 @@
-"""What the user's code finds around it: the variables of Lambda that are true here, and libraries as they are watched for."""
+"""What the user's code finds around it: the variables of Lambda that are true here, and libraries as they are watched
+for."""
 
 import os
 
 from modelet_worker.imports import watch
+from modelet_worker.loaders import watch_loaders
 
 
 def describe(start):
     """Variables that handlers read. Those of AWS alone (credentials, region, log group) are not made up."""
-    handler = f"{start['module']}.{start['function']}"
-    known = {"_HANDLER": handler, "LAMBDA_TASK_ROOT": start["folder"]} if start["kind"] == "lambda" else {}
-    for variable, field in (("NAME", "name"), ("VERSION", "version"), ("MEMORY_SIZE", "memory_mib")):
-        if start.get(field) is not None:
-            known[f"AWS_LAMBDA_FUNCTION_{variable}"] = str(start[field])
+    if start["kind"] == "lambda":
+        known = {"_HANDLER": f"{start['module']}.{start['function']}", "LAMBDA_TASK_ROOT": start["folder"]}
+        for variable, field in (("NAME", "name"), ("VERSION", "version"), ("MEMORY_SIZE", "memory_mib")):
+            known[f"AWS_LAMBDA_FUNCTION_{variable}"] = start.get(field)
+        os.environ.update({name: str(value) for name, value in known.items() if value is not None})
     if start["kind"] == "score":
-        known["AZUREML_MODEL_DIR"] = start["folder"]
-    os.environ.update(known)
+        os.environ["AZUREML_MODEL_DIR"] = start["folder"]
 
 
 def watch_libraries(start):
     """What is done once a library is imported: never before, so that nobody pays for what is not used."""
     watch.when_loaded("logging", lambda logging: set_logging(logging, start["kind"]))
+    watch_loaders(start["options"].get("memoize_loaders", True), start.get("outside") or {})
 
 
 def set_logging(logging, kind):

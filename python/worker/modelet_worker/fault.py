@@ -1,6 +1,7 @@
 """Failures as the runtime hears of them: a type, a message, and the lines of the user's code that led there.
 
-The forms are those of AWS Lambda's own client for Python (awslambdaric 4, `bootstrap.py`), which handlers and alarms know.
+The forms are those of AWS Lambda's own client for Python (awslambdaric 4, `bootstrap.py`), which handlers and alarms
+know.
 """
 
 #: Files of the worker have names of this beginning; its frames are not the user's business.

@@ -1,7 +1,7 @@
 """Watches imports: what is to be done once a module is there, and how long each package takes.
 
-A finder at the front of `sys.meta_path`. A name that nobody waits for costs one look into a dict; while the handler is loaded, all
-imports are timed.
+A finder at the front of `sys.meta_path`. A name that nobody waits for costs one look into a dict; while the handler is
+loaded, all imports are timed.
 """
 
 import sys
@@ -45,6 +45,10 @@ class Watch:
         self.timed = False
         self.took = {}
         self.above = []
+        #: Where the user's own modules lie, what of them is being loaded now, and what they asked for themselves.
+        self.own_folder = None
+        self.own = []
+        self.asked = []
         self.since = 0.0
 
     def when_loaded(self, name, act):
@@ -58,7 +62,8 @@ class Watch:
         if not self.timed and name not in self.waiting:
             return None
         for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target) if finder is not self else None
+            find = getattr(finder, "find_spec", None) if finder is not self else None
+            spec = find(name, path, target) if find else None
             if spec is not None:
                 if hasattr(spec.loader, "exec_module"):
                     spec.loader = Watched(spec.loader, self)
@@ -67,7 +72,10 @@ class Watch:
 
     def load(self, module, loader):
         name = module.__name__
-        self._enter(name.partition(".")[0])
+        is_own = self._is_own(module)
+        if self.timed and not is_own and (not self.own or self.own[-1]):
+            self.asked.append(name)
+        self._enter(name.partition(".")[0], is_own)
         try:
             loader.exec_module(module)
         finally:
@@ -81,13 +89,21 @@ class Watch:
         longest = sorted(self.took.items(), key=lambda one: -one[1])[:NAMED]
         return {name: round(seconds * 1000, 1) for name, seconds in longest}
 
-    def _enter(self, package):
+    def _is_own(self, module):
+        """Whether a module is the user's or the worker's, and not a package's."""
+        file = getattr(module.__spec__, "origin", None) or ""
+        in_folder = self.own_folder is not None and file.startswith(self.own_folder)
+        return in_folder or file.startswith("modelet_worker/")
+
+    def _enter(self, package, is_own):
         self._charge()
         self.above.append(package)
+        self.own.append(is_own)
 
     def _leave(self):
         self._charge()
         self.above.pop()
+        self.own.pop()
 
     def _charge(self):
         """Adds the time since the last change to the package that was being loaded."""

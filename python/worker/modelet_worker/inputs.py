@@ -1,7 +1,9 @@
-"""Bodies as the inputs of a `predict` function: JSON, CSV with a header, or npy; as plain Python, an array or a data frame.
+"""Bodies as the inputs of a `predict` function: JSON, CSV with a header, or npy; as plain Python, an array or a data
+frame.
 
-JSON may be a list of rows, a list of records, one record, an object of columns, or any of these as the only value of `inputs`,
-`instances` or `data`. Plain Python gets the JSON as it is. In CSV an empty cell is missing, and a column with leading zeros is text.
+JSON may be a list of rows, a list of records, one record, an object of columns, or any of these as the only value of
+`inputs`, `instances` or `data`. Plain Python gets the JSON as it is. In CSV an empty cell is missing, and a column
+with leading zeros is text.
 """
 
 import io
@@ -78,9 +80,23 @@ def array(rows):
         rows = [[row[name] for name in names] for row in rows]
     try:
         made = numpy.array(rows)
-        return made.astype(float) if made.dtype == object else made
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise BadBody(f"the rows make no array: {error}") from None
+    if made.dtype.kind in "biuf":
+        return made
+    values = numpy.array(rows, dtype=object).ravel().tolist()
+    if all(isinstance(one, str) for one in values):
+        return made
+    if all(is_number(one) for one in values):
+        return made.astype(float)
+    raise BadBody(
+        "the rows make no array: they have other values than numbers, or texts and numbers; a data frame may have both"
+    )
+
+
+def is_number(value):
+    """What a double of NumPy's says without a loss; null is a missing number."""
+    return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) <= 1 << 53)
 
 
 def columns_as_rows(columns):

@@ -11,8 +11,8 @@ TEXT_DATE = "%Y-%m-%dT%H:%M:%S"
 
 
 def install(logging, kind):
-    """For Lambda's handlers the root logger has a handler, as there, so that `basicConfig` changes nothing. For others it is the
-    one for where there is none, as in any Python."""
+    """For Lambda's handlers the root logger has a handler, as there, so that `basicConfig` changes nothing. For others
+    it is the one for where there is none, as in any Python."""
 
     class RecordHandler(logging.Handler):
         """Writes each record as one."""

@@ -2,7 +2,7 @@
 
 | value | JSON |
 |---|---|
-| NumPy's scalars and arrays, Series and indexes of pandas, tensors of PyTorch, TensorFlow and JAX | numbers, texts, lists |
+| NumPy's scalars and arrays, Series and indexes of pandas, tensors of PyTorch and TensorFlow | numbers, texts, lists |
 | DataFrame of pandas or polars | a list of records, one for each row |
 | Timestamp, datetime, date, time | text, ISO 8601 |
 | timedelta | seconds |
@@ -59,12 +59,13 @@ def array(value):
 
 def date(value):
     """A date of NumPy, in the precision that it has."""
-    return missing(value) if value != value else str(value)
+    return str(value) if value == value else missing(value)  # noqa: PLR0124 NaT is not itself
 
 
 def duration(value):
     """A duration of NumPy, in seconds."""
-    return missing(value) if value != value else float(value.astype("m8[ns]").astype("int64") / 1e9)
+    seconds = value.astype("m8[ns]").astype("int64") / 1e9
+    return float(seconds) if value == value else missing(value)  # noqa: PLR0124 NaT is not itself
 
 
 def record(value):

@@ -4,18 +4,17 @@ In the form `sequence` a record is one write to descriptor 2, a JSON text sequen
 
     \x1e{"level": "INFO", "invocation": ID or null, "message": TEXT, "at_ms": milliseconds since 1970}\n
 
-What is printed becomes a record when a line ends, so that what one `print` says stays whole, however many lines it has. In the
-form `text` everything is written as AWS Lambda's own client for Python writes it. What C libraries write goes to the descriptors
-as it is.
+What is printed becomes a record when a line ends, so that what one `print` says stays whole, however many lines it
+has. In the form `text` everything is written as AWS Lambda's own client for Python writes it. What C libraries write
+goes to the descriptors as it is.
 """
 
+import _thread
 import io
 import json
 import os
 import sys
 import time
-
-import _thread
 from _contextvars import ContextVar
 
 #: A longer record is cut, and says so.
@@ -34,12 +33,14 @@ class Log:
     def __init__(self):
         self.sequence = False
         self.alone = None
+        self.lines = []
 
     def open(self, form):
         """From here on what is printed are records, of the form `sequence` or `text`."""
         self.sequence = form == "sequence"
         if self.sequence:
-            sys.stdout, sys.stderr = printed(Lines(1, STDOUT_LEVEL)), printed(Lines(2, STDERR_LEVEL))
+            self.lines = [Lines(1, STDOUT_LEVEL), Lines(2, STDERR_LEVEL)]
+            sys.stdout, sys.stderr = map(printed, self.lines)
         else:
             sys.stdout, sys.stderr = (printed(io.FileIO(fd, "w", closefd=False)) for fd in (1, 2))
 
@@ -50,13 +51,8 @@ class Log:
 
     def end(self):
         """The call is over: what was printed and not ended is a record too."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        if self.sequence:
-            for stream in (sys.stdout, sys.stderr):
-                finish = getattr(getattr(stream, "buffer", None), "finish", None)
-                if finish:
-                    finish()
+        for lines in self.lines:
+            lines.finish()
 
     def invocation(self):
         """The call that the running code belongs to, or None."""
@@ -80,6 +76,8 @@ class Log:
         if self.sequence:
             from modelet_worker.fault import as_text
 
+            # What was printed before it comes before it.
+            self.end()
             self.record("ERROR", as_text(fault))
         else:
             sys.stdout.write(lambda_text(fault))

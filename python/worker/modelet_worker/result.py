@@ -1,13 +1,12 @@
 """Results as JSON: what `json` writes, where that is all there is to it, and a writer of our own for the rest.
 
-Text is UTF-8, not escaped. Values that `json` does not know have the forms of `plain.py`. A Decimal is the number as it is
-written. NaN and the infinities, which JSON does not have, are written as `non_finite` says: `null`, their names as `text`, or an
-`error` that names the place.
+Text is UTF-8, not escaped. Values that `json` does not know have the forms of `plain.py`. A Decimal is the number as
+it is written. NaN and the infinities, which JSON does not have, are written as `non_finite` says: `null`, their names
+as `text`, or an `error` that names the place.
 """
 
 import json
-
-from modelet_worker.plain import simpler
+import math
 
 #: How deep values may lie within each other where `json` alone does not do: each costs frames of Python.
 DEPTH = 200
@@ -77,9 +76,9 @@ class Plain(Writer):
         return f" (at {place})"
 
     def number(self, value, place):
-        if value - value == 0:
+        if math.isfinite(value):
             return float.__repr__(value)
-        name = "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        name = name_of(value)
         if self.non_finite == "error":
             raise ValueError(
                 f'{name} at {place}, which JSON does not have; with non_finite = "null" or "text" it has a form'
@@ -120,6 +119,18 @@ class Results:
             return self.quick(value).encode()
         except (TypeError, ValueError, RecursionError):
             return Plain(self.quick, self.non_finite).write(value, "result").encode()
+
+
+def simpler(value):
+    """What `plain.py` makes of a value; it is imported once there is one."""
+    from modelet_worker import plain
+
+    return plain.simpler(value)
+
+
+def name_of(value):
+    """The name that `json` and JavaScript have for a number that JSON does not have."""
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def quoted(text):

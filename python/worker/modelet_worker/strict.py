@@ -1,14 +1,15 @@
 """Results as AWS Lambda's own client for Python writes them, to the letter: the `Encoder` of awslambdaric 4
 (`lambda_runtime_marshaller.py`) over simplejson.
 
-It differs from Python's `json`: NaN and the infinities are written as such, bytes are text, namedtuples objects, Decimals the
-numbers that they say; and from `result.py`: what is none of these is refused.
+It differs from Python's `json`: NaN and the infinities are written as such, bytes are text, namedtuples objects,
+Decimals the numbers that they say; and from `result.py`: what is none of these is refused.
 """
 
 import json
+import math
 import sys
 
-from modelet_worker.result import Writer
+from modelet_worker.result import Writer, name_of
 
 #: From this version of Python on the cloud does not escape letters beyond ASCII.
 UNESCAPED = (3, 12)
@@ -36,9 +37,7 @@ class Strict(Writer):
         return self.object(fields, place)
 
     def number(self, value, place):
-        if value != value:
-            return "NaN"
-        return float.__repr__(value) if value - value == 0 else "Infinity" if value > 0 else "-Infinity"
+        return float.__repr__(value) if math.isfinite(value) else name_of(value)
 
     def other(self, value, place):
         if type(value).__name__ == "Decimal":

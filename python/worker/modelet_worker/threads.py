@@ -1,8 +1,7 @@
 """Calls on several threads at once, where the user asks for it."""
 
-import threading
-
 import _queue
+import threading
 
 from modelet_worker.worker import answer
 

@@ -3,10 +3,9 @@
 u32 LE length of the header | u32 LE length of the body | header | body
 """
 
-import json
-
 import _socket
 import _thread
+import json
 
 #: Frames up to this size are read into one buffer that stays; larger ones into one of their own.
 BUFFER_BYTES = 64 << 10
@@ -43,9 +42,12 @@ class Wire:
         text = json.dumps(header).encode()
         head = len(text).to_bytes(4, "little") + len(body).to_bytes(4, "little") + text
         with self.sending:
-            sent = self.socket.sendmsg([head, body])
-            if sent < len(head) + len(body):
-                self._send_rest(head, body, sent)
+            try:
+                sent = self.socket.sendmsg([head, body])
+                if sent < len(head) + len(body):
+                    self._send_rest(head, body, sent)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # the runtime is gone; `receive` says so
 
     def stop_receiving(self):
         """Frames that are here already are still received; behind them the stream ends."""

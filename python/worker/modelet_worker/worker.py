@@ -31,6 +31,9 @@ def main(fd):
     os.set_inheritable(fd, False)
     wire = Wire(fd)
     first = wire.receive()
+    if first is not None and "prepare" in first[0]:
+        wire.send({"prepared": prepare(first[0]["prepare"])})
+        first = wire.receive()
     if first is None:
         return
     start = first[0]["start"]
@@ -42,11 +45,28 @@ def main(fd):
     shutdown.finish(code)
 
 
+def prepare(wanted):
+    """Imports what some code will ask for, before anybody knows which: packages alone, never what is the user's."""
+    from modelet_worker import entry
+
+    since = time.perf_counter()
+    entry.add_packages(wanted["packages"])
+    missing = []
+    for name in wanted["modules"]:
+        try:
+            __import__(name)
+        except Exception:
+            # The code that asks for it will say so, to somebody who can act on it.
+            missing.append(name)
+    return {"took_ms": round((time.perf_counter() - since) * 1000, 1), "missing": missing}
+
+
 def begin(wire, start):
     """Loads the handler and tells the runtime; None where it could not be loaded."""
     since = time.perf_counter()
     log.open(start.get("records", "sequence"))
     watch.timed = True
+    watch.own_folder = os.path.join(start["folder"], "")
     sys.meta_path.insert(0, watch)
     try:
         call = load(start)
@@ -60,7 +80,7 @@ def begin(wire, start):
     watch.timed = False
     log.end()
     took_ms = round((time.perf_counter() - since) * 1000, 1)
-    wire.send({"ready": {"took_ms": took_ms, "python": sys.version.split()[0], "imports_ms": watch.slowest()}})
+    wire.send({"ready": {"took_ms": took_ms, "python": sys.version.split()[0], "imports_ms": watch.slowest(), "asked": watch.asked}})
     return call
 
 
@@ -95,6 +115,9 @@ def answer(wire, call, header, body, alone):
     """Answers one call. An exit code comes back where the user's code ended Python."""
     log.begin(header["id"], alone)
     code = None
+    # Of a call that is alone all that the process does is its own; of others what their thread does.
+    clock = time.process_time if alone else time.thread_time
+    since = clock()
     try:
         fields, result = call(header, body)
     except BaseException as error:
@@ -105,7 +128,8 @@ def answer(wire, call, header, body, alone):
         log.failed(failure)
         fields, result = {"error": failure}, b""
     log.end()
-    wire.send({"call": header["call"], **fields}, result)
+    cpu_ms = round((clock() - since) * 1000, 3)
+    wire.send({"call": header["call"], "cpu_ms": cpu_ms, **fields}, result)
     return code
 
 

@@ -1,4 +1,5 @@
-"""The other end of the worker's socket, as the runtime has it: starts the worker from its sources, hands it calls, takes answers."""
+"""The other end of the worker's socket, as the runtime has it: starts the worker from its sources, hands it calls,
+takes answers."""
 
 from __future__ import annotations
 
@@ -8,12 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 WORKER = Path(__file__).resolve().parents[1] / "modelet_worker"
+#: The worker's Python: another one than the tests' runs what needs no packages.
+PYTHON = os.environ.get("MODELET_WORKER_PYTHON", sys.executable)
 #: The packages of the environment that the tests run in: what a deploy would have installed.
 PACKAGES = [path for path in sys.path if path.endswith("site-packages")]
 #: Long enough for a loaded machine; nothing waits this long when all is well.
@@ -45,15 +49,22 @@ class Answer:
         return {name.lower(): value for name, value in self.header["headers"]}
 
 
+def printed(file: IO[bytes]) -> str:
+    """What was written to a file so far."""
+    file.seek(0)
+    return file.read().decode()
+
+
 @dataclass
 class Worker:
     """A worker that runs."""
 
     process: subprocess.Popen
     socket: socket.socket
+    stdout: IO[bytes]
+    stderr: IO[bytes]
     started: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
-    log: bytes = b""
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
         head = json.dumps(header).encode()
@@ -99,9 +110,8 @@ class Worker:
     def end(self) -> tuple[int, str]:
         """Closes the socket and waits; the exit code and what was written to standard error."""
         self.socket.close()
-        out, self.log = self.process.communicate(timeout=PATIENCE_S)
-        self.out = out.decode()
-        return self.process.returncode, self.log.decode()
+        self.process.wait(PATIENCE_S)
+        return self.process.returncode, printed(self.stderr)
 
     def records(self) -> list[dict[str, Any]]:
         """Ends the worker; its log records."""
@@ -113,22 +123,23 @@ class Worker:
 
 
 def launch(
-    folder: Path, kind: str = "lambda", python: str = sys.executable, env: dict[str, str] | None = None, **start: Any
+    folder: Path, kind: str = "lambda", python: str = PYTHON, env: dict[str, str] | None = None, **start: Any
 ) -> Worker:
     """Starts a worker and asks it to load a handler; it may have failed to."""
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
     boot = (WORKER / "boot.py").read_text()
+    stdout, stderr = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115 they stay with the worker
     process = subprocess.Popen(
         [python, "-I", "-S", "-c", boot, str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
         env={"PATH": os.environ["PATH"], "HOME": "/tmp", "LANG": "C.UTF-8", **(env or {})},
     )
     theirs.close()
-    worker = Worker(process, ours)
+    worker = Worker(process, ours, stdout, stderr)
     worker.send({"sources": sources()})
     known = {"kind": kind, "folder": str(folder), "packages": PACKAGES, "module": "app", "function": "lambda_handler"}
     known |= {"signature_type": None, "threads": 1, "name": "churn", "version": "3", "memory_mib": 512, "outside": {}}

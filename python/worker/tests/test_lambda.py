@@ -134,7 +134,12 @@ def test_the_context_has_what_the_clouds_has(start, emulator):
 
 @pytest.mark.parametrize("form", [json.dumps, lambda value: value])
 def test_what_a_client_sends_along_is_in_the_context(start, form):
-    client = {"custom": {"a": 1}, "env": {"b": 2}, "client": {"app_title": "shop"}, "w3c": {"traceparent": "00-1", "x": 1}}
+    client = {
+        "custom": {"a": 1},
+        "env": {"b": 2},
+        "client": {"app_title": "shop"},
+        "w3c": {"traceparent": "00-1", "x": 1},
+    }
     identity = {"cognitoIdentityId": "me", "cognitoIdentityPoolId": "pool"}
     found = start(CONTEXT).event({}, client_context=form(client), identity=form(identity)).json
     assert found["client"][:2] == [{"a": 1}, {"b": 2}]
@@ -163,7 +168,10 @@ def test_the_environment_says_which_function_this_is(start):
 
 
 def test_modules_are_imported_once(start, write):
-    folder = write("import counted\ndef lambda_handler(event, context): return counted.times", counted="times = []\ntimes.append(1)")
+    folder = write(
+        "import counted\ndef lambda_handler(event, context): return counted.times",
+        counted="times = []\ntimes.append(1)",
+    )
     worker = start(folder)
     assert [worker.event({}).json for _ in range(10)] == [[1]] * 10
 

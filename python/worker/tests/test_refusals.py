@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 CASES = {
-    "no module": ("x = 1", {"module": "main"}, "Runtime.ImportModuleError", ["No module named 'main'", "name a module", ": app"]),
+    "no module": (
+        "x = 1",
+        {"module": "main"},
+        "Runtime.ImportModuleError",
+        ["No module named 'main'", "name a module", ": app"],
+    ),
     "no function": (
         "def predict(x): pass\ndef other(): pass",
         {},
@@ -42,10 +47,18 @@ CASES = {
         "\ndef lambda_handler(event): pass",
         {},
         "Runtime.HandlerNotCallable",
-        ["app.lambda_handler (app.py:2) takes 1 arguments, and is called with two", "def lambda_handler(event, context):"],
+        [
+            "app.lambda_handler (app.py:2) takes 1 arguments, and is called with two",
+            "def lambda_handler(event, context):",
+        ],
     ),
     "no function but a value": ("lambda_handler = 5", {}, "Runtime.HandlerNotFound", ["not a function but int"]),
-    "a module of Python's": ("", {"module": "sys"}, "Runtime.BuiltInModuleConflict", ["Cannot use built-in module sys"]),
+    "a module of Python's": (
+        "",
+        {"module": "sys"},
+        "Runtime.BuiltInModuleConflict",
+        ["Cannot use built-in module sys"],
+    ),
 }
 
 

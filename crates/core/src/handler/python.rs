@@ -25,6 +25,9 @@ pub struct PythonCard {
     /// The packages that it needs; absent when it needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages: Option<Layer>,
+    /// The modules of packages that it asks for while it is loaded: what can be imported ahead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<String>,
     /// Files that the code names by absolute paths, by these paths; the artifact has them by relative ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outside: BTreeMap<String, String>,
@@ -56,6 +59,18 @@ impl Interface {
     /// True for what gets whole requests, of any method and below any path.
     pub const fn is_application(self) -> bool {
         matches!(self, Self::Score | Self::FunctionsFramework | Self::Wsgi | Self::Asgi)
+    }
+
+    /// In words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Lambda => "function(event, context)",
+            Self::Score => "init() and run(raw_data)",
+            Self::FunctionsFramework => "function of functions-framework",
+            Self::Predict => "predict(inputs)",
+            Self::Wsgi => "WSGI application",
+            Self::Asgi => "ASGI application",
+        }
     }
 
     /// The name in manifests, cards and tables.
@@ -116,21 +131,12 @@ pub struct Layer {
 impl PythonCard {
     /// Refuses a card that no runtime serves. One sentence that says what.
     pub(crate) fn check(&self, has: impl Fn(&str) -> bool) -> Result<(), String> {
-        let is_dotted = |name: &str| !name.is_empty() && name.split('.').all(is_identifier);
-        if !is_dotted(&self.module) || !is_dotted(&self.function) {
+        // Python imports a file whose name has a hyphen too, when it is asked by its name.
+        let is_module = |name: &str| !name.is_empty() && name.replace('-', "_").split('.').all(is_identifier);
+        if !is_module(&self.module) || !is_identifier(&self.function) {
             return Err(format!("its handler {:?} is not a function of a module", self.handler()));
         }
-        let is_version = |version: &str| {
-            let minor = version.strip_prefix("3.").unwrap_or_default();
-            (1..=2).contains(&minor.len()) && minor.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if !is_version(&self.version) {
-            return Err(format!("its Python version {:?} is not one such as 3.11", self.version));
-        }
-        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if let Some(layer) = self.packages.as_ref().filter(|layer| !is_digest(&layer.sha256)) {
-            return Err(format!("its packages {:?} are not named by a digest", layer.sha256));
-        }
+        super::check_needs(Some(&self.version), self.packages.as_ref())?;
         match self.outside.values().find(|path| !has(path)) {
             Some(path) => Err(format!("its file {path:?} is not among its files")),
             None => Ok(()),
@@ -162,6 +168,7 @@ mod tests {
             event: Event::Body,
             version: "3.11".into(),
             packages: None,
+            imports: vec![],
             outside: BTreeMap::new(),
         }
     }

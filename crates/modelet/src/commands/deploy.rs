@@ -80,7 +80,9 @@ pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report
     })?;
     let source = match source {
         Source::Model(source) => source,
-        Source::Python(source) => return code::publish(client, deploy, *source, name, work.path(), &progress).await,
+        Source::Code(source) => {
+            return code::publish(client, deploy, *source, name, work.path(), &progress).await;
+        }
     };
     if let Some(deployed) = unchanged(client, &name, &source, deploy).await? {
         return Ok(Outcome { deployed, made: Made::Nothing, given: source.given() });
@@ -125,7 +127,9 @@ async fn unchanged(
     let proved = view.card.model().and_then(|model| model.certificate.as_ref()).is_some_and(is_usual);
     let nothing_new_to_prove = deploy.proof.sample.is_none() && deploy.proof.tolerance.is_none();
     let as_proved = source.original.is_none() || deploy.no_proof || proved && nothing_new_to_prove;
-    Ok(Some(view).filter(|view| view.card.source_sha256 == source.sha256() && as_proved).and_then(as_deployed))
+    Ok(Some(view)
+        .filter(|view| view.card.source_sha256 == source.sha256() && as_proved)
+        .and_then(as_deployed))
 }
 
 /// The function, if it is there.
@@ -189,7 +193,8 @@ fn as_json(outcome: &Outcome) -> Value {
             let model = packed.card.model();
             value["engine"] = json!(model.map(|model| model.engine));
             value["certificate"] = json!(model.map(|model| &model.certificate));
-            value["evidence"] = serde_json::to_value(evidence.clone().without_signatures()).unwrap_or_default();
+            value["evidence"] =
+                serde_json::to_value(evidence.clone().without_signatures()).unwrap_or_default();
         }
         Made::Code(tried, packed) => {
             value["handler"] = json!(packed.card.handler);

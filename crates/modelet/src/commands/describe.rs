@@ -1,6 +1,6 @@
 //! `modelet describe`: everything about a function.
 
-use modelet_core::{Handler, ModelCard, OutputKind, PythonCard, Signature, Steps, signature::shape_text};
+use modelet_core::{ArtifactCard, Handler, ModelCard, OutputKind, Signature, Steps, signature::shape_text};
 use modelet_platform::admin::views::FunctionView;
 
 use crate::cli::{Common, Named};
@@ -24,8 +24,14 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
     output::card_line("url", &view.url);
     match &card.handler {
         Handler::Model(model) => print_model(model, &view),
-        Handler::Python(python) => print_python(python),
+        Handler::Python(python) => {
+            output::card_line("handler", format!("{}, {}", python.handler(), python.interface.description()));
+        }
+        Handler::Program(program) => {
+            output::card_line("handler", format!("{}, {}", program.command.join(" "), program.speaks));
+        }
     }
+    print_needs(card);
     for instance in &view.instances {
         let pid = instance.pid.map_or_else(String::new, |pid| format!(", process {pid}"));
         let memory = output::size(instance.memory_kib << 10);
@@ -78,11 +84,15 @@ fn print_model(model: &ModelCard, view: &FunctionView) {
     print_signature(&model.signature);
 }
 
-fn print_python(python: &PythonCard) {
-    output::card_line("handler", format!("{}, {}", python.handler(), python.interface));
-    output::card_line("python", &python.version);
-    if let Some(layer) = &python.packages {
-        output::card_line("packages", format!("{}, {}", layer.packages.len(), output::size(layer.size_bytes)));
+fn print_needs(card: &ArtifactCard) {
+    if let Some(version) = card.python() {
+        output::card_line("python", version);
+    }
+    if let Some(layer) = card.packages() {
+        output::card_line(
+            "packages",
+            format!("{}, {}", layer.packages.len(), output::size(layer.size_bytes)),
+        );
         output::card_line("", layer.packages.join(", "));
     }
 }

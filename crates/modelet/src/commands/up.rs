@@ -26,6 +26,7 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
     config.artifact_limit_mib = up.artifact_limit_mib;
     config.isolation = up.isolation;
     config.cells_limit = up.cells as usize;
+    config.pythons_limit = up.pythons as usize;
     config.awake = Duration::from_millis(up.awake_ms);
     config.log_rows_limit = up.log_rows_limit;
     if let Some(program) = &up.runtime {

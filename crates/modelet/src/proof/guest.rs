@@ -81,6 +81,7 @@ fn program(python: &Python, options: &ProofOptions, errand: Errand) -> Result<Pr
             weakest: None,
             binds: binds(shown.chain(&python.packages)),
             network: false,
+            loopback: false,
             tmp_mib: TMP_MIB,
             memory_mib: options.proof_memory_mib,
             cpu_millis: processors * 1_000,

@@ -40,8 +40,7 @@ impl Served {
         };
         let trial = Trial { card: &self.card, bundle: &self.source.bundle, python: None, packages: None };
         let running = trial.start(spawner, work).await.map_err(failed)?;
-        let instance =
-            Instance { feed: running.feed, path: format!("/v2/models/{}/infer", self.card.name) };
+        let instance = Instance { feed: running.feed, path: format!("/v2/models/{}/infer", self.card.name) };
         let response_bytes = usize::try_from(self.card.settings.response_limit_bytes()).unwrap_or(usize::MAX);
         drain(running.lines);
         let answered = tokio::time::timeout(LIMIT, instance.answer(requests, response_bytes)).await;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use modelet_core::{Code, FunctionError};
-use modelet_package::python::Examiner;
-use modelet_package::python::facts::{Facts, SCRIPT};
+use modelet_package::code::Examiner;
+use modelet_package::code::facts::{Facts, SCRIPT};
 use modelet_worker::once::run_once;
 use tokio::runtime::Handle;
 

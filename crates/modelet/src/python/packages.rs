@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use modelet_core::handler::Layer;
 use modelet_core::{Code, FunctionError, digest};
+use modelet_package::code::requirements::{Form, Requirements};
 use modelet_package::layer;
-use modelet_package::python::requirements::{Form, Requirements};
 use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
@@ -48,7 +48,8 @@ pub async fn made(
 ) -> Result<Made, FunctionError> {
     let failed = |why: String| FunctionError::new(Code::PackagesRefused, why);
     let named = requirements.file.display();
-    let cache = cache_folder().ok_or_else(|| failed("there is no cache folder: HOME is not set".to_owned()))?;
+    let cache =
+        cache_folder().ok_or_else(|| failed("there is no cache folder: HOME is not set".to_owned()))?;
     let cache = cache.join(FOLDER);
     let place = cache.join(key(requirements, &python.version));
     if let Some(made) = kept(&place) {
@@ -58,18 +59,20 @@ pub async fn made(
         failed(format!("uv, which installs the packages of {named}, is not on this machine"))
             .hint("install it, such as by pip install uv; MODELET_UV names one elsewhere")
     })?;
-    let not_written =
-        |error: std::io::Error| failed(format!("the packages could not be kept in {}: {error}", cache.display()));
+    let not_written = |error: std::io::Error| {
+        failed(format!("the packages could not be kept in {}: {error}", cache.display()))
+    };
     fs::create_dir_all(&cache).map_err(not_written)?;
     let work = tempfile::tempdir_in(&cache).map_err(not_written)?;
     progress.next(format!("resolving {}", file_name(&requirements.file)));
-    let lock = resolve(&uv, requirements, python).await.map_err(|why| failed(format!("{named}: {why}")))?;
+    let refused = |why: String| refused(&named.to_string(), &why);
+    let lock = resolve(&uv, requirements, python).await.map_err(refused)?;
     let draft = work.path().join("draft");
     fs::create_dir(&draft).map_err(not_written)?;
     fs::write(draft.join(LOCK), &lock).map_err(not_written)?;
     let packages = listed(&lock);
     progress.next(format!("installing {} packages for Python {}", packages.len(), python.version));
-    install(&uv, python, &draft).await.map_err(|why| failed(format!("{named}: {why}")))?;
+    install(&uv, python, &draft).await.map_err(refused)?;
     progress.next("reading what was installed");
     let folder = draft.join(PACKAGES);
     let summed = tokio::task::spawn_blocking(move || layer::digest(&folder)).await;
@@ -82,6 +85,21 @@ pub async fn made(
         return Err(not_written(error));
     }
     kept(&place).ok_or_else(|| failed(format!("{} is not whole", place.display())))
+}
+
+/// What `uv` said, as a failure of the requirements.
+fn refused(named: &str, why: &str) -> FunctionError {
+    let said = why.split_once("error: ").map_or(why, |(_, said)| said);
+    let error = FunctionError::new(Code::PackagesRefused, format!("{named}: {said}"));
+    if said.contains("wheel") {
+        return error.hint(
+            "only wheels are taken, since building a package runs its code here: ask for a version that has one, or make one (pip \
+             wheel NAME) and name its file in the requirements",
+        );
+    }
+    error.hint(
+        "these are uv's words; change the versions that are asked for, or [python] version in modelet.toml",
+    )
 }
 
 /// What the same packages have in common: what is asked for, the Python, the machine.
@@ -104,15 +122,24 @@ fn file_name(path: &Path) -> String {
 async fn resolve(uv: &Uv, requirements: &Requirements, python: &Interpreter) -> Result<String, String> {
     let file = &requirements.file;
     let mut args: Vec<OsString> = match requirements.form {
-        Form::RequirementsTxt | Form::Pyproject => {
-            ["pip", "compile", "--quiet", "--no-header", "--no-annotate", "--generate-hashes", "--only-binary", ":all:"]
+        Form::RequirementsTxt | Form::Pyproject => [
+            "pip",
+            "compile",
+            "--quiet",
+            "--no-header",
+            "--no-annotate",
+            "--generate-hashes",
+            "--only-binary",
+            ":all:",
+        ]
+        .map(Into::into)
+        .into(),
+        // Frozen: what the lock says, without a look at whether it is up to date.
+        Form::UvLock => {
+            ["export", "--quiet", "--no-header", "--frozen", "--no-dev", "--no-emit-project", "--no-annotate"]
                 .map(Into::into)
                 .into()
         }
-        // Frozen: what the lock says, without a look at whether it is up to date.
-        Form::UvLock => ["export", "--quiet", "--no-header", "--frozen", "--no-dev", "--no-emit-project", "--no-annotate"]
-            .map(Into::into)
-            .into(),
     };
     args.extend(["--python".into(), python.program.clone().into()]);
     match requirements.form {
@@ -126,7 +153,9 @@ async fn resolve(uv: &Uv, requirements: &Requirements, python: &Interpreter) -> 
 
 async fn install(uv: &Uv, python: &Interpreter, draft: &Path) -> Result<(), String> {
     let mut args: Vec<OsString> =
-        ["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"].map(Into::into).into();
+        ["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"]
+            .map(Into::into)
+            .into();
     args.extend(["--python".into(), python.program.clone().into()]);
     args.extend(["--target".into(), draft.join(PACKAGES).into()]);
     args.extend(["--requirements".into(), draft.join(LOCK).into()]);

@@ -62,7 +62,7 @@ impl Uv {
 
     /// A Python that it brings to this machine.
     pub async fn bring(&self, version: &str) -> Result<PathBuf, String> {
-        let args = ["python", "install", "--quiet", version].map(Into::into);
+        let args = ["python", "install", version].map(Into::into);
         self.run(args.into(), INSTALL_LIMIT).await?;
         self.find(version).await
     }

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use modelet_package::python::PythonSource;
+use modelet_package::code::CodeSource;
 
 use super::interpreter::Interpreter;
 use super::uv::Uv;
@@ -14,7 +14,7 @@ use crate::engines::find_program;
 const USUAL: [&str; 5] = ["3.12", "3.13", "3.11", "3.14", "3.10"];
 
 /// The version that the code asks for, as `3.11`, and who says so.
-pub fn asked(source: &PythonSource) -> Result<Option<(String, &'static str)>, String> {
+pub fn asked(source: &CodeSource) -> Result<Option<(String, &'static str)>, String> {
     let notes = source.bundle.manifest.python.as_ref();
     if let Some(version) = notes.and_then(|notes| notes.version.as_deref()) {
         return minor(version).map(|version| Some((version, "modelet.toml"))).ok_or_else(|| {
@@ -37,9 +37,8 @@ pub async fn of(version: &str) -> Result<Interpreter, String> {
     if let Some(found) = here(version).await {
         return Ok(found);
     }
-    let uv = Uv::find_here().ok_or_else(|| {
-        format!("there is no python{version} on the PATH, and no uv that would bring it")
-    })?;
+    let uv = Uv::find_here()
+        .ok_or_else(|| format!("there is no python{version} on the PATH, and no uv that would bring it"))?;
     fitting(&uv.bring(version).await?, version).await.ok_or_else(|| format!("uv brought no Python {version}"))
 }
 
@@ -54,21 +53,26 @@ pub async fn here(version: &str) -> Option<Interpreter> {
 }
 
 /// The Python that code gets which asks for none: the active environment's, else the first of the usual ones.
-pub async fn usual(source: Option<&PythonSource>) -> Result<Interpreter, String> {
+pub async fn usual(source: Option<&CodeSource>) -> Result<Interpreter, String> {
     if let Some(active) = env::var_os("VIRTUAL_ENV")
         && let Ok(found) = Interpreter::ask(&PathBuf::from(active).join("bin/python")).await
     {
         return Ok(found);
     }
     let bounds = source.and_then(|source| requires(&source.folder));
-    let usual = || USUAL.into_iter().filter(|version| bounds.as_deref().is_none_or(|text| allows(text, version)));
+    let usual =
+        || USUAL.into_iter().filter(|version| bounds.as_deref().is_none_or(|text| allows(text, version)));
     for version in usual() {
         if let Some(found) = here(version).await {
             return Ok(found);
         }
     }
     let version = usual().next().ok_or_else(|| {
-        format!("pyproject.toml: requires-python = {:?} allows none of {}", bounds.unwrap_or_default(), USUAL.join(", "))
+        format!(
+            "pyproject.toml: requires-python = {:?} allows none of {}",
+            bounds.unwrap_or_default(),
+            USUAL.join(", ")
+        )
     })?;
     of(version).await
 }
@@ -119,7 +123,9 @@ mod tests {
 
     #[test]
     fn a_version_is_read_however_it_is_written() {
-        for (text, version) in [("3.11", "3.11"), ("3.9.18", "3.9"), ("cpython-3.12.1-linux", "3.12"), ("pypy3.10", "3.10")] {
+        for (text, version) in
+            [("3.11", "3.11"), ("3.9.18", "3.9"), ("cpython-3.12.1-linux", "3.12"), ("pypy3.10", "3.10")]
+        {
             assert_eq!(minor(text).as_deref(), Some(version), "{text}");
         }
         assert_eq!((minor("2.7"), minor(""), minor("3.")), (None, None, None));

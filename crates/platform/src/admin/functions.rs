@@ -20,6 +20,7 @@ use crate::admin::views::{
     Deleted, Deployed, FunctionList, FunctionSummary, FunctionView, LogPage, VersionView,
 };
 use crate::admin::{Admin, ApiError};
+use crate::dispatch::launch;
 use crate::store::catalog::FunctionEntry;
 use crate::store::store_failed;
 
@@ -99,6 +100,10 @@ pub(crate) async fn deploy(
     if prepared.card.name != name {
         let message = format!("the artifact was made for {}, not for {name}", prepared.card.name);
         return Err(PlatformError::new(Code::BadArtifact, message).into());
+    }
+    if let Some(version) = prepared.card.python() {
+        // Said now, and not to whoever calls it first.
+        launch::python(admin.dispatch.shared(), version).await?;
     }
     let now_ms = admin.dispatch.shared().clock.unix_ms();
     let (catalog, dispatch) = (admin.catalog.clone(), admin.dispatch.clone());

@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::admin::views::{
-    ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LayerView, LogPage, PlatformView, SecretList, SecretView,
-    UsagePage,
+    ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LayerView, LogPage, PlatformView, SecretList,
+    SecretView, UsagePage,
 };
 use crate::admin::{Handlers, exposition, functions, layers, metrics, platform, secrets, usage};
 

@@ -21,7 +21,7 @@ use crate::store::catalog::VersionEntry;
 /// A cell that was taken is replaced after this long: the instance that it became needs the processors first.
 const REPLACE_AFTER: Duration = Duration::from_millis(50);
 /// Where a cell lays its artifact out.
-const CELL_FOLDER: &str = "/tmp/.artifact";
+pub(super) const CELL_FOLDER: &str = "/tmp/.artifact";
 /// How often it is looked at whether there are more cells than needed.
 const SHRINK_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -76,26 +76,10 @@ impl Cells {
         if !fits(&entry.card) {
             return Err(match entry.card.handler {
                 Handler::Model(_) => "a new process: its manifest asks for what a stem cell does not have",
-                Handler::Python(_) => "a new process",
+                Handler::Python(_) | Handler::Program(_) => "a new process",
             });
         }
-        let mut started = self.take_any(shared.clock.now())?.started;
-        let rung = started.confinement.rung();
-        if entry.card.manifest.isolation.is_some_and(|weakest| rung > weakest) {
-            return Err("a new process: its manifest asks for a stronger isolation than stem cells have");
-        }
-        let settings = &entry.card.settings;
-        let control = started.control.take().ok_or("a new process")?;
-        let limited = started.confinement.set_limits(settings.memory_mib, settings.cpu_share_millis());
-        if limited.is_err() {
-            return Err("a new process: the stem cell did not take its limits");
-        }
-        assign(shared, entry, control).map_err(|error| {
-            // The instance is started without a cell, and says what is wrong with the artifact if something is.
-            eprintln!("a stem cell could not become {}: {error}", entry.card.name);
-            "a new process: the stem cell did not take the artifact"
-        })?;
-        Ok(started)
+        become_instance(self.take_any(shared.clock.now())?.started, shared, entry)
     }
 
     fn take_any(&self, now: Duration) -> Result<Cell, &'static str> {
@@ -129,6 +113,30 @@ impl Cells {
         kept.last += 1;
         Ok(kept.last)
     }
+}
+
+/// Makes what was started ahead into an instance of a version.
+pub(super) fn become_instance(
+    mut started: Started,
+    shared: &Shared,
+    entry: &VersionEntry,
+) -> Result<Started, &'static str> {
+    let rung = started.confinement.rung();
+    if entry.card.manifest.isolation.is_some_and(|weakest| rung > weakest) {
+        return Err("a new process: its manifest asks for a stronger isolation than stem cells have");
+    }
+    let settings = &entry.card.settings;
+    let control = started.control.take().ok_or("a new process")?;
+    let limited = started.confinement.set_limits(settings.memory_mib, settings.cpu_share_millis());
+    if limited.is_err() {
+        return Err("a new process: the stem cell did not take its limits");
+    }
+    assign(shared, entry, control).map_err(|error| {
+        // The instance is started without a cell, and says what is wrong with the artifact if something is.
+        eprintln!("a stem cell could not become {}: {error}", entry.card.name);
+        "a new process: the stem cell did not take the artifact"
+    })?;
+    Ok(started)
 }
 
 /// Keeps as many cells as are wanted, for as long as the platform lives.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_CELL, ENV_VERSION};
+use modelet_core::instance::{ENV_ARTIFACT, ENV_CELL, ENV_IMPORTS, ENV_THREADS, ENV_VERSION};
 
 use crate::dispatch::Shared;
 use crate::dispatch::launch::Role;
@@ -49,6 +49,13 @@ pub(super) async fn of(
             env.push((ENV_ARTIFACT.into(), artifact.into()));
             env.push((ENV_VERSION.into(), version.to_string().into()));
             "1"
+        }
+        Role::Python { folder, needs } => {
+            env.extend(needs.env.iter().map(|(name, value)| (name.into(), value.into())));
+            env.push((ENV_CELL.into(), folder.into()));
+            env.push((ENV_IMPORTS.into(), serde_json::to_string(&needs.imports)?.into()));
+            env.push((ENV_THREADS.into(), needs.threads.to_string().into()));
+            "2"
         }
         Role::Cell { folder } => {
             env.push((ENV_CELL.into(), folder.into()));

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use modelet_core::instance::Readiness;
 use modelet_core::manifest::Rung;
-use modelet_core::{Code, InstanceId, InvocationId, PlatformError, Version};
+use modelet_core::{Code, Handler, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
 use modelet_worker::{Confinement, Exit, Feed, FeedError, OutputLine, Process};
 use serde::{Deserialize, Serialize};
@@ -99,11 +99,16 @@ pub struct Instance {
     turn: Turn,
 }
 
+/// Calls that are remembered when they have left.
+const REMEMBERED_CALLS: usize = 16;
+
 /// What is noted while it lives.
 #[derive(Default)]
 struct Diary {
     last_words: VecDeque<String>,
     calls: BTreeSet<InvocationId>,
+    /// The last ones that left: what is said of them may come behind their answers.
+    left: VecDeque<InvocationId>,
     stopping: Option<StopReason>,
 }
 
@@ -170,9 +175,14 @@ impl Instance {
     /// Notes that a call has left it.
     pub fn leave(&self, call: &InvocationId, now: Duration) {
         let rests = {
-            let calls = &mut self.diary().calls;
-            calls.remove(call);
-            calls.is_empty()
+            let mut diary = self.diary();
+            if let Some(call) = diary.calls.take(call) {
+                if diary.left.len() == REMEMBERED_CALLS {
+                    diary.left.pop_front();
+                }
+                diary.left.push_back(call);
+            }
+            diary.calls.is_empty()
         };
         self.account().left(now);
         self.turn.books().ended();
@@ -283,15 +293,15 @@ impl Instance {
         self.diary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers a line, and says which call it belongs to: the one that it names, as long as the instance has it; else the only
-    /// one that the instance has.
+    /// Remembers a line, and says which call it belongs to: the one that it names, if the instance has it or had it lately; else
+    /// the only one that the instance has.
     fn note(&self, line: &OutputLine, named: Option<InvocationId>) -> Option<InvocationId> {
         let mut diary = self.diary();
         if diary.last_words.len() == LAST_WORDS {
             diary.last_words.pop_front();
         }
         diary.last_words.push_back(line.text.chars().take(LAST_WORDS_CHARACTERS).collect());
-        let named = named.filter(|named| diary.calls.contains(named));
+        let named = named.filter(|named| diary.calls.contains(named) || diary.left.contains(named));
         named.or_else(|| (diary.calls.len() == 1).then(|| diary.calls.first().cloned()).flatten())
     }
 
@@ -346,7 +356,11 @@ async fn launch(
 ) -> Result<(Arc<Process>, mpsc::Receiver<OutputLine>), PlatformError> {
     let (shared, entry) = (&version.shared, &version.entry);
     let variables = variables(instance, version)?;
-    let (started, from) = match shared.cells.take(shared, entry) {
+    let taken = match entry.card.handler {
+        Handler::Python(_) => shared.pythons.take(shared, entry),
+        Handler::Model(_) | Handler::Program(_) => shared.cells.take(shared, entry),
+    };
+    let (started, from) = match taken {
         Ok(started) => (started, "a stem cell"),
         Err(no_cell) => {
             let artifact = shared.artifacts.folder(&entry.sha256);

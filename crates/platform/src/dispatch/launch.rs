@@ -13,6 +13,8 @@ use modelet_worker::{
 };
 use tokio::sync::mpsc;
 
+use crate::config::Python;
+use crate::dispatch::pythons::Needs;
 use crate::dispatch::{Shared, environment};
 
 /// Lines between an instance and the log; beyond that the instance waits in its `write`.
@@ -24,8 +26,6 @@ const ARTIFACT_TARGET: &str = "/modelet/artifact";
 const LIBRARY_TARGET: &str = "/modelet/libonnxruntime.so";
 /// … and the packages of its code.
 const PACKAGES_TARGET: &str = "/modelet/packages";
-/// Where code is on AWS Lambda, and may look for its own files.
-const TASK_TARGET: &str = "/var/task";
 /// What every process can read anyway.
 const OF_THE_SYSTEM: &str = "/usr";
 
@@ -41,6 +41,13 @@ pub enum Role {
         variables: Vec<(OsString, OsString)>,
         /// Its card.
         card: Arc<ArtifactCard>,
+    },
+    /// A Python that is started ahead, with the folder in which it lays its artifact out.
+    Python {
+        /// The folder, which is not there yet.
+        folder: PathBuf,
+        /// What it is to be good for.
+        needs: Arc<Needs>,
     },
     /// A stem cell, with the folder in which it lays its artifact out.
     Cell {
@@ -69,18 +76,18 @@ pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, P
     let socket = shared.sockets.bind(name).map_err(failed)?;
     let (control, inherited) = match role {
         Role::Instance { .. } => (None, None),
-        Role::Cell { .. } => {
+        Role::Cell { .. } | Role::Python { .. } => {
             Control::pair().map(|(ours, theirs)| (Some(ours), Some(theirs))).map_err(failed)?
         }
     };
     let (program, args) = shared.command.command();
     let weakest = match &role {
         Role::Instance { card, .. } => card.manifest.isolation,
-        Role::Cell { .. } => None,
+        Role::Cell { .. } | Role::Python { .. } => None,
     };
     let has_own_root = shared.spawner.ladder().choose(weakest).is_ok_and(|rung| rung <= Rung::Namespaces);
     let mut env = environment::of(shared, &role, has_own_root).await.map_err(failed)?;
-    let for_code = for_code(shared, &role, &mut env, has_own_root).await?;
+    let for_code = for_code(shared, &role, &mut env).await?;
     let mut binds = binds(&mut env, has_own_root);
     binds.extend(for_code);
     let launch = Launch {
@@ -106,30 +113,36 @@ async fn for_code(
     shared: &Shared,
     role: &Role,
     env: &mut Vec<(OsString, OsString)>,
-    has_own_root: bool,
 ) -> Result<Vec<Bind>, PlatformError> {
-    let Role::Instance { card, artifact, .. } = role else { return Ok(Vec::new()) };
-    let Some(code) = card.python() else { return Ok(Vec::new()) };
-    let (command, version) = (shared.command.clone(), code.version.clone());
-    // Looks for files: not on the thread that serves.
-    let found = tokio::task::spawn_blocking(move || command.python(&version)).await;
-    let found = found.map_err(|error| PlatformError::new(Code::StartFailed, error.to_string()))?;
-    let python = found.map_err(|why| {
-        PlatformError::new(Code::PythonMissing, why)
-            .hint(format!("install Python {0}, or let uv bring it: uv python install {0}", code.version))
-    })?;
-    env.push((ENV_PYTHON.into(), python.program.into()));
+    let (version, layer) = match role {
+        Role::Instance { card, .. } => (card.python(), card.packages().map(|layer| layer.sha256.as_str())),
+        Role::Python { needs, .. } => (Some(needs.python.as_str()), needs.layer.as_deref()),
+        Role::Cell { .. } => (None, None),
+    };
     let mut binds = Vec::new();
-    if !python.prefix.starts_with(OF_THE_SYSTEM) {
-        binds.push(Bind::same(python.prefix));
+    if let Some(version) = version {
+        let python = python(shared, version).await?;
+        env.push((ENV_PYTHON.into(), python.program.into()));
+        if !python.prefix.starts_with(OF_THE_SYSTEM) {
+            binds.push(Bind::same(python.prefix));
+        }
     }
-    if let Some(layer) = &code.packages {
-        env.push((ENV_PACKAGES.into(), shared.layers.folder(&layer.sha256).into()));
-    }
-    if has_own_root {
-        binds.push(Bind { source: artifact.join("files"), target: TASK_TARGET.into() });
+    if let Some(layer) = layer {
+        env.push((ENV_PACKAGES.into(), shared.layers.folder(layer).into()));
     }
     Ok(binds)
+}
+
+/// The Python of a version.
+pub async fn python(shared: &Shared, version: &str) -> Result<Python, PlatformError> {
+    let (command, wanted) = (shared.command.clone(), version.to_owned());
+    // Looks for files: not on the thread that serves.
+    let found = tokio::task::spawn_blocking(move || command.python(&wanted)).await;
+    let found = found.map_err(|error| PlatformError::new(Code::StartFailed, error.to_string()))?;
+    found.map_err(|why| {
+        PlatformError::new(Code::PythonMissing, why)
+            .hint(format!("install Python {version}, or let uv bring it: uv python install {version}"))
+    })
 }
 
 /// What a process can read: the artifact, the library of ONNX Runtime and packages, and nothing else of this machine that is not part of
@@ -154,10 +167,25 @@ fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> {
 
 /// What a process may use: a stem cell what the default settings allow, an instance what its own do.
 fn sandbox(role: &Role) -> Sandbox {
-    let Role::Instance { card, .. } = role else { return Sandbox::default() };
+    let card = match role {
+        Role::Instance { card, .. } => card,
+        Role::Python { needs, .. } => {
+            return Sandbox {
+                network: needs.network,
+                loopback: true,
+                tmp_mib: needs.tmp_mib,
+                file_size_mib: needs.tmp_mib,
+                processes: needs.processes_limit,
+                open_files: needs.open_files_limit,
+                ..Sandbox::default()
+            };
+        }
+        Role::Cell { .. } => return Sandbox::default(),
+    };
     let settings = &card.settings;
     Sandbox {
         network: card.manifest.network,
+        loopback: card.is_code(),
         tmp_mib: settings.tmp_mib,
         memory_mib: settings.memory_mib,
         cpu_millis: settings.cpu_share_millis(),

@@ -155,7 +155,7 @@ impl Catalog {
         {
             return Ok((live.clone(), false));
         }
-        if let Some(layer) = prepared.card.python().and_then(|python| python.packages.as_ref())
+        if let Some(layer) = prepared.card.packages()
             && !self.layers.has(&layer.sha256)
         {
             let message = format!("its packages, the layer {}, are not on this platform", layer.sha256);
@@ -221,7 +221,7 @@ impl Catalog {
     fn wanted(&self) -> (BTreeSet<String>, BTreeSet<String>) {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
         let versions = || functions.values().flat_map(|function| function.versions.values());
-        let layer = |version: &Arc<VersionEntry>| Some(version.card.python()?.packages.as_ref()?.sha256.clone());
+        let layer = |version: &Arc<VersionEntry>| Some(version.card.packages()?.sha256.clone());
         (versions().map(|version| version.sha256.clone()).collect(), versions().filter_map(layer).collect())
     }
 }

@@ -65,7 +65,8 @@ impl Layers {
         }
         fs::create_dir(draft).map_err(failed)?;
         unpack(upload, draft).map_err(|why| {
-            PlatformError::new(Code::BadArtifact, format!("the layer was refused: {why}")).hint("deploy again")
+            PlatformError::new(Code::BadArtifact, format!("the layer was refused: {why}"))
+                .hint("deploy again")
         })?;
         sync_tree(draft).map_err(failed)?;
         let place = self.folder(&sha256);

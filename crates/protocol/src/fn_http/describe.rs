@@ -90,7 +90,10 @@ fn description<'a>(view: &FunctionView<'a>) -> Description<'a> {
 fn handler(card: &ArtifactCard) -> String {
     match &card.handler {
         Handler::Model(model) => format!("{}, {} {}", model.format, model.engine, model.engine_version),
-        Handler::Python(python) => format!("{}, {}, Python {}", python.handler(), python.interface, python.version),
+        Handler::Python(python) => {
+            format!("{}, {}, Python {}", python.handler(), python.interface, python.version)
+        }
+        Handler::Program(program) => format!("{}, {}", program.command.join(" "), program.speaks),
     }
 }
 

@@ -11,8 +11,10 @@
 //! | V2 inputs | `{"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [5, 3]}]}` |
 //! | rows, answered row by row | `{"instances": …}` with any list above |
 //! | MLflow | `{"dataframe_split": {"columns": …, "data": …}}`, `{"dataframe_records": [{…}]}` |
+//! | MLflow in Azure, answered by a list | `{"input_data": …}` with the split above, columns or any list |
 //!
-//! Beside an envelope key (`inputs`, `instances`, `dataframe_…`) only `"outputs": [names]` may stand.
+//! Beside an envelope key (`inputs`, `instances`, `dataframe_…`, `input_data`) only `"outputs": [names]` may stand, and
+//! `"parameters"` that say nothing. What other hosts' clients wrap around each row is in `hosted`.
 //!
 //! What could be read in two ways is decided by the signature, never by the values:
 //! - an object is an envelope when its keys are envelope words; one with other keys is read by column and input names. So a
@@ -26,6 +28,7 @@
 use modelet_core::{FunctionError, Signature};
 
 use super::bind::{self, Named, Place};
+use super::hosted;
 use crate::Inputs;
 use crate::json::{Json, index_text, tensor_for};
 use crate::layout::{self, Names};
@@ -38,6 +41,8 @@ pub(super) enum Form {
     Outputs,
     /// `{"predictions": […]}`, row by row.
     Predictions,
+    /// The list of those alone.
+    Rows,
 }
 
 /// A body, read.
@@ -56,7 +61,7 @@ impl Read {
     }
 }
 
-const ENVELOPES: &[&str] = &["inputs", "instances", "dataframe_split", "dataframe_records"];
+const ENVELOPES: &[&str] = &["inputs", "instances", "dataframe_split", "dataframe_records", "input_data"];
 
 /// Reads any form.
 pub(super) fn read(json: Json, signature: &Signature) -> Result<Read, FunctionError> {
@@ -73,7 +78,7 @@ pub(super) fn read_array(json: Json, signature: &Signature) -> Result<Read, Func
 
 /// True for the keys that an envelope may have.
 pub(super) fn is_envelope_word(key: &str) -> bool {
-    ENVELOPES.contains(&key) || key == "outputs"
+    ENVELOPES.contains(&key) || matches!(key, "outputs" | "parameters")
 }
 
 fn is_envelope(pairs: &[(String, Json)], signature: &Signature) -> bool {
@@ -89,6 +94,7 @@ fn envelope(pairs: Vec<(String, Json)>, signature: &Signature) -> Result<Read, F
     for (key, json) in pairs {
         match key.as_str() {
             "outputs" => outputs = Some(output_names(&json)?),
+            "parameters" => hosted::check_parameters(&json)?,
             word if ENVELOPES.contains(&word) => {
                 if let Some((first, _)) = content.replace((key.clone(), json)) {
                     let both = format!("both {} and {}", quoted(&first), quoted(&key));
@@ -112,11 +118,12 @@ fn envelope(pairs: Vec<(String, Json)>, signature: &Signature) -> Result<Read, F
     let (key, json) = content.unwrap_or(("inputs".to_owned(), Json::Null));
     let (inputs, form) = match key.as_str() {
         "inputs" => (value(json, signature, "inputs", false)?, Form::Outputs),
-        "dataframe_split" => (dataframe_split(json, signature)?, Form::Predictions),
+        "dataframe_split" => (dataframe_split(json, signature, "dataframe_split")?, Form::Predictions),
+        "input_data" => (input_data(json, signature)?, Form::Rows),
         list if json.list_len().is_none() => {
             return Err(FunctionError::bad_input(list, "a list with one element a row", json.what()));
         }
-        list => (value(json, signature, list, true)?, Form::Predictions),
+        list => (value(hosted::unwrapped(json, signature), signature, list, true)?, Form::Predictions),
     };
     Ok(Read { inputs, outputs, form })
 }
@@ -277,29 +284,40 @@ fn rows<'a>(
     Ok(named.collect())
 }
 
-/// MLflow's `{"columns": […], "data": [[…]]}`; an `index` is taken and not used.
-fn dataframe_split(json: Json, signature: &Signature) -> Result<Inputs, FunctionError> {
-    const PATH: &str = "dataframe_split";
+/// A split frame, or whatever stands for rows.
+fn input_data(json: Json, signature: &Signature) -> Result<Inputs, FunctionError> {
+    const PATH: &str = "input_data";
+    let names = Names::of(signature);
+    let is_split = matches!(&json, Json::Object(pairs)
+        if pairs.iter().any(|(key, _)| matches!(key.as_str(), "columns" | "data") && names.get(key).is_none()));
+    match is_split {
+        true => dataframe_split(json, signature, PATH),
+        false => value(json, signature, PATH, true),
+    }
+}
+
+/// MLflow's `{"columns": […], "data": [[…]]}`; an `index` is taken and not used. `path`: where it stands.
+fn dataframe_split(json: Json, signature: &Signature, path: &str) -> Result<Inputs, FunctionError> {
     let Json::Object(pairs) = json else {
-        return Err(FunctionError::bad_input(PATH, "an object with \"columns\" and \"data\"", json.what()));
+        return Err(FunctionError::bad_input(path, "an object with \"columns\" and \"data\"", json.what()));
     };
     let (mut columns, mut data) = (None, None);
     for (key, json) in pairs {
         match key.as_str() {
-            "columns" => columns = Some(column_names(json)?),
+            "columns" => columns = Some(column_names(json, path)?),
             "data" => data = Some(json),
             "index" => {}
             _ => {
                 return Err(FunctionError::bad_input(
-                    PATH,
+                    path,
                     "columns, data or index",
                     format!("the key {}", quoted(&key)),
                 ));
             }
         }
     }
-    let data = data.ok_or_else(|| FunctionError::bad_input(PATH, "\"data\" with the rows", "no \"data\""))?;
-    let path = format!("{PATH}.data");
+    let data = data.ok_or_else(|| FunctionError::bad_input(path, "\"data\" with the rows", "no \"data\""))?;
+    let path = format!("{path}.data");
     match columns {
         // A function whose columns have no names takes them by position, whatever the client calls them.
         Some(columns) if layout::positions(signature).is_some() => {
@@ -310,11 +328,11 @@ fn dataframe_split(json: Json, signature: &Signature) -> Result<Inputs, Function
     }
 }
 
-fn column_names(json: Json) -> Result<Vec<String>, FunctionError> {
-    let place = "dataframe_split.columns";
+fn column_names(json: Json, path: &str) -> Result<Vec<String>, FunctionError> {
+    let place = format!("{path}.columns");
     let what = json.what();
     let list =
-        json.into_list().ok_or_else(|| FunctionError::bad_input(place, "a list of column names", what))?;
+        json.into_list().ok_or_else(|| FunctionError::bad_input(&place, "a list of column names", what))?;
     let names = list.into_iter().enumerate().map(|(at, name)| match name {
         Json::Text(name) => Ok(name),
         // pandas calls columns without names 0, 1, 2, …

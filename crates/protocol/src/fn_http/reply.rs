@@ -61,7 +61,13 @@ impl Answer for FnReply {
             (media::NPY, _) => npy_answer(outputs, ctx),
             (media::CSV, _) => csv_answer(&outputs, ctx).map(|csv| response(StatusCode::OK, media::CSV, csv)),
             (_, Form::Outputs) => json_answer(&outputs, ctx, whole),
-            (_, Form::Predictions) => json_answer(&outputs, ctx, by_row),
+            (_, Form::Predictions) => json_answer(&outputs, ctx, predictions),
+            (_, Form::Rows) => {
+                let mut writer = Writer::new(ctx.response_limit_bytes, ctx.non_finite);
+                by_row(&mut writer, &outputs, ctx)?;
+                writer.raw("\n");
+                Ok(response(StatusCode::OK, media::JSON, writer.finish()?))
+            }
         }
     }
 }
@@ -120,7 +126,13 @@ fn whole(writer: &mut Writer, outputs: &Outputs, ctx: &FunctionContext) -> Resul
     Ok(())
 }
 
-/// `"predictions":[row, …]`: the row itself of a lone output, an object by name of several.
+/// `"predictions":[row, …]`
+fn predictions(writer: &mut Writer, outputs: &Outputs, ctx: &FunctionContext) -> Result<(), FunctionError> {
+    writer.raw("\"predictions\":");
+    by_row(writer, outputs, ctx)
+}
+
+/// `[row, …]`: the row itself of a lone output, an object by name of several.
 fn by_row(writer: &mut Writer, outputs: &Outputs, ctx: &FunctionContext) -> Result<(), FunctionError> {
     let rows = outputs.first().map_or(0, |(_, value)| row_count(value).unwrap_or(0));
     if let Some((name, _)) = outputs.iter().find(|(_, value)| row_count(value) != Some(rows)) {
@@ -130,7 +142,7 @@ fn by_row(writer: &mut Writer, outputs: &Outputs, ctx: &FunctionContext) -> Resu
         )
         .hint("send {\"inputs\": …} instead of {\"instances\": …}, or choose among the outputs with \"outputs\""));
     }
-    writer.raw("\"predictions\":[");
+    writer.raw("[");
     for row in 0..rows {
         writer.comma(row);
         match outputs.as_slice() {

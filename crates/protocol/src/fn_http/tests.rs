@@ -8,6 +8,7 @@ use super::*;
 use crate::Inputs;
 use crate::tests::{decode, function, headers, input, output};
 
+mod hosted;
 mod replies;
 
 const PATH: &str = "/fn/f";
@@ -342,7 +343,7 @@ fn a_function_describes_itself_with_requests_to_copy() {
         source_sha256: String::new(),
         manifest: modelet_core::Manifest::default(),
         settings: modelet_core::Settings::default(),
-        handler: modelet_core::Handler::Model(modelet_core::ModelCard {
+        handler: modelet_core::Handler::Model(Box::new(modelet_core::ModelCard {
             file: "model.onnx".into(),
             format: "onnx".into(),
             origin: None,
@@ -351,7 +352,7 @@ fn a_function_describes_itself_with_requests_to_copy() {
             engine: modelet_core::EngineName::Onnxruntime,
             engine_version: "1.28.0".into(),
             signature: ctx.signature.clone(),
-        }),
+        })),
         files: vec![],
     };
     let view = FunctionView {

@@ -18,8 +18,8 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use modelet_core::instance::HEADER_FUNCTION_ERROR;
 use modelet_core::error::Raised;
+use modelet_core::instance::HEADER_FUNCTION_ERROR;
 use modelet_core::{Code, Failure, FunctionError, InvocationId};
 use serde::Serialize;
 use serde_json::json;

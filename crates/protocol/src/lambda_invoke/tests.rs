@@ -6,7 +6,7 @@ use serde_json::Value as JsonValue;
 
 use super::*;
 use crate::tests::{decode, function, headers, input};
-use crate::{Inputs, npy, route};
+use crate::{Inputs, event_request, npy, route};
 
 const PATH: &str = "/2015-03-31/functions/f/invocations";
 
@@ -162,8 +162,8 @@ fn events_of_rest_apis_and_load_balancers_keep_their_words() {
     let decoded = opened(&rest, &ctx()).unwrap();
     assert_eq!((decoded.outputs.as_deref(), &decoded.inputs), (Some(&["y".to_owned()][..]), &one_row()));
     let answered = answer(&decoded, &ctx());
-    assert_eq!(answered["headers"]["content-type"], "application/json");
-    assert!(answered.get("multiValueHeaders").is_none() && answered.get("statusDescription").is_none());
+    assert_eq!(answered["multiValueHeaders"]["content-type"], serde_json::json!(["application/json"]));
+    assert!(answered.get("headers").is_none() && answered.get("statusDescription").is_none());
 
     let mut balanced = serde_json::json!({
         "requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "POST", "path": "/",
@@ -178,6 +178,49 @@ fn events_of_rest_apis_and_load_balancers_keep_their_words() {
     let answered = answer(&opened(&balanced, &ctx()).unwrap(), &ctx());
     assert_eq!(answered["multiValueHeaders"]["content-type"], serde_json::json!(["application/json"]));
     assert!(answered.get("headers").is_none());
+}
+
+#[test]
+fn an_application_gets_the_request_and_gives_a_response() {
+    let mut event = http_api("text/plain", "a", false);
+    event["rawPath"] = "/prod/items".into();
+    event["requestContext"]["stage"] = "prod".into();
+    event["requestContext"]["http"]["method"] = "PUT".into();
+    event["rawQueryString"] = "a=1&a=2".into();
+    event["cookies"] = serde_json::json!(["k=v", "z=1"]);
+    let read = event_request(&event.to_string().into()).unwrap().unwrap();
+    assert_eq!((read.head.method.as_str(), &read.body[..]), ("PUT", &b"a"[..]));
+    assert_eq!(read.head.uri, "/items?a=1&a=2");
+    assert_eq!(read.head.headers["cookie"], "k=v; z=1");
+    let mut answer = Response::new(Bytes::from_static(b"b"));
+    *answer.status_mut() = StatusCode::CREATED;
+    for (name, value) in [("set-cookie", "a=b"), ("set-cookie", "c=d"), ("vary", "a"), ("vary", "b")] {
+        answer.headers_mut().append(name, HeaderValue::from_static(value));
+    }
+    let http = json_of(&read.wrap(&answer));
+    assert_eq!((&http["statusCode"], &http["body"]), (&201.into(), &"b".into()));
+    assert_eq!(http["cookies"], serde_json::json!(["a=b", "c=d"]));
+    assert_eq!(http["headers"], serde_json::json!({"vary": "a, b"}));
+
+    let rest = serde_json::json!({"httpMethod": "GET", "path": "/items", "requestContext": {"stage": "prod"}, "body": null});
+    let read = event_request(&rest.to_string().into()).unwrap().unwrap();
+    assert_eq!((read.head.method.as_str(), read.head.uri.path(), read.body.len()), ("GET", "/items", 0));
+    assert_eq!(
+        json_of(&read.wrap(&answer))["multiValueHeaders"]["set-cookie"],
+        serde_json::json!(["a=b", "c=d"])
+    );
+
+    event["rawPath"] = "/prod/größe 1%2F2".into();
+    assert_eq!(
+        event_request(&event.to_string().into()).unwrap().unwrap().head.uri.path(),
+        "/gr%C3%B6%C3%9Fe%201%2F2"
+    );
+
+    assert!(event_request(&Bytes::from_static(b"{\"requestContext\": 1}")).is_none());
+    assert!(event_request(&Bytes::from_static(b"no JSON")).is_none());
+    event["isBase64Encoded"] = true.into();
+    event["body"] = "no base64!".into();
+    assert_eq!(event_request(&event.to_string().into()).unwrap().unwrap_err().code, Code::BadBody);
 }
 
 #[test]

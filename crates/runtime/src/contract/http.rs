@@ -1,8 +1,14 @@
 //! The contract `http`: HTTP/1.1 on a socket that the host bound and we inherited, or on the port that it named.
 //!
+//! - [`site`]: what other hosts than ours ask, and look for in an answer
+//! - [`azure`]: the envelope of one of them
+//!
 //! One thread does everything, the computing too, and calls that come meanwhile wait in the sockets, unread. That saves the
 //! two thread switches that would cost more than a small model's answer. Engines that compute with several threads do so
 //! below the handler.
+
+mod azure;
+mod site;
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -33,8 +39,13 @@ use crate::count::Counted;
 use crate::handler::{self, Loaded};
 use crate::inherited::Listener;
 
+pub use site::Site;
+
 /// When a connection cannot be accepted, the next try comes after this.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// When the handler has ended, answers that it gave before are written within this time.
+const LAST_ANSWERS: Duration = Duration::from_millis(20);
 
 /// What every connection shares; all on one thread.
 struct Shared {
@@ -44,21 +55,25 @@ struct Shared {
     calls: Cell<usize>,
     /// Told when the host has learnt that loading failed: there is nothing to stay for.
     told: Notify,
+    /// Where we are hosted; `None` on a platform of ours.
+    site: Option<Site>,
 }
 
 /// Serves until SIGTERM (exit code 0); or, when loading failed, until the host has been told (exit code 1).
-pub fn serve(listener: Listener, loaded: Loaded, load_ms: f64) -> io::Result<ExitCode> {
+pub fn serve(listener: Listener, loaded: Loaded, load_ms: f64, site: Option<Site>) -> io::Result<ExitCode> {
     let failure = loaded.as_ref().err().map(|error| (error.code, error.message.clone()));
     let code = ExitCode::from(u8::from(failure.is_some()));
     if failure.is_some() && matches!(listener, Listener::Tcp(_)) {
         // Nobody will ask why; what there is to say was said on standard error.
         return Ok(code);
     }
-    let readiness = Readiness { load_ms, failure };
-    let shared = Rc::new(Shared { handler: loaded, readiness, calls: Cell::new(0), told: Notify::new() });
+    let imports = loaded.as_ref().map_or_else(|_| Vec::new(), |handler| handler.imports());
+    let readiness = Readiness { load_ms, imports, failure };
+    let shared =
+        Rc::new(Shared { handler: loaded, readiness, calls: Cell::new(0), told: Notify::new(), site });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(LocalSet::new().run_until(accept(listener, shared)))?;
-    Ok(code)
+    let ended = runtime.block_on(LocalSet::new().run_until(accept(listener, shared)))?;
+    Ok(ended.unwrap_or(code))
 }
 
 /// The listener, within the reactor.
@@ -108,24 +123,39 @@ impl Door {
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
-async fn accept(listener: Listener, shared: Rc<Shared>) -> io::Result<()> {
+/// Takes in connections until it is told to stop, or the handler has ended by itself: then its code.
+async fn accept(listener: Listener, shared: Rc<Shared>) -> io::Result<Option<ExitCode>> {
     let door = Door::open(listener)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (stop, stopping) = watch::channel(());
-    loop {
+    let mut ending = pin!(ended(&shared.handler));
+    let code = loop {
         tokio::select! {
             stream = door.accept() => {
                 tokio::task::spawn_local(connection(stream, shared.clone(), stopping.clone()));
             }
-            _ = terminate.recv() => break,
-            () = shared.told.notified() => break,
+            _ = terminate.recv() => break None,
+            code = ending.as_mut() => break Some(code),
+            () = shared.told.notified() => break None,
         }
-    }
+    };
     // Calls in flight end, idle connections close; when the last has, so do we.
     drop(stopping);
     stop.send_replace(());
-    stop.closed().await;
-    Ok(())
+    match code {
+        None => stop.closed().await,
+        // Calls that have their answer get it; the others are lost, and their host sees that.
+        Some(_) => drop(tokio::time::timeout(LAST_ANSWERS, stop.closed()).await),
+    }
+    Ok(code.map(ExitCode::from))
+}
+
+/// When the handler has ended by itself.
+async fn ended(handler: &Loaded) -> u8 {
+    match handler {
+        Ok(handler) => handler.ended().await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: watch::Receiver<()>) {
@@ -141,14 +171,20 @@ async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: w
 }
 
 async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    match (request.uri().path(), &shared.handler) {
+    let (head, body) = request.into_parts();
+    let site = shared.site.as_ref();
+    match (head.uri.path(), &shared.handler) {
         (HEALTH_PATH, _) => Ok(health(&shared)),
         (READY_PATH, _) | (_, Err(_)) => Ok(readiness(&shared)),
+        _ if site.is_some_and(|site| site.asks_readiness(&head)) => Ok(readiness(&shared)),
         (_, Ok(handler)) => {
             let _counted = Counted::new(&shared.calls);
-            let (head, body) = request.into_parts();
-            let body = whole(body, handler.body_limit_bytes());
-            Ok(handler::answered(handler.as_ref(), &head, Box::pin(body)).await.map(Full::new))
+            let body = Box::pin(whole(body, handler.body_limit_bytes()));
+            let answer = match site {
+                Some(site) => site.answered(handler.as_ref(), head, body).await,
+                None => handler::answered(handler.as_ref(), &head, body).await,
+            };
+            Ok(answer.map(Full::new))
         }
     }
 }

@@ -52,11 +52,16 @@ async fn live(mut api: RuntimeApi, prepared: Prepared) -> Result<ExitCode, Strin
         let invocation = tokio::select! {
             biased;
             _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+            code = handler.ended() => return Ok(code.into()),
             invocation = api.next(handler.body_limit_bytes()) => invocation?,
         };
         let id = invocation.id.clone();
         let (head, body) = request(&name, invocation);
-        let answer = handler::answered(handler.as_ref(), &head, Box::pin(ready(body))).await;
+        let answer = tokio::select! {
+            answer = handler::answered(handler.as_ref(), &head, Box::pin(ready(body))) => answer,
+            // Lambda sees that, and says so to whoever called.
+            code = handler.ended() => return Ok(code.into()),
+        };
         api.report(&id, &Outcome::of(answer)).await?;
     }
 }
@@ -71,13 +76,9 @@ fn request(function: &FunctionName, invocation: Invocation) -> (Parts, Result<By
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (HeaderName::from_static("x-amz-invocation-type"), HeaderValue::from_static("RequestResponse")),
     ];
-    head.headers.extend(own);
-    head.headers.extend(
-        invocation
-            .said
-            .get(lambda::REQUEST_ID)
-            .map(|id| (HeaderName::from_static(HEADER_INVOCATION), id.clone())),
-    );
+    let id = HeaderValue::from_str(&invocation.id).ok();
+    let id = id.map(|id| (HeaderName::from_static(HEADER_INVOCATION), id));
+    head.headers.extend(own.into_iter().chain(id));
     let said = invocation.said.into_iter().filter_map(|(name, value)| Some((name?, value)));
     head.headers.extend(said.filter(|(name, _)| name.as_str().starts_with(lambda::PREFIX)));
     (head, invocation.event)

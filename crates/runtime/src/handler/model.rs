@@ -4,19 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::Response;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response};
-use modelet_core::millis::Millis;
 use modelet_core::{Code, FunctionError, PlatformError};
 use modelet_model::LoadOptions;
 use modelet_protocol::{FunctionContext, Operation, ProtocolName, Refused, Route};
 
 use crate::batch::{Batcher, Computed};
 use crate::config::Config;
+use crate::handler::timing::{SERVER_TIMING, server_timing};
 use crate::handler::{self, Answering, Arriving, Handler, failed, panicked};
 use crate::processor;
-
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A loaded model and what its protocols need to know of it.
 pub struct ModelHandler {
@@ -128,12 +126,4 @@ fn guarded<T, E: From<FunctionError>>(
 fn together(computed: &Computed) -> Option<String> {
     (computed.calls > 1)
         .then(|| format!("batch;desc=\"{} calls with {} rows\"", computed.calls, computed.rows))
-}
-
-/// The phases as `Server-Timing` (W3C), and what else there is to say.
-fn server_timing(phases: &[(&str, Duration)], also: Option<String>) -> HeaderValue {
-    let part = |(name, time): &(&str, Duration)| format!("{name};dur={}", Millis::from(*time));
-    let parts: Vec<_> = phases.iter().map(part).chain(also).collect();
-    // Names and numbers only: always a valid header.
-    HeaderValue::try_from(parts.join(", ")).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -1,14 +1,12 @@
 //! The handler of Python code: a worker of ours runs it in a Python of its own, a process beside this one.
 //!
 //! - [`worker`]: starts that process, and speaks to it; [`wire`]: its frames; [`sources`]: what it runs before the user's code
-//! - [`event`]: what a Lambda function gets of an HTTP request, and what becomes of its answer
 
-mod event;
 mod sources;
 mod wire;
 mod worker;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -19,9 +17,15 @@ use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
-use crate::handler::{Answering, Arriving, Handler, failed};
-use wire::{Answer, Call, Form};
+use crate::handler::timing::{SERVER_TIMING, server_timing};
+use crate::handler::{Answering, Arriving, Ending, Handler, event, failed, within};
+use wire::{Answer, Answered, Call, Form};
 use worker::Worker;
+
+pub use worker::PreparedPython;
+
+/// What the worker says of an event that is no JSON, as Lambda's client for Python does.
+const NO_EVENT: &str = "Runtime.UnmarshalError";
 
 /// Code that has been loaded, and the process that has it.
 pub struct PythonHandler {
@@ -70,27 +74,46 @@ impl PythonHandler {
         body: Arriving<'_>,
     ) -> Result<Response<Bytes>, Failure> {
         let body = body.await?;
-        if protocol == ProtocolName::KserveV2 {
-            let message = format!("{} is code, which says no shapes that V2 could speak of", self.python.handler());
-            return Err(FunctionError::new(Code::UnsupportedMediaType, message).hint("call it at /fn/NAME").into());
+        let is_application = self.python.interface.is_application();
+        if protocol == ProtocolName::LambdaInvoke && is_application {
+            return event::to_application(head, body, async |head: &Parts, body| {
+                self.ask(ProtocolName::Fn, head, body).await
+            })
+            .await;
         }
+        self.ask(protocol, head, body).await
+    }
+
+    async fn ask(
+        &self,
+        protocol: ProtocolName,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, Failure> {
         let is_event = self.python.interface == Interface::Lambda;
-        let body = if is_event { event::of(self.python.event, head, body)? } else { body };
+        let body = match protocol {
+            ProtocolName::KserveV2 => return Err(event::no_shapes().into()),
+            ProtocolName::Fn if is_event => event::of(self.python.event, head, body)?,
+            ProtocolName::Fn | ProtocolName::LambdaInvoke => body,
+        };
         let form = if is_event { Form::Event } else { Form::Http };
         let call = Call::of(form, head, self.deadline_ms(), id(&head.headers));
-        let answer = self.worker.call(&call, &body).await?;
+        let began = Instant::now();
+        let Answered { answer, cpu } = self.worker.call(&call, &body).await?;
+        let took = began.elapsed();
         let response = match answer {
-            Answer::Event(body) => event::response(body)?,
+            Answer::Event(body) if protocol == ProtocolName::Fn => event::response(body)?,
+            Answer::Event(body) => event::json(body),
             Answer::Http { status, headers, body } => http_response(status, headers, body)?,
-            Answer::Failed(failure) => return Err(failure.into_error().into()),
+            // Not the function's failure, where a client sent what is no JSON.
+            Answer::Failed(raised) if protocol == ProtocolName::Fn && raised.kind == NO_EVENT => {
+                let message = format!("the body, which is the function's event, is not JSON: {}", raised.message);
+                return Err(FunctionError::new(Code::BadBody, message).into());
+            }
+            Answer::Failed(raised) => return Err(event::raised(raised).into()),
         };
-        let (size, limit) = (response.body().len() as u64, self.response_limit_bytes);
-        if size > limit {
-            let message = format!("the answer has {size} bytes, the limit is {limit}");
-            return Err(FunctionError::new(Code::ResponseTooLarge, message)
-                .hint("raise it: --set response_limit_mib=512")
-                .into());
-        }
+        let mut response = within(self.response_limit_bytes, response)?;
+        response.headers_mut().append(SERVER_TIMING, server_timing(&[("predict", took), ("cpu", cpu)], None));
         Ok(response)
     }
 
@@ -104,6 +127,14 @@ impl PythonHandler {
 impl Handler for PythonHandler {
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a> {
         Box::pin(self.answer(head, body))
+    }
+
+    fn ended(&self) -> Ending<'_> {
+        Box::pin(self.worker.ended())
+    }
+
+    fn imports(&self) -> Vec<String> {
+        self.worker.imports.clone()
     }
 
     fn body_limit_bytes(&self) -> u64 {
@@ -121,14 +152,19 @@ fn http_response(
     headers: Vec<(String, String)>,
     body: Bytes,
 ) -> Result<Response<Bytes>, FunctionError> {
-    let wrong = |why: String| FunctionError::new(Code::HandlerFailed, format!("the answer cannot be sent: {why}"));
+    let wrong =
+        |why: String| FunctionError::new(Code::HandlerFailed, format!("the answer cannot be sent: {why}"));
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).map_err(|_| wrong(format!("status {status}")))?;
     for (name, value) in headers {
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
+        let header =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
         let value = HeaderValue::from_bytes(value.as_bytes())
             .map_err(|_| wrong(format!("the value of the header {name}")))?;
-        if !matches!(header, http::header::CONTENT_LENGTH | http::header::TRANSFER_ENCODING | http::header::CONNECTION) {
+        if !matches!(
+            header,
+            http::header::CONTENT_LENGTH | http::header::TRANSFER_ENCODING | http::header::CONNECTION
+        ) {
             response.headers_mut().append(header, value);
         }
     }

@@ -31,14 +31,15 @@ pub fn write_artifact(folder: &Path) {
     let options = LoadOptions { threads: 1, onnxruntime_library: None };
     let signature =
         modelet_model::engine(EngineName::Rten).load(&path, &options).unwrap().signature().clone();
-    let file = ArtifactFile { path: "model.onnx".into(), size_bytes: 0, sha256: String::new() };
+    let file =
+        ArtifactFile { path: "model.onnx".into(), size_bytes: 0, sha256: String::new(), executable: false };
     let card = ArtifactCard {
         format_version: ArtifactCard::FORMAT_VERSION,
         name: "negative".parse().unwrap(),
         source_sha256: String::new(),
         manifest: Manifest::default(),
         settings: Settings::default(),
-        handler: modelet_core::Handler::Model(modelet_core::ModelCard {
+        handler: modelet_core::Handler::Model(Box::new(modelet_core::ModelCard {
             file: file.path.clone(),
             format: "onnx".into(),
             origin: None,
@@ -47,7 +48,7 @@ pub fn write_artifact(folder: &Path) {
             engine: EngineName::Rten,
             engine_version: String::new(),
             signature,
-        }),
+        })),
         files: vec![file],
     };
     fs::write(folder.join(ArtifactCard::FILE_NAME), serde_json::to_vec(&card).unwrap()).unwrap();
@@ -62,7 +63,7 @@ fn start(socket: &Path, artifact: Option<&Path>) {
             Some(config) => ModelHandler::load(&config).map(|handler| Box::new(handler) as Box<dyn Handler>),
             None => Err(FunctionError::new(Code::ModelRefused, "damaged")),
         };
-        serve(Listener::Unix(listener), loaded, 1.0)
+        serve(Listener::Unix(listener), loaded, 1.0, None)
     });
 }
 

@@ -73,7 +73,7 @@ fn what_cannot_serve_says_why_and_ends() {
     std::fs::write(folder.path().join("files/model.onnx"), "no model").unwrap();
     let failed = program(folder.path(), "0").output().unwrap();
     assert_eq!(failed.status.code(), Some(1));
-    assert!(String::from_utf8(failed.stderr).unwrap().starts_with("could not load: "));
+    assert!(String::from_utf8(failed.stderr).unwrap().contains("\ncould not load: "));
     let nonsense = program(folder.path(), "http").output().unwrap();
     assert_eq!(nonsense.status.code(), Some(2));
     assert!(String::from_utf8(nonsense.stderr).unwrap().contains("PORT is \"http\", not a port number"));

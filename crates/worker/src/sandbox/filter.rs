@@ -14,6 +14,8 @@ use libc::{
 pub(crate) struct Walls {
     /// May it reach the network?
     pub network: bool,
+    /// May it make sockets for a network of its own, in which there is nobody else?
+    pub loopback: bool,
     /// Is it alone in its process and network namespaces? If not, the filter keeps it from others' processes and sockets, and
     /// its children in the group that is killed with it. Then its process id is needed.
     pub namespaces: bool,
@@ -208,7 +210,7 @@ fn program(walls: Walls) -> Vec<sock_filter> {
 
 /// The kinds of sockets that it may make. Without a namespace of its own, Unix sockets lead to the host.
 fn families(walls: Walls) -> &'static [i32] {
-    match (walls.network, walls.namespaces) {
+    match (walls.network || walls.loopback, walls.namespaces) {
         (true, _) => &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6],
         (false, true) => &[libc::AF_UNIX],
         (false, false) => &[],
@@ -282,8 +284,8 @@ mod tests {
         }
     }
 
-    const ALONE: Walls = Walls { network: false, namespaces: true, process: 1 };
-    const AMONG_OTHERS: Walls = Walls { network: false, namespaces: false, process: 77 };
+    const ALONE: Walls = Walls { network: false, loopback: false, namespaces: true, process: 1 };
+    const AMONG_OTHERS: Walls = Walls { network: false, loopback: false, namespaces: false, process: 77 };
 
     #[test]
     fn what_is_listed_is_refused_and_the_rest_is_not() {
@@ -329,6 +331,8 @@ mod tests {
         ] {
             let found = [allowed(ALONE, family), allowed(networked, family), allowed(AMONG_OTHERS, family)];
             assert_eq!(found, [alone, with_network, among_others], "family {family}");
+            let by_itself = Walls { loopback: true, ..ALONE };
+            assert_eq!(allowed(by_itself, family), with_network, "family {family}");
         }
     }
 

@@ -104,6 +104,10 @@ fn apart(order: &Order, who: Identity, status: &Status) -> Step<Infallible> {
     rustix::process::setsid().doing("lead a session")?;
     rustix::system::sethostname(HOST_NAME).doing("name the machine")?;
     root::build(order)?;
+    let loopback = order.sandbox.loopback && !order.sandbox.network;
+    if loopback {
+        namespaces::raise_loopback().doing("bring up the loopback")?;
+    }
     if who.is_root() {
         privileges::become_nobody().doing("become an ordinary user")?;
         // Where an ordinary user may make none the walls stand all the same: it only counts processes by instance.
@@ -112,7 +116,7 @@ fn apart(order: &Order, who: Identity, status: &Status) -> Step<Infallible> {
     if order.sandbox.network {
         fence::keep_from_abstract_sockets().doing("keep it from abstract sockets")?;
     }
-    let walls = Walls { network: order.sandbox.network, namespaces: true, process: 1 };
+    let walls = Walls { network: order.sandbox.network, loopback, namespaces: true, process: 1 };
     limits::set(&order.sandbox, order.sandbox.processes).doing("set limits")?;
     become_program(order, &order.program, walls, status)
 }
@@ -132,7 +136,7 @@ fn among_others(order: &Order, status: &Status) -> Step<Infallible> {
     let processes = limits::threads_of_machine() + order.sandbox.processes;
     limits::set(&order.sandbox, processes).doing("set limits")?;
     let process = getpid().as_raw_nonzero().get().unsigned_abs();
-    let walls = Walls { network: order.sandbox.network, namespaces: false, process };
+    let walls = Walls { network: order.sandbox.network, loopback: false, namespaces: false, process };
     become_program(order, &by_descriptor, walls, status)
 }
 
@@ -140,8 +144,8 @@ fn among_others(order: &Order, status: &Status) -> Step<Infallible> {
 fn can_read(order: &Order) -> Step<()> {
     for bind in &order.sandbox.binds {
         rustix::fs::access(&bind.source, rustix::fs::Access::READ_OK).doing(format!(
-            "read {} as an ordinary user; without namespaces everybody must be able to reach it, for example in another \
-             data folder",
+            "read {} as an ordinary user; without namespaces everybody must be able to reach it: keep it where everybody \
+             can, such as below /opt or /srv",
             bind.source.display()
         ))?;
     }

@@ -62,6 +62,23 @@ pub(crate) fn clone(new: &New, group: Option<&OwnedFd>) -> io::Result<Side> {
 /// From linux/sched.h; libc has it as a signed number that it does not fit into.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
+/// Brings up the loopback of a new network namespace: programs of an instance speak to each other over it.
+///
+/// Source: netdevice(7), `SIOCSIFFLAGS`.
+pub(crate) fn raise_loopback() -> io::Result<()> {
+    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?;
+    // SAFETY: all zero is a valid value of this structure of numbers.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_flags =
+        libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open, and the structure is the one that this request reads.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Whom a process acts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Identity {

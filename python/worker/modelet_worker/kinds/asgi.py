@@ -1,4 +1,5 @@
-"""Applications of ASGI 3: FastAPI, Starlette and others, as `module:app`. One loop of asyncio answers all calls that are in flight."""
+"""Applications of ASGI 3: FastAPI, Starlette and others, as `module:app`. One loop of asyncio answers all calls that
+are in flight."""
 
 import asyncio
 from urllib.parse import unquote

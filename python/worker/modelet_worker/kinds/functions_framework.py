@@ -1,4 +1,5 @@
-"""Functions of `functions-framework` (Google Cloud): the user's own package makes an application of them, which is answered by here."""
+"""Functions of `functions-framework` (Google Cloud): the user's own package makes an application of them, which is
+answered by here."""
 
 import os
 

@@ -1,7 +1,7 @@
 """`predict(inputs)`: a function that no cloud's shape is asked of.
 
-The body becomes what the first parameter is annotated as: an array of NumPy's, a data frame of pandas', or plain Python. A second
-parameter named `context` gets what Lambda's handlers get.
+The body becomes what the first parameter is annotated as: an array of NumPy's, a data frame of pandas', or plain
+Python. A second parameter named `context` gets what Lambda's handlers get.
 """
 
 import inspect

@@ -1,6 +1,6 @@
-"""`score.py` of Azure ML: `init()` once, `run(raw_data)` for each call, answered as azureml-inference-server-http does, byte for
-byte. Scripts that name that server's own parts (`@rawhttp`, `AMLResponse`, inference-schema) are answered by the server itself, as the
-user has it installed.
+"""`score.py` of Azure ML: `init()` once, `run(raw_data)` for each call, answered as azureml-inference-server-http
+does, byte for byte. Scripts that name that server's own parts (`@rawhttp`, `AMLResponse`, inference-schema) are
+answered by the server itself, as the user has it installed.
 """
 
 import inspect
@@ -19,9 +19,15 @@ from modelet_worker.result import Results
 SERVER_WORDS = (b"rawhttp", b"AMLRequest", b"AMLResponse", b"inference_schema")
 #: Characters of an identifier that a client may send.
 ID_CHARACTERS = 100
+#: What the server answers, and where.
+METHODS = {"/": ("GET", "HEAD", "OPTIONS"), "/score": ("GET", "POST", "OPTIONS")}
+HTML = "text/html; charset=utf-8"
 RUN_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
-NOT_FOUND = "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again."
+NOT_FOUND = (
+    "The requested URL was not found on the server. "
+    "If you entered the URL manually please check your spelling and try again."
+)
 NOT_ALLOWED = "The method is not allowed for the requested URL."
 
 
@@ -69,7 +75,7 @@ def installed_server(start):
 
 def route(header):
     """The server's path of a call: what is sent to the function itself is scored."""
-    return "/score" if header["path"] == "/" and header["method"] != "GET" else header["path"]
+    return "/score" if header["path"] == "/" and header["method"] == "POST" else header["path"]
 
 
 def check_plain(run, module):
@@ -91,24 +97,26 @@ class Script:
         self.parameter, self.wants_headers = parameters(run)
 
     def call(self, header, body):
-        """The answer to a call."""
+        """The answer to a call, by path and method as the server has them."""
+        path = route(header)
+        if path not in METHODS:
+            return told(404, NOT_FOUND)
+        if header["method"] not in METHODS[path]:
+            return told(405, NOT_ALLOWED)
         ids, refused = identifiers(header)
-        fields, text = refused or self.routed(header, body)
+        fields, text = refused or self.routed(path, header, body)
         return {**fields, "headers": fields["headers"] + ids}, text
 
-    def routed(self, header, body):
-        """By path and method, as the server does."""
-        path, method = route(header), header["method"]
+    def routed(self, path, header, body):
+        """The answer without the call's identifiers."""
         if path == "/":
-            return answer(200, "text/html; charset=utf-8", b"Healthy")
-        if path != "/score":
-            return told(404, NOT_FOUND)
-        if method == "OPTIONS":
-            return answer(200, "application/json", b'""', [["x-ms-run-function-failed", "False"]])
-        if method not in ("GET", "POST"):
-            return told(405, NOT_ALLOWED)
+            return answer(200, HTML, b"" if header["method"] == "OPTIONS" else b"Healthy")
+        if header["method"] == "OPTIONS":
+            return answer(200, HTML, b"", [["x-ms-run-function-failed", "False"]])
+        if header["method"] == "GET":
+            return self.score(header, json.dumps(query_values(header.get("query") or "")))
         try:
-            data = str(body, "utf-8") if method == "POST" else json.dumps(query_values(header.get("query") or ""))
+            data = str(body, "utf-8")
         except UnicodeDecodeError as error:
             return told(400, f"Input cannot be decoded as UTF-8: {error}")
         return self.score(header, data)
@@ -143,14 +151,12 @@ class Script:
         """A result as an answer."""
         if hasattr(result, "get_data") and hasattr(result, "status_code"):
             return flask_answer(result)
-        if result is None:
-            text = b"{}"
-        else:
-            text = self.written(result)
+        text = b"{}" if result is None else self.written(result)
         return answer(200, "application/json", text, [["x-ms-run-function-failed", "False"]])
 
     def written(self, result):
-        """Where the server could write the result, what it writes; NaN, which is not JSON, by this project's rule unless strict."""
+        """Where the server could write the result, what it writes; NaN, which is not JSON, by this project's rule
+        unless strict."""
         if self.strict:
             return json.dumps(result).encode()
         try:
@@ -209,7 +215,8 @@ def as_json(text):
 
 
 def parameters(run):
-    """The name of the parameter for the data, and whether `run` wants the headers too. The server's rules, and its words."""
+    """The name of the parameter for the data, and whether `run` wants the headers too. The server's rules, and its
+    words."""
     found = list(inspect.signature(run).parameters.values())
     if any(one.kind not in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD) for one in found):
         raise Fault("Runtime.HandlerNotCallable", "run() cannot accept positional-only arguments, *args, or **kwargs.")

@@ -49,7 +49,8 @@ class Response:
         self.body = []
 
     def start(self, status, headers, exc_info=None):
-        """PEP 3333's `start_response`; since nothing is sent before the end, an error may always replace what was said."""
+        """PEP 3333's `start_response`; since nothing is sent before the end, an error may always replace what was
+        said."""
         if self.status is not None and exc_info is None:
             raise AssertionError("start_response was called twice, without exc_info")
         self.status = int(status.split(" ", 1)[0])

@@ -1,12 +1,12 @@
 //! The way of code: its packages are brought, it is started once in a sandbox as an instance, and published.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::Request;
-use modelet_core::handler::{Handler, Interface, Layer};
+use modelet_core::handler::{Handler, Layer};
 use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Settings};
-use modelet_package::python::{PythonPlan, PythonSource};
+use modelet_package::code::{CodePlan, CodeSource};
 use modelet_package::{Packed, layer, pack};
 use modelet_platform::admin::views::LayerView;
 use modelet_worker::Spawner;
@@ -45,7 +45,7 @@ pub struct Tried {
 pub async fn publish(
     client: &Client,
     deploy: &Deploy,
-    source: PythonSource,
+    source: CodeSource,
     name: FunctionName,
     work: &Path,
     progress: &Progress,
@@ -54,12 +54,12 @@ pub async fn publish(
         return Err(crate::proof::nothing_converted());
     }
     let given = source.given();
-    let python = python(&source, deploy).await?;
-    let packages = match &source.requirements {
-        Some(requirements) => Some(packages::made(requirements, &python, progress).await?),
-        None => None,
+    let python = if source.needs_python() { Some(python(&source, deploy).await?) } else { None };
+    let packages = match (&source.requirements, &python) {
+        (Some(requirements), Some(python)) => Some(packages::made(requirements, python, progress).await?),
+        _ => None,
     };
-    let card = source.card(plan(&source, name.clone(), &python, packages.as_ref())?);
+    let mut card = source.card(plan(&source, name.clone(), python.as_ref(), packages.as_ref())?);
     if let Some(view) = live(client, &name).await?
         && view.card.source_sha256 == card.source_sha256
         && let Some(deployed) = as_deployed(view)
@@ -67,12 +67,15 @@ pub async fn publish(
         return Ok(Outcome { deployed, made: Made::Nothing, given });
     }
     progress.next("trying it in a sandbox");
-    let load_ms = tried(&source, &card, &python, packages.as_ref(), work).await?;
+    let (load_ms, imports) = tried(&source, &card, python.as_ref(), packages.as_ref(), work).await?;
+    if let Handler::Python(python) = &mut card.handler {
+        python.imports = imports;
+    }
     let largest = match &packages {
         Some(packages) => largest(&packages.folder),
         None => Vec::new(),
     };
-    let tried = Tried { load_ms, event_reason: source.choice.event_reason.clone(), largest };
+    let tried = Tried { load_ms, event_reason: source.event_reason().map(str::to_owned), largest };
     if let Some(packages) = &packages {
         send(client, packages, work, progress).await?;
     }
@@ -86,68 +89,70 @@ pub async fn publish(
 }
 
 /// The Python that it gets: of the command line, of what the code asks for, or the usual one.
-async fn python(source: &PythonSource, deploy: &Deploy) -> Result<Interpreter, Report> {
+async fn python(source: &CodeSource, deploy: &Deploy) -> Result<Interpreter, Report> {
     let missing = |why: String| {
-        Report::new(Code::PythonMissing, why).hint("install it, or say another: [python] version in modelet.toml")
+        Report::new(Code::PythonMissing, why)
+            .hint("install it, or say another: [python] version in modelet.toml")
     };
     if let Some(path) = &deploy.proof.python {
         let program = if path.is_dir() { path.join("bin/python") } else { path.clone() };
         return Interpreter::ask(&program).await.map_err(missing);
     }
     match versions::asked(source).map_err(|why| Report::new(Code::BadManifest, why))? {
-        Some((version, by)) => {
-            versions::of(&version).await.map_err(|why| missing(format!("{by} asks for Python {version}: {why}")))
-        }
+        Some((version, by)) => versions::of(&version)
+            .await
+            .map_err(|why| missing(format!("{by} asks for Python {version}: {why}"))),
         None => versions::usual(Some(source)).await.map_err(missing),
     }
 }
 
 fn plan(
-    source: &PythonSource,
+    source: &CodeSource,
     name: FunctionName,
-    python: &Interpreter,
+    python: Option<&Interpreter>,
     packages: Option<&Packages>,
-) -> Result<PythonPlan, Report> {
+) -> Result<CodePlan, Report> {
     let asked = &source.bundle.manifest.settings;
-    let mut settings =
-        asked.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
+    let mut settings = asked.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
     // Code is not made for several calls at once, unless its author says so, or it awaits what takes long.
-    if asked.concurrency.is_none() && source.choice.interface != Interface::Asgi {
+    if asked.concurrency.is_none() && !source.is_concurrent() {
         settings.concurrency = 1;
     }
     let packages = packages.map(|packages| packages.layer.clone());
-    Ok(PythonPlan { name, settings, version: python.version.clone(), packages })
+    let python = python.map(|python| python.version.clone());
+    Ok(CodePlan { name, settings, python, packages })
 }
 
 /// Starts it as an instance: what it imports is imported, what it loads at its top level is loaded.
 async fn tried(
-    source: &PythonSource,
+    source: &CodeSource,
     card: &ArtifactCard,
-    python: &Interpreter,
+    python: Option<&Interpreter>,
     packages: Option<&Packages>,
     work: &Path,
-) -> Result<f64, Report> {
+) -> Result<(f64, Vec<String>), Report> {
     let failed = |why: String| Report::new(Code::StartFailed, format!("the code could not be tried: {why}"));
     let spawner = Spawner::start(this_binary()?, None).await.map_err(|error| failed(error.to_string()))?;
     let trial = Trial {
         card,
         bundle: &source.bundle,
-        python: Some(python),
+        python,
         packages: packages.map(|packages| packages.folder.as_path()),
     };
     let limit = Duration::from_millis(card.settings.load_timeout_ms);
-    let began = Instant::now();
     let mut running = trial.start(&spawner, work).await.map_err(failed)?;
     let ready = tokio::time::timeout(limit, running.feed.readiness()).await;
     let answer = match ready {
         Ok(Ok(readiness)) => match readiness.failure {
-            None => Ok(readiness.load_ms),
+            None => Ok((readiness.load_ms, readiness.imports)),
             Some((code, why)) => Err(FunctionError::new(code, why).into()),
         },
-        Ok(Err(error)) => Err(failed(format!("it ended before it was ready ({error}): {}", last(&mut running.lines).await))),
+        Ok(Err(error)) => {
+            Err(failed(format!("it ended before it was ready ({error}): {}", last(&mut running.lines).await)))
+        }
         Err(_) => Err(Report::new(
             Code::LoadTimeout,
-            format!("it was not ready within load_timeout_ms = {} ms", began.elapsed().as_millis()),
+            format!("it was not ready within load_timeout_ms = {} ms", limit.as_millis()),
         )
         .hint("raise it: --set load_timeout_ms=300000")),
     };
@@ -177,10 +182,10 @@ async fn send(client: &Client, packages: &Packages, work: &Path, progress: &Prog
     let (folder, tar) = (packages.folder.clone(), work.join("packages.tar"));
     let target = tar.clone();
     let written = tokio::task::spawn_blocking(move || layer::pack(&folder, &target)).await;
-    let written = written.map_err(|error| error.to_string()).and_then(|it| it.map_err(|error| error.to_string()));
-    let not_written = |why: String| {
-        Report::new(Code::PackagesRefused, format!("the packages could not be packed: {why}"))
-    };
+    let written =
+        written.map_err(|error| error.to_string()).and_then(|it| it.map_err(|error| error.to_string()));
+    let not_written =
+        |why: String| Report::new(Code::PackagesRefused, format!("the packages could not be packed: {why}"));
     let (sha256, _) = written.map_err(not_written)?;
     if sha256 != packages.layer.sha256 {
         return Err(not_written(format!("{} was changed since it was made", packages.folder.display()))
@@ -200,17 +205,24 @@ fn largest(folder: &Path) -> Vec<(String, u64)> {
 /// The lines of the card that are about the code.
 pub fn print(given: &str, tried: &Tried, packed: &Packed) {
     output::card_line("handler", given);
-    let Handler::Python(python) = &packed.card.handler else { return };
     if let Some(reason) = &tried.event_reason {
-        output::card_line("event", format!("the whole request, since {reason} ([python] event = \"body\" for the body alone)"));
+        output::card_line(
+            "event",
+            format!("the whole request, since {reason} ([python] event = \"body\" for the body alone)"),
+        );
     }
-    for (named, _) in &python.outside {
-        output::card_line("also", format!("{named}, which the code names"));
+    if let Handler::Python(python) = &packed.card.handler {
+        for named in python.outside.keys() {
+            output::card_line("also", format!("{named}, which the code names"));
+        }
     }
-    output::card_line("python", format!("{}, ready in {:.0} ms", python.version, tried.load_ms));
-    if let Some(Layer { packages, size_bytes, .. }) = &python.packages {
+    let python = packed.card.python().map(|version| format!("Python {version}, ")).unwrap_or_default();
+    output::card_line("tried", format!("{python}ready in {:.0} ms in a sandbox", tried.load_ms));
+    if let Some(Layer { packages, size_bytes, .. }) = packed.card.packages() {
         let part = |(name, size): &(String, u64)| format!("{name} {}", output::size(*size));
         let parts: Vec<String> = tried.largest.iter().map(part).collect();
-        output::card_line("packages", format!("{}, {}: {}, …", packages.len(), output::size(*size_bytes), parts.join(", ")));
+        let more = if packages.len() > parts.len() { ", …" } else { "" };
+        let size = output::size(*size_bytes);
+        output::card_line("packages", format!("{}, {size}: {}{more}", packages.len(), parts.join(", ")));
     }
 }

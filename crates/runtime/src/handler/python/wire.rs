@@ -1,15 +1,19 @@
 //! The frames between the runtime and its Python worker: two lengths, a header in JSON, a body of any bytes. Both ends are of the
 //! same build; the other one is `python/worker/modelet_worker/wire.py`.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 use modelet_core::error::Raised;
 use modelet_core::instance::lambda;
-use modelet_core::{Code, FunctionError};
 use serde::{Deserialize, Serialize};
+
+use crate::handler::event;
 
 /// The two lengths.
 pub const LENGTHS_BYTES: usize = 8;
@@ -17,6 +21,9 @@ pub const LENGTHS_BYTES: usize = 8;
 const MAX_HEADER_BYTES: u32 = 16 << 20;
 /// Largest body that a worker may send, in bytes.
 const MAX_BODY_BYTES: u32 = u32::MAX >> 1;
+
+/// What the worker's own errors begin with, as those of Lambda's client for Python do.
+const OWN_ERRORS: &str = "Runtime.";
 
 /// What a call is to the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -39,7 +46,7 @@ pub struct Call<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_context: Option<&'a str>,
+    client_context: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<&'a str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -76,7 +83,7 @@ impl<'a> Call<'a> {
             deadline_ms: said(lambda::DEADLINE_MS).and_then(|at| at.parse().ok()).unwrap_or(deadline_ms),
             arn: said(lambda::FUNCTION_ARN),
             trace: said(lambda::TRACE_ID),
-            client_context: said(lambda::CLIENT_CONTEXT),
+            client_context: event::client_context(&head.headers),
             identity: said(lambda::COGNITO_IDENTITY),
             request,
         }
@@ -143,6 +150,26 @@ pub struct Ready {
     /// The packages whose import took the longest, milliseconds.
     #[serde(default)]
     pub imports_ms: serde_json::Map<String, serde_json::Value>,
+    /// The modules of packages that the code asked for itself.
+    #[serde(default)]
+    pub asked: Vec<String>,
+}
+
+/// What a worker says that has imported packages ahead.
+#[derive(Debug, Deserialize)]
+pub struct Prepared {
+    /// That it has.
+    #[serde(rename = "prepared")]
+    pub done: PreparedWith,
+}
+
+/// What it has imported.
+#[derive(Debug, Deserialize)]
+pub struct PreparedWith {
+    /// Until it had, milliseconds.
+    pub took_ms: f64,
+    /// What could not be imported.
+    pub missing: Vec<String>,
 }
 
 /// What the user's code raised.
@@ -150,21 +177,24 @@ pub struct Ready {
 pub struct Failed {
     /// The class of the error.
     #[serde(rename = "type")]
-    pub kind: String,
+    kind: String,
     /// What it says.
     pub message: String,
     /// Where it came from, a text for each frame.
     #[serde(default)]
-    pub stack: Vec<String>,
+    stack: Vec<String>,
 }
 
 impl Failed {
-    /// As the failure of a call.
-    pub fn into_error(self) -> FunctionError {
-        let message = format!("{}: {}", self.kind, self.message);
-        let mut error = FunctionError::new(Code::HandlerFailed, message).hint("modelet logs shows the whole trace");
-        error.raised = Some(Box::new(Raised { kind: self.kind, message: self.message, stack: self.stack }));
-        error
+    /// All that there is to say, for whoever deploys it: files by their paths below `folder`.
+    pub fn words(&self, folder: &Path) -> String {
+        if self.kind.starts_with(OWN_ERRORS) {
+            // Ours say where and what to do.
+            return self.message.clone();
+        }
+        let stack: Vec<&str> = self.stack.iter().map(|frame| frame.trim_end()).collect();
+        let text = format!("{}: {}\n{}", self.kind, self.message, stack.join("\n"));
+        text.trim_end().replace(&format!("{}/", folder.display()), "")
     }
 }
 
@@ -173,6 +203,9 @@ impl Failed {
 pub struct AnswerHead {
     /// The call that it answers.
     pub call: u64,
+    /// Processor time that it took, milliseconds.
+    #[serde(default)]
+    cpu_ms: f64,
     #[serde(default)]
     event: bool,
     #[serde(default)]
@@ -198,14 +231,28 @@ pub enum Answer {
         body: Bytes,
     },
     /// The code raised an error.
-    Failed(Failed),
+    Failed(Raised),
+}
+
+/// An answer, and what it took.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub answer: Answer,
+    /// Processor time.
+    pub cpu: Duration,
 }
 
 impl AnswerHead {
     /// With the body that came behind it.
-    pub fn with(self, body: Bytes) -> Answer {
+    pub fn with(self, body: Bytes) -> Answered {
+        let cpu = Duration::try_from_secs_f64(self.cpu_ms / 1e3).unwrap_or_default();
+        Answered { answer: self.answer(body), cpu }
+    }
+
+    fn answer(self, body: Bytes) -> Answer {
         match (self.error, self.status) {
-            (Some(failed), _) => Answer::Failed(failed),
+            (Some(Failed { kind, message, stack }), _) => Answer::Failed(Raised { kind, message, stack }),
             (None, Some(status)) if !self.event => Answer::Http { status, headers: self.headers, body },
             (None, _) => Answer::Event(body),
         }

@@ -2,50 +2,43 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use modelet_core::handler::{Interface, PythonCard};
-use modelet_core::instance::{ENV_PACKAGES, ENV_PYTHON};
+use modelet_core::handler::PythonCard;
 use modelet_core::{Code, FunctionError};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 
 use super::sources::{BOOT, SOURCES};
-use super::wire::{self, Answer, AnswerHead, Begun, Call, LENGTHS_BYTES};
+use super::wire::{self, AnswerHead, Answered, Begun, Call, LENGTHS_BYTES, Prepared};
 use crate::config::Config;
+use crate::handler::child;
 
-/// Code that is told to end runs its last functions within this time; then its process is killed.
-const END_LIMIT: Duration = Duration::from_secs(2);
-/// How often one looks whether it has ended.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// Variables that are between the platform and the runtime.
-const NOT_FOR_CODE: [&str; 2] = ["MODELET_", "LISTEN_"];
 /// An import is worth a word from here on, milliseconds.
 const SLOW_MS: f64 = 20.0;
-/// What sizes the pools of threads that libraries make for themselves.
-const POOLS: [&str; 7] = [
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-];
+/// A worker that was started ahead of its code, with packages imported.
+#[derive(Debug)]
+pub struct PreparedPython {
+    stream: UnixStream,
+    child: Child,
+}
 
 /// The process, and the way to it.
 pub struct Worker {
-    child: RefCell<Child>,
+    /// The modules that its code asked for while it was loaded.
+    pub imports: Vec<String>,
+    child: Rc<RefCell<Child>>,
+    /// What to end with, once it has ended.
+    ended: watch::Sender<Option<u8>>,
     /// Until the first call.
     stream: RefCell<Option<UnixStream>>,
     /// From the first call on: made where its reactor runs.
@@ -55,7 +48,7 @@ pub struct Worker {
 /// Calls go in on one side and are answered on the other.
 struct Line {
     write: Mutex<OwnedWriteHalf>,
-    waiting: Rc<RefCell<HashMap<u64, oneshot::Sender<Answer>>>>,
+    waiting: Rc<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>,
     last: Cell<u64>,
 }
 
@@ -69,29 +62,32 @@ struct Numbered<'a> {
 impl Worker {
     /// Starts Python, and waits until it has loaded the code.
     pub fn start(config: &Config, python: &PythonCard) -> Result<Self, FunctionError> {
-        let missing = |what: &str| {
-            let message = format!("{what} is not set: it names the Python {} to run the code with", python.version);
-            FunctionError::new(Code::PythonMissing, message)
-        };
-        let program = std::env::var_os(ENV_PYTHON).ok_or_else(|| missing(ENV_PYTHON))?;
         let failed = |error: io::Error| {
             FunctionError::new(Code::StartFailed, format!("Python could not be started: {error}"))
         };
-        let (mut stream, child) = spawn(config, &program).map_err(failed)?;
-        let mut child = child;
+        let prepared = config.prepared.take();
+        let PreparedPython { mut stream, mut child } = match prepared {
+            Some(prepared) => prepared,
+            None => {
+                let threads = config.card.settings.engine_threads();
+                spawn(&child::python(&python.version)?, threads).map_err(failed)?
+            }
+        };
         match begin(&mut stream, config, python) {
             Ok(Begun::Ready(ready)) => {
                 say_imports(&ready.imports_ms);
                 let stream = RefCell::new(Some(stream));
-                Ok(Self { child: RefCell::new(child), stream, line: OnceCell::new() })
+                let child = Rc::new(RefCell::new(child));
+                let ended = watch::Sender::new(None);
+                Ok(Self { imports: ready.asked, child, ended, stream, line: OnceCell::new() })
             }
             Ok(Begun::Failed(failure)) => {
-                let _ = end(&mut child);
-                Err(FunctionError::new(Code::HandlerRefused, failure.message))
+                let _ = child::end(&mut child);
+                Err(FunctionError::new(Code::HandlerRefused, failure.words(&config.files())))
             }
             Err(error) => {
                 drop(stream);
-                let ending = end(&mut child).map_or_else(|error| error.to_string(), |status| status.to_string());
+                let ending = child::ending(&mut child);
                 let message = format!("Python ended while it loaded the code ({ending}): {error}");
                 Err(FunctionError::new(Code::HandlerRefused, message)
                     .hint("what it printed last is in the log; a library that crashes while it is imported does this"))
@@ -99,8 +95,8 @@ impl Worker {
         }
     }
 
-    /// Sends a call, and waits for its answer. Where the process is gone, so is this one: there is nobody left to answer.
-    pub async fn call(&self, what: &Call<'_>, body: &[u8]) -> Result<Answer, FunctionError> {
+    /// Sends a call, and waits for its answer.
+    pub async fn call(&self, what: &Call<'_>, body: &[u8]) -> Result<Answered, FunctionError> {
         let line = self.line()?;
         let call = line.last.get() + 1;
         line.last.set(call);
@@ -110,12 +106,23 @@ impl Worker {
         let frame = wire::frame(&Numbered { call, what }, body).map_err(failed)?;
         let (answer, answered) = oneshot::channel();
         line.waiting.borrow_mut().insert(call, answer);
-        if line.write.lock().await.write_all(&frame).await.is_err() {
-            self.gone();
-        }
+        // Where it cannot be written, the process is gone, and whoever listens says so.
+        let _ = line.write.lock().await.write_all(&frame).await;
         match answered.await {
             Ok(answer) => Ok(answer),
-            Err(_) => self.gone(),
+            // The whole instance ends now, and its host sees that.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// When the process has ended by itself: what to end with.
+    pub async fn ended(&self) -> u8 {
+        // From here on somebody listens.
+        let _ = self.line();
+        let mut ended = self.ended.subscribe();
+        match ended.wait_for(Option::is_some).await {
+            Ok(code) => code.unwrap_or(1),
+            Err(_) => std::future::pending().await,
         }
     }
 
@@ -128,17 +135,14 @@ impl Worker {
         let stream = stream.ok_or_else(|| failed(io::Error::other("there is no way to Python")))?;
         stream.set_nonblocking(true).map_err(failed)?;
         let (read, write) = tokio::net::UnixStream::from_std(stream).map_err(failed)?.into_split();
-        let waiting = Rc::<RefCell<HashMap<u64, oneshot::Sender<Answer>>>>::default();
-        tokio::task::spawn_local(listen(read, Rc::clone(&waiting)));
+        let waiting = Rc::<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>::default();
+        tokio::task::spawn_local(listen(
+            read,
+            Rc::clone(&waiting),
+            Rc::clone(&self.child),
+            self.ended.clone(),
+        ));
         Ok(self.line.get_or_init(|| Line { write: Mutex::new(write), waiting, last: Cell::new(0) }))
-    }
-
-    /// Says how the process ended, and ends as it did.
-    fn gone(&self) -> ! {
-        let ending = end(&mut self.child.borrow_mut());
-        let ending = ending.map_or_else(|error| error.to_string(), |status| status.to_string());
-        eprintln!("Python ended: {ending}");
-        std::process::exit(1)
     }
 }
 
@@ -147,20 +151,24 @@ impl Drop for Worker {
         // It learns by the end of the stream that there are no more calls.
         self.stream.borrow_mut().take();
         self.line.take();
-        let _ = end(&mut self.child.borrow_mut());
+        let _ = child::end(&mut self.child.borrow_mut());
     }
 }
 
-/// Takes answers to those who wait for them, until there are none any more.
-async fn listen(mut read: OwnedReadHalf, waiting: Rc<RefCell<HashMap<u64, oneshot::Sender<Answer>>>>) {
+/// Takes answers to those who wait for them, until the process is gone.
+async fn listen(
+    mut read: OwnedReadHalf,
+    waiting: Rc<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>,
+    child: Rc<RefCell<Child>>,
+    ended: watch::Sender<Option<u8>>,
+) {
     while let Ok((head, body)) = next(&mut read).await {
         if let Some(caller) = waiting.borrow_mut().remove(&head.call) {
             // A caller that has gone does not want it.
             let _ = caller.send(head.with(body));
         }
     }
-    // Whoever waits learns that nothing comes.
-    waiting.borrow_mut().clear();
+    ended.send_replace(Some(child::told("Python", child::end(&mut child.borrow_mut()))));
 }
 
 async fn next(read: &mut OwnedReadHalf) -> io::Result<(AnswerHead, Bytes)> {
@@ -174,31 +182,51 @@ async fn next(read: &mut OwnedReadHalf) -> io::Result<(AnswerHead, Bytes)> {
     Ok((head, bytes.slice(header..)))
 }
 
-/// Starts the interpreter with one end of a pair of sockets.
-fn spawn(config: &Config, program: &OsString) -> io::Result<(UnixStream, Child)> {
+impl PreparedPython {
+    /// Starts a Python, and imports what some code will ask for. The error says what could not be done.
+    pub fn start(
+        python: &Path,
+        packages: Option<&Path>,
+        modules: &[String],
+        threads: usize,
+    ) -> io::Result<Self> {
+        let mut prepared = spawn(python, threads)?;
+        let packages: Vec<&Path> = packages.into_iter().collect();
+        let wanted = json!({ "prepare": { "packages": packages, "modules": modules } });
+        prepared.stream.write_all(&wire::frame(&wanted, &[])?)?;
+        let Prepared { done } = wire::receive(&mut prepared.stream)?;
+        if !done.missing.is_empty() {
+            eprintln!("could not be imported ahead: {}", done.missing.join(", "));
+        }
+        if done.took_ms >= SLOW_MS {
+            eprintln!("imported {} modules ahead in {:.0} ms", modules.len(), done.took_ms);
+        }
+        Ok(prepared)
+    }
+}
+
+/// Starts the interpreter with one end of a pair of sockets, and gives it what it runs.
+fn spawn(program: &Path, threads: usize) -> io::Result<PreparedPython> {
     let pair = || socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None);
     let (ours, theirs): (OwnedFd, OwnedFd) = pair()?;
     rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::CLOEXEC)?;
-    let is_for_code = |name: &str| !NOT_FOR_CODE.iter().any(|prefix| name.starts_with(prefix));
-    let variables = std::env::vars_os().filter(|(name, _)| name.to_str().is_none_or(is_for_code));
-    let threads = config.card.settings.engine_threads().to_string();
     let child = Command::new(program)
         // Isolated, without `site`, writing no bytecode: the worker says itself where code is.
         .args(["-I", "-S", "-B", "-c", BOOT])
         .arg(theirs.as_raw_fd().to_string())
         .env_clear()
-        .envs(POOLS.map(|name| (name, threads.as_str())))
-        .envs(variables)
+        .envs(child::environment(threads))
         .stdin(Stdio::null())
         .spawn()?;
-    Ok((UnixStream::from(ours), child))
-}
-
-/// Tells a new worker who it is, and what to load.
-fn begin(stream: &mut UnixStream, config: &Config, python: &PythonCard) -> io::Result<Begun> {
+    let mut stream = UnixStream::from(ours);
     let sources: serde_json::Map<String, Value> =
         SOURCES.iter().map(|(path, text)| ((*path).to_owned(), (*text).into())).collect();
     stream.write_all(&wire::frame(&json!({ "sources": sources }), &[])?)?;
+    Ok(PreparedPython { stream, child })
+}
+
+/// Tells a worker who it is, and what to load.
+fn begin(stream: &mut UnixStream, config: &Config, python: &PythonCard) -> io::Result<Begun> {
     stream.write_all(&wire::frame(&json!({ "start": start(config, python) }), &[])?)?;
     wire::receive(stream)
 }
@@ -206,16 +234,15 @@ fn begin(stream: &mut UnixStream, config: &Config, python: &PythonCard) -> io::R
 fn start(config: &Config, python: &PythonCard) -> Value {
     let card = &config.card;
     let notes = card.manifest.python.clone().unwrap_or_default();
-    let packages = std::env::var(ENV_PACKAGES).ok();
     let outside: serde_json::Map<String, Value> = python
         .outside
         .iter()
         .map(|(path, inner)| (path.clone(), config.files().join(inner).to_string_lossy().into()))
         .collect();
     json!({
-        "kind": kind(python.interface),
+        "kind": python.interface,
         "folder": config.files(),
-        "packages": packages.into_iter().collect::<Vec<_>>(),
+        "packages": child::packages().into_iter().collect::<Vec<_>>(),
         "module": python.module,
         "function": python.function,
         "signature_type": python.signature_type,
@@ -228,37 +255,20 @@ fn start(config: &Config, python: &PythonCard) -> Value {
         "name": card.name,
         "version": config.version.to_string(),
         "memory_mib": card.settings.memory_mib,
-        "arn": format!("arn:aws:lambda:local:000000000000:function:{}:{}", card.name, config.version),
+        "arn": child::arn(config),
         "records": "sequence",
         "outside": outside,
     })
 }
 
-/// What the worker calls an interface.
-fn kind(interface: Interface) -> &'static str {
-    interface.as_str()
-}
-
 /// The packages that took the longest to import: one line of the log.
 fn say_imports(imports_ms: &serde_json::Map<String, Value>) {
-    let slow = imports_ms.iter().filter_map(|(name, ms)| Some((name, ms.as_f64().filter(|ms| *ms >= SLOW_MS)?)));
+    let slow =
+        imports_ms.iter().filter_map(|(name, ms)| Some((name, ms.as_f64().filter(|ms| *ms >= SLOW_MS)?)));
     let mut slow: Vec<_> = slow.collect();
     slow.sort_by(|a, b| b.1.total_cmp(&a.1));
     if !slow.is_empty() {
         let parts: Vec<String> = slow.iter().map(|(name, ms)| format!("{name} {ms:.0} ms")).collect();
         eprintln!("imported {}", parts.join(", "));
     }
-}
-
-/// Waits for the end of a process that was told to end, and brings it about when it takes too long.
-fn end(child: &mut Child) -> io::Result<ExitStatus> {
-    let began = Instant::now();
-    while began.elapsed() < END_LIMIT {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    child.kill()?;
-    child.wait()
 }

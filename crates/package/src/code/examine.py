@@ -4,6 +4,8 @@ import ast
 import json
 import sys
 
+# What belongs to Python itself; older ones do not say all of it.
+STANDARD = getattr(sys, "stdlib_module_names", sys.builtin_module_names)
 # What makes an application, by the name of what is called.
 APPLICATIONS = {"FastAPI", "Starlette", "Flask", "get_wsgi_application", "get_asgi_application", "Quart", "Litestar", "Dash"}
 # What loads a model from the path that is its first argument, by the last name of what is called.
@@ -68,7 +70,7 @@ def imports(tree):
         for name in names:
             top = name.partition(".")[0]
             found[top] = min(node.lineno, found.get(top, node.lineno))
-    return [{"name": name, "line": line} for name, line in sorted(found.items()) if name not in sys.stdlib_module_names]
+    return [{"name": name, "line": line} for name, line in sorted(found.items()) if name not in STANDARD]
 
 
 def applications(tree):

@@ -99,9 +99,15 @@ mod tests {
     fn tools_folders_and_secrets_stay_where_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        for file in
-            ["app.py", "lib/part.py", ".env", ".git/config", "__pycache__/app.pyc", "py/pyvenv.cfg", "py/lib.py"]
-        {
+        for file in [
+            "app.py",
+            "lib/part.py",
+            ".env",
+            ".git/config",
+            "__pycache__/app.pyc",
+            "py/pyvenv.cfg",
+            "py/lib.py",
+        ] {
             let place = path.join(file);
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             fs::write(place, "").unwrap();

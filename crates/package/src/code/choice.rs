@@ -4,7 +4,7 @@
 use modelet_core::handler::{Event, Interface, SignatureType};
 use modelet_core::{Code, FunctionError, Manifest};
 
-use crate::python::facts::{Application, Facts, Function, NamedPath};
+use crate::code::facts::{Application, Facts, Function, NamedPath};
 
 /// What answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,10 @@ struct Candidate<'a> {
 
 /// Applications that speak ASGI.
 const ASGI: [&str; 5] = ["FastAPI", "Starlette", "Quart", "Litestar", "get_asgi_application"];
+/// The name that means nothing else.
+const MEANT: &str = "lambda_handler";
+/// Who imports one of these has an application, or makes one.
+const FRAMEWORKS: [&str; 6] = ["fastapi", "starlette", "flask", "django", "quart", "functions_framework"];
 /// Objects of Dash have the application in an attribute.
 const WITH_SERVER: &str = "Dash";
 /// Keys of an event that is a whole HTTP request, and of no body that anybody sends.
@@ -61,13 +65,18 @@ const HTTP: [&str; 4] = ["body", "headers", "queryStringParameters", "isBase64En
 /// `bad-manifest` when it is neither; `handler-refused` when there is no such file.
 pub fn named(handler: &str, files: &[String]) -> Result<Wanted, FunctionError> {
     let split = handler.split_once(':').or_else(|| handler.rsplit_once('.'));
-    let Some((module, function)) = split.filter(|(module, function)| !module.is_empty() && !function.is_empty()) else {
+    let Some((module, function)) =
+        split.filter(|(module, function)| !module.is_empty() && !function.is_empty())
+    else {
         let message = format!("handler = {handler:?} is not a function of a module");
-        return Err(FunctionError::new(Code::BadManifest, message).hint("name it as module.function: app.predict"));
+        return Err(
+            FunctionError::new(Code::BadManifest, message).hint("name it as module.function: app.predict")
+        );
     };
     let module = module.strip_suffix(".py").unwrap_or(module).replace('/', ".");
     let path = module.replace('.', "/");
-    let file = [format!("{path}.py"), format!("{path}/__init__.py")].into_iter().find(|file| files.contains(file));
+    let file =
+        [format!("{path}.py"), format!("{path}/__init__.py")].into_iter().find(|file| files.contains(file));
     let file = file.ok_or_else(|| {
         let message = format!("handler = {handler:?}: there is no {path}.py in the folder");
         FunctionError::new(Code::HandlerRefused, message).hint("the path is from the folder that is deployed")
@@ -118,7 +127,8 @@ pub fn choose(
 
 /// What becomes the event: the whole request, where the function asks for what only that has.
 fn event(function: &Function) -> (Event, Option<String>) {
-    let asked = |known: &[&str]| function.event_keys.iter().find(|key| known.contains(&key.as_str())).cloned();
+    let asked =
+        |known: &[&str]| function.event_keys.iter().find(|key| known.contains(&key.as_str())).cloned();
     let because = |key: String| Some(format!("it asks its event for {key:?}"));
     match (asked(&HTTP_V1), asked(&HTTP_V2), asked(&HTTP)) {
         (Some(key), _, _) => (Event::HttpV1, because(key)),
@@ -147,20 +157,32 @@ fn as_wanted<'a>(
         Some(Function { is_async: false, required, .. }) if *required == 1 => {
             Ok(Candidate { file, name: function, interface: Interface::Predict, signature_type: None })
         }
+        Some(Function { is_async: true, line, .. }) => Err(refused(
+            format!("{file}, line {line}: {function} is `async def`, which nobody awaits"),
+            Some(
+                "make it `def`, and call asyncio.run(…) within; or make an application: app = FastAPI()"
+                    .to_owned(),
+            ),
+        )),
         Some(defined) => Err(refused(
             format!(
                 "{file}, line {}: {function}({}) is called in no way that is known",
                 defined.line,
                 defined.params.join(", ")
             ),
-            Some("say how in modelet.toml: [python] interface = \"lambda\", with event and context".to_owned()),
+            Some(
+                "say how in modelet.toml: [python] interface = \"lambda\", with event and context".to_owned(),
+            ),
         )),
         None => {
-            let names = facts.map(|facts| facts.functions.iter().map(|one| one.name.clone()).collect::<Vec<_>>());
+            let names =
+                facts.map(|facts| facts.functions.iter().map(|one| one.name.clone()).collect::<Vec<_>>());
             let names = names.filter(|names| !names.is_empty());
             let hint = match names {
                 Some(names) => format!("its functions are {}", names.join(", ")),
-                None => "what is made by a call needs its interface: [python] interface = \"asgi\"".to_owned(),
+                None => {
+                    "what is made by a call needs its interface: [python] interface = \"asgi\"".to_owned()
+                }
             };
             Err(refused(format!("{file} defines no {function}"), Some(hint)))
         }
@@ -173,7 +195,8 @@ fn only(
     interface: Option<Interface>,
 ) -> Result<Option<Candidate<'_>>, FunctionError> {
     let all = files.iter().flat_map(|(file, facts)| candidates(file, facts));
-    let mut all: Vec<Candidate> = all.filter(|one| interface.is_none_or(|wanted| wanted == one.interface)).collect();
+    let mut all: Vec<Candidate> =
+        all.filter(|one| interface.is_none_or(|wanted| wanted == one.interface)).collect();
     let surest = all.iter().map(|one| sureness(one.interface)).max();
     all.retain(|one| Some(sureness(one.interface)) == surest);
     match all.as_slice() {
@@ -206,12 +229,13 @@ fn candidates<'a>(file: &'a str, facts: &'a Facts) -> Vec<Candidate<'a>> {
         candidate(app.name.as_str(), if is_asgi { Interface::Asgi } else { Interface::Wsgi }, None)
     };
     let of_framework = |function: &'a Function| {
-        let kind = function.decorators.iter().find_map(|decorator| match decorator.rsplit('.').next()? {
-            _ if !decorator.starts_with("functions_framework") => None,
-            "http" => Some(SignatureType::Http),
-            "cloud_event" => Some(SignatureType::Cloudevent),
-            _ => None,
-        })?;
+        let kind =
+            function.decorators.iter().find_map(|decorator| match decorator.rsplit('.').next()? {
+                _ if !decorator.starts_with("functions_framework") => None,
+                "http" => Some(SignatureType::Http),
+                "cloud_event" => Some(SignatureType::Cloudevent),
+                _ => None,
+            })?;
         Some(candidate(function.name.as_str(), Interface::FunctionsFramework, Some(kind)))
     };
     let plain = || facts.functions.iter().filter(|function| function.decorators.is_empty());
@@ -222,15 +246,56 @@ fn candidates<'a>(file: &'a str, facts: &'a Facts) -> Vec<Candidate<'a>> {
         let events = function.params.first().is_some_and(|first| first == "event" || first == "_event");
         takes(function, 2) && (named || events)
     };
-    let mut all: Vec<Candidate> = facts.applications.iter().filter(|app| app.made != WITH_SERVER).map(application).collect();
+    let mut all: Vec<Candidate> =
+        facts.applications.iter().filter(|app| app.made != WITH_SERVER).map(application).collect();
     all.extend(facts.functions.iter().filter_map(of_framework));
     if has("init", 0) && has("run", 1) {
         all.push(candidate("run", Interface::Score, None));
     }
     all.extend(plain().filter(is_lambda).map(|one| candidate(one.name.as_str(), Interface::Lambda, None)));
-    let predicts = plain().filter(|one| one.name == "predict" && (1..=2).contains(&one.params.len()) && one.required >= 1);
-    all.extend(predicts.filter(|one| !one.is_async).map(|one| candidate(one.name.as_str(), Interface::Predict, None)));
+    let predicts = plain()
+        .filter(|one| one.name == "predict" && (1..=2).contains(&one.params.len()) && one.required >= 1);
+    all.extend(
+        predicts
+            .filter(|one| !one.is_async)
+            .map(|one| candidate(one.name.as_str(), Interface::Predict, None)),
+    );
     all
+}
+
+/// Says of code in which nothing answers what there is, where it was meant to: by its names, or by what it imports. `alone`: there is
+/// no model either, so that any function could have been meant.
+pub fn passed_over(files: &[(String, Facts)], alone: bool) -> Option<FunctionError> {
+    for (file, facts) in files {
+        let meant = facts.functions.iter().find(|function| function.name == MEANT);
+        if let Some(Function { line, is_async: true, .. }) = meant {
+            let message = format!("{file}, line {line}: {MEANT} is `async def`, which nobody awaits");
+            return Some(refused(message, Some("make it `def`, and call asyncio.run(…) within".to_owned())));
+        }
+        let framework = facts.imports.iter().find(|import| FRAMEWORKS.contains(&import.name.as_str()));
+        let why = match (meant, framework) {
+            (Some(function), _) => format!(
+                "{MEANT}({}) takes other parameters than (event, context)",
+                function.params.join(", ")
+            ),
+            (None, Some(import)) => {
+                format!("it imports {}, and has no application at its top level", import.name)
+            }
+            (None, None) if alone && !facts.functions.is_empty() => {
+                let names: Vec<&str> =
+                    facts.functions.iter().map(|function| function.name.as_str()).collect();
+                format!("it has {}, which nobody calls", names.join(", "))
+            }
+            (None, None) => continue,
+        };
+        let module = module(file);
+        let hint = format!(
+            "say in modelet.toml what answers and how: handler = \"{module}.NAME\" and [python] interface = \"asgi\"; or model = \
+             \"FILE\" for a model beside it"
+        );
+        return Some(refused(format!("nothing in {file} could answer: {why}"), Some(hint)));
+    }
+    None
 }
 
 fn module(file: &str) -> String {

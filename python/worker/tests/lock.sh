@@ -1,0 +1,7 @@
+#!/bin/sh
+# Writes the locks anew from the .in files. Run it after changing one of those; commit what it writes.
+set -eu
+cd "$(dirname "$0")"
+options="-q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate"
+${UV:-uv} pip compile $options "$@" requirements.in -o requirements.txt
+${UV:-uv} pip compile $options "$@" --no-deps requirements-alone.in -o requirements-alone.txt
