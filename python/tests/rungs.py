@@ -25,7 +25,7 @@ class OnRung(Platform):
         super().__init__(work or open_folder())
         self.rung = rung
         self.has_own_root = rung <= 2
-        self.library = work / "libonnxruntime.so"
+        self.library = self.work / "libonnxruntime.so"
 
     def start(self, *arguments: str) -> OnRung:
         """Starts it; where instances have no file system of their own, in a data folder that they can pass through."""
