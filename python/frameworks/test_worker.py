@@ -172,6 +172,23 @@ def test_networks_of_keras_and_tensorflow_are_loaded_once(tensorflow_folder, way
     check("tensorflow", tensorflow_folder, TENSORFLOW[way])
 
 
+def test_a_network_that_remembers_from_call_to_call_is_loaded_anew(tensorflow_folder):
+    code = """
+        import keras
+        import numpy as np
+
+        if not __import__("os").path.exists("stateful.keras"):
+            inputs = keras.Input(batch_shape=(1, 2, 2))
+            keras.Model(inputs, keras.layers.LSTM(2, stateful=True)(inputs)).save("stateful.keras")
+
+        def lambda_handler(event, context):
+            return keras.models.load_model("stateful.keras")(np.ones((1, 2, 2)))
+    """
+    worker = launch("tensorflow", tensorflow_folder, code)
+    found = [worker.event({}).json for _ in range(3)]
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.parametrize("way", TORCH)
 def test_networks_of_pytorch_are_loaded_once(torch_folder, way):
     check("torch", torch_folder, TORCH[way])

@@ -213,7 +213,7 @@ def test_plain_onnx_has_no_certificate(platform: Platform, cases):
         "deploy", cases["iris-matrix"].folder / cases["iris-matrix"].model, "--name", "plain", "--require-proof"
     )
     assert "proved" not in done.stdout
-    assert "certificate" not in platform.cli_json("describe", "plain")["card"]
+    assert "certificate" not in platform.cli_json("describe", "plain")["card"]["handler"]
     _, done = prove(platform, cases["iris-matrix"].folder / cases["iris-matrix"].model)
     assert "nothing was converted" in done.stderr
 

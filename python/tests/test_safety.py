@@ -27,8 +27,16 @@ def artifact(function) -> tuple[dict, bytes]:
     view = iris.status()
     card = view["card"]
     digest = view["versions"][-1]["sha256"]
-    model = (iris.platform.data / "artifacts" / digest / "files" / card["model"]).read_bytes()
+    model = (iris.platform.data / "artifacts" / digest / "files" / card["handler"]["file"]).read_bytes()
     return card | {"name": "hostile", "source_sha256": "0" * 64}, model
+
+
+CODE = {"kind": "python", "module": "app", "function": "handler", "interface": "lambda", "version": "3.11"}
+
+
+def layer(sha256: str) -> dict:
+    """Packages of a name."""
+    return {"sha256": sha256, "size_bytes": 0, "packages": []}
 
 
 def entry(name: str, content: bytes = b"", **fields) -> tuple[tarfile.TarInfo, bytes]:
@@ -40,14 +48,19 @@ def entry(name: str, content: bytes = b"", **fields) -> tuple[tarfile.TarInfo, b
     return info, content
 
 
+def tar_of(entries: list) -> bytes:
+    """A tar of entries."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for info, content in entries:
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
 def publish(platform, card: dict | bytes, entries: list, sha256: str | None = None):
     """Uploads a tar of a card and entries."""
     text = card if isinstance(card, bytes) else json.dumps(card).encode()
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        for info, content in [entry("artifact.json", text), *entries]:
-            tar.addfile(info, io.BytesIO(content))
-    body = buffer.getvalue()
+    body = tar_of([entry("artifact.json", text), *entries])
     headers = {"x-modelet-sha256": sha256 or hashlib.sha256(body).hexdigest(), "content-type": "application/x-tar"}
     return platform.http.post("/api/v1/functions/hostile/versions", content=body, headers=headers)
 
@@ -66,7 +79,7 @@ def changed(card: dict, path: str, value: object) -> dict:
 def test_hostile_artifacts_are_refused_and_leave_nothing(platform, artifact):
     """Each a 400 with a reason; afterwards there is no such function, and an artifact that is right is taken."""
     card, model = artifact
-    name = f"files/{card['model']}"
+    name = f"files/{card['handler']['file']}"
     right = [entry(name, model)]
     link = dict(type=tarfile.SYMTYPE, linkname="/etc/passwd")
     cases = {
@@ -74,8 +87,16 @@ def test_hostile_artifacts_are_refused_and_leave_nothing(platform, artifact):
         "no call at once": (changed(card, "settings.concurrency", 0), right),
         "no memory": (changed(card, "settings.memory_mib", 0), right),
         "a newer format": (changed(card, "format_version", 99), right),
+        "an older format": (changed(card, "format_version", 4), right),
+        "a handler of no kind": (changed(card, "handler.kind", "magic"), right),
+        "code of a module elsewhere": (changed(card, "handler", {**CODE, "module": "../../etc.passwd"}), right),
+        "code of no Python": (changed(card, "handler", {**CODE, "version": "../python"}), right),
+        "code of a Python that is not there": (changed(card, "handler", {**CODE, "version": "3.99"}), right),
+        "code whose packages lead elsewhere": (changed(card, "handler", {**CODE, "packages": layer("../../etc")}), right),
+        "code whose packages are not here": (changed(card, "handler", {**CODE, "packages": layer("0" * 64)}), right),
+        "a program elsewhere": (changed(card, "handler", {"kind": "program", "command": ["../sh"], "speaks": "http"}), right),
         "another name": (changed(card, "name", "other"), right),
-        "a model that is not listed": (changed(card, "model", "elsewhere.onnx"), right),
+        "a model that is not listed": (changed(card, "handler.file", "elsewhere.onnx"), right),
         "a file outside": (changed(card, "files.0.path", "../../escape"), right),
         "another size": (changed(card, "files.0.size_bytes", 1), right),
         "another content": (card, [entry(name, b"\0" * len(model))]),
@@ -93,12 +114,37 @@ def test_hostile_artifacts_are_refused_and_leave_nothing(platform, artifact):
     }
     for label, (case_card, entries, *digest) in cases.items():
         answer = publish(platform, case_card, entries, *digest)
-        assert answer.status_code == 400, f"{label}: {answer.status_code} {answer.text[:300]}"
+        expected = 503 if "not there" in label else 400
+        assert answer.status_code == expected, f"{label}: {answer.status_code} {answer.text[:300]}"
         assert len(answer.json()["error"]["message"]) >= 20, label
     assert "hostile" not in platform.functions()
     assert not os.path.exists("/tmp/modelet-escape")
     assert publish(platform, card, right).status_code == 200
     assert platform.http.delete("/api/v1/functions/hostile").status_code == 200
+
+
+def test_hostile_layers_are_refused_and_leave_nothing(platform):
+    """Packages are plain files below their own folder, and what their name says."""
+    link = dict(type=tarfile.SYMTYPE, linkname="/etc/passwd")
+    cases = {
+        "another digest": ([entry("a.py", b"x")], "0" * 64),
+        "a path upwards": ([entry("../escape.py", b"x")],),
+        "an absolute path": ([entry("/tmp/modelet-escape", b"x")],),
+        "a symbolic link": ([entry("link", **link)],),
+        "a device": ([entry("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],),
+        "no name of a layer": ([entry("a.py", b"x")], "..%2f..%2fescape"),
+    }
+    for label, (entries, *digest) in cases.items():
+        body = tar_of(entries)
+        sha256 = digest[0] if digest else hashlib.sha256(body).hexdigest()
+        answer = platform.http.put(f"/api/v1/layers/{sha256}", content=body)
+        assert answer.status_code == 400, f"{label}: {answer.status_code} {answer.text[:300]}"
+        assert not platform.http.get(f"/api/v1/layers/{sha256}").json().get("known"), label
+    assert not os.path.exists("/tmp/modelet-escape")
+    body = tar_of([entry("a.py", b"x")])
+    path = f"/api/v1/layers/{hashlib.sha256(body).hexdigest()}"
+    assert platform.http.put(path, content=body).status_code == 200
+    assert platform.http.get(path).json()["known"]
 
 
 @pytest.mark.parametrize("path", ["/api/v1/functions", "/fn/host-check", "/v2"])

@@ -109,12 +109,12 @@ def test_every_client_can_send_text(minilm, original, triton_client):
 def test_the_function_says_that_it_takes_text(minilm):
     """Docs and describe; the artifact carries the tokenizer and what was read, and nothing else of the folder."""
     view = minilm.status()
-    step = view["card"]["steps"]["text"]
+    step = view["card"]["handler"]["steps"]["text"]
     expected = {"pooling": "mean", "normalize": True, "max_tokens": MAX_TOKENS, "tokenizer": "tokenizer.json"}
     assert expected.items() <= step.items()
     names = {Path(file["path"]).name for file in view["card"]["files"]}
     assert names <= {"tokenizer.json", "model.onnx", "model.onnx.data"}
-    (spec,) = view["card"]["signature"]["inputs"]
+    (spec,) = view["card"]["handler"]["signature"]["inputs"]
     assert (spec["name"], spec["dtype"]) == ("text", "string")
     shown = minilm.platform.cli("describe", "minilm").stdout
     assert "mean" in shown
@@ -141,7 +141,7 @@ def test_a_manifest_says_what_the_folder_does_not_or_says_otherwise(platform, hu
     vectors = deployed("vectors", pooling="none").post({"text": ["one two"]}).json()["outputs"]["last_hidden_state"]
     assert np.shape(vectors) == (1, 4, sentences.WIDTH)
     tokens = deployed("tokens", off=True)
-    assert [spec["name"] for spec in tokens.status()["card"]["signature"]["inputs"]][0] == "input_ids"
+    assert [spec["name"] for spec in tokens.status()["card"]["handler"]["signature"]["inputs"]][0] == "input_ids"
 
 
 def minilm_of(platform: Platform) -> Function:

@@ -38,10 +38,15 @@ def find(module_name, name):
 
 def load(name):
     """Imports the user's module: `app`, `package.app` or `folder/app`."""
+    return importing(name, lambda: imported(name.replace("/", ".")))
+
+
+def importing(name, act):
+    """What `act` makes of the user's module; what goes wrong there is told in words."""
     if name.split(".")[0] in sys.builtin_module_names:
         raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {name} as a handler module")
     try:
-        return imported(name.replace("/", "."))
+        return act()
     except SyntaxError as error:
         text = f"Syntax error in module '{name}': {error}"
         raise Fault(

@@ -27,6 +27,15 @@ def described(error):
     return {"type": type(error).__name__, "message": words(error), "stack": stack(error.__traceback__)}
 
 
+def exit_code(error):
+    """What a process ends with that this error ends; None where it does not end one."""
+    if not isinstance(error, SystemExit):
+        return None
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1
+
+
 def words(error):
     """What an exception says of itself, also where its own `__str__` fails."""
     try:

@@ -6,7 +6,9 @@ arguments, if they can be compared by what they say. The handler gets the same o
 changes the model: fine-tunes it, compiles it anew, takes layers off; `memoize_loaders = false` under `[python]` of
 modelet.toml leaves all loaders alone.
 
-What a handler may well change is not kept: dicts, lists, sets, arrays and frames (but see `copied`).
+Of loaders that give anything only models are kept: what can predict, transform or be called. Dicts, lists, arrays and
+frames, which handlers change, are read anew each time (but see `copied`), and so are networks with stateful layers,
+whose answers depend on those before.
 """
 
 import os
@@ -19,8 +21,14 @@ from modelet_worker.records import log
 MODELS = 8
 #: Files of a folder that are looked at; of one with more nothing is kept.
 FILES = 10_000
-#: Kinds of results that a handler may change without a thought.
-CHANGED = ("dict", "list", "set", "bytearray", "ndarray", "DataFrame", "Series", "Tensor")
+#: Loaders that give whatever was saved.
+ANYTHING = ("joblib.load", "pickle.load", "torch.load")
+#: What models can do, one of these at least, where they cannot be called.
+ABLE = ("predict", "transform", "score_samples", "forward")
+#: Kinds that can so too, and that handlers change without a thought.
+CHANGED = {"DataFrame", "Series", "Tensor"}
+#: Kinds that nobody can change, which may stand beside a model.
+FIXED = (str, bytes, int, float)
 
 NOTICE = (
     "{loader}({path!r}) is called within the handler. It took {took_ms:.0f} ms the first time; modelet kept the model, "
@@ -65,7 +73,7 @@ class Memo:
                 return copied(kept.value)
             since = time.perf_counter()
             value = load()
-            if not is_model(value) and not is_state(value):
+            if has_state(value) or (loader in ANYTHING and not is_model(value) and not is_tensors(value)):
                 self.kept.pop(key, None)
                 return value
             kept.value, kept.done = value, True
@@ -126,18 +134,27 @@ def is_model(value):
     """Whether a result is something that handlers use as it is."""
     if isinstance(value, tuple):
         return all(is_model(one) for one in value)
-    names = {base.__name__ for base in type(value).__mro__}
-    return value is not None and not names.intersection(CHANGED)
+    kind = type(value)
+    if isinstance(value, FIXED):
+        return True
+    able = callable(value) or any(hasattr(kind, one) for one in ABLE)
+    return able and not CHANGED.intersection(base.__name__ for base in kind.__mro__)
 
 
-def is_state(value):
+def has_state(value):
+    """Whether it is a network of Keras that remembers from call to call."""
+    layers = getattr(value, "_flatten_layers", None)
+    return bool(layers) and any(getattr(one, "stateful", False) for one in layers())
+
+
+def is_tensors(value):
     """Whether it is what PyTorch's `state_dict` gives: tensors by name."""
     return isinstance(value, dict) and bool(value) and all(type(one).__name__ == "Tensor" for one in value.values())
 
 
 def copied(value):
     """What a handler gets: the model itself, or a dict of its own with the state's tensors."""
-    if not is_state(value):
+    if not is_tensors(value):
         return value
     import copy
 

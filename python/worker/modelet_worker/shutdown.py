@@ -9,6 +9,8 @@ import _thread
 import os
 import sys
 
+from modelet_worker.records import log
+
 
 class Ending:
     """What is to be done at the end."""
@@ -61,6 +63,7 @@ def leave():
 def finish(code):
     """Runs the user's handler of SIGTERM, and ends the process, which runs what `atexit` knows."""
     take_over()
+    log.begin(None, alone=True)
     if ending.theirs:
         try:
             ending.theirs(_signal.SIGTERM, None)

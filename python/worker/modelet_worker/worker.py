@@ -1,8 +1,8 @@
 """The life of a worker: start, answer calls, end.
 
-runtime → {"start": {…}}                          worker → {"ready": {…}} or {"failed": {…}}
-runtime → {"call": 17, …} and a body              worker → {"call": 17, …} and a body
-runtime closes its end                            worker runs the user's shutdown hooks and ends
+- runtime: `{"start": {…}}`, worker: `{"ready": {…}}` or `{"failed": {…}}`
+- runtime: `{"call": 17, …}` and a body, worker: `{"call": 17, …}` and a body
+- runtime closes its end, worker: runs the user's shutdown hooks and ends
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 import time
 
 from modelet_worker import shutdown
-from modelet_worker.fault import described
+from modelet_worker.fault import described, exit_code
 from modelet_worker.imports import imported, watch
 from modelet_worker.records import log
 from modelet_worker.wire import Wire
@@ -114,27 +114,28 @@ def serve(wire, call, threads):
 def answer(wire, call, header, body, alone):
     """Answers one call. An exit code comes back where the user's code ended Python."""
     log.begin(header["id"], alone)
-    code = None
     # Of a call that is alone all that the process does is its own; of others what their thread does.
     clock = time.process_time if alone else time.thread_time
     since = clock()
+
+    def cpu_ms():
+        return round((clock() - since) * 1000, 3)
+
     try:
         fields, result = call(header, body)
+        log.end()
+        wire.send({"call": header["call"], "cpu_ms": cpu_ms(), **fields}, result)
+        return None
     except BaseException as error:
-        failure = described(error)
-        if isinstance(error, SystemExit):
-            code = exit_code(error)
-            failure = {**failure, "type": "Runtime.ExitError", "message": f"the handler ended Python: exit code {code}"}
-        log.failed(failure)
-        fields, result = {"error": failure}, b""
+        return fail(wire, header["call"], error, cpu_ms())
+
+
+def fail(wire, number, error, cpu_ms=0.0):
+    """Answers a call with what went wrong, and writes it to the log. An exit code comes back as from `answer`."""
+    failure, code = described(error), exit_code(error)
+    if code is not None:
+        failure = {**failure, "type": "Runtime.ExitError", "message": f"the handler ended Python: exit code {code}"}
+    log.failed(failure)
     log.end()
-    cpu_ms = round((clock() - since) * 1000, 3)
-    wire.send({"call": header["call"], "cpu_ms": cpu_ms, **fields}, result)
+    wire.send({"call": number, "cpu_ms": cpu_ms, "error": failure})
     return code
-
-
-def exit_code(error):
-    """What a process ends with that was ended so."""
-    if error.code is None:
-        return 0
-    return error.code & 0xFF if isinstance(error.code, int) else 1

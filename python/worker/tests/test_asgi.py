@@ -156,6 +156,15 @@ def test_sigterm_waits_for_the_calls_in_flight(start, write):
     assert (folder / "ended").exists()
 
 
+def test_an_application_that_ends_python_is_told_and_ends_it(start, write):
+    folder = write(FASTAPI + "\n\n    @app.get('/end')\n    async def end():\n        raise SystemExit(3)\n")
+    worker = start(folder, "asgi", function="app")
+    error = worker.http("GET", "/end").error
+    assert (error["type"], error["message"]) == ("Runtime.ExitError", "the handler ended Python: exit code 3")
+    assert worker.process.wait(runtime.PATIENCE_S) == 3
+    assert (folder / "ended").exists()
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -164,6 +173,10 @@ def test_sigterm_waits_for_the_calls_in_flight(start, write):
         ("await send({'type': 'http.response.start', 'status': 200})", "returned before its answer was whole"),
         ("await send({'type': 'http.response.body'})", "'http.response.body' has no place here"),
         ("await send({'type': 'websocket.accept'})", "'websocket.accept' has no place here"),
+        (
+            "await send({'type': 'http.response.start', 'status': b'2'}); await send({'type': 'http.response.body'})",
+            "bytes",
+        ),
     ],
 )
 def test_a_call_that_is_not_answered_is_an_error(start, body, words):

@@ -156,6 +156,14 @@ def test_without_the_package_the_start_is_refused_with_what_to_do(start):
     assert "add `functions-framework` to requirements.txt" in failed["message"]
 
 
+def test_a_package_that_is_missing_is_named_with_what_to_do(start):
+    code = "import functions_framework\nimport notthere\ndef f(request): pass"
+    failed = start(code, "functions_framework", function="f").started["failed"]
+    assert failed["type"] == "Runtime.ImportModuleError"
+    assert "No module named 'notthere' (app.py:2)" in failed["message"]
+    assert "`notthere` to requirements.txt" in failed["message"]
+
+
 def test_a_function_that_is_not_there_is_refused(start):
     failed = start("def f(request): pass", "functions_framework", function="g").started["failed"]
     assert "expected to contain a function named 'g'" in failed["message"]

@@ -3,6 +3,7 @@ us."""
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 import pickle
@@ -232,6 +233,8 @@ CHANGED = {
     "an array": "np.zeros(3)",
     "a frame": "pd.DataFrame({'a': [1]})",
     "a dict in a tuple": "(LogisticRegression(), {'a': 1})",
+    "what draws numbers": "np.random.RandomState(5)",
+    "an object that is no model": "collections.deque([1])",
 }
 
 
@@ -239,7 +242,8 @@ CHANGED = {
 def test_what_a_handler_may_change_is_its_own_each_time(start, kind, tmp_path):
     import pandas as pd
 
-    value = eval(CHANGED[kind], {"np": np, "pd": pd, "LogisticRegression": LogisticRegression})
+    known = {"np": np, "pd": pd, "LogisticRegression": LogisticRegression, "collections": collections}
+    value = eval(CHANGED[kind], known)
     joblib.dump(value, tmp_path / "value.joblib")
     code = f"""
         import joblib
@@ -252,6 +256,21 @@ def test_what_a_handler_may_change_is_its_own_each_time(start, kind, tmp_path):
     """
     worker = start(code)
     assert [worker.event({}).json for _ in range(2)] == [True, False]
+
+
+def test_a_model_with_its_threshold_is_kept(start, tmp_path):
+    joblib.dump((LogisticRegression(), 0.5, "name"), tmp_path / "value.joblib")
+    code = f"""
+        import joblib
+
+        seen = []
+
+        def lambda_handler(event, context):
+            seen.append(joblib.load({str(tmp_path / "value.joblib")!r}))
+            return seen[-1] is seen[0]
+    """
+    worker = start(code)
+    assert [worker.event({}).json for _ in range(2)] == [True, True]
 
 
 def test_threads_that_load_the_same_wait_for_one_load(start, tmp_path):

@@ -48,6 +48,14 @@ def test_an_application_sees_the_request(start):
     assert "HTTP_TRANSFER_ENCODING" not in environ
 
 
+def test_heads_are_latin_1_and_other_letters_are_there_too(start):
+    headers = [("X-Latin", "é"), ("X-Other", "€")]
+    _, environ, _ = seen(start(SEEN, "wsgi", function="app"), headers=headers, query="q=é", path="/€")
+    assert environ["HTTP_X_LATIN"] == "é"
+    assert environ["HTTP_X_OTHER"].encode("latin-1").decode() == "€"
+    assert environ["PATH_INFO"].encode("latin-1").decode() == "/€"
+
+
 def test_a_request_without_a_body_or_a_host_is_one_too(start):
     _, environ, body = seen(start(SEEN, "wsgi", function="app", threads=2), method="GET")
     assert body == b""
@@ -85,6 +93,9 @@ PIECES = """
             return [str(len(closed)).encode()]
         if environ["PATH_INFO"] == "/silent":
             return []
+        if environ["PATH_INFO"] == "/bytes":
+            start_response("200 OK", [("X-A", b"1")])
+            return []
         if environ["PATH_INFO"] == "/raise":
             raise KeyError("data")
         if environ["PATH_INFO"] == "/twice":
@@ -108,6 +119,7 @@ def test_an_application_that_fails_is_an_error_of_the_call(start):
     assert worker.http(path="/raise").error["type"] == "KeyError"
     assert worker.http(path="/raise").error["stack"] == worker.http(path="/raise").error["stack"]
     assert "without calling start_response" in worker.http(path="/silent").error["message"]
+    assert worker.http(path="/bytes").error["type"] == "TypeError"
     assert "start_response was called twice" in worker.http(path="/twice").error["message"]
     assert worker.http(path="/closed").body == b"0"
 

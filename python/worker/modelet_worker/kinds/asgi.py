@@ -5,9 +5,11 @@ import asyncio
 from urllib.parse import unquote
 
 from modelet_worker import entry
-from modelet_worker.fault import Fault, described
+from modelet_worker.fault import Fault, described, exit_code
+from modelet_worker.http_form import as_bytes
 from modelet_worker.kinds.wsgi import HOP, server
 from modelet_worker.records import log
+from modelet_worker.worker import fail
 
 VERSION = {"version": "3.0", "spec_version": "2.3"}
 
@@ -26,6 +28,7 @@ class Host:
 
     def __init__(self, app):
         self.app = app
+        self.code = 0
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.lifespan = Lifespan(app)
@@ -37,7 +40,7 @@ class Host:
         self.loop.run_until_complete(self.lifespan.end())
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
-        return 0
+        return self.code
 
     async def _serve(self, wire):
         ended = asyncio.Event()
@@ -68,12 +71,16 @@ class Host:
             await self.app(scope(header, self.lifespan.state), exchange.receive, exchange.send)
             if not exchange.over.is_set():
                 raise Fault("Runtime.AsgiError", "the application returned before its answer was whole")
-        except Exception as error:
-            failure = described(error)
-            log.failed(failure)
-            if not exchange.over.is_set():
-                wire.send({"call": header["call"], "error": failure})
-        log.end()
+            log.end()
+        except BaseException as error:
+            if exchange.over.is_set():
+                log.failed(described(error))
+                code = exit_code(error)
+            else:
+                code = fail(wire, header["call"], error)
+            if code is not None:
+                self.code = code
+                wire.stop_receiving()
 
 
 class Exchange:
@@ -102,13 +109,13 @@ class Exchange:
         elif message["type"] == "http.response.body" and self.begun and not self.over.is_set():
             self.body.append(message.get("body", b""))
             if not message.get("more_body"):
-                self.over.set()
                 headers = [
                     [name.decode("latin-1"), value.decode("latin-1")] for name, value in self.begun.get("headers", ())
                 ]
                 kept = [pair for pair in headers if pair[0].lower() not in HOP]
                 header = {"call": self.header["call"], "status": self.begun["status"], "headers": kept}
                 self.wire.send(header, b"".join(self.body))
+                self.over.set()
         elif not self.over.is_set():
             raise Fault("Runtime.AsgiError", f"a message {message['type']!r} has no place here")
 
@@ -160,10 +167,10 @@ def scope(call, state):
         "method": call["method"],
         "scheme": "http",
         "path": unquote(path),
-        "raw_path": path.encode("latin-1"),
-        "query_string": (call.get("query") or "").encode("latin-1"),
+        "raw_path": as_bytes(path),
+        "query_string": as_bytes(call.get("query") or ""),
         "root_path": call.get("root", ""),
-        "headers": [(key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in call["headers"]],
+        "headers": [(as_bytes(key.lower()), as_bytes(value)) for key, value in call["headers"]],
         "client": tuple(call["client"]) if call.get("client") else None,
         "server": (name, int(port)),
         "state": dict(state),

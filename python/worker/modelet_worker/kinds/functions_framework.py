@@ -3,6 +3,7 @@ answered by here."""
 
 import os
 
+from modelet_worker import entry
 from modelet_worker.fault import Fault
 
 
@@ -13,9 +14,10 @@ def load(start):
     except ImportError as error:
         advice = "next: add `functions-framework` to requirements.txt, and deploy again"
         raise Fault("Runtime.ImportModuleError", f"{error}\n{advice}") from None
-    source = start["module"].replace(".", "/") + ".py"
-    app = functions_framework.create_app(
-        start["function"], os.path.join(start["folder"], source), start.get("signature_type")
+    source = os.path.join(start["folder"], start["module"].replace(".", "/") + ".py")
+    app = entry.importing(
+        start["module"],
+        lambda: functions_framework.create_app(start["function"], source, start.get("signature_type")),
     )
     if hasattr(app, "wsgi_app"):
         from modelet_worker.kinds.wsgi import host

@@ -6,6 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 from modelet_worker import entry
 from modelet_worker.fault import Fault
+from modelet_worker.http_form import as_bytes
 
 #: Headers that are not `HTTP_…`.
 BARE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -65,7 +66,7 @@ def environ(call, body, threads):
         "REQUEST_METHOD": call["method"],
         "SCRIPT_NAME": call.get("root", ""),
         "PATH_INFO": unquote_to_bytes(call["path"]).decode("latin-1"),
-        "QUERY_STRING": call.get("query") or "",
+        "QUERY_STRING": as_bytes(call.get("query") or "").decode("latin-1"),
         "SERVER_NAME": host_name,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": "HTTP/1.1",
@@ -93,7 +94,7 @@ def add_header(values, name, value):
     key = BARE.get(name) or "HTTP_" + name.upper().replace("-", "_")
     if key in values and name not in BARE:
         value = values[key] + ("; " if name == "cookie" else ",") + value
-    values[key] = value
+    values[key] = as_bytes(value).decode("latin-1")
 
 
 def server(call):
