@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import functions
 import models
 import pytest
 import tritonclient.http as triton
@@ -47,6 +49,12 @@ def function(platform: Platform, cases: dict[str, Case]) -> Callable[..., Functi
         return deployed[name]
 
     return deploy
+
+
+@pytest.fixture(scope="session")
+def code(platform: Platform) -> Callable[..., Function]:
+    """Deploys code on the shared platform: `code(name, source, requirements, manifest, **settings)`."""
+    return functools.partial(functions.deployed, platform)
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 #: What fails "at once" does so within this, on such a machine too; else it would wait for a limit of a minute or more.
 AT_ONCE_S = 15
+#: What brings packages and Pythons: as in `setup.sh`.
+UV = os.environ.get("MODELET_UV") or shutil.which("uv") or str(ROOT / ".cache" / "tools" / "bin" / "uv")
 #: What lies in a case's folder for the tests' own use.
 NOT_DEPLOYED = {"case.json", "calls.npz", "stamp"}
 
@@ -158,7 +160,7 @@ class Platform:
     def environment(self) -> dict[str, str]:
         """What commands see: this platform, this Python first on the PATH, no colours."""
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return os.environ | {"PATH": path, "MODELET_SERVER": self.url, "NO_COLOR": "1"}
+        return os.environ | {"PATH": path, "MODELET_SERVER": self.url, "MODELET_UV": UV, "NO_COLOR": "1"}
 
     def cli(self, *arguments: object, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess:
         """Runs one command."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 
 import httpx
-from harness import PATIENCE_S, Function, Platform, eventually, find_binary
+from harness import PATIENCE_S, Function, eventually, find_binary
+from rungs import OnRung
 
 #: What the neighbour would not like to be read.
 SECRET = "s3cret-of-the-neighbour"
@@ -34,39 +33,18 @@ def find_hostile() -> Path:
     return path
 
 
-class Tenants(Platform):
+class Tenants(OnRung):
     """A platform on one rung of isolation, every instance of which is a program that can be told to be hostile."""
 
-    def __init__(self, rung: int):
-        # Not pytest's own folder, which only its user can enter: without namespaces an instance is somebody else.
-        work = Path(tempfile.mkdtemp(prefix="modelet-tenants-"))
-        work.chmod(0o711)
-        super().__init__(work)
-        self.rung = rung
-        self.has_own_root = rung <= 2
-        self.library = work / "libonnxruntime.so"
-
     def start(self, *arguments: str) -> Tenants:
-        """Starts it; where instances have no file system of their own, in a data folder that they can pass through."""
-        found = subprocess.run([self.binary, "engines", "--json"], check=True, capture_output=True, text=True)
-        shutil.copyfile(json.loads(found.stdout)[0]["path"], self.library)
-        super().start("--runtime", str(find_hostile()), "--isolation", str(self.rung), *arguments)
-        if not self.has_own_root:
-            self.data.chmod(0o711)
+        """Starts it with that program."""
+        super().start("--runtime", str(find_hostile()), *arguments)
         return self
-
-    def environment(self) -> dict[str, str]:
-        """With a library that everybody can read."""
-        return super().environment() | {"MODELET_ONNXRUNTIME": str(self.library)}
 
     def stop(self) -> None:
         """Ends it and leaves nothing behind."""
         super().stop()
         shutil.rmtree(self.work)
-
-    def artifact(self, function: Function) -> Path:
-        """The folder of a function's artifact, on the host."""
-        return self.data / "artifacts" / function.card["sha256"]
 
     def records(self, name: str, kind: str) -> list[dict]:
         """The newest records of a kind in the log of a function."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 import telling
 import xgboost as xgb
-from harness import ROOT, Platform
+from harness import Platform
 
 PYTHON = sys.executable
 TABLE = telling.numbers(1_000, 0, np.float32)
@@ -394,16 +393,14 @@ def test_a_pickle_that_may_run_anything_is_never_loaded(platform: Platform, tmp_
 # -- environments ----
 
 
-#: Where `setup.sh` finds it, or puts it.
 USERS_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-UV = os.environ.get("MODELET_UV") or shutil.which("uv") or ROOT / ".cache" / "tools" / "bin" / "uv"
 
 
 def test_an_environment_is_made_once_with_the_versions_of_the_file(platform: Platform, tmp_path: Path):
     """S10: by uv, of pinned packages; two at once make one; the second time nothing is made."""
     path = classifier(tmp_path)
     cache = tmp_path / "cache"
-    env = platform.environment() | {"MODELET_UV": str(UV), "XDG_CACHE_HOME": str(cache)}
+    env = platform.environment() | {"XDG_CACHE_HOME": str(cache)}
     # Of uv's own cache, which has the packages of this very environment: an index that is slow today is not what is tested.
     env |= {"UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(USERS_CACHE / "uv")}
     env.pop("VIRTUAL_ENV", None)

@@ -16,6 +16,7 @@ import pytest
 import wire
 from harness import AT_ONCE_S, Function, eventually
 from processes import descendants, is_running
+from rungs import running
 from tenants import PAUSE_S, SECRET, Neighbour, Spinning, Tenants, outcome, tell
 
 #: Limits of the hostile function; its acts take moments.
@@ -31,15 +32,7 @@ ALL, NOT_4 = {1, 2, 3, 4}, {1, 2, 3}
 @pytest.fixture(scope="module", params=sorted(ALL), ids=lambda rung: f"rung{rung}")
 def tenants(request: pytest.FixtureRequest) -> Iterator[Tenants]:
     """The platform, on each rung that works on this machine."""
-    platform = Tenants(request.param)
-    try:
-        platform.start()
-    except AssertionError as error:
-        if "is not to be had on this machine" in str(error):
-            pytest.skip(f"rung {request.param} does not work here")
-        raise
-    yield platform
-    platform.stop()
+    yield from running(Tenants(request.param))
 
 
 @pytest.fixture(scope="module")
