@@ -35,6 +35,7 @@ def main(fd):
         return
     start = first[0]["start"]
     shutdown.prepare(wire)
+    sys.argv = ["modelet"]
     call = begin(wire, start)
     if call is None:
         sys.exit(1)
