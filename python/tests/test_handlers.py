@@ -348,11 +348,13 @@ def test_a_handler_that_takes_python_down_fails_its_call_and_no_other(anything, 
 
 
 def test_a_handler_that_ends_python_in_order_is_told_so(anything):
-    """`sys.exit` in a call: an error of the call, and the next one is answered."""
-    answer = anything.post(expr("sys.exit(4)"))
-    assert answer.status_code in (500, 502), answer.text
-    assert "exit code 4" in answer.json()["error"]["message"]
-    assert anything.post(expr("1")).json() == 1
+    """`sys.exit` in a call: an error of that call, and the next one is answered however soon it comes."""
+    for _ in range(10):
+        answer = anything.post(expr("sys.exit(4)"))
+        assert answer.status_code in (500, 502), answer.text
+        assert "exit code 4" in answer.json()["error"]["message"]
+        following = anything.post(expr("1"))
+        assert (following.status_code, following.json()) == (200, 1)
 
 
 def test_a_handler_that_takes_too_long_is_given_up_and_the_next_call_answered(code, client):
