@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 import time
@@ -252,6 +253,28 @@ def handler(event, context):
     binary = code("handler-binary", source, manifest={"python": {"event": "http_v2"}})
     answer = binary.post(content=bytes(range(256)), headers={"content-type": "application/octet-stream"})
     assert (answer.status_code, answer.content) == (200, bytes(range(255, -1, -1)))
+
+
+def test_a_compressed_body_is_the_event_that_it_holds_and_another_coding_is_refused_by_name(anything):
+    """S18, S24: gzip, and in chunks of which nobody said the length."""
+    body = json.dumps(expr("event")).encode()
+    json_of = {"content-type": "application/json"}
+    answer = anything.post(content=gzip.compress(body), headers=json_of | {"content-encoding": "gzip"})
+    assert (answer.status_code, answer.json()) == (200, expr("event")), answer.text
+    answer = anything.post(content=body, headers=json_of | {"content-encoding": "zip"})
+    assert (answer.status_code, "zip" in answer.json()["error"]["message"]) == (415, True)
+    assert anything.post(content=iter([body[:5], body[5:]]), headers=json_of).json() == expr("event")
+
+
+def test_every_method_and_path_reaches_a_handler_of_whole_requests(code):
+    """As those of a function URL do: handlers that route for themselves."""
+    source = "def handler(event, context):\n    http = event['requestContext']['http']\n"
+    source += "    return [http['method'], http['path'], event['rawPath']]\n"
+    function = code("handler-routes", source)
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        answer = function.platform.http.request(method, f"{function.path}/items/3")
+        assert answer.status_code == 200, (method, answer.text)
+        assert [answer.json()[0], answer.json()[2].endswith("/items/3")] == [method, True]
 
 
 def test_an_event_of_a_gateway_by_boto3_is_the_event_as_it_is(anything, client):
