@@ -88,7 +88,25 @@ pub fn wait(control: &UnixDatagram, folder: &Path, layout: Layout) -> io::Result
         fs::create_dir_all(place.parent().unwrap_or(folder))?;
         lay_out(file, &place, layout)?;
     }
+    if layout == Layout::Files {
+        close_folders(folder)?;
+    }
     Ok(Assigned { artifact: folder.to_owned(), version, _files: files })
+}
+
+/// Nothing is added to an artifact, as elsewhere.
+fn close_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            close_folders(&entry.path())?;
+        }
+    }
+    match fs::set_permissions(folder, Permissions::from_mode(0o555)) {
+        // The folder of all is the host's.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
 }
 
 fn lay_out(file: &OwnedFd, place: &Path, layout: Layout) -> io::Result<()> {

@@ -91,6 +91,8 @@ pub struct Sandbox {
     pub network: bool,
     /// May its processes speak TCP to each other, where it has a network of its own (rungs 1 and 2)?
     pub loopback: bool,
+    /// A folder beside /tmp that it may write to, in memory; rungs 1 and 2.
+    pub scratch: Option<PathBuf>,
     /// Size of its /tmp, MiB; what lies there counts as its memory.
     pub tmp_mib: u64,
     /// Most memory of all its processes, MiB. Held by the kernel on rung 1, by whoever watches
@@ -115,6 +117,7 @@ impl Default for Sandbox {
             binds: Vec::new(),
             network: false,
             loopback: false,
+            scratch: None,
             tmp_mib: settings.tmp_mib,
             memory_mib: settings.memory_mib,
             cpu_millis: settings.cpu_share_millis(),

@@ -45,7 +45,9 @@ def test_an_event_comes_as_the_client_wrote_it_and_the_result_goes_back(start):
     worker = start(ECHO)
     for event in ({"data": [[1, 2.5, "é", None, True]]}, [], "text", 7, None, 10**30, 0.1, "\U0001f600"):
         answer = worker.event(event)
+        cpu_ms = answer.header.pop("cpu_ms")
         assert answer.header == {"call": worker.calls, "event": True}
+        assert 0 <= cpu_ms < 1_000
         assert answer.json == event
 
 

@@ -21,7 +21,7 @@ use crate::store::catalog::VersionEntry;
 /// A cell that was taken is replaced after this long: the instance that it became needs the processors first.
 const REPLACE_AFTER: Duration = Duration::from_millis(50);
 /// Where a cell lays its artifact out.
-pub(super) const CELL_FOLDER: &str = "/tmp/.artifact";
+const CELL_FOLDER: &str = "/tmp/.artifact";
 /// How often it is looked at whether there are more cells than needed.
 const SHRINK_INTERVAL: Duration = Duration::from_secs(60);
 

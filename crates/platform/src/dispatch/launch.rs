@@ -21,7 +21,7 @@ use crate::dispatch::{Shared, environment};
 const OUTPUT_QUEUE: usize = 256;
 
 /// Where an instance with a file system of its own finds its artifact …
-const ARTIFACT_TARGET: &str = "/modelet/artifact";
+pub const ARTIFACT_TARGET: &str = "/modelet/artifact";
 /// … the library of ONNX Runtime …
 const LIBRARY_TARGET: &str = "/modelet/libonnxruntime.so";
 /// … and the packages of its code.
@@ -169,8 +169,9 @@ fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> {
 fn sandbox(role: &Role) -> Sandbox {
     let card = match role {
         Role::Instance { card, .. } => card,
-        Role::Python { needs, .. } => {
+        Role::Python { needs, folder } => {
             return Sandbox {
+                scratch: Some(folder.clone()),
                 network: needs.network,
                 loopback: true,
                 tmp_mib: needs.tmp_mib,

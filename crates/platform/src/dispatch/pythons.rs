@@ -14,8 +14,8 @@ use modelet_scheduler::CellDemand;
 use tokio::sync::Notify;
 
 use crate::dispatch::Shared;
-use crate::dispatch::cells::{CELL_FOLDER, become_instance};
-use crate::dispatch::launch::{self, Role, Started};
+use crate::dispatch::cells::become_instance;
+use crate::dispatch::launch::{self, ARTIFACT_TARGET, Role, Started};
 use crate::store::catalog::VersionEntry;
 
 /// A Python that was taken is replaced after this long: the instance that it became needs the processors first.
@@ -194,7 +194,8 @@ pub async fn keep(shared: Weak<Shared>) {
 }
 
 async fn add(shared: &Arc<Shared>, no: u64, needs: Needs) {
-    let role = Role::Python { folder: CELL_FOLDER.into(), needs: Arc::new(needs.clone()) };
+    // Where every other instance has it: code must not tell how it was started.
+    let role = Role::Python { folder: ARTIFACT_TARGET.into(), needs: Arc::new(needs.clone()) };
     let started = launch::start(shared, &format!("python-{no}"), role).await;
     let mut kept = shared.pythons.lock();
     // It may have been given up meanwhile: then what was started ends here.

@@ -107,7 +107,8 @@ impl PythonHandler {
             Answer::Http { status, headers, body } => http_response(status, headers, body)?,
             // Not the function's failure, where a client sent what is no JSON.
             Answer::Failed(raised) if protocol == ProtocolName::Fn && raised.kind == NO_EVENT => {
-                let message = format!("the body, which is the function's event, is not JSON: {}", raised.message);
+                let message =
+                    format!("the body, which is the function's event, is not JSON: {}", raised.message);
                 return Err(FunctionError::new(Code::BadBody, message).into());
             }
             Answer::Failed(raised) => return Err(event::raised(raised).into()),

@@ -38,6 +38,9 @@ const ROOT_OPTIONS: &std::ffi::CStr = c"mode=755,size=1m,nr_inodes=4096";
 /// Files in /tmp, for each MiB of it: the kernel's own memory for them is bounded too.
 const TMP_FILES_PER_MIB: u64 = 128;
 
+/// As many files as an artifact can be handed over with, each as large as one that is copied.
+const SCRATCH_OPTIONS: &std::ffi::CStr = c"mode=777,size=256m,nr_inodes=4096";
+
 /// Where the new root is put together. Every Linux has it, and nothing is read through it meanwhile.
 const WORKSHOP: &str = "/proc";
 
@@ -53,6 +56,11 @@ pub(crate) fn build(order: &Order) -> Step<()> {
     }
     // Before what is shown, which may lie below /tmp.
     private_mounts(order.sandbox.tmp_mib)?;
+    if let Some(scratch) = &order.sandbox.scratch {
+        let place = relative(scratch);
+        fs::create_dir_all(place).doing("make the scratch folder")?;
+        mount::tmpfs(place, SCRATCH_OPTIONS).doing("mount the scratch folder")?;
+    }
     own_files(order.sandbox.network).doing("write the files of the new root")?;
     let network = if order.sandbox.network { NETWORK } else { &[] };
     for path in LIBRARY.iter().chain(network) {
@@ -162,5 +170,5 @@ pub(crate) fn is_plain(path: &Path) -> bool {
 /// The targets of an order that make no sense.
 pub(crate) fn bad_target(order: &Order) -> Option<&PathBuf> {
     let binds = order.sandbox.binds.iter().flat_map(|bind| [&bind.source, &bind.target]);
-    binds.chain([&order.program, &order.folder]).find(|path| !is_plain(path))
+    binds.chain(&order.sandbox.scratch).chain([&order.program, &order.folder]).find(|path| !is_plain(path))
 }
