@@ -110,6 +110,20 @@ def test_an_import_that_is_not_in_the_requirements_is_refused_with_line_and_pack
     assert "No module named 'yaml'" in text and "lib/part.py:3" in text
 
 
+def test_an_import_within_a_function_is_tried_as_well_unless_its_author_can_do_without(platform, said):
+    """It would fail in the first call that comes so far."""
+    text = said({"app.py": "def handler(event, context):\n    import yaml\n    return 1\n"})
+    assert "yaml" in text and "requirements.txt" in text and re.search(r"app\.py(:|, line )2", text)
+    source = """\
+def handler(event, context):
+    try:
+        import yaml
+    except ImportError:
+        return "without"
+"""
+    assert deploy(platform, "packages-optional", {"app.py": source}).post({}).json() == "without"
+
+
 def test_code_that_fails_while_it_is_imported_is_refused_with_type_file_and_line(said):
     for source, words in (
         ("raise RuntimeError('no model here')\n", ["RuntimeError", "no model here", "app.py", "1"]),
