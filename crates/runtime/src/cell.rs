@@ -27,9 +27,6 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 /// Largest assignment, in bytes: the paths of as many files as can come with one.
 const MAX_ASSIGNMENT_BYTES: usize = 512 << 10;
 
-/// Files up to this size are copied, which takes memory of the instance; of larger ones there are links.
-const COPIED_BYTES: u64 = 1 << 20;
-
 /// What a cell has become.
 #[derive(Debug)]
 pub struct Assigned {
@@ -70,7 +67,7 @@ pub fn prepare_python(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<P
 enum Layout {
     /// Links to our own descriptors: for who reads them in this process.
     Links,
-    /// Files, and links to our descriptors by our number for those that are large: for the process beside this one.
+    /// Copies, which take memory of the instance: for the process beside this one.
     Files,
 }
 
@@ -122,18 +119,13 @@ fn close_folders(folder: &Path) -> io::Result<()> {
 }
 
 fn lay_out(file: &OwnedFd, place: &Path, layout: Layout) -> io::Result<()> {
-    let number = file.as_raw_fd();
+    let by_number = format!("/proc/self/fd/{}", file.as_raw_fd());
     if layout == Layout::Links {
-        return symlink(format!("/proc/self/fd/{number}"), place);
-    }
-    let by_number = format!("/proc/{}/fd/{number}", std::process::id());
-    let metadata = fs::metadata(&by_number)?;
-    if metadata.len() > COPIED_BYTES {
         return symlink(by_number, place);
     }
     fs::copy(&by_number, place)?;
     // As everywhere else: to be read, and programs to be run.
-    let is_program = metadata.permissions().mode() & 0o111 != 0;
+    let is_program = fs::metadata(&by_number)?.permissions().mode() & 0o111 != 0;
     fs::set_permissions(place, Permissions::from_mode(if is_program { 0o555 } else { 0o444 }))
 }
 

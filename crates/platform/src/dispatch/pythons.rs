@@ -20,6 +20,8 @@ use crate::store::catalog::VersionEntry;
 
 /// A Python that was taken is replaced after this long: the instance that it became needs the processors first.
 const REPLACE_AFTER: Duration = Duration::from_millis(500);
+/// Code is copied into the memory of its instance: up to so much, with the files beside it.
+const MAX_COPIED_BYTES: u64 = 64 << 20;
 /// What nobody has needed for this long is given up.
 const UNUSED: Duration = Duration::from_secs(6 * 3_600);
 /// How often that is looked for.
@@ -54,7 +56,9 @@ impl Needs {
         let Handler::Python(python) = &card.handler else { return None };
         let Settings { tmp_mib, processes_limit, open_files_limit, .. } = card.settings;
         // A secret is nothing that a process has before it is known whose it is; the card is a file too.
-        let can_be_handed = card.manifest.secrets.is_empty() && card.files.len() < MAX_HANDED_FILES;
+        let can_be_handed = card.manifest.secrets.is_empty()
+            && card.files.len() < MAX_HANDED_FILES
+            && card.size_bytes() <= MAX_COPIED_BYTES;
         can_be_handed.then(|| Self {
             python: python.version.clone(),
             layer: python.packages.as_ref().map(|layer| layer.sha256.clone()),
@@ -115,7 +119,7 @@ impl Pythons {
         let now = shared.clock.now();
         let Some(needs) = Needs::of(&entry.card) else {
             return Err(
-                "a new process: it has secrets, or too many files for a Python that was started ahead",
+                "a new process: it has secrets, or too many or too large files for a Python that was started ahead",
             );
         };
         let taken = {

@@ -162,10 +162,11 @@ async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: w
     let service = service_fn(move |request| answer(shared.clone(), request));
     let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     tokio::select! {
+        // In this order: a request that came after the stop is not read, so that it can go elsewhere.
         biased;
+        _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
         // A broken connection is the host's doing; it knows.
         _ = connection.as_mut() => return,
-        _ = stopping.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }

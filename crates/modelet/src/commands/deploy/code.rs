@@ -145,6 +145,11 @@ async fn tried(
     let answer = match ready {
         Ok(Ok(readiness)) => match readiness.failure {
             None => Ok((readiness.load_ms, readiness.imports)),
+            // A program says in its own words why it ended.
+            Some((code, why)) if matches!(card.handler, Handler::Program(_)) => {
+                let said = last(&mut running.lines).await;
+                Err(FunctionError::new(code, format!("{why}\n  {said}")).into())
+            }
             Some((code, why)) => Err(FunctionError::new(code, why).into()),
         },
         Ok(Err(error)) => {

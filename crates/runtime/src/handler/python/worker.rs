@@ -167,13 +167,14 @@ async fn listen(
     ended: watch::Sender<Option<u8>>,
 ) {
     while let Ok((head, body)) = next(&mut read).await {
-        let last = head.ends;
+        if let Some(code) = head.ends {
+            ended.send_replace(Some(code));
+            // No further call is taken in before whoever waits for this one has its answer.
+            tokio::task::yield_now().await;
+        }
         if let Some(caller) = waiting.borrow_mut().remove(&head.call) {
             // A caller that has gone does not want it.
             let _ = caller.send(head.with(body));
-        }
-        if let Some(code) = last {
-            ended.send_replace(Some(code));
         }
     }
     ended.send_replace(Some(child::told("Python", child::end(&mut child.borrow_mut()))));
