@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::handler::{Handler, Layer, ModelCard, Speaks};
+use crate::handler::{Event, Handler, Layer, ModelCard, Speaks};
 use crate::manifest::Manifest;
 use crate::name::FunctionName;
 use crate::settings::Settings;
@@ -112,8 +112,8 @@ impl ArtifactCard {
     pub fn is_application(&self) -> bool {
         match &self.handler {
             Handler::Model(_) => false,
-            Handler::Python(python) => python.interface.is_application(),
-            Handler::Program(program) => program.speaks == Speaks::Http,
+            Handler::Python(python) => python.interface.is_application() || python.event != Event::Body,
+            Handler::Program(program) => program.speaks == Speaks::Http || program.event != Event::Body,
         }
     }
 

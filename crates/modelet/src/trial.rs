@@ -69,7 +69,8 @@ impl Trial<'_> {
             let target = folder.join("files").join(&file.path);
             fs::create_dir_all(target.parent().unwrap_or(&folder))?;
             fs::copy(&file.place, &target)?;
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o644))?;
+            let mode = if file.executable { 0o755 } else { 0o644 };
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode))?;
         }
         Ok(folder)
     }

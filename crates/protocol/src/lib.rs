@@ -119,6 +119,14 @@ pub fn decode(
     }
 }
 
+/// The body of a request, unpacked where it was sent compressed.
+///
+/// # Errors
+/// `bad-body`, `unsupported-media-type` and `body-too-large`, as for models.
+pub fn unpack(headers: &HeaderMap, body: Bytes, limit_bytes: u64) -> Result<Bytes, FunctionError> {
+    encoding::unpack(headers, body, limit_bytes)
+}
+
 /// Writes what the model answered, in the form that the request asked for.
 pub fn encode(
     reply: &Reply,

@@ -20,6 +20,8 @@ use modelet_core::instance::{
 };
 use modelet_core::{EngineName, Version};
 use modelet_model::LoadOptions;
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 /// Largest assignment, in bytes: the paths of as many files as can come with one.
@@ -65,15 +67,25 @@ pub fn prepare_python(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<P
 
 /// What the files of an artifact are laid out as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+enum Layout {
     /// Links to our own descriptors: for who reads them in this process.
     Links,
     /// Files, and links to our descriptors by our number for those that are large: for the process beside this one.
     Files,
 }
 
-/// Waits for an assignment and lays the artifact out in `folder`, which it makes.
-pub fn wait(control: &UnixDatagram, folder: &Path, layout: Layout) -> io::Result<Assigned> {
+/// Waits for an assignment and lays the artifact out in `folder`, which it makes. A Python that was prepared for it and ends
+/// meanwhile is an error.
+pub fn wait(control: &UnixDatagram, folder: &Path, python: Option<&PreparedPython>) -> io::Result<Assigned> {
+    let layout = if python.is_some() { Layout::Files } else { Layout::Links };
+    if let Some(python) = python {
+        // It says nothing before it is asked: whatever comes from there is its end.
+        let mut sources = [PollFd::new(control, PollFlags::IN), PollFd::new(python, PollFlags::IN)];
+        while rustix::event::poll(&mut sources, None).is_err_and(|error| error == Errno::INTR) {}
+        if !sources[1].revents().is_empty() {
+            return Err(io::Error::other("the Python that was started ahead has ended"));
+        }
+    }
     let (assignment, files) = receive(control)?;
     let Assignment { version, files: paths } =
         serde_json::from_slice(&assignment).map_err(|error| nonsense(format!("the assignment: {error}")))?;
@@ -133,7 +145,7 @@ fn receive(control: &UnixDatagram) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut buffers = [io::IoSliceMut::new(&mut bytes)];
     let received = loop {
         match recvmsg(control, &mut buffers, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             other => break other?,
         }
     };

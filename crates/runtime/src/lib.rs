@@ -29,7 +29,7 @@ use std::time::Instant;
 use modelet_core::instance::{ENV_CELL, ENV_ONNXRUNTIME};
 use modelet_core::{Code, FunctionError};
 
-use crate::cell::{Assigned, Layout};
+use crate::cell::Assigned;
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::contract::http::Site;
@@ -121,14 +121,10 @@ fn become_somebody(
         format!("{ENV_CELL} is set, but no datagram socket was inherited as fd 4 (LISTEN_FDS=2)")
     })?;
     let python = cell::prepare_python(|name| std::env::var_os(name))?;
-    let layout = match &python {
-        Some(_) => Layout::Files,
-        None => {
-            cell::prepare(onnxruntime().as_deref());
-            Layout::Links
-        }
-    };
-    let assigned = cell::wait(control, folder, layout);
+    if python.is_none() {
+        cell::prepare(onnxruntime().as_deref());
+    }
+    let assigned = cell::wait(control, folder, python.as_ref());
     Ok((assigned.map_err(|error| format!("no artifact came: {error}"))?, Cell::new(python)))
 }
 

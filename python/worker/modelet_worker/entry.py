@@ -12,8 +12,10 @@ LISTED = 10
 
 def prepare_paths(folder, packages):
     """The handler's folder is where code runs and is looked for first; packages stand behind the standard library, as
-    installed ones do, with what their `.pth` files say."""
+    installed ones do, with what their `.pth` files say. Processes of Python that the handler starts find both too."""
     os.chdir(folder)
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([folder, *packages, *([inherited] if inherited else [])])
     sys.path.insert(0, folder)
     add_packages(packages)
 

@@ -3,8 +3,10 @@ for."""
 
 import os
 
+from modelet_worker.fault import described
 from modelet_worker.imports import watch
 from modelet_worker.loaders import watch_loaders
+from modelet_worker.records import log
 
 
 def describe(start):
@@ -21,7 +23,20 @@ def describe(start):
 def watch_libraries(start):
     """What is done once a library is imported: never before, so that nobody pays for what is not used."""
     watch.when_loaded("logging", lambda logging: set_logging(logging, start["kind"]))
+    watch.when_loaded("threading", set_threading)
     watch_loaders(start["options"].get("memoize_loaders", True), start.get("outside") or {})
+
+
+def set_threading(threading):
+    """What a thread of the user's fails with is one record, as what a call fails with is."""
+    if log.sequence:
+        threading.excepthook = tell_failed_thread
+
+
+def tell_failed_thread(failed):
+    if failed.exc_type is not SystemExit:
+        fault = described(failed.exc_value)
+        log.failed({**fault, "message": f"{fault['message']} (in the thread {failed.thread.name})"})
 
 
 def set_logging(logging, kind):

@@ -3,7 +3,7 @@ frame.
 
 JSON may be a list of rows, a list of records, one record, an object of columns, or any of these as the only value of
 `inputs`, `instances` or `data`. Plain Python gets the JSON as it is. In CSV an empty cell is missing, and a column
-with leading zeros is text.
+with leading zeros is text. Rows have as many cells as the header, and names are there once.
 """
 
 import io
@@ -13,6 +13,8 @@ import json
 ROWS = ("inputs", "instances", "data")
 #: The keys of pandas' form `split`.
 SPLIT = {"columns", "index", "data"}
+#: Cells that are no numbers: `007`, and whole ones that a double does not hold.
+LEADING, LONG = r"[+-]?0\d", r"[+-]?\d{16,}$"
 
 
 class BadBody(Exception):
@@ -121,13 +123,14 @@ def frame(rows):
 
 
 def of_csv(form, body):
-    """A table of CSV; without pandas its cells are texts."""
+    """A table of CSV; as plain Python its cells are texts."""
     try:
         text = str(body, "utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadBody(f"the CSV is not UTF-8: {error}") from None
+    header, rows = csv_rows(text)
     if form == "plain":
-        return records(text)
+        return [dict(zip(header, row)) for row in rows]
     table = csv_frame(text)
     if form == "frame":
         return table
@@ -137,24 +140,42 @@ def of_csv(form, body):
     return made
 
 
-def records(text):
+def csv_rows(text):
+    """The header and the rows of CSV, each with as many cells as the header has."""
     import csv
 
-    return list(csv.DictReader(io.StringIO(text)))
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise BadBody(f"the CSV cannot be read: {error}") from None
+    header, *rows = [line for line in lines if line] or [[]]
+    if not header:
+        raise BadBody("the CSV cannot be read: it has no header")
+    if len(header) == 1 and len(rows) + 1 < len(lines):
+        raise BadBody('the CSV has one column and an empty line; write "" for a missing cell')
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise BadBody(f"the CSV has several columns named {', '.join(twice)}")
+    for at, row in enumerate(rows):
+        if len(row) != len(header):
+            raise BadBody(f"row {at} of the CSV has {len(row)} cells, and its header {len(header)}")
+    return header, rows
 
 
 def csv_frame(text):
-    """A data frame of CSV, its columns numbers where all of their cells are and none has leading zeros."""
+    """A data frame of CSV: a column is numbers where all of its cells are, and none would lose a digit."""
     import pandas
 
-    options = {"keep_default_na": False, "na_values": [""]}
+    options = {"keep_default_na": False, "na_values": [""], "index_col": False, "float_precision": "round_trip"}
     try:
         table = pandas.read_csv(io.StringIO(text), **options)
         cells = pandas.read_csv(io.StringIO(text), dtype=str, **options)
     except ValueError as error:
         raise BadBody(f"the CSV cannot be read: {error}") from None
     for name in table.columns:
-        if table[name].dtype != object and cells[name].str.match(r"[+-]?0\d").any():
+        kind = getattr(table[name].dtype, "kind", "O")
+        lost = {"i": LEADING, "u": LEADING, "f": LEADING + "|" + LONG}.get(kind)
+        if lost and cells[name].str.match(lost).any():
             table[name] = cells[name]
     return table
 

@@ -5,8 +5,8 @@ In the form `sequence` a record is one write to descriptor 2, a JSON text sequen
     \x1e{"level": "INFO", "invocation": ID or null, "message": TEXT, "at_ms": milliseconds since 1970}\n
 
 What is printed becomes a record when a line ends, so that what one `print` says stays whole, however many lines it
-has. In the form `text` everything is written as AWS Lambda's own client for Python writes it. What C libraries write
-goes to the descriptors as it is.
+has, and so does a traceback. In the form `text` everything is written as AWS Lambda's own client for Python writes it.
+What C libraries write goes to the descriptors as it is.
 """
 
 import _thread
@@ -23,6 +23,9 @@ CUT = " … (cut by modelet: a record has at most 64 KiB)"
 #: The levels of what is printed.
 STDOUT_LEVEL = "INFO"
 STDERR_LEVEL = "WARNING"
+
+#: How a traceback begins.
+TRACE = b"Traceback (most recent call last):"
 
 _invocation = ContextVar("invocation", default=None)
 
@@ -105,7 +108,7 @@ class Lines(io.RawIOBase):
     def write(self, data):
         text = getattr(self.own, "text", b"") + bytes(data)
         self.own.text = text
-        if text.endswith(b"\n") or len(text) > RECORD_BYTES:
+        if (text.endswith(b"\n") and not is_open_trace(text)) or len(text) > RECORD_BYTES:
             self.finish()
         return len(data)
 
@@ -114,6 +117,15 @@ class Lines(io.RawIOBase):
         text, self.own.text = getattr(self.own, "text", b""), b""
         if text.strip(b"\r\n"):
             log.record(self.level, text.decode("utf-8", "backslashreplace").removesuffix("\n"))
+
+
+def is_open_trace(text):
+    """Whether it is a traceback that goes on: it ends with a line that is not indented, and `traceback` writes its
+    lines one by one."""
+    if not text.startswith(TRACE):
+        return False
+    last = text.rstrip(b"\n").rpartition(b"\n")[2]
+    return last.startswith((b" ", TRACE))
 
 
 def printed(stream):

@@ -38,6 +38,7 @@ def main(fd):
         return
     start = first[0]["start"]
     shutdown.prepare(wire)
+    sys.argv = ["modelet"]
     call = begin(wire, start)
     if call is None:
         sys.exit(1)
@@ -137,5 +138,7 @@ def fail(wire, number, error, cpu_ms=0.0):
         failure = {**failure, "type": "Runtime.ExitError", "message": f"the handler ended Python: exit code {code}"}
     log.failed(failure)
     log.end()
-    wire.send({"call": number, "cpu_ms": cpu_ms, "error": failure})
+    # Whoever ends says so at once, so that no call comes any more.
+    last = {} if code is None else {"ends": code}
+    wire.send({"call": number, "cpu_ms": cpu_ms, "error": failure, **last})
     return code

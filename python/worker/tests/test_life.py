@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -225,3 +226,26 @@ def test_a_handler_finds_python_as_it_always_is(start, write):
     """
     found = start(write(code, shop="def sell(): pass\n")).event({}).json
     assert found == [5, "def sell(): pass", "SourceFileLoader", True, "__main__"]
+
+
+def test_processes_of_python_that_a_handler_starts_find_its_packages(start, write):
+    code = """
+        import multiprocessing
+        import subprocess
+        import sys
+
+        import joblib
+        import shop
+
+
+        def lambda_handler(event, context):
+            doubled = joblib.Parallel(n_jobs=2)(joblib.delayed(shop.double)(one) for one in range(3))
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                spawned = pool.map(shop.double, [4])
+            program = "import joblib, shop; print(shop.double(5))"
+            return [doubled, spawned, int(subprocess.check_output([sys.executable, "-c", program]))]
+    """
+    folder = write(code, shop="def double(x): return 2 * x\n")
+    worker = start(folder, python=sys._base_executable)  # it has no packages of its own
+    assert worker.event({}).json == [[0, 2, 4], [8], 10]
+    assert worker.end()[0] == 0

@@ -104,6 +104,12 @@ def test_csv_becomes_rows_by_its_header(start):
     }
     assert asked(start, "plain", body, CSV).json == [{"id": "001", "n": "1", "t": "é"}, {"id": "002", "n": "", "t": ""}]
     assert asked(start, "array", b"a,b\n1,2\n3,4.5\n", CSV).json["values"] == [[1, 2], [3, 4.5]]
+    assert asked(start, "frame", b"n,x\n12345678901234567,\n,0.1\n", CSV).json["values"] == [
+        ["12345678901234567", None],
+        [None, 0.1],
+    ]
+    assert asked(start, "frame", b"n\n12345678901234567\n", CSV).json["values"] == [[12345678901234567]]
+    assert asked(start, "frame", b'n\n1\n""\n2\n', CSV).json["values"] == [[1], [None], [2]]
     assert asked(start, "frame", b"c\nNA\nnull\n", CSV).json["values"] == [["NA"], ["null"]], "Namibia is no gap"
 
 
@@ -135,6 +141,17 @@ REFUSED = {
     "columns of other lengths in a frame": ("frame", {"a": [1], "b": [1, 2]}, (), 400, "the rows make no data frame"),
     "a number as a frame": ("frame", 5, (), 400, "the rows make no data frame"),
     "texts of csv": ("array", b"a,b\n1,x\n", (CSV,), 400, "columns of texts"),
+    "csv with a cell too many": (
+        "frame",
+        b"a,b\n1,2,3\n",
+        (CSV,),
+        400,
+        "row 0 of the CSV has 3 cells, and its header 2",
+    ),
+    "csv with a cell too few": ("plain", b"a,b\n1,2\n\n1\n", (CSV,), 400, "row 1 of the CSV has 1 cells"),
+    "csv with an empty line": ("frame", b"a\n1\n\n2\n", (CSV,), 400, "one column and an empty line"),
+    "csv with a name twice": ("frame", b"a,b,a\n1,2,3\n", (CSV,), 400, "several columns named a"),
+    "csv with an open quote": ("plain", b'a\n"x', (CSV,), 400, "the CSV cannot be read: unexpected end of data"),
     "csv of nothing": ("frame", b"", (CSV,), 400, "the CSV cannot be read"),
     "csv of other bytes": ("frame", b"a\n\xff", (CSV,), 400, "the CSV is not UTF-8"),
     "no npy": ("array", b"abc", (NPY,), 400, "the body is not npy"),

@@ -137,6 +137,43 @@ def test_threads_that_a_handler_starts_speak_for_its_call(start):
     assert sorted(one["message"] for one in records) == sorted(f"from {n}" for n in range(20))
 
 
+def test_a_traceback_that_a_handler_prints_is_one_record_and_so_is_a_thread_that_fails(start):
+    code = """
+        import threading
+        import traceback
+
+
+        def fail():
+            raise ValueError("two\\nlines")
+
+
+        def lambda_handler(event, context):
+            print("before")
+            try:
+                fail()
+            except ValueError:
+                traceback.print_exc()
+            print("between")
+            thread = threading.Thread(target=fail, name="second")
+            thread.start()
+            thread.join()
+            print("Traceback (most recent call last):")
+    """
+    worker = start(code)
+    worker.event({})
+    found = messages(worker.records())
+    assert [found[0], found[2], found[4]] == [
+        ("INFO", "before"),
+        ("INFO", "between"),
+        ("INFO", "Traceback (most recent call last):"),
+    ]
+    assert (found[1][0], found[3][0], len(found)) == ("WARNING", "ERROR", 5)
+    assert found[1][1].startswith("Traceback (most recent call last):\n  File")
+    assert found[1][1].endswith("ValueError: two\nlines")
+    assert found[3][1].startswith("ValueError: two\nlines (in the thread second)\nTraceback")
+    assert "in fail" in found[3][1]
+
+
 def test_the_root_logger_is_lambdas(start):
     code = """
         import logging

@@ -74,6 +74,16 @@ fn body_text(headers: &HeaderMap, body: &[u8]) -> (Value, bool) {
     }
 }
 
+/// The path behind the function's own.
+fn inner_path(head: &Parts) -> &str {
+    let path = head.uri.path();
+    match modelet_protocol::below(path) {
+        Some(below) => below.path,
+        None if path.starts_with("/fn/") => "/",
+        None => path,
+    }
+}
+
 fn text_of(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
@@ -113,7 +123,7 @@ fn lists(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
 
 fn v2(head: &Parts, body: &[u8]) -> Value {
     let (body, is_base64) = body_text(&head.headers, body);
-    let path = head.uri.path();
+    let path = inner_path(head);
     let headers = head.headers.iter().filter(|(name, _)| **name != header::COOKIE);
     let headers = gathered(headers.map(|(name, value)| (name.to_string(), text_of(value))), true);
     let agent = headers.get("user-agent").cloned().unwrap_or_default();
@@ -161,7 +171,7 @@ fn v2(head: &Parts, body: &[u8]) -> Value {
 
 fn v1(head: &Parts, body: &[u8]) -> Value {
     let (body, is_base64) = body_text(&head.headers, body);
-    let path = head.uri.path();
+    let path = inner_path(head);
     let headers = || head.headers.iter().map(|(name, value)| (name.to_string(), text_of(value)));
     let (single, several) = (gathered(headers(), false), lists(headers()));
     let agent = single.get("user-agent").cloned().unwrap_or_default();

@@ -24,6 +24,9 @@ use api::{Api, Outcome};
 use process::Process;
 use proxy::Proxy;
 
+/// A connection that breaks is followed by the end of the program, if that is why, within this time.
+const END_SHOWS: Duration = Duration::from_millis(100);
+
 /// A program that has been started, and is ready for calls.
 pub struct ProgramHandler {
     // Before the process: it is told to end first.
@@ -75,14 +78,19 @@ impl ProgramHandler {
         let path = head.uri.path();
         let (protocol, answer) = match (&self.way, modelet_protocol::route(&head.method, path)) {
             (Way::Http(proxy), _) if modelet_protocol::below(path).is_some() => {
-                (ProtocolName::Fn, forwarded(proxy, head, body).await)
+                (ProtocolName::Fn, self.or_its_end(forwarded(proxy, head, body)).await)
+            }
+            (Way::RuntimeApi(api), _)
+                if self.event != Event::Body && modelet_protocol::below(path).is_some() =>
+            {
+                (ProtocolName::Fn, self.invoked(api, ProtocolName::Fn, head, body).await)
             }
             (_, Some(Ok(route))) if route.operation == Operation::Predict => {
                 let answer = match &self.way {
                     Way::Http(proxy) if route.protocol == ProtocolName::LambdaInvoke => {
-                        invoked_over_http(proxy, head, body).await
+                        self.or_its_end(invoked_over_http(proxy, head, body)).await
                     }
-                    Way::Http(proxy) => forwarded(proxy, head, body).await,
+                    Way::Http(proxy) => self.or_its_end(forwarded(proxy, head, body)).await,
                     Way::RuntimeApi(api) => self.invoked(api, route.protocol, head, body).await,
                 };
                 (route.protocol, answer)
@@ -96,6 +104,19 @@ impl ProgramHandler {
         answer.unwrap_or_else(|failure| failed(protocol, &failure))
     }
 
+    /// An answer of the program over its port; where it broke off since the program ended, nothing: its host sees that.
+    async fn or_its_end(
+        &self,
+        answer: impl Future<Output = Result<Response<Bytes>, Failure>>,
+    ) -> Result<Response<Bytes>, Failure> {
+        let answer = answer.await;
+        let is_broken = answer.as_ref().is_err_and(|failure| failure.code() == Code::HandlerFailed);
+        if is_broken && tokio::time::timeout(END_SHOWS, self.process.ended()).await.is_ok() {
+            std::future::pending::<()>().await;
+        }
+        answer
+    }
+
     async fn invoked(
         &self,
         api: &Api,
@@ -105,7 +126,10 @@ impl ProgramHandler {
     ) -> Result<Response<Bytes>, Failure> {
         let body = body.await?;
         let event = match protocol {
-            ProtocolName::Fn => event::of(self.event, head, body)?,
+            ProtocolName::Fn => {
+                let body = modelet_protocol::unpack(&head.headers, body, self.body_limit_bytes)?;
+                event::of(self.event, head, body)?
+            }
             ProtocolName::LambdaInvoke => body,
             ProtocolName::KserveV2 => return Err(event::no_shapes().into()),
         };

@@ -31,6 +31,8 @@ const NO_EVENT: &str = "Runtime.UnmarshalError";
 pub struct PythonHandler {
     worker: Worker,
     python: PythonCard,
+    /// It gets whole requests, of any method and below any path.
+    gets_requests: bool,
     body_limit_bytes: u64,
     response_limit_bytes: u64,
     request_timeout: Duration,
@@ -43,6 +45,7 @@ impl PythonHandler {
         Ok(Self {
             worker: Worker::start(config, python)?,
             python: python.clone(),
+            gets_requests: config.card.is_application(),
             body_limit_bytes: settings.body_limit_bytes(),
             response_limit_bytes: settings.response_limit_bytes(),
             request_timeout: Duration::from_millis(settings.request_timeout_ms),
@@ -50,7 +53,7 @@ impl PythonHandler {
     }
 
     async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
-        if self.python.interface.is_application() && modelet_protocol::below(head.uri.path()).is_some() {
+        if self.gets_requests && modelet_protocol::below(head.uri.path()).is_some() {
             let answer = self.predict(ProtocolName::Fn, head, body).await;
             return answer.unwrap_or_else(|failure| failed(ProtocolName::Fn, &failure));
         }
@@ -93,8 +96,13 @@ impl PythonHandler {
         let is_event = self.python.interface == Interface::Lambda;
         let body = match protocol {
             ProtocolName::KserveV2 => return Err(event::no_shapes().into()),
-            ProtocolName::Fn if is_event => event::of(self.python.event, head, body)?,
-            ProtocolName::Fn | ProtocolName::LambdaInvoke => body,
+            ProtocolName::LambdaInvoke => body,
+            // Applications look after that themselves.
+            ProtocolName::Fn if self.python.interface.is_application() => body,
+            ProtocolName::Fn => {
+                let body = modelet_protocol::unpack(&head.headers, body, self.body_limit_bytes)?;
+                if is_event { event::of(self.python.event, head, body)? } else { body }
+            }
         };
         let form = if is_event { Form::Event } else { Form::Http };
         let call = Call::of(form, head, self.deadline_ms(), id(&head.headers));

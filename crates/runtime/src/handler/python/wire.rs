@@ -203,6 +203,9 @@ impl Failed {
 pub struct AnswerHead {
     /// The call that it answers.
     pub call: u64,
+    /// The code that the worker ends with now: it was its last answer.
+    #[serde(default)]
+    pub ends: Option<u8>,
     /// Processor time that it took, milliseconds.
     #[serde(default)]
     cpu_ms: f64,

@@ -3,13 +3,15 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::thread;
 
 use bytes::Bytes;
+use landlock::{ABI, AccessFs, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, path_beneath_rules};
 use modelet_core::handler::PythonCard;
 use modelet_core::{Code, FunctionError};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -23,6 +25,8 @@ use super::wire::{self, AnswerHead, Answered, Begun, Call, LENGTHS_BYTES, Prepar
 use crate::config::Config;
 use crate::handler::child;
 
+/// Where code writes.
+const WRITABLE: [&str; 3] = ["/tmp", "/dev", "/proc"];
 /// An import is worth a word from here on, milliseconds.
 const SLOW_MS: f64 = 20.0;
 /// A worker that was started ahead of its code, with packages imported.
@@ -163,9 +167,13 @@ async fn listen(
     ended: watch::Sender<Option<u8>>,
 ) {
     while let Ok((head, body)) = next(&mut read).await {
+        let last = head.ends;
         if let Some(caller) = waiting.borrow_mut().remove(&head.call) {
             // A caller that has gone does not want it.
             let _ = caller.send(head.with(body));
+        }
+        if let Some(code) = last {
+            ended.send_replace(Some(code));
         }
     }
     ended.send_replace(Some(child::told("Python", child::end(&mut child.borrow_mut()))));
@@ -182,6 +190,12 @@ async fn next(read: &mut OwnedReadHalf) -> io::Result<(AnswerHead, Bytes)> {
     Ok((head, bytes.slice(header..)))
 }
 
+impl AsFd for PreparedPython {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
 impl PreparedPython {
     /// Starts a Python, and imports what some code will ask for. The error says what could not be done.
     pub fn start(
@@ -190,7 +204,7 @@ impl PreparedPython {
         modules: &[String],
         threads: usize,
     ) -> io::Result<Self> {
-        let mut prepared = spawn(python, threads)?;
+        let mut prepared = fenced(|| spawn(python, threads))?;
         let packages: Vec<&Path> = packages.into_iter().collect();
         let wanted = json!({ "prepare": { "packages": packages, "modules": modules } });
         prepared.stream.write_all(&wire::frame(&wanted, &[])?)?;
@@ -203,6 +217,23 @@ impl PreparedPython {
         }
         Ok(prepared)
     }
+}
+
+/// Starts a process that writes below /tmp alone, however its files came to be where they are: what a mount that is read-only does
+/// for others. The fence is the thread's that starts it, and so the process', and nobody else's.
+fn fenced<T: Send>(start: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let work = || {
+        let writing = AccessFs::from_write(ABI::V1);
+        let fence = Ruleset::default()
+            .handle_access(writing)
+            .and_then(Ruleset::create)
+            .and_then(|fence| fence.add_rules(path_beneath_rules(WRITABLE, writing)))
+            .and_then(RulesetCreated::restrict_self);
+        fence.map_err(io::Error::other)?;
+        start()
+    };
+    thread::scope(|scope| scope.spawn(work).join())
+        .unwrap_or_else(|_| Err(io::Error::other("the start failed")))
 }
 
 /// Starts the interpreter with one end of a pair of sockets, and gives it what it runs.
