@@ -16,6 +16,8 @@ from harness import Function, Platform
 SYSTEM = Path("/usr/bin")
 #: From the strongest to the weakest.
 ALL = (1, 2, 3, 4)
+#: The weakest keeps accidents apart, not enemies.
+NOT_4 = (1, 2, 3)
 
 
 class OnRung(Platform):

@@ -16,7 +16,7 @@ import pytest
 import wire
 from harness import AT_ONCE_S, Function, eventually
 from processes import descendants, is_running
-from rungs import running
+from rungs import ALL, NOT_4, running
 from tenants import PAUSE_S, SECRET, Neighbour, Spinning, Tenants, outcome, tell
 
 #: Limits of the hostile function; its acts take moments.
@@ -25,11 +25,9 @@ LIMITS = {"memory_mib": 256, "tmp_mib": 16, "open_files_limit": 256, "request_ti
 MOST_TIMES = 2
 #: How one that aborts dies. Process 1 of a namespace does not hear SIGABRT; the C library then runs what cannot be run.
 DIED = "SIGABRT|SIGSEGV|SIGILL|SIGTRAP"
-#: Rungs on which an act is contained.
-ALL, NOT_4 = {1, 2, 3, 4}, {1, 2, 3}
 
 
-@pytest.fixture(scope="module", params=sorted(ALL), ids=lambda rung: f"rung{rung}")
+@pytest.fixture(scope="module", params=ALL, ids=lambda rung: f"rung{rung}")
 def tenants(request: pytest.FixtureRequest) -> Iterator[Tenants]:
     """The platform, on each rung that works on this machine."""
     yield from running(Tenants(request.param))
