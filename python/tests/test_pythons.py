@@ -82,7 +82,7 @@ def test_scikit_learn_answers_from_zero_in_a_part_of_the_time_and_with_randomnes
     of_new = []
     for _ in range(STARTS):
         answer, started_from = cold(secret)
-        assert started_from == f"{NEW}: it has secrets, or too many files for a Python that was started ahead"
+        assert started_from == f"{NEW}: it has secrets, or too many or too large files for a Python that was started ahead"
         of_new.append(answer)
     assert len({answer.json() for answer in of_cells + of_new}) == 2 * STARTS, "no two drew the same number"
     cells_ms, new_ms = (statistics.median(map(total_ms, answers)) for answers in (of_cells, of_new))
