@@ -1,4 +1,4 @@
-"""Python code in the sandbox: libraries work on every rung, others' things are out of reach; memory, threads, the log."""
+"""Python code in the sandbox: libraries work on every rung, what is others' is out of reach; memory, threads, log."""
 
 from __future__ import annotations
 
