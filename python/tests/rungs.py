@@ -58,7 +58,7 @@ class OnRung(Platform):
 
 
 def open_folder() -> Path:
-    """A new folder that others can pass through, unlike pytest's own: without namespaces an instance is somebody else."""
+    """A folder that others can pass through, unlike pytest's own: without namespaces an instance is somebody else."""
     folder = Path(tempfile.mkdtemp(prefix="modelet-rung-"))
     folder.chmod(0o711)
     return folder

@@ -1,4 +1,4 @@
-"""Python code in the sandbox: libraries work on every rung, what is others' is out of reach; memory, threads, the log."""
+"""Python code in the sandbox: libraries work on every rung, what is others' is out of reach; memory, threads, log."""
 
 from __future__ import annotations
 
@@ -283,8 +283,8 @@ def test_what_the_manifest_sets_in_the_environment_is_there_and_nothing_of_the_p
     names = json.loads(do(function, "__import__('json').dumps(dict(os.environ))")[1])
     assert (names["MODE"], names["OMP_NUM_THREADS"]) == ("fast é", "2")
     assert [name for name in names if name.startswith(("MODELET_", "LISTEN_"))] == []
-    # Processes of Python that it starts find its packages; nothing of the shell that started the platform does.
-    assert names["PYTHONPATH"].startswith("/modelet/") and os.environ["PATH"] not in names.get("PATH", "")
+    assert names["PYTHONPATH"] == names["LAMBDA_TASK_ROOT"], "for children of its own, and of nobody else's"
+    assert os.environ["PATH"] not in names["PATH"]
 
 
 # -- the log ----
