@@ -1,10 +1,13 @@
 //! Which function or application of some code answers, and how it is called: what the manifest says, else the one that is
 //! called as a cloud calls it.
 
+mod candidates;
+
 use modelet_core::handler::{Event, Interface, SignatureType};
 use modelet_core::{Code, FunctionError, Manifest};
 
-use crate::code::facts::{Application, Facts, Function, NamedPath};
+use crate::code::facts::{Facts, Function, NamedPath};
+use candidates::{Candidate, candidates, sureness};
 
 /// What answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,23 +39,10 @@ pub struct Wanted {
     function: String,
 }
 
-/// One that could answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Candidate<'a> {
-    file: &'a str,
-    name: &'a str,
-    interface: Interface,
-    signature_type: Option<SignatureType>,
-}
-
-/// Applications that speak ASGI.
-const ASGI: [&str; 5] = ["FastAPI", "Starlette", "Quart", "Litestar", "get_asgi_application"];
 /// The name that means nothing else.
 const MEANT: &str = "lambda_handler";
 /// Who imports one of these has an application, or makes one.
 const FRAMEWORKS: [&str; 6] = ["fastapi", "starlette", "flask", "django", "quart", "functions_framework"];
-/// Objects of Dash have the application in an attribute.
-const WITH_SERVER: &str = "Dash";
 /// Keys of an event that is a whole HTTP request, and of no body that anybody sends.
 const HTTP_V2: [&str; 4] = ["requestContext", "rawPath", "rawQueryString", "pathParameters"];
 const HTTP_V1: [&str; 3] = ["httpMethod", "multiValueHeaders", "multiValueQueryStringParameters"];
@@ -209,58 +199,6 @@ fn only(
             Err(refused(format!("several functions could answer: {}", names.join(", ")), Some(hint)))
         }
     }
-}
-
-/// How sure it is that somebody means this by it: an application is one, a function called `predict` may be anything.
-fn sureness(interface: Interface) -> u8 {
-    match interface {
-        Interface::Asgi | Interface::Wsgi => 4,
-        Interface::FunctionsFramework => 3,
-        Interface::Score => 2,
-        Interface::Lambda => 1,
-        Interface::Predict => 0,
-    }
-}
-
-fn candidates<'a>(file: &'a str, facts: &'a Facts) -> Vec<Candidate<'a>> {
-    let candidate = |name, interface, signature_type| Candidate { file, name, interface, signature_type };
-    let application = |app: &'a Application| {
-        let is_asgi = ASGI.contains(&app.made.as_str());
-        candidate(app.name.as_str(), if is_asgi { Interface::Asgi } else { Interface::Wsgi }, None)
-    };
-    let of_framework = |function: &'a Function| {
-        let kind =
-            function.decorators.iter().find_map(|decorator| match decorator.rsplit('.').next()? {
-                _ if !decorator.starts_with("functions_framework") => None,
-                "http" => Some(SignatureType::Http),
-                "cloud_event" => Some(SignatureType::Cloudevent),
-                _ => None,
-            })?;
-        Some(candidate(function.name.as_str(), Interface::FunctionsFramework, Some(kind)))
-    };
-    let plain = || facts.functions.iter().filter(|function| function.decorators.is_empty());
-    let takes = |function: &Function, count: usize| function.required == count && !function.is_async;
-    let has = |name: &str, count: usize| plain().any(|one| one.name == name && takes(one, count));
-    let is_lambda = |function: &&Function| {
-        let named = matches!(function.name.as_str(), "lambda_handler" | "handler");
-        let events = function.params.first().is_some_and(|first| first == "event" || first == "_event");
-        takes(function, 2) && (named || events)
-    };
-    let mut all: Vec<Candidate> =
-        facts.applications.iter().filter(|app| app.made != WITH_SERVER).map(application).collect();
-    all.extend(facts.functions.iter().filter_map(of_framework));
-    if has("init", 0) && has("run", 1) {
-        all.push(candidate("run", Interface::Score, None));
-    }
-    all.extend(plain().filter(is_lambda).map(|one| candidate(one.name.as_str(), Interface::Lambda, None)));
-    let predicts = plain()
-        .filter(|one| one.name == "predict" && (1..=2).contains(&one.params.len()) && one.required >= 1);
-    all.extend(
-        predicts
-            .filter(|one| !one.is_async)
-            .map(|one| candidate(one.name.as_str(), Interface::Predict, None)),
-    );
-    all
 }
 
 /// Says of code in which nothing answers what there is, where it was meant to: by its names, or by what it imports. `alone`: there is

@@ -1,5 +1,5 @@
 use super::*;
-use crate::code::facts::Unreadable;
+use crate::code::facts::{Application, Unreadable};
 
 fn function(name: &str, params: &[&str]) -> Function {
     Function {
