@@ -23,6 +23,10 @@ pub const ENV_PYTHON: &str = "MODELET_PYTHON";
 /// Environment variable of an instance of Python code: the folder of its packages.
 pub const ENV_PACKAGES: &str = "MODELET_PACKAGES";
 
+/// Environment variable of an instance that is tried: names of packages that its code imports later, and where, as JSON
+/// (`[["yaml", "app.py:3"]]`). It does not become ready without them.
+pub const ENV_TRIED_IMPORTS: &str = "MODELET_TRIED_IMPORTS";
+
 /// Environment variable of a stem cell that becomes Python code: the modules that it imports ahead, a list in JSON.
 pub const ENV_IMPORTS: &str = "MODELET_IMPORTS";
 /// Environment variable of such a stem cell: how many threads libraries compute with.

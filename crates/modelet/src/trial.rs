@@ -7,7 +7,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_VERSION};
+use modelet_core::instance::{
+    ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_TRIED_IMPORTS, ENV_VERSION,
+};
 use modelet_core::{ArtifactCard, EngineName};
 use modelet_package::Bundle;
 use modelet_worker::{
@@ -32,6 +34,8 @@ pub struct Trial<'a> {
     pub python: Option<&'a Interpreter>,
     /// The packages of its code.
     pub packages: Option<&'a Path>,
+    /// What its code imports, perhaps later only, and where.
+    pub imports: Vec<(String, String)>,
 }
 
 /// An instance that runs. It ends when it is dropped.
@@ -97,6 +101,10 @@ impl Trial<'_> {
         if let Some(packages) = self.packages {
             env.push((ENV_PACKAGES.into(), packages.into()));
             shown.push(packages.to_owned());
+        }
+        if !self.imports.is_empty() {
+            let imports = serde_json::to_string(&self.imports).unwrap_or_default();
+            env.push((ENV_TRIED_IMPORTS.into(), imports.into()));
         }
         // The manifest's own; values of secrets are the platform's, and not known here.
         let manifest = &self.card.manifest;

@@ -145,6 +145,13 @@ impl CodeSource {
         }
     }
 
+    /// Packages that the module imports that answers, wherever in it, each with its place.
+    pub fn imports(&self) -> Vec<(String, String)> {
+        let Answering::Python(choice) = &self.answering else { return Vec::new() };
+        let file = format!("{}.py", choice.module.replace('.', "/"));
+        choice.imports.iter().map(|import| (import.name.clone(), format!("{file}:{}", import.line))).collect()
+    }
+
     /// Why its event is what it is, where the code says it.
     pub fn event_reason(&self) -> Option<&str> {
         match &self.answering {

@@ -63,6 +63,16 @@ def importing(name, act):
         raise Fault("Runtime.ExitError", f"{text}\n{advice}", stack(error.__traceback__)) from None
 
 
+def try_imports(wanted):
+    """Looks for what the code imports later, in the functions that calls come to: `[name, place]` each."""
+    from importlib.util import find_spec
+
+    for name, where in wanted:
+        if name not in sys.modules and find_spec(name) is None:
+            text = f"No module named '{name}' ({where})\nnext: add the package that has `{name}` to requirements.txt, and deploy again"
+            raise Fault("Runtime.ImportModuleError", text)
+
+
 def import_words(name, error):
     """Why a module could not be imported, where, and what to do."""
     text = f"Unable to import module '{name}': {words(error)}{place(error)}"

@@ -38,7 +38,13 @@ impl Served {
         let failed = |what: String| {
             FunctionError::new(Code::StartFailed, format!("the converted model could not be asked: {what}"))
         };
-        let trial = Trial { card: &self.card, bundle: &self.source.bundle, python: None, packages: None };
+        let trial = Trial {
+            card: &self.card,
+            bundle: &self.source.bundle,
+            python: None,
+            packages: None,
+            imports: vec![],
+        };
         let running = trial.start(spawner, work).await.map_err(failed)?;
         let instance = Instance { feed: running.feed, path: format!("/v2/models/{}/infer", self.card.name) };
         let response_bytes = usize::try_from(self.card.settings.response_limit_bytes()).unwrap_or(usize::MAX);

@@ -6,7 +6,7 @@ mod candidates;
 use modelet_core::handler::{Event, Interface, SignatureType};
 use modelet_core::{Code, FunctionError, Manifest};
 
-use crate::code::facts::{Facts, Function, NamedPath};
+use crate::code::facts::{Facts, Function, Import, NamedPath};
 use candidates::{Candidate, candidates, sureness};
 
 /// What answers.
@@ -25,7 +25,7 @@ pub struct Choice {
     /// Why it is that event, where the code says it.
     pub event_reason: Option<String>,
     /// Packages that its module imports, beyond the standard library.
-    pub imports: Vec<String>,
+    pub imports: Vec<Import>,
     /// Absolute paths that loaders of models are given.
     pub outside: Vec<NamedPath>,
 }
@@ -110,7 +110,7 @@ pub fn choose(
         signature_type: notes.signature_type.or(candidate.signature_type),
         event,
         event_reason,
-        imports: facts.imports.into_iter().map(|import| import.name).collect(),
+        imports: facts.imports,
         outside: facts.paths,
     }))
 }

@@ -58,9 +58,9 @@ def paths(tree):
 
 
 def imports(tree):
-    """The top-level packages that are imported, each with the line where it is first."""
+    """The top-level packages that are imported, each with the line where it is first; not those that the code can do without."""
     found = {}
-    for node in ast.walk(tree):
+    for node in needed(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -71,6 +71,23 @@ def imports(tree):
             top = name.partition(".")[0]
             found[top] = min(node.lineno, found.get(top, node.lineno))
     return [{"name": name, "line": line} for name, line in sorted(found.items()) if name not in STANDARD]
+
+
+def needed(node):
+    """All nodes, but what is tried and may fail, and what only type checkers see."""
+    for inner in ast.iter_child_nodes(node):
+        is_tried = isinstance(node, ast.Try) and inner in node.body and any(map(forgives, node.handlers))
+        is_for_types = isinstance(node, ast.If) and dotted(node.test).endswith("TYPE_CHECKING") and inner in node.body
+        if not is_tried and not is_for_types:
+            yield inner
+            yield from needed(inner)
+
+
+def forgives(handler):
+    """Whether an `except` catches a module that is missing."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = {dotted(kind) for kind in kinds if kind is not None}
+    return handler.type is None or bool(names & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
 def applications(tree):

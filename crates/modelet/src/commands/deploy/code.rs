@@ -138,6 +138,7 @@ async fn tried(
         bundle: &source.bundle,
         python,
         packages: packages.map(|packages| packages.folder.as_path()),
+        imports: source.imports(),
     };
     let limit = Duration::from_millis(card.settings.load_timeout_ms);
     let mut running = trial.start(&spawner, work).await.map_err(failed)?;

@@ -13,6 +13,7 @@ use std::thread;
 use bytes::Bytes;
 use landlock::{ABI, AccessFs, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, path_beneath_rules};
 use modelet_core::handler::PythonCard;
+use modelet_core::instance::ENV_TRIED_IMPORTS;
 use modelet_core::{Code, FunctionError};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde_json::{Value, json};
@@ -271,8 +272,11 @@ fn start(config: &Config, python: &PythonCard) -> Value {
         .iter()
         .map(|(path, inner)| (path.clone(), config.files().join(inner).to_string_lossy().into()))
         .collect();
+    let tried = std::env::var(ENV_TRIED_IMPORTS).ok().and_then(|text| serde_json::from_str(&text).ok());
+    let tried: Value = tried.unwrap_or_else(|| json!([]));
     json!({
         "kind": python.interface,
+        "tried_imports": tried,
         "folder": config.files(),
         "packages": child::packages().into_iter().collect::<Vec<_>>(),
         "module": python.module,
