@@ -92,7 +92,9 @@ def load(start):
     environment.describe(start)
     entry.prepare_paths(start["folder"], start["packages"])
     environment.watch_libraries(start)
-    return imported(f"modelet_worker.kinds.{KINDS[start['kind']]}").load(start)
+    call = imported(f"modelet_worker.kinds.{KINDS[start['kind']]}").load(start)
+    entry.try_imports(start.get("tried_imports") or ())
+    return call
 
 
 def serve(wire, call, threads):
