@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform as platform_module
 import re
 import subprocess
 import time
@@ -122,6 +123,15 @@ def handler(event, context):
         return "without"
 """
     assert deploy(platform, "packages-optional", {"app.py": source}).post({}).json() == "without"
+
+
+def test_a_library_of_another_machine_is_refused_by_name(said):
+    """S59: vendored on an ARM laptop."""
+    head = b"\x7fELF\x02\x01\x01" + bytes(11) + (183).to_bytes(2, "little")
+    if platform_module.machine() == "aarch64":
+        head = head[:18] + (62).to_bytes(2, "little")
+    text = said({"app.py": HANDLER, "lib/fast.so": head + bytes(44)})
+    assert "lib/fast.so is made for" in text and "handler-refused" in text and "requirements.txt" in text
 
 
 def test_code_that_fails_while_it_is_imported_is_refused_with_type_file_and_line(said):

@@ -4,13 +4,14 @@
 //! - [`choice`]: which function or application answers, and how it is called
 //! - [`program`]: the program that answers
 //! - [`requirements`]: the file that says which packages it needs
-//! - [`folder`]: which files of a folder go along
+//! - [`folder`]: which files of a folder go along; [`machine`]: whether this machine can run them
 //!
 //! Deliberately absent: how Python is found and run; whoever packages passes in the [`Examiner`].
 
 pub mod choice;
 pub mod facts;
 pub mod folder;
+mod machine;
 pub mod program;
 pub mod requirements;
 
@@ -101,7 +102,9 @@ impl CodeSource {
         let Found { folder, files, answering, requirements } = found;
         let mut sources = Vec::new();
         for path in &files {
-            sources.push(SourceFile::read(path, &folder.join(path))?);
+            let place = folder.join(path);
+            machine::check(path, &place)?;
+            sources.push(SourceFile::read(path, &place)?);
         }
         let mut outside = BTreeMap::new();
         for (number, path) in outside_of(&answering).iter().map(|named| &named.path).enumerate() {
