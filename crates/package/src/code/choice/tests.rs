@@ -121,7 +121,7 @@ fn code_that_was_meant_to_answer_is_not_passed_over() {
     let asynchronous = Function { is_async: true, ..function("lambda_handler", &["event", "context"]) };
     assert!(said(module(vec![asynchronous]), false).unwrap().contains("`async def`, which nobody awaits"));
     let web = Facts {
-        imports: vec![crate::code::facts::Import { name: "fastapi".into(), line: 1 }],
+        imports: vec![Import { name: "fastapi".into(), line: 1 }],
         ..module(vec![function("create_app", &[])])
     };
     assert!(said(web, false).unwrap().contains("imports fastapi"));
