@@ -15,6 +15,7 @@ from aws import lambda_client
 from burst import at_once
 from functions import SCIENCE, lines
 from harness import AT_ONCE_S, Function, eventually
+from test_lambda_invoke import http_event
 
 #: Answers what the event's `expr` comes to: whatever a test wants. It asks the event for nothing that a request has.
 ANYTHING = """\
@@ -281,6 +282,17 @@ def test_an_event_of_a_gateway_by_boto3_is_the_event_as_it_is(anything, client):
     """Lambda's clients send events, whatever the function asks for."""
     event = {"version": "2.0", "body": "{}", "expr": "event"}
     assert invoke(client, anything, event)[0] == event
+
+
+def test_of_an_event_of_a_gateway_the_body_is_the_event_where_the_manifest_asks_for_it(code, client):
+    """What a handler that was written for direct calls needs behind API Gateway."""
+    function = code("handler-unwrap", ANYTHING, manifest={"python": {"unwrap": True}})
+    event = http_event(json.dumps(expr("event")))
+    assert invoke(client, function, event)[0] == expr("event")
+    packed = http_event(base64.b64encode(json.dumps(expr("event")).encode()).decode(), isBase64Encoded=True)
+    assert invoke(client, function, packed)[0] == expr("event")
+    assert invoke(client, function, expr("event"))[0] == expr("event"), "any other event is as it is"
+    assert function.post(expr("event")).json() == expr("event")
 
 
 # -- context ----

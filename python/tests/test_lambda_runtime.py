@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import applications
+import functions
 import pytest
 import wire
 from applications import asked
@@ -130,6 +131,33 @@ def test_it_ends_when_it_is_told(iris, host):
     (pid,) = bootstraps(emulator)
     os.kill(pid, signal.SIGTERM)
     eventually(lambda: "exit status 0" in emulator.said(), what="the emulator sees it end")
+
+
+PYTHON = """\
+import sys
+
+def handler(event, context):
+    if "raise" in event:
+        raise KeyError(event["raise"])
+    if "exit" in event:
+        sys.exit(event["exit"])
+    return {"event": event, "name": context.function_name, "left": context.get_remaining_time_in_millis() > 1000}
+"""
+
+
+def test_python_code_answers_on_lambda_as_under_its_own_client(platform, host, tmp_path):
+    """Events as they are, the context as Lambda has it, errors with type and trace; Python's end is told, and another one begins."""
+    code = functions.deployed(platform, "lambda-python", PYTHON)
+    emulator = host(LAMBDA_TASK_ROOT=str(artifact(code)), MODELET_PYTHON=sys.executable)
+    for event in ({"data": [1, "é"]}, http_event("hello")):
+        answer = emulator.call(json.dumps(event).encode()).json()
+        assert answer == {"event": event, "name": "lambda-python", "left": True}
+    error = emulator.call(b'{"raise": "data"}').json()
+    assert (error["errorType"], error["errorMessage"]) == ("KeyError", "'data'")
+    assert 'raise KeyError(event["raise"])' in error["stackTrace"][0]
+    assert emulator.call(b"{").json()["errorType"] == "Runtime.UnmarshalError"
+    assert emulator.call(b'{"exit": 4}').json()["errorType"] == "Runtime.ExitError"
+    assert emulator.call(b"{}").json()["event"] == {}
 
 
 def test_an_application_gets_the_requests_that_events_were_made_of(platform, host, tmp_path):

@@ -46,6 +46,7 @@ pub use python::PythonNotes;
 /// version = "3.11"              # default: .python-version, else pyproject.toml, else the active environment's
 /// interface = "lambda"          # lambda | score | functions_framework | predict | wsgi | asgi
 /// event = "body"                # what a Lambda function gets of an HTTP request: body | http_v2 | http_v1
+/// unwrap = false                # true: of an event that API Gateway made of a request it gets the body
 /// memoize_loaders = true        # a model that is loaded within a call is loaded once
 /// strict = false                # true: answers as AWS Lambda does, to the letter
 ///

@@ -20,6 +20,9 @@ pub struct PythonNotes {
     /// What becomes the event of a Lambda function, where a client sends it an HTTP request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<Event>,
+    /// True when a Lambda function that is called with an HTTP event gets that event's body alone, as it does by `/fn`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unwrap: bool,
     /// False when models that are loaded within calls are to be loaded in each call anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memoize_loaders: Option<bool>,

@@ -254,6 +254,14 @@ pub(super) async fn to_application(
     })
 }
 
+/// The body of the request that an event was made of; any other event as it is.
+pub(super) fn unwrapped(payload: Bytes) -> Result<Bytes, FunctionError> {
+    match modelet_protocol::event_request(&payload) {
+        Some(request) => request.and_then(|request| as_body(&request.head.headers, request.body)),
+        None => Ok(payload),
+    }
+}
+
 /// What a client is told who speaks of tensors.
 pub(super) fn no_shapes() -> FunctionError {
     FunctionError::new(

@@ -33,6 +33,8 @@ pub struct PythonHandler {
     python: PythonCard,
     /// It gets whole requests, of any method and below any path.
     gets_requests: bool,
+    /// Of events that were made of HTTP requests it gets the body.
+    unwraps: bool,
     body_limit_bytes: u64,
     response_limit_bytes: u64,
     request_timeout: Duration,
@@ -46,6 +48,7 @@ impl PythonHandler {
             worker: Worker::start(config, python)?,
             python: python.clone(),
             gets_requests: config.card.is_application(),
+            unwraps: config.card.manifest.python.as_ref().is_some_and(|notes| notes.unwrap),
             body_limit_bytes: settings.body_limit_bytes(),
             response_limit_bytes: settings.response_limit_bytes(),
             request_timeout: Duration::from_millis(settings.request_timeout_ms),
@@ -96,6 +99,7 @@ impl PythonHandler {
         let is_event = self.python.interface == Interface::Lambda;
         let body = match protocol {
             ProtocolName::KserveV2 => return Err(event::no_shapes().into()),
+            ProtocolName::LambdaInvoke if self.unwraps => event::unwrapped(body)?,
             ProtocolName::LambdaInvoke => body,
             // Applications look after that themselves.
             ProtocolName::Fn if self.python.interface.is_application() => body,
