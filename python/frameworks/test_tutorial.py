@@ -23,7 +23,7 @@ CALLS = 50
 def tutorial(platform, tensorflow, tmp_path_factory) -> Function:
     """It names its model by an absolute path, and takes the body of an API gateway's events."""
     folder = tmp_path_factory.mktemp("tutorial")
-    model = tensorflow.folder / "dense.keras"
+    model = tensorflow.folder / "pictures.keras"
     (folder / "lambda_function.py").write_text(TUTORIAL.replace("/path/to/model.keras", str(model)))
     pin = next(line for line in LOCK.read_text().splitlines() if line.startswith("tensorflow-cpu=="))
     (folder / "requirements.txt").write_text(pin + "\n")
@@ -33,7 +33,7 @@ def tutorial(platform, tensorflow, tmp_path_factory) -> Function:
 
 
 def test_it_answers_as_keras_by_every_way(platform, tensorflow, tutorial):
-    inputs, outputs = tensorflow.case("dense")
+    inputs, outputs = tensorflow.case("pictures")
     (rows,), (known,) = inputs.values(), outputs.values()
     event = {"data": rows.tolist()}
     client = lambda_client(platform.url)
@@ -55,7 +55,7 @@ def test_it_answers_as_keras_by_every_way(platform, tensorflow, tutorial):
 
 
 def test_calls_after_the_first_do_not_load_again(tensorflow, tutorial):
-    (rows,) = tensorflow.case("dense")[0].values()
+    (rows,) = tensorflow.case("pictures")[0].values()
     event = {"data": rows[:1].tolist()}
     assert tutorial.post(event).status_code == 200
     times = []
