@@ -109,7 +109,6 @@ impl Trial<'_> {
         // The manifest's own; values of secrets are the platform's, and not known here.
         let manifest = &self.card.manifest;
         env.extend(manifest.env.iter().map(|(name, value)| (name.into(), value.into())));
-        let settings = &self.card.settings;
         Launch {
             program,
             args: vec![RUNTIME_ARGUMENT.into()],
@@ -122,13 +121,7 @@ impl Trial<'_> {
                 binds: shown.iter().filter(|path| !path.starts_with("/usr")).map(Bind::same).collect(),
                 network: manifest.network,
                 loopback: self.card.is_code(),
-                tmp_mib: settings.tmp_mib,
-                memory_mib: settings.memory_mib,
-                cpu_millis: settings.cpu_share_millis(),
-                processes: settings.processes_limit,
-                open_files: settings.open_files_limit,
-                file_size_mib: settings.tmp_mib,
-                ..Sandbox::default()
+                ..Sandbox::within(&self.card.settings)
             },
         }
     }

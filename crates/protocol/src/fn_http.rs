@@ -145,6 +145,15 @@ pub fn below(path: &str) -> Option<Below<'_>> {
     Some(Below { function: route::function_name(name).ok()?, qualifier, root, path })
 }
 
+/// A path as the function's own, which may be none, and the rest of it: `/docs` is `("", "/docs")`, `/fn/NAME` `("/fn/NAME", "/")`.
+pub fn split(path: &str) -> (&str, &str) {
+    match below(path) {
+        Some(below) => (below.root, below.path),
+        None if path.starts_with("/fn/") => (path, "/"),
+        None => ("", path),
+    }
+}
+
 /// A JSON body that was parsed already, answered in JSON.
 pub(crate) fn decode_json(json: Json, ctx: &FunctionContext) -> Result<Decoded, FunctionError> {
     decoded(forms::read(json, &ctx.signature), Vec::new(), media::JSON, ctx)

@@ -43,7 +43,7 @@ pub use protocol::{
     ServerState,
 };
 
-pub use fn_http::{Below, below};
+pub use fn_http::{Below, below, split};
 pub use lambda_invoke::{EventRequest, event_request};
 pub use route::query_pairs;
 

@@ -45,6 +45,10 @@ pub fn load(config: &Config) -> Loaded {
     })
 }
 
+/// Headers that each connection says anew.
+const OF_A_CONNECTION: [HeaderName; 3] =
+    [http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING, http::header::CONNECTION];
+
 /// Answers invocations; as many at a time as there are connections.
 pub trait Handler {
     /// Answers one request. Every failure, the body's too, becomes an answer in the client's own protocol. A panic fails the

@@ -44,6 +44,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use modelet_core::Settings;
 use modelet_core::manifest::Rung;
 use serde::{Deserialize, Serialize};
 
@@ -108,10 +109,9 @@ pub struct Sandbox {
     pub file_size_mib: u64,
 }
 
-impl Default for Sandbox {
-    /// No network, nothing to read, and the default settings' limits.
-    fn default() -> Self {
-        let settings = modelet_core::settings::Settings::default();
+impl Sandbox {
+    /// No network, nothing to read, and the limits of a function.
+    pub fn within(settings: &Settings) -> Self {
         Self {
             weakest: None,
             binds: Vec::new(),
@@ -125,6 +125,13 @@ impl Default for Sandbox {
             open_files: settings.open_files_limit,
             file_size_mib: settings.tmp_mib,
         }
+    }
+}
+
+impl Default for Sandbox {
+    /// The same, within the default settings.
+    fn default() -> Self {
+        Self::within(&Settings::default())
     }
 }
 

@@ -183,18 +183,7 @@ fn sandbox(role: &Role) -> Sandbox {
         }
         Role::Cell { .. } => return Sandbox::default(),
     };
-    let settings = &card.settings;
-    Sandbox {
-        network: card.manifest.network,
-        loopback: card.is_code(),
-        tmp_mib: settings.tmp_mib,
-        memory_mib: settings.memory_mib,
-        cpu_millis: settings.cpu_share_millis(),
-        processes: settings.processes_limit,
-        open_files: settings.open_files_limit,
-        file_size_mib: settings.tmp_mib,
-        ..Sandbox::default()
-    }
+    Sandbox { network: card.manifest.network, loopback: card.is_code(), ..Sandbox::within(&card.settings) }
 }
 
 fn refused(error: SpawnError) -> PlatformError {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use modelet_core::instance::{ENV_PACKAGES, ENV_PYTHON};
 use modelet_core::{Code, FunctionError};
@@ -54,6 +54,12 @@ pub(super) fn packages() -> Option<PathBuf> {
 /// What code is called by where AWS Lambda is not the host and gives no name.
 pub(super) fn arn(config: &Config) -> String {
     format!("arn:aws:lambda:local:000000000000:function:{}:{}", config.card.name, config.version)
+}
+
+/// When a call that comes now has to be answered, milliseconds since 1970.
+pub(super) fn deadline_ms(timeout: Duration) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from((now + timeout).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Waits for the end of a process that was told to end, and brings it about when it takes too long.

@@ -74,16 +74,6 @@ fn body_text(headers: &HeaderMap, body: &[u8]) -> (Value, bool) {
     }
 }
 
-/// The path behind the function's own.
-fn inner_path(head: &Parts) -> &str {
-    let path = head.uri.path();
-    match modelet_protocol::below(path) {
-        Some(below) => below.path,
-        None if path.starts_with("/fn/") => "/",
-        None => path,
-    }
-}
-
 fn text_of(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
@@ -123,7 +113,7 @@ fn lists(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
 
 fn v2(head: &Parts, body: &[u8]) -> Value {
     let (body, is_base64) = body_text(&head.headers, body);
-    let path = inner_path(head);
+    let (_, path) = modelet_protocol::split(head.uri.path());
     let headers = head.headers.iter().filter(|(name, _)| **name != header::COOKIE);
     let headers = gathered(headers.map(|(name, value)| (name.to_string(), text_of(value))), true);
     let agent = headers.get("user-agent").cloned().unwrap_or_default();
@@ -171,7 +161,7 @@ fn v2(head: &Parts, body: &[u8]) -> Value {
 
 fn v1(head: &Parts, body: &[u8]) -> Value {
     let (body, is_base64) = body_text(&head.headers, body);
-    let path = inner_path(head);
+    let (_, path) = modelet_protocol::split(head.uri.path());
     let headers = || head.headers.iter().map(|(name, value)| (name.to_string(), text_of(value)));
     let (single, several) = (gathered(headers(), false), lists(headers()));
     let agent = single.get("user-agent").cloned().unwrap_or_default();
@@ -206,7 +196,8 @@ fn v1(head: &Parts, body: &[u8]) -> Value {
     })
 }
 
-fn id(headers: &HeaderMap) -> &str {
+/// The id of a call; empty where its host gives none.
+pub(super) fn id(headers: &HeaderMap) -> &str {
     headers.get(HEADER_INVOCATION).and_then(|id| id.to_str().ok()).unwrap_or_default()
 }
 

@@ -8,7 +8,7 @@ mod api;
 mod process;
 mod proxy;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -145,8 +145,7 @@ impl ProgramHandler {
 
     /// What the Runtime API says of a call; what Lambda itself says of it goes first.
     fn headers(&self, head: &HeaderMap) -> HeaderMap {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let deadline_ms = (now + self.request_timeout).as_millis();
+        let deadline_ms = child::deadline_ms(self.request_timeout);
         let mut headers = HeaderMap::new();
         let id = head.get(HEADER_INVOCATION).cloned().unwrap_or_else(|| HeaderValue::from_static("0"));
         headers.insert(HeaderName::from_static(lambda::REQUEST_ID), id);

@@ -6,19 +6,18 @@ mod sources;
 mod wire;
 mod worker;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use modelet_core::handler::{Interface, PythonCard};
-use modelet_core::instance::HEADER_INVOCATION;
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
 use crate::handler::timing::{SERVER_TIMING, server_timing};
-use crate::handler::{Answering, Arriving, Ending, Handler, event, failed, within};
+use crate::handler::{Answering, Arriving, Ending, Handler, OF_A_CONNECTION, child, event, failed, within};
 use wire::{Answer, Answered, Call, Form};
 use worker::Worker;
 
@@ -109,7 +108,7 @@ impl PythonHandler {
             }
         };
         let form = if is_event { Form::Event } else { Form::Http };
-        let call = Call::of(form, head, self.deadline_ms(), id(&head.headers));
+        let call = Call::of(form, head, child::deadline_ms(self.request_timeout), event::id(&head.headers));
         let began = Instant::now();
         let Answered { answer, cpu } = self.worker.call(&call, &body).await?;
         let took = began.elapsed();
@@ -128,12 +127,6 @@ impl PythonHandler {
         let mut response = within(self.response_limit_bytes, response)?;
         response.headers_mut().append(SERVER_TIMING, server_timing(&[("predict", took), ("cpu", cpu)], None));
         Ok(response)
-    }
-
-    /// When a call that comes now has to be answered, milliseconds since 1970.
-    fn deadline_ms(&self) -> u64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from((now + self.request_timeout).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
@@ -155,10 +148,6 @@ impl Handler for PythonHandler {
     }
 }
 
-fn id(headers: &HeaderMap) -> &str {
-    headers.get(HEADER_INVOCATION).and_then(|id| id.to_str().ok()).unwrap_or_default()
-}
-
 /// A response of an application. What it says of one connection only is not passed on.
 fn http_response(
     status: u16,
@@ -174,10 +163,7 @@ fn http_response(
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
         let value = HeaderValue::from_bytes(value.as_bytes())
             .map_err(|_| wrong(format!("the value of the header {name}")))?;
-        if !matches!(
-            header,
-            http::header::CONTENT_LENGTH | http::header::TRANSFER_ENCODING | http::header::CONNECTION
-        ) {
+        if !OF_A_CONNECTION.contains(&header) {
             response.headers_mut().append(header, value);
         }
     }

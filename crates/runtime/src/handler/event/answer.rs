@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::{gathered, text_of};
+use crate::handler::OF_A_CONNECTION;
 
 /// What only an answer that is a response has.
 const STATUS: &str = "statusCode";
@@ -114,7 +115,7 @@ fn proxied(said: &Map<String, Value>) -> Result<Response<Bytes>, FunctionError> 
                 HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;
             let value = HeaderValue::from_str(&value)
                 .map_err(|_| wrong(format!("the value of the header {name}")))?;
-            if !matches!(name, header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::CONNECTION) {
+            if !OF_A_CONNECTION.contains(&name) {
                 headers.append(name, value);
             }
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use modelet_core::{Code, FunctionError};
 
 use super::api::Begun;
+use crate::handler::OF_A_CONNECTION;
 
 /// A request is made again on a new connection when the one that was kept turns out to be gone.
 const TRIES: usize = 2;
@@ -54,9 +55,7 @@ impl Proxy {
                         Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).collect().await;
                     let body = body.map_err(|error| broken(error.as_ref(), limit))?.to_bytes();
                     self.idle.borrow_mut().push(connection);
-                    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
-                        head.headers.remove(name);
-                    }
+                    OF_A_CONNECTION.iter().for_each(|name| drop(head.headers.remove(name)));
                     return Ok(Response::from_parts(head, body));
                 }
                 Err(error) => last = error.to_string(),
@@ -67,11 +66,7 @@ impl Proxy {
     }
 
     fn request(&self, head: &Parts, body: Bytes) -> Result<Request<Full<Bytes>>, FunctionError> {
-        let path = match (modelet_protocol::below(head.uri.path()), head.uri.path().strip_prefix("/fn/")) {
-            (Some(below), _) => below.path,
-            (None, Some(_)) => "/",
-            (None, None) => head.uri.path(),
-        };
+        let (_, path) = modelet_protocol::split(head.uri.path());
         let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
         let mut request = Request::new(Full::new(body));
         let failed =
@@ -83,9 +78,7 @@ impl Proxy {
         if let Some(host) = host.filter(|_| !head.headers.contains_key(HOST)) {
             request.headers_mut().insert(HOST, host);
         }
-        for name in [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION] {
-            request.headers_mut().remove(name);
-        }
+        OF_A_CONNECTION.iter().for_each(|name| drop(request.headers_mut().remove(name)));
         Ok(request)
     }
 

@@ -69,7 +69,7 @@ impl<'a> Call<'a> {
     /// Of the head of a request. Where AWS Lambda is the host, its own headers say what the call is.
     pub fn of(form: Form, head: &'a Parts, deadline_ms: u64, id: &'a str) -> Self {
         let said = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let (root, path) = split(head.uri.path());
+        let (root, path) = modelet_protocol::split(head.uri.path());
         let request = (form == Form::Http).then(|| RequestHead {
             method: head.method.as_str(),
             root,
@@ -87,15 +87,6 @@ impl<'a> Call<'a> {
             identity: said(lambda::COGNITO_IDENTITY),
             request,
         }
-    }
-}
-
-/// A path as the function's own and the rest of it, which is `/` where there is none.
-fn split(path: &str) -> (&str, &str) {
-    match (modelet_protocol::below(path), path.strip_prefix("/fn/")) {
-        (Some(below), _) => (below.root, below.path),
-        (None, Some(_)) => (path, "/"),
-        (None, None) => ("", path),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -19,7 +20,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::sources::{BOOT, SOURCES};
 use super::wire::{self, AnswerHead, Answered, Begun, Call, LENGTHS_BYTES, Prepared};
@@ -30,6 +31,7 @@ use crate::handler::child;
 const WRITABLE: [&str; 3] = ["/tmp", "/dev", "/proc"];
 /// An import is worth a word from here on, milliseconds.
 const SLOW_MS: f64 = 20.0;
+
 /// A worker that was started ahead of its code, with packages imported.
 #[derive(Debug)]
 pub struct PreparedPython {
@@ -52,7 +54,10 @@ pub struct Worker {
 
 /// Calls go in on one side and are answered on the other.
 struct Line {
-    write: Mutex<OwnedWriteHalf>,
+    /// Frames to be sent: as many at most as there are connections, each of which has one call.
+    outbox: mpsc::UnboundedSender<Vec<u8>>,
+    /// The same socket once more, to end it when nobody drives the tasks any more that read and write it.
+    socket: UnixStream,
     waiting: Rc<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>,
     last: Cell<u64>,
 }
@@ -111,8 +116,8 @@ impl Worker {
         let frame = wire::frame(&Numbered { call, what }, body).map_err(failed)?;
         let (answer, answered) = oneshot::channel();
         line.waiting.borrow_mut().insert(call, answer);
-        // Where it cannot be written, the process is gone, and whoever listens says so.
-        let _ = line.write.lock().await.write_all(&frame).await;
+        // Where nobody takes it, the process is gone, and whoever listens says so.
+        let _ = line.outbox.send(frame);
         match answered.await {
             Ok(answer) => Ok(answer),
             // The whole instance ends now, and its host sees that.
@@ -139,15 +144,18 @@ impl Worker {
         let stream = self.stream.borrow_mut().take();
         let stream = stream.ok_or_else(|| failed(io::Error::other("there is no way to Python")))?;
         stream.set_nonblocking(true).map_err(failed)?;
+        let socket = stream.try_clone().map_err(failed)?;
         let (read, write) = tokio::net::UnixStream::from_std(stream).map_err(failed)?.into_split();
         let waiting = Rc::<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>::default();
+        let (outbox, to_send) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(send(write, to_send));
         tokio::task::spawn_local(listen(
             read,
             Rc::clone(&waiting),
             Rc::clone(&self.child),
             self.ended.clone(),
         ));
-        Ok(self.line.get_or_init(|| Line { write: Mutex::new(write), waiting, last: Cell::new(0) }))
+        Ok(self.line.get_or_init(|| Line { outbox, socket, waiting, last: Cell::new(0) }))
     }
 }
 
@@ -155,8 +163,20 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // It learns by the end of the stream that there are no more calls.
         self.stream.borrow_mut().take();
-        self.line.take();
+        if let Some(line) = self.line.take() {
+            // Where the process is gone already there is nothing to end.
+            let _ = line.socket.shutdown(Shutdown::Write);
+        }
         let _ = child::end(&mut self.child.borrow_mut());
+    }
+}
+
+/// Sends frames, each whole, whether or not its caller is still there: half of one would be taken for the beginning of the next.
+async fn send(mut write: OwnedWriteHalf, mut outbox: mpsc::UnboundedReceiver<Vec<u8>>) {
+    while let Some(frame) = outbox.recv().await {
+        if write.write_all(&frame).await.is_err() {
+            return;
+        }
     }
 }
 
