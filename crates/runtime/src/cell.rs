@@ -13,7 +13,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use crate::handler::PreparedPython;
+use crate::handler::{Preparation, PreparedPython};
 use modelet_core::artifact::is_safe_path;
 use modelet_core::instance::{
     Assignment, ENV_IMPORTS, ENV_PACKAGES, ENV_PYTHON, ENV_THREADS, MAX_HANDED_FILES,
@@ -26,6 +26,9 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 
 /// Largest assignment, in bytes: the paths of as many files as can come with one.
 const MAX_ASSIGNMENT_BYTES: usize = 512 << 10;
+
+/// So many Pythons that end before there is code for them are replaced; then the cell ends, and its host knows.
+const REPLACEMENTS: usize = 3;
 
 /// What a cell has become.
 #[derive(Debug)]
@@ -49,8 +52,8 @@ pub fn prepare(onnxruntime: Option<&Path>) {
     }
 }
 
-/// Makes a Python ready for code that nobody knows yet, where the host wants one: started, and packages imported.
-pub fn prepare_python(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<PreparedPython>, String> {
+/// The Python that the host wants to be ready for code that nobody knows yet, if it wants one.
+pub fn preparation(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<Preparation>, String> {
     let (Some(imports), Some(python)) = (var(ENV_IMPORTS), var(ENV_PYTHON)) else { return Ok(None) };
     let nonsense = |name: &str| format!("{name} makes no sense");
     let modules: Vec<String> =
@@ -58,31 +61,35 @@ pub fn prepare_python(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<P
     let threads = var(ENV_THREADS).and_then(|threads| threads.to_str()?.parse().ok());
     let threads = threads.ok_or_else(|| nonsense(ENV_THREADS))?;
     let packages = var(ENV_PACKAGES).map(PathBuf::from);
-    let prepared = PreparedPython::start(Path::new(&python), packages.as_deref(), &modules, threads);
-    prepared.map(Some).map_err(|error| format!("Python could not be prepared: {error}"))
+    Ok(Some(Preparation { python: python.into(), packages, modules, threads }))
+}
+
+/// Waits until there is an assignment. A Python that ends meanwhile is replaced: whoever assigns need not know.
+pub fn keep_python(control: &UnixDatagram, preparation: &Preparation) -> io::Result<PreparedPython> {
+    for _ in 0..REPLACEMENTS {
+        let python = preparation.start()?;
+        // It says nothing before it is asked: whatever comes from there is its end.
+        let mut sources = [PollFd::new(control, PollFlags::IN), PollFd::new(&python, PollFlags::IN)];
+        while rustix::event::poll(&mut sources, None).is_err_and(|error| error == Errno::INTR) {}
+        if sources[1].revents().is_empty() {
+            return Ok(python);
+        }
+        eprintln!("the Python that was started ahead has ended");
+    }
+    Err(io::Error::other(format!("{REPLACEMENTS} in a row ended before there was code for them")))
 }
 
 /// What the files of an artifact are laid out as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
+pub enum Layout {
     /// Links to our own descriptors: for who reads them in this process.
     Links,
     /// Copies, which take memory of the instance: for the process beside this one.
     Files,
 }
 
-/// Waits for an assignment and lays the artifact out in `folder`, which it makes. A Python that was prepared for it and ends
-/// meanwhile is an error.
-pub fn wait(control: &UnixDatagram, folder: &Path, python: Option<&PreparedPython>) -> io::Result<Assigned> {
-    let layout = if python.is_some() { Layout::Files } else { Layout::Links };
-    if let Some(python) = python {
-        // It says nothing before it is asked: whatever comes from there is its end.
-        let mut sources = [PollFd::new(control, PollFlags::IN), PollFd::new(python, PollFlags::IN)];
-        while rustix::event::poll(&mut sources, None).is_err_and(|error| error == Errno::INTR) {}
-        if !sources[1].revents().is_empty() {
-            return Err(io::Error::other("the Python that was started ahead has ended"));
-        }
-    }
+/// Waits for an assignment and lays the artifact out in `folder`, which it makes.
+pub fn wait(control: &UnixDatagram, folder: &Path, layout: Layout) -> io::Result<Assigned> {
     let (assignment, files) = receive(control)?;
     let Assignment { version, files: paths } =
         serde_json::from_slice(&assignment).map_err(|error| nonsense(format!("the assignment: {error}")))?;

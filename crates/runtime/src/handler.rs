@@ -23,7 +23,7 @@ mod timing;
 
 pub use model::ModelHandler;
 pub use program::ProgramHandler;
-pub use python::{PreparedPython, PythonHandler};
+pub use python::{Preparation, PreparedPython, PythonHandler};
 
 /// A body on its way: whole in the end, or the reason why it is not.
 pub type Arriving<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FunctionError>> + 'a>>;

@@ -29,7 +29,7 @@ use std::time::Instant;
 use modelet_core::instance::{ENV_CELL, ENV_ONNXRUNTIME};
 use modelet_core::{Code, FunctionError};
 
-use crate::cell::Assigned;
+use crate::cell::{Assigned, Layout};
 use crate::config::Config;
 use crate::contract::Contract;
 use crate::contract::http::Site;
@@ -120,11 +120,15 @@ fn become_somebody(
     let control = inherited.control.as_ref().ok_or_else(|| {
         format!("{ENV_CELL} is set, but no datagram socket was inherited as fd 4 (LISTEN_FDS=2)")
     })?;
-    let python = cell::prepare_python(|name| std::env::var_os(name))?;
-    if python.is_none() {
-        cell::prepare(onnxruntime().as_deref());
-    }
-    let assigned = cell::wait(control, folder, python.as_ref());
+    let no_python = |error| format!("Python could not be prepared: {error}");
+    let (python, layout) = match cell::preparation(|name| std::env::var_os(name))? {
+        Some(wanted) => (Some(cell::keep_python(control, &wanted).map_err(no_python)?), Layout::Files),
+        None => {
+            cell::prepare(onnxruntime().as_deref());
+            (None, Layout::Links)
+        }
+    };
+    let assigned = cell::wait(control, folder, layout);
     Ok((assigned.map_err(|error| format!("no artifact came: {error}"))?, Cell::new(python)))
 }
 

@@ -21,7 +21,7 @@ use crate::handler::{Answering, Arriving, Ending, Handler, OF_A_CONNECTION, chil
 use wire::{Answer, Answered, Call, Form};
 use worker::Worker;
 
-pub use worker::PreparedPython;
+pub use worker::{Preparation, PreparedPython};
 
 /// What the worker says of an event that is no JSON, as Lambda's client for Python does.
 const NO_EVENT: &str = "Runtime.UnmarshalError";

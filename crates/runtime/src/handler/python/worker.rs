@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::thread;
@@ -31,6 +31,21 @@ use crate::handler::child;
 const WRITABLE: [&str; 3] = ["/tmp", "/dev", "/proc"];
 /// An import is worth a word from here on, milliseconds.
 const SLOW_MS: f64 = 20.0;
+/// A Python that ends while it is prepared is started so often.
+const PREPARATIONS: usize = 3;
+
+/// What a Python is started with that nobody knows the code of yet.
+#[derive(Debug)]
+pub struct Preparation {
+    /// The interpreter.
+    pub python: PathBuf,
+    /// The folder of packages.
+    pub packages: Option<PathBuf>,
+    /// What it imports.
+    pub modules: Vec<String>,
+    /// How many threads libraries compute with.
+    pub threads: usize,
+}
 
 /// A worker that was started ahead of its code, with packages imported.
 #[derive(Debug)]
@@ -75,15 +90,21 @@ impl Worker {
         let failed = |error: io::Error| {
             FunctionError::new(Code::StartFailed, format!("Python could not be started: {error}"))
         };
+        let fresh =
+            || spawn(&child::python(&python.version)?, config.card.settings.engine_threads()).map_err(failed);
         let prepared = config.prepared.take();
-        let PreparedPython { mut stream, mut child } = match prepared {
-            Some(prepared) => prepared,
-            None => {
-                let threads = config.card.settings.engine_threads();
-                spawn(&child::python(&python.version)?, threads).map_err(failed)?
-            }
-        };
-        match begin(&mut stream, config, python) {
+        let was_prepared = prepared.is_some();
+        let PreparedPython { mut stream, mut child } = prepared.map_or_else(fresh, Ok)?;
+        let mut begun = begin(&mut stream, config, python);
+        if was_prepared && begun.is_err() {
+            // It may have ended before it knew of any code.
+            let _ = child::end(&mut child);
+            let program = child::python(&python.version)?;
+            let threads = config.card.settings.engine_threads();
+            PreparedPython { stream, child } = fenced(|| spawn(&program, threads)).map_err(failed)?;
+            begun = begin(&mut stream, config, python);
+        }
+        match begun {
             Ok(Begun::Ready(ready)) => {
                 say_imports(&ready.imports_ms);
                 let stream = RefCell::new(Some(stream));
@@ -218,24 +239,33 @@ impl AsFd for PreparedPython {
     }
 }
 
-impl PreparedPython {
-    /// Starts a Python, and imports what some code will ask for. The error says what could not be done.
-    pub fn start(
-        python: &Path,
-        packages: Option<&Path>,
-        modules: &[String],
-        threads: usize,
-    ) -> io::Result<Self> {
-        let mut prepared = fenced(|| spawn(python, threads))?;
-        let packages: Vec<&Path> = packages.into_iter().collect();
-        let wanted = json!({ "prepare": { "packages": packages, "modules": modules } });
+impl Preparation {
+    /// Starts a Python, and imports what some code will ask for; again, when it ends meanwhile. The error says what could not be
+    /// done.
+    pub fn start(&self) -> io::Result<PreparedPython> {
+        let mut tries = 1;
+        loop {
+            match self.try_start() {
+                Err(error) if tries < PREPARATIONS => {
+                    eprintln!("Python could not be prepared: {error}; once more")
+                }
+                done => return done,
+            }
+            tries += 1;
+        }
+    }
+
+    fn try_start(&self) -> io::Result<PreparedPython> {
+        let mut prepared = fenced(|| spawn(&self.python, self.threads))?;
+        let packages: Vec<&PathBuf> = self.packages.iter().collect();
+        let wanted = json!({ "prepare": { "packages": packages, "modules": self.modules } });
         prepared.stream.write_all(&wire::frame(&wanted, &[])?)?;
         let Prepared { done } = wire::receive(&mut prepared.stream)?;
         if !done.missing.is_empty() {
             eprintln!("could not be imported ahead: {}", done.missing.join(", "));
         }
         if done.took_ms >= SLOW_MS {
-            eprintln!("imported {} modules ahead in {:.0} ms", modules.len(), done.took_ms);
+            eprintln!("imported {} modules ahead in {:.0} ms", self.modules.len(), done.took_ms);
         }
         Ok(prepared)
     }
