@@ -63,6 +63,8 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
         sample(&client, &outcome.deployed.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned()))
     {
         output::card_line("try", curl);
+    } else if let Made::Code(_, packed) = &outcome.made {
+        output::card_line("try", code::call(&packed.card, &outcome.deployed.url));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::Request;
-use modelet_core::handler::{Handler, Layer};
+use modelet_core::handler::{Handler, Interface, Layer, PythonCard};
 use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Settings};
 use modelet_package::code::{CodePlan, CodeSource};
 use modelet_package::{Packed, layer, pack};
@@ -206,6 +206,17 @@ fn largest(folder: &Path) -> Vec<(String, u64)> {
     let mut parts = layer::largest(folder).unwrap_or_default();
     parts.truncate(NAMED_PACKAGES);
     parts
+}
+
+/// A first call. What code takes nobody knows but its author; where an application answers is known.
+pub fn call(card: &ArtifactCard, url: &str) -> String {
+    match &card.handler {
+        Handler::Python(PythonCard { interface: Interface::Score | Interface::Predict, .. }) => {
+            format!("curl {url} -H 'content-type: application/json' -d '[[…]]'")
+        }
+        _ if card.is_application() => format!("curl {url}/   and every path below it"),
+        _ => format!("curl {url} -d '{{}}'   with an event of yours"),
+    }
 }
 
 /// The lines of the card that are about the code.

@@ -247,7 +247,7 @@ impl Preparation {
         loop {
             match self.try_start() {
                 Err(error) if tries < PREPARATIONS => {
-                    eprintln!("Python could not be prepared: {error}; once more")
+                    eprintln!("Python could not be prepared: {error}; once more");
                 }
                 done => return done,
             }
