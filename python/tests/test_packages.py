@@ -125,6 +125,14 @@ def handler(event, context):
     assert deploy(platform, "packages-optional", {"app.py": source}).post({}).json() == "without"
 
 
+def test_code_that_reads_a_secret_while_it_is_imported_is_deployed_and_gets_it(platform):
+    """Its value is the platform's: the deploy, which does not know it, tries the code with another."""
+    platform.cli("secret", "set", "packages-key", stdin="of the partner")
+    source = "import os\nKEY = os.environ['API_KEY']\ndef handler(event, context):\n    return KEY\n"
+    function = deploy(platform, "packages-secret", {"app.py": source}, {"secrets": {"API_KEY": "packages-key"}})
+    assert function.post({}).json() == "of the partner"
+
+
 def test_a_library_of_another_machine_is_refused_by_name(said):
     """S59: vendored on an ARM laptop."""
     head = b"\x7fELF\x02\x01\x01" + bytes(11) + (183).to_bytes(2, "little")

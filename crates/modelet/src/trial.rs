@@ -24,6 +24,9 @@ use crate::python::interpreter::Interpreter;
 /// Most lines of the instance that wait to be read.
 const LINES: usize = 256;
 
+/// Stands for the value of a secret.
+const SECRET: &str = "a secret";
+
 /// What the instance is made of.
 pub struct Trial<'a> {
     /// Its card.
@@ -106,9 +109,10 @@ impl Trial<'_> {
             let imports = serde_json::to_string(&self.imports).unwrap_or_default();
             env.push((ENV_TRIED_IMPORTS.into(), imports.into()));
         }
-        // The manifest's own; values of secrets are the platform's, and not known here.
         let manifest = &self.card.manifest;
         env.extend(manifest.env.iter().map(|(name, value)| (name.into(), value.into())));
+        // Their values are the platform's, and not known here: code that reads them while it is imported finds something.
+        env.extend(manifest.secrets.keys().map(|name| (name.into(), SECRET.into())));
         Launch {
             program,
             args: vec![RUNTIME_ARGUMENT.into()],
