@@ -8,6 +8,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -54,6 +55,19 @@ def from_cell(function: Function) -> httpx.Response:
         return answer if started_from == CELL else None
 
     return eventually(called, what="a Python waits for it")
+
+
+def both_ways(function: Function) -> dict[str, Any]:
+    """What it answers from zero, by what its instance was started from."""
+    seen: dict[str, Any] = {}
+
+    def both() -> bool:
+        answer, started_from = cold(function)
+        seen[started_from.partition(":")[0]] = answer.json()
+        return {CELL, NEW} <= seen.keys()
+
+    eventually(both, what="it was started in both ways")
+    return seen
 
 
 def waiting(platform: Platform) -> list[int]:
@@ -108,16 +122,24 @@ def handler(event, context):
     }  # fmt: skip
     place = folder(platform.work / "code" / "pythons-files", files, {"env": {"MODE": "fast é"}}, idle_timeout_ms=0)
     function = platform.deploy(place, "pythons-files")
-    seen: dict[str, list] = {}
-
-    def both() -> bool:
-        answer, started_from = cold(function)
-        seen[started_from.partition(":")[0]] = answer.json()
-        return {CELL, NEW} <= seen.keys()
-
-    eventually(both, what="it was started in both ways")
+    seen = both_ways(function)
     assert seen[CELL] == seen[NEW]
     assert seen[CELL][1:4] == [3, "é", "fast é"]
+
+
+def test_a_model_that_is_loaded_within_calls_is_loaded_once_in_a_python_that_waited_too(code, platform):
+    """Its loader was imported before anybody knew of the code that asks for it."""
+    source = """\
+import os, joblib, sklearn.linear_model
+PATH = os.path.join("/tmp", "model.joblib")
+joblib.dump(sklearn.linear_model.LinearRegression(), PATH)
+def handler(event, context):
+    return joblib.load(PATH) is joblib.load(PATH)
+"""
+    kept = code("pythons-kept", source, SCIENCE, idle_timeout_ms=0)
+    anew = code("pythons-anew", source, SCIENCE, {"python": {"memoize_loaders": False}}, idle_timeout_ms=0)
+    assert both_ways(kept) == {CELL: True, NEW: True}
+    assert both_ways(anew) == {CELL: False, NEW: False}
 
 
 def test_functions_with_the_same_needs_share_one_and_only_so_many_are_kept(keeping):

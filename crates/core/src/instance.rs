@@ -29,6 +29,9 @@ pub const ENV_TRIED_IMPORTS: &str = "MODELET_TRIED_IMPORTS";
 
 /// Environment variable of a stem cell that becomes Python code: the modules that it imports ahead, a list in JSON.
 pub const ENV_IMPORTS: &str = "MODELET_IMPORTS";
+/// Environment variable of such a stem cell, `1` or `0`: whether loaders of models are wrapped as their libraries are imported, so that
+/// models are kept, or found under paths of the machine that they were made on.
+pub const ENV_WRAP_LOADERS: &str = "MODELET_WRAP_LOADERS";
 /// Environment variable of such a stem cell: how many threads libraries compute with.
 pub const ENV_THREADS: &str = "MODELET_THREADS";
 

@@ -148,6 +148,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Whether a model that Python code loads within each call is loaded once.
+    pub fn memoizes_loaders(&self) -> bool {
+        self.python.as_ref().and_then(|notes| notes.memoize_loaders).unwrap_or(true)
+    }
+
     /// Refuses variables that no environment can have, or that belong to the contract with the host.
     pub fn check_environment(&self) -> Result<(), String> {
         for name in self.env.keys().chain(self.secrets.keys()) {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::handler::{Preparation, PreparedPython};
 use modelet_core::artifact::is_safe_path;
 use modelet_core::instance::{
-    Assignment, ENV_IMPORTS, ENV_PACKAGES, ENV_PYTHON, ENV_THREADS, MAX_HANDED_FILES,
+    Assignment, ENV_IMPORTS, ENV_PACKAGES, ENV_PYTHON, ENV_THREADS, ENV_WRAP_LOADERS, MAX_HANDED_FILES,
 };
 use modelet_core::{EngineName, Version};
 use modelet_model::LoadOptions;
@@ -60,8 +60,9 @@ pub fn preparation(var: impl Fn(&str) -> Option<OsString>) -> Result<Option<Prep
         serde_json::from_str(&imports.to_string_lossy()).map_err(|_| nonsense(ENV_IMPORTS))?;
     let threads = var(ENV_THREADS).and_then(|threads| threads.to_str()?.parse().ok());
     let threads = threads.ok_or_else(|| nonsense(ENV_THREADS))?;
+    let wrap_loaders = var(ENV_WRAP_LOADERS).is_some_and(|wanted| wanted == "1");
     let packages = var(ENV_PACKAGES).map(PathBuf::from);
-    Ok(Some(Preparation { python: python.into(), packages, modules, threads }))
+    Ok(Some(Preparation { python: python.into(), packages, modules, wrap_loaders, threads }))
 }
 
 /// Waits until there is an assignment. A Python that ends meanwhile is replaced: whoever assigns need not know.

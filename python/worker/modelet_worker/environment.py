@@ -5,7 +5,7 @@ import os
 
 from modelet_worker.fault import described
 from modelet_worker.imports import watch
-from modelet_worker.loaders import watch_loaders
+from modelet_worker.loaders import use_loaders
 from modelet_worker.records import log
 
 
@@ -24,7 +24,7 @@ def watch_libraries(start):
     """What is done once a library is imported: never before, so that nobody pays for what is not used."""
     watch.when_loaded("logging", lambda logging: set_logging(logging, start["kind"]))
     watch.when_loaded("threading", set_threading)
-    watch_loaders(start["options"].get("memoize_loaders", True), start.get("outside") or {})
+    use_loaders(start["options"].get("memoize_loaders", True), start.get("outside") or {})
 
 
 def set_threading(threading):

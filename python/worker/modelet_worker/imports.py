@@ -71,18 +71,24 @@ class Watch:
         return None
 
     def load(self, module, loader):
+        if self.timed:
+            self._load_timed(module, loader)
+        else:
+            loader.exec_module(module)
+        act = self.waiting.pop(module.__name__, None)
+        if act:
+            act(sys.modules.get(module.__name__, module))
+
+    def _load_timed(self, module, loader):
         name = module.__name__
         is_own = self._is_own(module)
-        if self.timed and not is_own and (not self.own or self.own[-1]):
+        if not is_own and (not self.own or self.own[-1]):
             self.asked.append(name)
         self._enter(name.partition(".")[0], is_own)
         try:
             loader.exec_module(module)
         finally:
             self._leave()
-        act = self.waiting.pop(name, None)
-        if act:
-            act(sys.modules.get(name, module))
 
     def slowest(self):
         """The packages that took the longest, each without the others that it imported, in milliseconds."""

@@ -34,12 +34,16 @@ class Log:
     """Where records go, and in which form."""
 
     def __init__(self):
+        self.is_open = False
         self.sequence = False
         self.alone = None
         self.lines = []
 
     def open(self, form):
-        """From here on what is printed are records, of the form `sequence` or `text`."""
+        """From here on what is printed are records, of the form `sequence` or `text`; of the first that was asked for."""
+        if self.is_open:
+            return
+        self.is_open = True
         self.sequence = form == "sequence"
         if self.sequence:
             self.lines = [Lines(1, STDOUT_LEVEL), Lines(2, STDERR_LEVEL)]

@@ -1,5 +1,6 @@
 """The life of a worker: start, answer calls, end.
 
+- perhaps, before it is known which code: runtime: `{"prepare": {…}}`, worker: `{"prepared": {…}}`
 - runtime: `{"start": {…}}`, worker: `{"ready": {…}}` or `{"failed": {…}}`
 - runtime: `{"call": 17, …}` and a body, worker: `{"call": 17, …}` and a body
 - runtime closes its end, worker: runs the user's shutdown hooks and ends
@@ -49,8 +50,14 @@ def main(fd):
 def prepare(wanted):
     """Imports what some code will ask for, before anybody knows which: packages alone, never what is the user's."""
     from modelet_worker import entry
+    from modelet_worker.loaders import watch_loaders
 
     since = time.perf_counter()
+    # Libraries keep what they find while they are imported: where to print to, functions of others.
+    log.open(wanted["records"])
+    sys.meta_path.insert(0, watch)
+    if wanted["wrap_loaders"]:
+        watch_loaders()
     entry.add_packages(wanted["packages"])
     missing = []
     for name in wanted["modules"]:
@@ -59,16 +66,18 @@ def prepare(wanted):
         except Exception:
             # The code that asks for it will say so, to somebody who can act on it.
             missing.append(name)
+    log.end()
     return {"took_ms": round((time.perf_counter() - since) * 1000, 1), "missing": missing}
 
 
 def begin(wire, start):
     """Loads the handler and tells the runtime; None where it could not be loaded."""
     since = time.perf_counter()
-    log.open(start.get("records", "sequence"))
+    log.open(start["records"])
     watch.timed = True
     watch.own_folder = os.path.join(start["folder"], "")
-    sys.meta_path.insert(0, watch)
+    if watch not in sys.meta_path:
+        sys.meta_path.insert(0, watch)
     try:
         call = load(start)
         shutdown.take_over()

@@ -123,9 +123,15 @@ class Worker:
 
 
 def launch(
-    folder: Path, kind: str = "lambda", python: str = PYTHON, env: dict[str, str] | None = None, **start: Any
+    folder: Path,
+    kind: str = "lambda",
+    python: str = PYTHON,
+    env: dict[str, str] | None = None,
+    ahead: list[str] | None = None,
+    **start: Any,
 ) -> Worker:
-    """Starts a worker and asks it to load a handler; it may have failed to."""
+    """Starts a worker and asks it to load a handler, after it was prepared with the modules `ahead`, if any; it may have
+    failed to."""
     ours, theirs = socket.socketpair()
     ours.settimeout(PATIENCE_S)
     boot = (WORKER / "boot.py").read_text()
@@ -141,10 +147,15 @@ def launch(
     theirs.close()
     worker = Worker(process, ours, stdout, stderr)
     worker.send({"sources": sources()})
+    options = {"memoize_loaders": True, "strict": False, "non_finite": "null"} | start.pop("options", {})
+    if ahead is not None:
+        wrap = options["memoize_loaders"] or bool(start.get("outside"))
+        prepare = {"packages": PACKAGES, "modules": ahead, "wrap_loaders": wrap, "records": "sequence"}
+        worker.send({"prepare": prepare})
+        assert worker.receive().header["prepared"]["missing"] == []
     known = {"kind": kind, "folder": str(folder), "packages": PACKAGES, "module": "app", "function": "lambda_handler"}
     known |= {"signature_type": None, "threads": 1, "name": "churn", "version": "3", "memory_mib": 512, "outside": {}}
     known |= {"arn": "arn:aws:lambda:local:000000000000:function:churn:3", "records": "sequence"}
-    options = {"memoize_loaders": True, "strict": False, "non_finite": "null"} | start.pop("options", {})
     worker.send({"start": {**known, **start, "options": options}})
     worker.started = worker.receive().header
     return worker

@@ -20,6 +20,22 @@ ROWS = np.random.default_rng(5).normal(size=(200, 4))
 LABELS = (ROWS.sum(axis=1) > 0).astype(int)
 
 
+#: What is imported ahead, of what a handler imports.
+PACKAGES = ("joblib", "pickle", "onnxruntime", "xgboost", "lightgbm", "catboost")
+
+
+@pytest.fixture(params=["a new Python", "a Python with packages imported"])
+def start(request, start):
+    """Each test twice: libraries that are imported before the code is known load as those that it imports itself."""
+    if request.param == "a new Python":
+        return start
+
+    def started(code, **fields):
+        return start(code, ahead=[name for name in PACKAGES if name in code], **fields)
+
+    return started
+
+
 class Slow:
     """Takes its time to be unpickled, as large models do."""
 

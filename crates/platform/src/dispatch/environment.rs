@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::io;
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_CELL, ENV_IMPORTS, ENV_THREADS, ENV_VERSION};
+use modelet_core::instance::{
+    ENV_ARTIFACT, ENV_CELL, ENV_IMPORTS, ENV_THREADS, ENV_VERSION, ENV_WRAP_LOADERS,
+};
 
 use crate::dispatch::Shared;
 use crate::dispatch::launch::Role;
@@ -54,6 +56,7 @@ pub(super) async fn of(
             env.extend(needs.env.iter().map(|(name, value)| (name.into(), value.into())));
             env.push((ENV_CELL.into(), folder.into()));
             env.push((ENV_IMPORTS.into(), serde_json::to_string(&needs.imports)?.into()));
+            env.push((ENV_WRAP_LOADERS.into(), u8::from(needs.wrap_loaders).to_string().into()));
             env.push((ENV_THREADS.into(), needs.threads.to_string().into()));
             "2"
         }

@@ -36,6 +36,8 @@ pub struct Needs {
     pub layer: Option<String>,
     /// What is imported.
     pub imports: Vec<String>,
+    /// Whether loaders of models are wrapped as their libraries are imported.
+    pub wrap_loaders: bool,
     /// Variables of the manifest: libraries read them while they are imported.
     pub env: BTreeMap<String, String>,
     /// Threads that libraries compute with.
@@ -63,6 +65,7 @@ impl Needs {
             python: python.version.clone(),
             layer: python.packages.as_ref().map(|layer| layer.sha256.clone()),
             imports: python.imports.clone(),
+            wrap_loaders: !python.outside.is_empty() || card.manifest.memoizes_loaders(),
             env: card.manifest.env.clone(),
             threads: card.settings.engine_threads(),
             network: card.manifest.network,

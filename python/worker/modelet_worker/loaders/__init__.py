@@ -39,34 +39,47 @@ OTHERS = {
 }
 
 
-def watch_loaders(memoize, outside):
-    """Wraps loaders as their libraries are imported; none where there is nothing to do."""
+#: Modules whose loaders are wrapped once they are imported.
+watched = set()
+#: Whether models are kept; paths are looked up in any case.
+options = {"memoize": True}
+
+
+def watch_loaders():
+    """Wraps loaders as their libraries are imported. It is done before they are: a package hands the functions of its
+    modules on as they are, under names of its own."""
+    known = {entry[0] for entry in (*FUNCTIONS, *CLASSES)} | OTHERS.keys()
+    for name in known - watched:
+        watched.add(name)
+        watch.when_loaded(name, lambda module, name=name: try_to_wrap(module, name))
+
+
+def use_loaders(memoize, outside):
+    """What wrapped loaders do from here on; none is wrapped where there is nothing to do."""
+    if not memoize and not outside:
+        return
+    watch_loaders()
+    options["memoize"] = memoize
     if outside:
         from modelet_worker.loaders import outside as paths
 
         paths.install(outside)
-    if not memoize and not outside:
-        return
-    modules = {entry[0] for entry in (*FUNCTIONS, *CLASSES)} | OTHERS.keys()
-    for name in modules:
-        watch.when_loaded(name, lambda module, name=name: try_to_wrap(module, name, memoize))
 
 
-def try_to_wrap(module, name, memoize):
+def try_to_wrap(module, name):
     """Wraps what is as we know it; a version that is not loads as it always did."""
     try:
-        wrap(module, name, memoize)
+        wrap(module, name)
     except Exception as error:
         log.notice(
             "WARNING", f"the loaders of {name} are not known in this version, and are left as they are: {error!r}"
         )
 
 
-def wrap(module, name, memoize):
+def wrap(module, name):
     """Wraps the loaders of one module."""
     from modelet_worker.loaders import wrapped
 
-    wrapped.options["memoize"] = memoize
     for where, function, parameter, known in FUNCTIONS:
         if where == name and hasattr(module, function):
             wrapped.function(module, function, parameter, known)

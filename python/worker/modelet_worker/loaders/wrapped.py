@@ -4,13 +4,12 @@ import functools
 import os
 import weakref
 
+from modelet_worker.loaders import options
 from modelet_worker.loaders.outside import found
 from modelet_worker.memo import memo
 
 #: Objects that were made by the memo, which need not be made again.
 made = weakref.WeakSet()
-#: Whether models are kept; paths are looked up in any case.
-options = {"memoize": True}
 
 
 def kept_load(known, path, arguments, act):

@@ -29,6 +29,8 @@ use crate::handler::child;
 
 /// Where code writes.
 const WRITABLE: [&str; 3] = ["/tmp", "/dev", "/proc"];
+/// The form of its log.
+const RECORDS: &str = "sequence";
 /// An import is worth a word from here on, milliseconds.
 const SLOW_MS: f64 = 20.0;
 /// A Python that ends while it is prepared is started so often.
@@ -43,6 +45,8 @@ pub struct Preparation {
     pub packages: Option<PathBuf>,
     /// What it imports.
     pub modules: Vec<String>,
+    /// Whether loaders of models are wrapped as their libraries are imported.
+    pub wrap_loaders: bool,
     /// How many threads libraries compute with.
     pub threads: usize,
 }
@@ -258,7 +262,12 @@ impl Preparation {
     fn try_start(&self) -> io::Result<PreparedPython> {
         let mut prepared = fenced(|| spawn(&self.python, self.threads))?;
         let packages: Vec<&PathBuf> = self.packages.iter().collect();
-        let wanted = json!({ "prepare": { "packages": packages, "modules": self.modules } });
+        let wanted = json!({ "prepare": {
+            "packages": packages,
+            "modules": self.modules,
+            "wrap_loaders": self.wrap_loaders,
+            "records": RECORDS,
+        } });
         prepared.stream.write_all(&wire::frame(&wanted, &[])?)?;
         let Prepared { done } = wire::receive(&mut prepared.stream)?;
         if !done.missing.is_empty() {
@@ -334,7 +343,7 @@ fn start(config: &Config, python: &PythonCard) -> Value {
         "signature_type": python.signature_type,
         "threads": card.settings.concurrency,
         "options": {
-            "memoize_loaders": notes.memoize_loaders.unwrap_or(true),
+            "memoize_loaders": card.manifest.memoizes_loaders(),
             "strict": notes.strict,
             "non_finite": card.manifest.non_finite,
         },
@@ -342,7 +351,7 @@ fn start(config: &Config, python: &PythonCard) -> Value {
         "version": config.version.to_string(),
         "memory_mib": card.settings.memory_mib,
         "arn": child::arn(config),
-        "records": "sequence",
+        "records": RECORDS,
         "outside": outside,
     })
 }
