@@ -7,7 +7,7 @@ mod python;
 use serde::{Deserialize, Serialize};
 
 pub use model::{EngineName, ModelCard};
-pub use program::{ProgramCard, Speaks};
+pub use program::{ProgramCard, Speaks, names_python};
 pub use python::{Event, Interface, Layer, PythonCard, SignatureType};
 
 /// What answers.

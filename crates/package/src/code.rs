@@ -128,7 +128,8 @@ impl CodeSource {
     pub fn needs_python(&self) -> bool {
         match &self.answering {
             Answering::Python(_) => true,
-            Answering::Program(program) => program::is_python(&program.command),
+            // Packages are Python's: what has some runs it, under whatever name.
+            Answering::Program(program) => program::is_python(&program.command) || self.requirements.is_some(),
         }
     }
 

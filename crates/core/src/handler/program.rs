@@ -51,6 +51,11 @@ impl fmt::Display for Speaks {
     }
 }
 
+/// Whether a program is the Python of the function, by the names that people call it.
+pub fn names_python(program: &str) -> bool {
+    ["python", "python3"].contains(&program)
+}
+
 impl ProgramCard {
     /// The program that is run.
     pub fn program(&self) -> &str {

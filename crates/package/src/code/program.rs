@@ -4,14 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use modelet_core::handler::{Event, Speaks};
+use modelet_core::handler::{Event, Speaks, names_python};
 use modelet_core::manifest::ProgramNotes;
 use modelet_core::{Code, FunctionError};
 
 /// What AWS Lambda runs of a folder without a language.
 const BOOTSTRAP: &str = "bootstrap";
-/// The Python of the function, by the names that people call it.
-const PYTHONS: [&str; 2] = ["python", "python3"];
 
 /// The program of a manifest.
 ///
@@ -47,7 +45,7 @@ pub fn bootstrap(folder: &Path, files: &[String]) -> Option<ProgramNotes> {
 
 /// Whether a command is run by the function's own Python.
 pub fn is_python(command: &[String]) -> bool {
-    command.first().is_some_and(|program| PYTHONS.contains(&program.as_str()))
+    command.first().is_some_and(|program| names_python(program))
 }
 
 #[cfg(test)]

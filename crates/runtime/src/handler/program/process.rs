@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use modelet_core::handler::ProgramCard;
+use modelet_core::handler::{ProgramCard, names_python};
 use modelet_core::{Code, FunctionError};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::watch;
@@ -37,21 +38,31 @@ impl Process {
     ) -> Result<Self, FunctionError> {
         let failed = |error: std::io::Error| {
             let message = format!("{} could not be started: {error}", card.program());
-            FunctionError::new(Code::HandlerRefused, message)
-                .hint("it has to be executable, and made for this machine; a script begins with #! and its interpreter")
+            let hint = if card.python.is_some() && !card.is_own() {
+                "a program of a package is run as a module: command = [\"python3\", \"-m\", \"uvicorn\", …]"
+            } else {
+                "it has to be executable, and made for this machine; a script begins with #! and its interpreter"
+            };
+            FunctionError::new(Code::HandlerRefused, message).hint(hint)
         };
         let files = config.files();
-        let program = match &card.python {
-            Some(version) => child::python(version)?,
-            None if card.is_own() => files.join(card.program().strip_prefix("./").unwrap_or(card.program())),
-            None => card.program().into(),
+        let python = card.python.as_deref().map(child::python).transpose()?;
+        let program = match &python {
+            Some(python) if names_python(card.program()) => python.clone(),
+            _ if card.is_own() => files.join(card.program().strip_prefix("./").unwrap_or(card.program())),
+            _ => card.program().into(),
         };
         let mut command = Command::new(program);
-        command.args(&card.command[1..]).current_dir(&files).stdin(Stdio::null()).env_clear();
+        let arguments = card.command[1..].iter().map(|argument| expanded(argument, more));
+        command.args(arguments).current_dir(&files).stdin(Stdio::null()).env_clear();
         command.envs(child::environment(config.card.settings.engine_threads()));
         command.envs(more.iter().map(|(name, value)| (*name, value)));
         command.envs(as_on_lambda(config));
-        if card.python.is_some() {
+        if let Some(python) = &python {
+            let above = python.parent().map(Path::to_owned);
+            let known = std::env::var_os("PATH").unwrap_or_default();
+            let path = above.into_iter().chain(std::env::split_paths(&known));
+            command.env("PATH", std::env::join_paths(path).unwrap_or(known.clone()));
             let path = [Some(files.clone()), child::packages()].into_iter().flatten();
             command.env("PYTHONPATH", std::env::join_paths(path).unwrap_or_default());
             command.env("PYTHONDONTWRITEBYTECODE", "1");
@@ -107,6 +118,13 @@ impl Drop for Process {
             let _ = self.ended.recv_timeout(END_LIMIT);
         }
     }
+}
+
+/// An argument with the values of variables that it names, as `$PORT` or `${PORT}`: no shell reads a command.
+fn expanded(argument: &str, variables: &[(&str, String)]) -> String {
+    variables.iter().fold(argument.to_owned(), |text, (name, value)| {
+        text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
+    })
 }
 
 /// The variables that AWS Lambda sets and that are true here.
