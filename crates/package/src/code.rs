@@ -129,7 +129,9 @@ impl CodeSource {
         match &self.answering {
             Answering::Python(_) => true,
             // Packages are Python's: what has some runs it, under whatever name.
-            Answering::Program(program) => program::is_python(&program.command) || self.requirements.is_some(),
+            Answering::Program(program) => {
+                program::is_python(&program.command) || self.requirements.is_some()
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The door for clients: which function a request is for, and the walk of one call through the platform.
 //!
-//! - [`call`]: one prediction, from arrival to the end of its answer
+//! - [`call`]: one prediction, from arrival to the end of its answer; [`sent`]: while an instance has it
+//! - [`pieces`]: answers that are passed on while they are made; [`websocket`]: connections that are joined
 //! - [`awake`]: processors that do not sleep between calls that follow each other
 //! - [`asynchronous`]: calls that are answered later
 //! - [`body`]: bodies: read whole and within limits, in and out
@@ -13,8 +14,11 @@ pub mod asynchronous;
 pub mod awake;
 pub mod body;
 pub mod call;
+mod pieces;
 pub mod record;
+mod sent;
 pub mod timing;
+mod websocket;
 
 use std::sync::Arc;
 use std::time::Duration;

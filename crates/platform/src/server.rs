@@ -134,7 +134,7 @@ impl Server {
         let service = service_fn(move |request| answer(gateway.clone(), admin.clone(), loopback, request));
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.head_timeout);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         tokio::spawn(async move {
             let _permit = permit;
             let mut connection = pin!(connection);

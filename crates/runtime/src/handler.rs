@@ -14,13 +14,16 @@ use modelet_core::instance::HEADER_ERROR;
 use modelet_core::{Code, Failure, FunctionError};
 use modelet_protocol::{ProtocolName, Refused};
 
+pub(crate) mod body;
 mod child;
 mod event;
 mod model;
 mod program;
 mod python;
 mod timing;
+mod websocket;
 
+pub use body::AnswerBody;
 pub use model::ModelHandler;
 pub use program::ProgramHandler;
 pub use python::{Preparation, PreparedPython, PythonHandler};
@@ -28,7 +31,7 @@ pub use python::{Preparation, PreparedPython, PythonHandler};
 /// A body on its way: whole in the end, or the reason why it is not.
 pub type Arriving<'a> = Pin<Box<dyn Future<Output = Result<Bytes, FunctionError>> + 'a>>;
 /// An answer on its way. An instance does everything on one thread, so it need not be `Send`.
-pub type Answering<'a> = Pin<Box<dyn Future<Output = Response<Bytes>> + 'a>>;
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Response<AnswerBody>> + 'a>>;
 
 /// The end of what computes, on its way: an exit code.
 pub type Ending<'a> = Pin<Box<dyn Future<Output = u8> + 'a>>;
@@ -71,14 +74,18 @@ pub trait Handler {
 }
 
 /// The answer of a handler; a panic on the way becomes a failure that says its message.
-pub(crate) async fn answered(handler: &dyn Handler, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+pub(crate) async fn answered(
+    handler: &dyn Handler,
+    head: &Parts,
+    body: Arriving<'_>,
+) -> Response<AnswerBody> {
     let mut answering = match catch_unwind(AssertUnwindSafe(|| handler.answer(head, body))) {
         Ok(answering) => answering,
-        Err(panic) => return lost(head, panic.as_ref()),
+        Err(panic) => return lost(head, panic.as_ref()).map(Into::into),
     };
     poll_fn(move |context| {
         let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
-        polled.unwrap_or_else(|panic| Poll::Ready(lost(head, panic.as_ref())))
+        polled.unwrap_or_else(|panic| Poll::Ready(lost(head, panic.as_ref()).map(Into::into)))
     })
     .await
 }

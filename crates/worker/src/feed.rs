@@ -119,7 +119,7 @@ impl Feed {
         let wire = TokioIo::new(Wire::new(socket, trace.clone()));
         let (sender, driver) = hyper::client::conn::http1::handshake(wire).await?;
         // It ends with the connection, whose errors the sender of the request sees too.
-        tokio::spawn(async move { drop(driver.await) });
+        tokio::spawn(async move { drop(driver.with_upgrades().await) });
         Ok(Connection { sender, trace })
     }
 

@@ -3,6 +3,7 @@
 import _queue
 import threading
 
+from modelet_worker.controls import controls
 from modelet_worker.worker import answer
 
 
@@ -25,7 +26,9 @@ def serve(wire, call, threads):
     for one in team:
         one.start()
     while (frame := wire.receive()) is not None:
-        waiting.put(frame)
+        if not controls.take(*frame):
+            waiting.put(frame)
+    controls.say_last()
     for _ in team:
         waiting.put(None)
     for one in team:

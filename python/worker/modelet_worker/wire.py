@@ -21,9 +21,17 @@ class Wire:
         self.buffer = memoryview(bytearray(BUFFER_BYTES))
         self.start = self.end = 0
         self.sending = _thread.allocate_lock()
+        #: Frames that came while something else was waited for.
+        self.kept = []
+        #: Nobody takes what is sent any more.
+        self.is_gone = False
 
     def receive(self):
         """The next frame, `(header, body)`, or None when the runtime has closed its end."""
+        return self.kept.pop(0) if self.kept else self.receive_new()
+
+    def receive_new(self):
+        """The same, behind those that are kept."""
         lengths = self._take(LENGTHS_BYTES)
         if lengths is None:
             return None
@@ -37,6 +45,12 @@ class Wire:
         """Whether the beginning of another frame was read already."""
         return self.end > self.start
 
+    def is_readable(self):
+        """Whether there is something to receive, be it the end."""
+        from select import select
+
+        return self.has_more() or bool(select([self.fd], [], [], 0)[0])
+
     def send(self, header, body=b""):
         """Sends one frame, whole."""
         text = json.dumps(header).encode()
@@ -47,7 +61,7 @@ class Wire:
                 if sent < len(head) + len(body):
                     self._send_rest(head, body, sent)
             except (BrokenPipeError, ConnectionResetError):
-                pass  # the runtime is gone; `receive` says so
+                self.is_gone = True
 
     def stop_receiving(self):
         """Frames that are here already are still received; behind them the stream ends."""
@@ -82,9 +96,16 @@ class Wire:
             left = self.end - self.start
             self.buffer[:left] = bytes(self.buffer[self.start : self.end])
             self.start, self.end = 0, left
-        got = self.socket.recv_into(self.buffer[self.end :])
+        got = self._read(self.buffer[self.end :])
         self.end += got
         return got > 0
+
+    def _read(self, room):
+        """Reads what has come; 0 where the stream ends."""
+        try:
+            return self.socket.recv_into(room)
+        except ConnectionResetError:
+            return 0  # the runtime went without reading all that was sent
 
     def _take_large(self, size):
         taken = bytearray(size)
@@ -93,7 +114,7 @@ class Wire:
         view[:have] = self.buffer[self.start : self.end]
         self.start = self.end = 0
         while have < size:
-            got = self.socket.recv_into(view[have:])
+            got = self._read(view[have:])
             if not got:
                 return None
             have += got

@@ -9,6 +9,7 @@
 import os
 import sys
 import time
+from _collections_abc import Iterator
 
 from modelet_worker import shutdown
 from modelet_worker.fault import described, exit_code
@@ -118,6 +119,8 @@ def serve(wire, call, threads):
         frame = wire.receive()
         if frame is None:
             return 0
+        if "control" in frame[0]:
+            continue  # of an answer that is over
         code = answer(wire, call, *frame, alone=True)
         if code is not None:
             return code
@@ -135,8 +138,14 @@ def answer(wire, call, header, body, alone):
 
     try:
         fields, result = call(header, body)
-        log.end()
-        wire.send({"call": header["call"], "cpu_ms": cpu_ms(), **fields}, result)
+        if isinstance(result, Iterator):
+            from modelet_worker import pieces
+
+            pieces.send(wire, header["call"], {"cpu_ms": cpu_ms(), **fields}, result, alone)
+            log.end()
+        else:
+            log.end()
+            wire.send({"call": header["call"], "cpu_ms": cpu_ms(), **fields}, result)
         return None
     except BaseException as error:
         return fail(wire, header["call"], error, cpu_ms())

@@ -31,10 +31,11 @@ def sources() -> dict[str, str]:
 
 @dataclass
 class Answer:
-    """One frame of the worker's."""
+    """One frame of the worker's; or all those of an answer that is sent while it is made, with the head of the first."""
 
     header: dict[str, Any]
     body: bytes
+    pieces: list[bytes] | None = None
 
     @property
     def json(self) -> Any:
@@ -102,10 +103,24 @@ class Worker:
 
     def http(self, method: str = "POST", path: str = "/", body: bytes = b"", headers=(), query: str = "") -> Answer:
         """Calls a handler that speaks HTTP."""
-        number = self.ask("http", body, method=method, path=path, query=query, headers=[list(one) for one in headers])
-        answer = self.receive()
-        assert answer.header["call"] == number
-        return answer
+        number = self.ask_http(method, path, body, headers, query)
+        frames = [self.receive()]
+        while frames[-1].header.get("more"):
+            frames.append(self.receive())
+        assert {one.header["call"] for one in frames} == {number}
+        if len(frames) == 1:
+            return frames[0]
+        pieces = [one.body for one in frames]
+        last = {key: value for key, value in frames[-1].header.items() if key == "error"}
+        return Answer({**frames[0].header, **last}, b"".join(pieces), pieces)
+
+    def ask_http(self, method="GET", path="/", body=b"", headers=(), query="", form="http", **more: Any) -> int:
+        """Sends a request and does not wait for its answer; its number."""
+        return self.ask(form, body, method=method, path=path, query=query, headers=[list(one) for one in headers], **more)
+
+    def control(self, call: int, what: str, body: bytes = b"", **fields: Any) -> None:
+        """Says something of a call that was made already."""
+        self.send({"call": call, "control": what, **fields}, body)
 
     def end(self) -> tuple[int, str]:
         """Closes the socket and waits; the exit code and what was written to standard error."""

@@ -202,3 +202,164 @@ def test_a_startup_that_fails_is_a_start_that_fails(start):
     failed = start(code, "asgi", function="app").started["failed"]
     assert "the application's startup failed" in failed["message"]
     assert "no model here" in failed["message"]
+
+
+STREAMS = """
+    import asyncio
+
+    seen = []
+
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return
+        path = scope["path"]
+        if path == "/seen":
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": repr(seen).encode()})
+            return
+        length = [(b"Content-Length", b"6")] if path == "/length" else []
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"X-A", b"1"), *length]})
+        if path == "/endless":
+            await endless(receive, send)
+        for piece in (b"", b"one", b"two"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if path == "/fail" and piece:
+                raise KeyError("data")
+        await send({"type": "http.response.body", "body": b""})
+
+
+    async def endless(receive, send):
+        async def listen():
+            await receive()
+            seen.append((await receive())["type"])
+
+        left = asyncio.create_task(listen())
+        while not left.done():
+            await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
+            await asyncio.sleep(0)
+"""
+
+
+def test_an_answer_without_a_length_is_sent_while_it_is_made(start):
+    worker = start(STREAMS, "asgi", function="app")
+    answer = worker.http()
+    assert (answer.header["status"], answer.headers) == (200, {"x-a": "1"})
+    assert answer.pieces == [b"", b"one", b"two", b""], "its head at once"
+    answer = worker.http(path="/fail")
+    assert (answer.body, answer.error["type"]) == (b"one", "KeyError")
+    answer = worker.http(path="/length")
+    assert (answer.body, answer.pieces, answer.headers["content-length"]) == (b"onetwo", None, "6")
+
+
+def test_an_application_waits_while_nobody_takes_its_answer_and_hears_that_nobody_wants_it(start):
+    worker = start(STREAMS, "asgi", function="app")
+    number = worker.ask_http(path="/endless")
+    for _ in range(3):
+        assert worker.receive().header["more"]
+    worker.control(number, "pause")
+    worker.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        while True:
+            worker.receive()
+    worker.socket.settimeout(60)
+    assert worker.http(path="/seen").body == b"[]", "others are answered meanwhile"
+    worker.control(number, "resume")
+    assert worker.receive().header["more"]
+    worker.control(number, "cancel")
+    left = worker.ask_http(path="/seen")
+    while (answer := worker.receive()).header["call"] != left:
+        assert answer.header["call"] == number
+    assert answer.body == b"['http.disconnect']"
+
+
+SOCKETS = """
+    closed = []
+
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body", "body": repr(closed).encode()})
+            return
+        assert (await receive()) == {"type": "websocket.connect"}
+        if scope["path"] == "/refuse":
+            return await send({"type": "websocket.close"})
+        if scope["path"] == "/return":
+            return
+        if scope["path"] == "/raise":
+            raise KeyError("data")
+        await send({"type": "websocket.accept", "subprotocol": (scope["subprotocols"] or [None])[-1], "headers": [(b"X-A", b"1")]})
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                closed.append((message["code"], message["reason"]))
+                return
+            if message.get("text") == "raise":
+                raise KeyError("data")
+            if message.get("text") == "return":
+                return
+            if message.get("text") == "close":
+                return await send({"type": "websocket.close", "code": 3001, "reason": "enough"})
+            await send({**message, "type": "websocket.send"})
+"""
+
+
+def opened(worker, path="/", headers=()):
+    number = worker.ask_http(path=path, headers=headers, form="websocket")
+    return number, worker.receive()
+
+
+def test_a_websocket_is_accepted_and_answers_each_message_in_its_kind(start):
+    worker = start(SOCKETS, "asgi", function="app")
+    number, answer = opened(worker, headers=[("Sec-WebSocket-Protocol", "a, b")])
+    assert (answer.header["status"], answer.headers) == (101, {"x-a": "1", "sec-websocket-protocol": "b"})
+    other, _ = opened(worker)
+    for call, text, body in ((number, True, "é".encode()), (other, False, b"\x00\xff"), (number, True, b"")):
+        worker.control(call, "message", body, text=text)
+        answer = worker.receive()
+        assert (answer.header, answer.body) == ({"call": call, "text": text, "more": True}, body)
+    worker.control(number, "closed", code=1001, reason="gone")
+    worker.control(other, "cancel")
+    assert worker.http(path="/closed").body in (b"[(1001, 'gone'), (1006, '')]",)
+
+
+@pytest.mark.parametrize(("word", "close"), [("close", [3001, "enough"]), ("return", [1000, ""])])
+def test_a_websocket_that_the_application_ends_is_closed(start, word, close):
+    worker = start(SOCKETS, "asgi", function="app")
+    number, _ = opened(worker)
+    worker.control(number, "message", word.encode(), text=True)
+    assert worker.receive().header == {"call": number, "close": close}
+
+
+def test_a_websocket_that_is_not_accepted_is_refused(start):
+    worker = start(SOCKETS, "asgi", function="app")
+    assert opened(worker, "/refuse")[1].header["status"] == 403
+    assert "neither accepted" in opened(worker, "/return")[1].error["message"]
+    assert opened(worker, "/raise")[1].error["type"] == "KeyError"
+    number, _ = opened(worker)
+    worker.control(number, "message", b"raise", text=True)
+    assert worker.receive().error["type"] == "KeyError"
+
+
+def test_what_an_application_does_not_take_has_a_limit(start):
+    worker = start(
+        """
+        import asyncio
+
+        async def app(scope, receive, send):
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.accept"})
+                await asyncio.sleep(3600)
+        """,
+        "asgi",
+        function="app",
+    )
+    number, _ = opened(worker)
+    for _ in range(17):
+        worker.control(number, "message", bytes(1 << 20), text=False)
+    answer = worker.receive()
+    assert answer.header == {"call": number, "close": [1008, "the application does not take what is sent"]}
+    worker.process.kill()

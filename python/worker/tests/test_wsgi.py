@@ -74,7 +74,9 @@ PIECES = """
             write = self.start_response("200 OK", [("Connection", "close")])
             write(b"written, ")
             yield b"one, "
-            if self.fail:
+            if self.fail == "/broken":
+                raise KeyError("data")
+            if self.fail == "/fail":
                 try:
                     1 / 0
                 except ZeroDivisionError:
@@ -101,17 +103,78 @@ PIECES = """
         if environ["PATH_INFO"] == "/twice":
             start_response("200 OK", [])
             start_response("200 OK", [])
-        return Pieces(start_response, environ["PATH_INFO"] == "/fail")
+        return Pieces(start_response, environ["PATH_INFO"])
 """
 
 
-def test_pieces_are_put_together_and_what_is_returned_is_closed(start):
+def test_pieces_are_sent_while_they_are_made_and_what_is_returned_is_closed(start):
     worker = start(PIECES, "wsgi", function="app")
     answer = worker.http()
-    assert (answer.header["status"], answer.header["headers"], answer.body) == (200, [], b"written, one, two")
+    assert (answer.header["status"], answer.header["headers"]) == (200, [])
+    assert answer.pieces == [b"written, ", b"one, ", b"two", b""]
+    assert "error" not in answer.header
+    for path in ("/fail", "/broken"):
+        answer = worker.http(path=path)
+        assert (answer.header["status"], answer.body) == (200, b"written, one, "), "what was sent stays"
+        assert answer.error["type"] == {"/fail": "ZeroDivisionError", "/broken": "KeyError"}[path]
+    assert worker.http(path="/closed").body == b"3"
+
+
+def test_an_answer_with_a_length_is_sent_whole_and_an_error_replaces_it(start):
+    worker = start(PIECES.replace('"200 OK", [("Connection", "close")]', '"200 OK", [("Content-Length", "17")]'), "wsgi", function="app")
+    answer = worker.http()
+    assert (answer.headers, answer.body, answer.pieces) == ({"content-length": "17"}, b"written, one, two", None)
     answer = worker.http(path="/fail")
     assert (answer.header["status"], answer.headers, answer.body) == (500, {"x-why": "zero"}, b"written, one, two")
-    assert worker.http(path="/closed").body == b"2"
+    assert worker.http(path="/broken").error["type"] == "KeyError"
+    assert worker.http(path="/closed").body == b"3"
+
+
+ENDLESS = """
+    made, closed = [], []
+
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        if environ["PATH_INFO"] == "/seen":
+            return [f"{len(made)} {len(closed)}".encode()]
+        return endless()
+
+
+    def endless():
+        try:
+            while True:
+                made.append(1)
+                yield b"x" * 1000
+        finally:
+            closed.append(1)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_answer_without_an_end_waits_while_nobody_takes_it_and_ends_when_nobody_wants_it(start, threads):
+    worker = start(ENDLESS, "wsgi", function="app", threads=threads)
+    number = worker.ask_http()
+    for _ in range(5):
+        assert worker.receive().header["more"]
+    worker.control(number, "pause")
+    # What was on its way; then nothing more.
+    worker.socket.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        while True:
+            worker.receive()
+    worker.socket.settimeout(60)
+    worker.control(number, "resume")
+    assert worker.receive().header["more"]
+    worker.control(number, "cancel")
+    while worker.receive().header.get("more"):
+        pass
+    assert worker.http("GET", "/seen").body.endswith(b" 1")
+    worker.control(number, "cancel")
+    assert worker.http("GET", "/seen").body.endswith(b" 1"), "of an answer that is over it says nothing"
+    worker.ask_http()
+    assert worker.receive().header["more"]
+    assert worker.end()[0] == 0, "the runtime has gone"
 
 
 def test_an_application_that_fails_is_an_error_of_the_call(start):

@@ -35,6 +35,14 @@ impl Held {
         Self { bytes, _room: None }
     }
 
+    /// A piece of an answer, as soon as there is room for it.
+    pub async fn waited(bytes: Bytes, buffer: &Arc<Semaphore>) -> Self {
+        let kib = u32::try_from(bytes.len().div_ceil(1 << 10)).unwrap_or(u32::MAX);
+        // It is never closed.
+        let room = buffer.clone().acquire_many_owned(kib).await.ok();
+        Self { bytes, _room: room }
+    }
+
     /// A body that is there already.
     pub fn within(bytes: Bytes, buffer: &Arc<Semaphore>) -> Result<Self, PlatformError> {
         let room = reserve(0, bytes.len(), buffer)?;

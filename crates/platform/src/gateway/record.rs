@@ -115,14 +115,42 @@ impl CallRecord {
         bytes: usize,
         headers: &HeaderMap,
     ) -> Option<HeaderValue> {
+        let inner = self.note(status, code, headers);
+        self.sent(bytes as u64);
+        self.close();
+        timing::header(&self.record.phases, &inner)
+    }
+
+    /// An answer has begun that is sent while it is made. Gives the value of its `Server-Timing` header, as far as it is known.
+    pub fn began(&mut self, status: u16, headers: &HeaderMap) -> Option<HeaderValue> {
+        let inner = self.note(status, None, headers);
+        let now = self.dispatch.shared().clock.now();
+        let phases = Phases {
+            handler_ms: ms(now - self.since),
+            total_ms: ms(now - self.arrived),
+            ..self.record.phases
+        };
+        timing::header(&phases, &inner)
+    }
+
+    /// So much of the answer has been sent, in bytes.
+    pub fn sent(&mut self, bytes: u64) {
+        self.record.response_bytes = bytes;
+    }
+
+    /// What the head of an answer says.
+    fn note(&mut self, status: u16, code: Option<Code>, headers: &HeaderMap) -> Inner {
         let inner = Inner::read(headers);
         self.record.status = status;
         self.record.code = code;
-        self.record.response_bytes = bytes as u64;
         self.record.cpu_ms = inner.cpu_ms;
         self.record.phases.inference_ms = inner.inference_ms;
-        self.close();
-        timing::header(&self.record.phases, &inner)
+        inner
+    }
+
+    /// Its client left before it had the whole answer.
+    pub fn left(mut self) {
+        self.record.status = CLIENT_LEFT;
     }
 
     /// The answer is whole; what the status that it stands for says of the outcome holds.

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
-use modelet_runtime::handler::{Answering, Arriving, Handler, ModelHandler};
+use modelet_runtime::handler::{AnswerBody, Answering, Arriving, Handler, ModelHandler};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -38,10 +38,10 @@ struct Hostile {
 }
 
 impl Hostile {
-    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<AnswerBody> {
         let body = body.await;
         match body.as_ref().ok().and_then(|bytes| serde_json::from_slice::<Request>(bytes).ok()) {
-            Some(request) => outcome(attempt(&request.hostile, &request.target)),
+            Some(request) => outcome(attempt(&request.hostile, &request.target)).map(Into::into),
             None => self.model.answer(head, Box::pin(async { body })).await,
         }
     }

@@ -13,15 +13,16 @@ mod site;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -35,8 +36,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::LocalSet;
 
-use crate::count::Counted;
-use crate::handler::{self, Loaded};
+use crate::handler::{self, AnswerBody, Loaded};
 use crate::inherited::Listener;
 
 pub use site::Site;
@@ -120,8 +120,8 @@ impl Door {
 }
 
 /// A connection of either kind.
-trait Stream: AsyncRead + AsyncWrite + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// Takes in connections until it is told to stop, or the handler has ended by itself: then its code.
 async fn accept(listener: Listener, shared: Rc<Shared>) -> io::Result<Option<ExitCode>> {
@@ -160,7 +160,8 @@ async fn ended(handler: &Loaded) -> u8 {
 
 async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: watch::Receiver<()>) {
     let service = service_fn(move |request| answer(shared.clone(), request));
-    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades());
     tokio::select! {
         // In this order: a request that came after the stop is not read, so that it can go elsewhere.
         biased;
@@ -171,22 +172,71 @@ async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: w
     let _ = connection.await;
 }
 
-async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
     let (head, body) = request.into_parts();
     let site = shared.site.as_ref();
     match (head.uri.path(), &shared.handler) {
-        (HEALTH_PATH, _) => Ok(health(&shared)),
-        (READY_PATH, _) | (_, Err(_)) => Ok(readiness(&shared)),
-        _ if site.is_some_and(|site| site.asks_readiness(&head)) => Ok(readiness(&shared)),
+        (HEALTH_PATH, _) => Ok(health(&shared).map(Answer::ours)),
+        (READY_PATH, _) | (_, Err(_)) => Ok(readiness(&shared).map(Answer::ours)),
+        _ if site.is_some_and(|site| site.asks_readiness(&head)) => Ok(readiness(&shared).map(Answer::ours)),
         (_, Ok(handler)) => {
-            let _counted = Counted::new(&shared.calls);
+            let in_flight = InFlight::new(shared.clone());
             let body = Box::pin(whole(body, handler.body_limit_bytes()));
             let answer = match site {
                 Some(site) => site.answered(handler.as_ref(), head, body).await,
                 None => handler::answered(handler.as_ref(), &head, body).await,
             };
-            Ok(answer.map(Full::new))
+            Ok(answer.map(|body| Answer { body, _in_flight: Some(in_flight) }))
         }
+    }
+}
+
+/// A call that was taken in, until its answer is sent.
+struct InFlight(Rc<Shared>);
+
+impl InFlight {
+    fn new(shared: Rc<Shared>) -> Self {
+        shared.calls.set(shared.calls.get() + 1);
+        Self(shared)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.calls.set(self.0.calls.get() - 1);
+    }
+}
+
+/// The body of an answer. With it ends its call.
+struct Answer {
+    body: AnswerBody,
+    _in_flight: Option<InFlight>,
+}
+
+impl Answer {
+    /// Of what we say ourselves.
+    fn ours(body: Bytes) -> Self {
+        Self { body: body.into(), _in_flight: None }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = <AnswerBody as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -198,12 +248,12 @@ pub(super) async fn whole(body: Incoming, limit: u64) -> Result<Bytes, FunctionE
     }
 }
 
-fn health(shared: &Shared) -> Response<Full<Bytes>> {
+fn health(shared: &Shared) -> Response<Bytes> {
     let state = if shared.handler.is_ok() { HealthState::Ready } else { HealthState::Failed };
     json(shared.handler.is_err(), &Health { state, calls: shared.calls.get() as u64 })
 }
 
-fn readiness(shared: &Shared) -> Response<Full<Bytes>> {
+fn readiness(shared: &Shared) -> Response<Bytes> {
     let failed = shared.readiness.failure.is_some();
     if failed {
         shared.told.notify_one();
@@ -211,8 +261,8 @@ fn readiness(shared: &Shared) -> Response<Full<Bytes>> {
     json(failed, &shared.readiness)
 }
 
-fn json(failed: bool, body: &impl Serialize) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(serde_json::to_vec(body).unwrap_or_default()));
+fn json(failed: bool, body: &impl Serialize) -> Response<Bytes> {
+    let mut response = Response::new(serde_json::to_vec(body).unwrap_or_default().into());
     *response.status_mut() = if failed { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     response
 }

@@ -23,6 +23,7 @@ use modelet_core::{FunctionError, FunctionName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
+use crate::handler::body::whole;
 use crate::handler::{self, Handler};
 use api::{Invocation, RuntimeApi};
 use outcome::Outcome;
@@ -62,7 +63,9 @@ async fn live(mut api: RuntimeApi, prepared: Prepared) -> Result<ExitCode, Strin
             // Lambda sees that, and says so to whoever called.
             code = handler.ended() => return Ok(code.into()),
         };
-        api.report(&id, &Outcome::of(answer)).await?;
+        let answer = whole(answer, outcome::RESULT_LIMIT_BYTES as u64).await;
+        let outcome = answer.map_or_else(|error| Outcome::Failed(Outcome::not_whole(&error)), Outcome::of);
+        api.report(&id, &outcome).await?;
     }
 }
 

@@ -105,7 +105,7 @@ impl ModelHandler {
 
 impl Handler for ModelHandler {
     fn answer<'a>(&'a self, head: &'a Parts, body: Arriving<'a>) -> Answering<'a> {
-        Box::pin(self.answer(head, body))
+        Box::pin(async { self.answer(head, body).await.map(Into::into) })
     }
 
     fn body_limit_bytes(&self) -> u64 {

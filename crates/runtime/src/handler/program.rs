@@ -10,7 +10,6 @@ mod proxy;
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use modelet_core::handler::{Event, ProgramCard, Speaks};
@@ -19,6 +18,7 @@ use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
+use crate::handler::body::{AnswerBody, whole};
 use crate::handler::{Answering, Arriving, Ending, Handler, child, event, failed, within};
 use api::{Api, Outcome};
 use process::Process;
@@ -74,7 +74,7 @@ impl ProgramHandler {
         })
     }
 
-    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<AnswerBody> {
         let path = head.uri.path();
         let (protocol, answer) = match (&self.way, modelet_protocol::route(&head.method, path)) {
             (Way::Http(proxy), _) if modelet_protocol::below(path).is_some() => {
@@ -101,14 +101,14 @@ impl ProgramHandler {
                 (ProtocolName::Fn, Err(error.into()))
             }
         };
-        answer.unwrap_or_else(|failure| failed(protocol, &failure))
+        answer.unwrap_or_else(|failure| failed(protocol, &failure).map(Into::into))
     }
 
     /// An answer of the program over its port; where it broke off since the program ended, nothing: its host sees that.
     async fn or_its_end(
         &self,
-        answer: impl Future<Output = Result<Response<Bytes>, Failure>>,
-    ) -> Result<Response<Bytes>, Failure> {
+        answer: impl Future<Output = Result<Response<AnswerBody>, Failure>>,
+    ) -> Result<Response<AnswerBody>, Failure> {
         let answer = answer.await;
         let is_broken = answer.as_ref().is_err_and(|failure| failure.code() == Code::HandlerFailed);
         if is_broken && tokio::time::timeout(END_SHOWS, self.process.ended()).await.is_ok() {
@@ -123,7 +123,7 @@ impl ProgramHandler {
         protocol: ProtocolName,
         head: &Parts,
         body: Arriving<'_>,
-    ) -> Result<Response<Bytes>, Failure> {
+    ) -> Result<Response<AnswerBody>, Failure> {
         let body = body.await?;
         let event = match protocol {
             ProtocolName::Fn => {
@@ -140,7 +140,7 @@ impl ProgramHandler {
             Outcome::Response(response) => event::json(event::wrapped(&response)),
             Outcome::Failed(raised) => return Err(event::raised(raised).into()),
         };
-        Ok(within(self.response_limit_bytes, response)?)
+        Ok(within(self.response_limit_bytes, response)?.map(Into::into))
     }
 
     /// What the Runtime API says of a call; what Lambda itself says of it goes first.
@@ -166,12 +166,14 @@ async fn invoked_over_http(
     proxy: &Proxy,
     head: &Parts,
     body: Arriving<'_>,
-) -> Result<Response<Bytes>, Failure> {
-    event::to_application(head, body.await?, async |head: &Parts, body| Ok(proxy.call(head, body).await?))
-        .await
+) -> Result<Response<AnswerBody>, Failure> {
+    let answer = event::to_application(head, body.await?, async |head: &Parts, body| {
+        Ok(whole(proxy.call(head, body).await?, proxy.response_limit_bytes).await?)
+    });
+    Ok(answer.await?.map(Into::into))
 }
 
-async fn forwarded(proxy: &Proxy, head: &Parts, body: Arriving<'_>) -> Result<Response<Bytes>, Failure> {
+async fn forwarded(proxy: &Proxy, head: &Parts, body: Arriving<'_>) -> Result<Response<AnswerBody>, Failure> {
     Ok(proxy.call(head, body.await?).await?)
 }
 

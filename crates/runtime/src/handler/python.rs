@@ -1,7 +1,11 @@
 //! The handler of Python code: a worker of ours runs it in a Python of its own, a process beside this one.
 //!
-//! - [`worker`]: starts that process, and speaks to it; [`wire`]: its frames; [`sources`]: what it runs before the user's code
+//! - [`worker`]: starts that process, and speaks to it; [`sources`]: what it runs before the user's code
+//! - [`exchange`]: one call, and its answer in one piece or in many; [`wire`]: the frames of both
+//! - [`conversation`]: a websocket
 
+mod conversation;
+mod exchange;
 mod sources;
 mod wire;
 mod worker;
@@ -11,17 +15,25 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
 use modelet_core::handler::{Interface, PythonCard};
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
+use crate::handler::body::{AnswerBody, whole};
 use crate::handler::timing::{SERVER_TIMING, server_timing};
-use crate::handler::{Answering, Arriving, Ending, Handler, OF_A_CONNECTION, child, event, failed, within};
-use wire::{Answer, Answered, Call, Form};
+use crate::handler::{
+    Answering, Arriving, Ending, Handler, OF_A_CONNECTION, child, event, failed, websocket, within,
+};
+use exchange::AnswerPieces;
+use wire::{Answer, Call, Form};
 use worker::Worker;
 
 pub use worker::{Preparation, PreparedPython};
+
+/// A client that does not answer the end of a websocket is left after this time.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the worker says of an event that is no JSON, as Lambda's client for Python does.
 const NO_EVENT: &str = "Runtime.UnmarshalError";
@@ -54,10 +66,13 @@ impl PythonHandler {
         })
     }
 
-    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<Bytes> {
+    async fn answer(&self, head: &Parts, body: Arriving<'_>) -> Response<AnswerBody> {
         if self.gets_requests && modelet_protocol::below(head.uri.path()).is_some() {
-            let answer = self.predict(ProtocolName::Fn, head, body).await;
-            return answer.unwrap_or_else(|failure| failed(ProtocolName::Fn, &failure));
+            let answer = match websocket::asked(head).filter(|_| self.python.interface == Interface::Asgi) {
+                Some(client) => self.converse(client, head).await,
+                None => self.predict(ProtocolName::Fn, head, body).await,
+            };
+            return answer.unwrap_or_else(|failure| failed(ProtocolName::Fn, &failure).map(Into::into));
         }
         let (protocol, answer) = match modelet_protocol::route(&head.method, head.uri.path()) {
             Some(Ok(route)) if route.operation == Operation::Predict => {
@@ -69,7 +84,7 @@ impl PythonHandler {
                 (ProtocolName::Fn, Err(error.into()))
             }
         };
-        answer.unwrap_or_else(|failure| failed(protocol, &failure))
+        answer.unwrap_or_else(|failure| failed(protocol, &failure).map(Into::into))
     }
 
     async fn predict(
@@ -77,16 +92,39 @@ impl PythonHandler {
         protocol: ProtocolName,
         head: &Parts,
         body: Arriving<'_>,
-    ) -> Result<Response<Bytes>, Failure> {
+    ) -> Result<Response<AnswerBody>, Failure> {
         let body = body.await?;
         let is_application = self.python.interface.is_application();
         if protocol == ProtocolName::LambdaInvoke && is_application {
-            return event::to_application(head, body, async |head: &Parts, body| {
-                self.ask(ProtocolName::Fn, head, body).await
-            })
-            .await;
+            let answer = event::to_application(head, body, async |head: &Parts, body| {
+                Ok(whole(self.ask(ProtocolName::Fn, head, body).await?, self.response_limit_bytes).await?)
+            });
+            return Ok(answer.await?.map(Into::into));
         }
         self.ask(protocol, head, body).await
+    }
+
+    /// Asks an application whether it accepts a websocket, and speaks for it if it does.
+    async fn converse(&self, client: OnUpgrade, head: &Parts) -> Result<Response<AnswerBody>, Failure> {
+        let call = Call::of(
+            Form::Websocket,
+            head,
+            child::deadline_ms(self.request_timeout),
+            event::id(&head.headers),
+        );
+        let (answer, body, exchange) = self.worker.call(&call, &[]).await?;
+        let is_accepted = answer.more;
+        let response = match answer.with(body) {
+            Answer::Http { status, headers, body } => http_response(status, headers, body)?,
+            Answer::Failed(raised) => return Err(event::raised(raised).into()),
+            Answer::Event(body) => event::json(body),
+        };
+        if !is_accepted {
+            return Ok(response.map(Into::into));
+        }
+        let response = websocket::accepted(head, response.into_parts().0.headers)?;
+        tokio::task::spawn_local(conversation::speak(client, exchange, self.body_limit_bytes));
+        Ok(response)
     }
 
     async fn ask(
@@ -94,7 +132,7 @@ impl PythonHandler {
         protocol: ProtocolName,
         head: &Parts,
         body: Bytes,
-    ) -> Result<Response<Bytes>, Failure> {
+    ) -> Result<Response<AnswerBody>, Failure> {
         let is_event = self.python.interface == Interface::Lambda;
         let body = match protocol {
             ProtocolName::KserveV2 => return Err(event::no_shapes().into()),
@@ -110,9 +148,9 @@ impl PythonHandler {
         let form = if is_event { Form::Event } else { Form::Http };
         let call = Call::of(form, head, child::deadline_ms(self.request_timeout), event::id(&head.headers));
         let began = Instant::now();
-        let Answered { answer, cpu } = self.worker.call(&call, &body).await?;
-        let took = began.elapsed();
-        let response = match answer {
+        let (answer, body, exchange) = self.worker.call(&call, &body).await?;
+        let (took, cpu, has_more) = (began.elapsed(), answer.cpu(), answer.more);
+        let response = match answer.with(body) {
             Answer::Event(body) if protocol == ProtocolName::Fn => event::response(body)?,
             Answer::Event(body) => event::json(body),
             Answer::Http { status, headers, body } => http_response(status, headers, body)?,
@@ -124,7 +162,11 @@ impl PythonHandler {
             }
             Answer::Failed(raised) => return Err(event::raised(raised).into()),
         };
-        let mut response = within(self.response_limit_bytes, response)?;
+        let mut response = if has_more {
+            response.map(|first| AnswerBody::pieces(AnswerPieces { first: Some(first), exchange }))
+        } else {
+            within(self.response_limit_bytes, response)?.map(Into::into)
+        };
         response.headers_mut().append(SERVER_TIMING, server_timing(&[("predict", took), ("cpu", cpu)], None));
         Ok(response)
     }

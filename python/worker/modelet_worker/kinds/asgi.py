@@ -5,9 +5,12 @@ import asyncio
 from urllib.parse import unquote
 
 from modelet_worker import entry
+from modelet_worker.asgi.conversation import Conversation
+from modelet_worker.asgi.exchange import Exchange
+from modelet_worker.controls import controls
 from modelet_worker.fault import Fault, described, exit_code
 from modelet_worker.http_form import as_bytes
-from modelet_worker.kinds.wsgi import HOP, server
+from modelet_worker.kinds.wsgi import server
 from modelet_worker.records import log
 from modelet_worker.worker import fail
 
@@ -51,11 +54,13 @@ class Host:
                 frame = wire.receive()
                 if frame is None:
                     self.loop.remove_reader(wire.fd)
+                    controls.say_last()
                     ended.set()
                     return
-                task = self.loop.create_task(self._answer(wire, *frame))
-                calls.add(task)
-                task.add_done_callback(calls.discard)
+                if not controls.take(*frame):
+                    task = self.loop.create_task(self._answer(wire, *frame))
+                    calls.add(task)
+                    task.add_done_callback(calls.discard)
                 if not wire.has_more():
                     return
 
@@ -66,11 +71,11 @@ class Host:
 
     async def _answer(self, wire, header, body):
         log.begin(header["id"], alone=False)
-        exchange = Exchange(wire, header, body)
+        of_form = Conversation if header["form"] == "websocket" else Exchange
+        exchange = of_form(wire, header, body)
         try:
             await self.app(scope(header, self.lifespan.state), exchange.receive, exchange.send)
-            if not exchange.over.is_set():
-                raise Fault("Runtime.AsgiError", "the application returned before its answer was whole")
+            exchange.returned()
             log.end()
         except BaseException as error:
             if exchange.over.is_set():
@@ -81,43 +86,8 @@ class Host:
             if code is not None:
                 self.code = code
                 wire.stop_receiving()
-
-
-class Exchange:
-    """What an application receives and sends for one call."""
-
-    def __init__(self, wire, header, body):
-        self.wire = wire
-        self.header = header
-        self.request = {"type": "http.request", "body": bytes(body), "more_body": False}
-        self.over = asyncio.Event()
-        self.begun = None
-        self.body = []
-
-    async def receive(self):
-        """The whole body; then, once the answer is over, that the client has what it wanted."""
-        if self.request:
-            request, self.request = self.request, None
-            return request
-        await self.over.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message):
-        """Takes the parts of the answer, and sends it when it is whole."""
-        if message["type"] == "http.response.start":
-            self.begun = message
-        elif message["type"] == "http.response.body" and self.begun and not self.over.is_set():
-            self.body.append(message.get("body", b""))
-            if not message.get("more_body"):
-                headers = [
-                    [name.decode("latin-1"), value.decode("latin-1")] for name, value in self.begun.get("headers", ())
-                ]
-                kept = [pair for pair in headers if pair[0].lower() not in HOP]
-                header = {"call": self.header["call"], "status": self.begun["status"], "headers": kept}
-                self.wire.send(header, b"".join(self.body))
-                self.over.set()
-        elif not self.over.is_set():
-            raise Fault("Runtime.AsgiError", f"a message {message['type']!r} has no place here")
+        finally:
+            controls.end(header["call"])
 
 
 class Lifespan:
@@ -160,12 +130,16 @@ def scope(call, state):
     """A call as ASGI's connection scope."""
     path = call.get("root", "") + call["path"]
     name, port = server(call)
+    if call["form"] == "websocket":
+        asked = [value for key, value in call["headers"] if key.lower() == "sec-websocket-protocol"]
+        protocols = [one.strip() for value in asked for one in value.split(",")]
+        kind = {"type": "websocket", "scheme": "ws", "subprotocols": protocols}
+    else:
+        kind = {"type": "http", "scheme": "http", "method": call["method"]}
     return {
-        "type": "http",
+        **kind,
         "asgi": VERSION,
         "http_version": "1.1",
-        "method": call["method"],
-        "scheme": "http",
         "path": unquote(path),
         "raw_path": as_bytes(path),
         "query_string": as_bytes(call.get("query") or ""),

@@ -28,17 +28,41 @@ def host(app, threads):
 
     def call(header, body):
         response = Response()
-        result = app(environ(header, body, threads), response.start)
-        try:
-            response.body.extend(result)
-        finally:
-            if hasattr(result, "close"):
-                result.close()
+        pieces = made(app(environ(header, body, threads), response.start), response)
+        # Until there is something to send, its status and its headers may change.
+        first = next(pieces, b"")
         if response.status is None:
             raise Fault("Runtime.WsgiError", "the application answered without calling start_response")
-        return {"status": response.status, "headers": response.headers}, b"".join(response.body)
+        if response.is_whole or not first:
+            body = b"".join([first, *pieces])
+            return response.head(), body
+        response.is_sent = True
+        return response.head(), behind(first, pieces)
 
     return call
+
+
+def made(result, response):
+    """The pieces of an answer that are not empty, as the application makes them."""
+    try:
+        response.is_whole = response.is_whole or isinstance(result, (list, tuple))
+        for piece in result:
+            yield from response.written()
+            if piece:
+                yield piece
+        yield from response.written()
+    finally:
+        if hasattr(result, "close"):
+            result.close()
+
+
+def behind(first, pieces):
+    """The first piece, and the others as they are made."""
+    try:
+        yield first
+        yield from pieces
+    finally:
+        pieces.close()
 
 
 class Response:
@@ -47,16 +71,30 @@ class Response:
     def __init__(self):
         self.status = None
         self.headers = []
+        #: What it wrote by what `start_response` gave it.
         self.body = []
+        #: Its length is known, or all of it is there: it is sent at once.
+        self.is_whole = False
+        self.is_sent = False
 
     def start(self, status, headers, exc_info=None):
-        """PEP 3333's `start_response`; since nothing is sent before the end, an error may always replace what was
-        said."""
+        """PEP 3333's `start_response`; an error may replace what was said until that is sent."""
         if self.status is not None and exc_info is None:
             raise AssertionError("start_response was called twice, without exc_info")
+        if self.is_sent:
+            raise exc_info[1].with_traceback(exc_info[2])
         self.status = int(status.split(" ", 1)[0])
         self.headers = [[name, value] for name, value in headers if name.lower() not in HOP]
+        self.is_whole = self.is_whole or any(name.lower() == "content-length" for name, _ in headers)
         return self.body.append
+
+    def head(self):
+        return {"status": self.status, "headers": self.headers}
+
+    def written(self):
+        """What it wrote since the last time."""
+        body, self.body = self.body, []
+        return filter(None, body)
 
 
 def environ(call, body, threads):

@@ -16,6 +16,7 @@ use crate::gateway::asynchronous::queue::Due;
 use crate::gateway::body::Held;
 use crate::gateway::call::refused;
 use crate::gateway::record::CallRecord;
+use crate::gateway::sent::Delivery;
 use crate::store::accepted::Asked;
 
 /// How soon it is looked again whether a function still has calls in line.
@@ -105,9 +106,10 @@ impl Gateway {
         (*request.method_mut(), *request.uri_mut()) = (asked.method, asked.uri);
         *request.headers_mut() = asked.headers;
         let limit_bytes = entry.card.settings.async_response_limit_bytes();
+        let delivery = Delivery { limit_bytes, early: None, socket: None };
         let asynchronous = self.asynchronous.clone();
         let begun = || asynchronous.begun(&entry.card.name);
-        let answer = self.walk(route.protocol, &entry, request, record, limit_bytes, begun).await;
+        let answer = self.walk(route.protocol, &entry, request, record, delivery, begun).await;
         answer.map(|held| held.bytes)
     }
 

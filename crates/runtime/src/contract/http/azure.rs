@@ -18,6 +18,9 @@ use modelet_core::{Code, FunctionError, base64};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+/// Of an answer that is made in pieces, which an envelope holds as one: as much as the host takes in a request.
+pub(super) const ANSWER_LIMIT_BYTES: u64 = 210 << 20;
+
 /// What comes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

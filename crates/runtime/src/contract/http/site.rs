@@ -12,7 +12,8 @@ use modelet_protocol::{Operation, ServerState};
 
 use super::azure;
 use crate::contract::host::{Host, Kind, Meaning};
-use crate::handler::{self, Arriving};
+use crate::handler::body::whole;
+use crate::handler::{self, AnswerBody, Arriving};
 
 /// What a client of SageMaker's says to the model through it, and gets back.
 const CUSTOM_ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
@@ -53,7 +54,7 @@ impl Site {
         handler: &dyn handler::Handler,
         mut head: Parts,
         body: Arriving<'_>,
-    ) -> Response<Bytes> {
+    ) -> Response<AnswerBody> {
         if self.has_paths {
             head.uri = self.below(&head.uri);
             return handler::answered(handler, &head, body).await;
@@ -64,7 +65,7 @@ impl Site {
             Meaning::Readiness | Meaning::Own => {}
         }
         if let Some(answer) = answered_by_itself(&head) {
-            return answer;
+            return answer.map(Into::into);
         }
         let mut answer = handler::answered(handler, &head, body).await;
         if self.host.kind == Kind::SageMaker
@@ -81,7 +82,7 @@ impl Site {
         handler: &dyn handler::Handler,
         mut head: Parts,
         body: Arriving<'_>,
-    ) -> Response<Bytes> {
+    ) -> Response<AnswerBody> {
         let body = body.await;
         let opened = body.as_ref().ok().and_then(|body| azure::open(body));
         match opened {
@@ -91,12 +92,14 @@ impl Site {
                 }
                 handler::answered(handler, &head, Box::pin(ready(body))).await
             }
-            Some(Err(error)) => azure::refused(&error),
+            Some(Err(error)) => azure::refused(&error).map(Into::into),
             Some(Ok(opened)) => {
                 head.uri = self.called(opened.query.as_deref());
                 head.headers = opened.headers;
                 let answer = handler::answered(handler, &head, Box::pin(ready(Ok(opened.body)))).await;
-                azure::wrapped(opened.trigger, answer)
+                let answer = whole(answer, azure::ANSWER_LIMIT_BYTES).await;
+                let wrapped = answer.map(|answer| azure::wrapped(opened.trigger, answer));
+                wrapped.unwrap_or_else(|error| azure::refused(&error)).map(Into::into)
             }
         }
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 /// Largest result that Lambda takes: 6 MiB and 100 bytes, as its own message says.
-const RESULT_LIMIT_BYTES: usize = (6 << 20) + 100;
+pub(super) const RESULT_LIMIT_BYTES: usize = (6 << 20) + 100;
 /// The header with the name of an exception of Lambda's API.
 const HEADER_EXCEPTION: &str = "x-amzn-errortype";
 
@@ -60,6 +60,11 @@ impl Outcome {
         let exception = head.headers.get(HEADER_EXCEPTION).and_then(|name| name.to_str().ok());
         let message = said.message.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned());
         Self::Failed(Failed::new(exception.unwrap_or("Runtime.Unknown"), &message))
+    }
+
+    /// Of an answer that broke off.
+    pub(super) fn not_whole(error: &FunctionError) -> Failed {
+        Failed::new(&format!("Function.{}", error.code.in_camel_case()), &error.message)
     }
 
     /// Of a handler that could not be made.

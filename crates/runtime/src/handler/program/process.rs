@@ -1,8 +1,8 @@
 //! The process of a program: started with what it finds around it on AWS Lambda, and looked after until it ends.
 
 use std::ffi::OsString;
-use std::process::{Command, Stdio};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;

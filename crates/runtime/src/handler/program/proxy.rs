@@ -3,18 +3,24 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use modelet_core::{Code, FunctionError};
 
 use super::api::Begun;
-use crate::handler::OF_A_CONNECTION;
+use crate::handler::body::{AnswerBody, whole};
+use crate::handler::{OF_A_CONNECTION, websocket};
 
 /// A request is made again on a new connection when the one that was kept turns out to be gone.
 const TRIES: usize = 2;
@@ -22,10 +28,12 @@ const TRIES: usize = 2;
 /// The way to the program.
 pub(super) struct Proxy {
     port: u16,
-    response_limit_bytes: u64,
+    pub(super) response_limit_bytes: u64,
     /// Connections without a request.
-    idle: RefCell<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Rc<RefCell<Vec<Connection>>>,
 }
+
+type Connection = SendRequest<Full<Bytes>>;
 
 /// A port that nobody listens on.
 pub(super) fn free_port() -> io::Result<u16> {
@@ -39,30 +47,59 @@ pub(super) fn listens(port: u16) -> Option<Begun> {
 
 impl Proxy {
     pub(super) fn to(port: u16, response_limit_bytes: u64) -> Self {
-        Self { port, response_limit_bytes, idle: RefCell::default() }
+        Self { port, response_limit_bytes, idle: Rc::default() }
     }
 
-    /// Sends a request on, by the path behind the function's own, and takes the whole answer.
-    pub(super) async fn call(&self, head: &Parts, body: Bytes) -> Result<Response<Bytes>, FunctionError> {
+    /// Sends a request on, by the path behind the function's own. An answer that says its length is taken whole.
+    pub(super) async fn call(
+        &self,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<Response<AnswerBody>, FunctionError> {
+        if let Some(client) = websocket::asked(head) {
+            return self.converse(client, head).await;
+        }
         let mut last = String::new();
         for _ in 0..TRIES {
             let mut connection = self.connection().await?;
             match connection.send_request(self.request(head, body.clone())?).await {
-                Ok(response) => {
-                    let (mut head, body) = response.into_parts();
-                    let limit = self.response_limit_bytes;
-                    let body =
-                        Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).collect().await;
-                    let body = body.map_err(|error| broken(error.as_ref(), limit))?.to_bytes();
-                    self.idle.borrow_mut().push(connection);
-                    OF_A_CONNECTION.iter().for_each(|name| drop(head.headers.remove(name)));
-                    return Ok(Response::from_parts(head, body));
+                Ok(mut response) => {
+                    let has_length = response.body().size_hint().exact().is_some();
+                    OF_A_CONNECTION.iter().for_each(|name| drop(response.headers_mut().remove(name)));
+                    let idle = self.idle.clone();
+                    let response = response
+                        .map(|body| AnswerBody::pieces(Passed { body, kept: Some((connection, idle)) }));
+                    return match has_length {
+                        true => Ok(whole(response, self.response_limit_bytes).await?.map(Into::into)),
+                        false => Ok(response),
+                    };
                 }
                 Err(error) => last = error.to_string(),
             }
         }
         let message = format!("the program broke the connection before it answered: {last}");
         Err(FunctionError::new(Code::HandlerFailed, message).hint("modelet logs shows what it said"))
+    }
+
+    /// Asks for a websocket, on a connection of its own, and joins both if it is one.
+    async fn converse(&self, client: OnUpgrade, head: &Parts) -> Result<Response<AnswerBody>, FunctionError> {
+        let mut request = self.request(head, Bytes::new())?;
+        websocket::name(request.headers_mut());
+        let mut connection = self.connect().await?;
+        let failed = |error: hyper::Error| {
+            FunctionError::new(Code::HandlerFailed, format!("the program broke the connection: {error}"))
+        };
+        let mut response = connection.send_request(request).await.map_err(failed)?;
+        let program = hyper::upgrade::on(&mut response);
+        let is_one = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        OF_A_CONNECTION.iter().for_each(|name| drop(response.headers_mut().remove(name)));
+        let response = response.map(|body| AnswerBody::pieces(Passed { body, kept: None }));
+        let mut response = whole(response, self.response_limit_bytes).await?.map(Into::into);
+        if is_one {
+            websocket::name(response.headers_mut());
+            websocket::join(client, program);
+        }
+        Ok(response)
     }
 
     fn request(&self, head: &Parts, body: Bytes) -> Result<Request<Full<Bytes>>, FunctionError> {
@@ -82,13 +119,17 @@ impl Proxy {
         Ok(request)
     }
 
-    async fn connection(&self) -> Result<SendRequest<Full<Bytes>>, FunctionError> {
+    async fn connection(&self) -> Result<Connection, FunctionError> {
         loop {
             let Some(mut kept) = self.idle.borrow_mut().pop() else { break };
             if kept.ready().await.is_ok() {
                 return Ok(kept);
             }
         }
+        self.connect().await
+    }
+
+    async fn connect(&self) -> Result<Connection, FunctionError> {
         let failed = |error: String| {
             FunctionError::new(Code::HandlerFailed, format!("the program takes no connection: {error}"))
         };
@@ -98,18 +139,31 @@ impl Proxy {
         let (sender, driver) =
             handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
         // It ends with the connection, whose errors the sender of the request sees too.
-        tokio::task::spawn_local(async move { drop(driver.await) });
+        tokio::task::spawn_local(async move { drop(driver.with_upgrades().await) });
         Ok(sender)
     }
 }
 
-fn broken(error: &(dyn std::error::Error + Send + Sync + 'static), limit: u64) -> FunctionError {
-    if error.is::<LengthLimitError>() {
-        FunctionError::new(
-            Code::ResponseTooLarge,
-            format!("the answer is larger than the limit of {limit} bytes"),
-        )
-    } else {
-        FunctionError::new(Code::HandlerFailed, format!("the answer ended before it was whole: {error}"))
+/// A body of the program's. Read to its end, its connection is kept; dropped before, it is closed, and the program sees that.
+struct Passed {
+    body: Incoming,
+    kept: Option<(Connection, Rc<RefCell<Vec<Connection>>>)>,
+}
+
+impl Body for Passed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none()
+            && let Some((connection, idle)) = self.kept.take()
+        {
+            idle.borrow_mut().push(connection);
+        }
+        Poll::Ready(frame)
     }
 }

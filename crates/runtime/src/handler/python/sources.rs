@@ -13,7 +13,11 @@ macro_rules! sources {
 
 sources! {
     "modelet_worker/__init__.py",
+    "modelet_worker/asgi/__init__.py",
+    "modelet_worker/asgi/conversation.py",
+    "modelet_worker/asgi/exchange.py",
     "modelet_worker/context.py",
+    "modelet_worker/controls.py",
     "modelet_worker/entry.py",
     "modelet_worker/environment.py",
     "modelet_worker/fault.py",
@@ -35,6 +39,7 @@ sources! {
     "modelet_worker/loaders/xgboost_boosters.py",
     "modelet_worker/logs.py",
     "modelet_worker/memo.py",
+    "modelet_worker/pieces.py",
     "modelet_worker/plain.py",
     "modelet_worker/records.py",
     "modelet_worker/result.py",

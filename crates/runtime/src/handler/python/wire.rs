@@ -33,6 +33,8 @@ pub enum Form {
     Event,
     /// A request.
     Http,
+    /// A request to become a websocket.
+    Websocket,
 }
 
 /// The header of a call.
@@ -70,7 +72,7 @@ impl<'a> Call<'a> {
     pub fn of(form: Form, head: &'a Parts, deadline_ms: u64, id: &'a str) -> Self {
         let said = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         let (root, path) = modelet_protocol::split(head.uri.path());
-        let request = (form == Form::Http).then(|| RequestHead {
+        let request = (form != Form::Event).then(|| RequestHead {
             method: head.method.as_str(),
             root,
             path,
@@ -208,6 +210,15 @@ pub struct AnswerHead {
     headers: Vec<(String, String)>,
     #[serde(default)]
     error: Option<Failed>,
+    /// It is not the last frame of its call.
+    #[serde(default)]
+    pub more: bool,
+    /// True for a message of a websocket that is text.
+    #[serde(default)]
+    pub text: bool,
+    /// The code and the reason that a websocket is closed with.
+    #[serde(default)]
+    pub close: Option<(u16, String)>,
 }
 
 /// What a call came to.
@@ -221,30 +232,27 @@ pub enum Answer {
         status: u16,
         /// Its headers.
         headers: Vec<(String, String)>,
-        /// Its body.
+        /// Its body, or the first piece of it.
         body: Bytes,
     },
     /// The code raised an error.
     Failed(Raised),
 }
 
-/// An answer, and what it took.
-#[derive(Debug)]
-pub struct Answered {
-    /// The answer.
-    pub answer: Answer,
-    /// Processor time.
-    pub cpu: Duration,
-}
-
 impl AnswerHead {
-    /// With the body that came behind it.
-    pub fn with(self, body: Bytes) -> Answered {
-        let cpu = Duration::try_from_secs_f64(self.cpu_ms / 1e3).unwrap_or_default();
-        Answered { answer: self.answer(body), cpu }
+    /// Processor time that it took.
+    pub fn cpu(&self) -> Duration {
+        Duration::try_from_secs_f64(self.cpu_ms / 1e3).unwrap_or_default()
     }
 
-    fn answer(self, body: Bytes) -> Answer {
+    /// What the code raised, if it did.
+    pub fn raised(&mut self) -> Option<Raised> {
+        let Failed { kind, message, stack } = self.error.take()?;
+        Some(Raised { kind, message, stack })
+    }
+
+    /// With the body that came behind it.
+    pub fn with(self, body: Bytes) -> Answer {
         match (self.error, self.status) {
             (Some(Failed { kind, message, stack }), _) => Answer::Failed(Raised { kind, message, stack }),
             (None, Some(status)) if !self.event => Answer::Http { status, headers: self.headers, body },

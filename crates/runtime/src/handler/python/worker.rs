@@ -1,7 +1,6 @@
 //! The process that has the code: started, told what to load, called, and ended.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::cell::{OnceCell, RefCell};
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -20,10 +19,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
+use super::exchange::{Exchange, Exchanges, Outbox};
 use super::sources::{BOOT, SOURCES};
-use super::wire::{self, AnswerHead, Answered, Begun, Call, LENGTHS_BYTES, Prepared};
+use super::wire::{self, AnswerHead, Begun, Call, LENGTHS_BYTES, Prepared};
 use crate::config::Config;
 use crate::handler::child;
 
@@ -73,19 +73,10 @@ pub struct Worker {
 
 /// Calls go in on one side and are answered on the other.
 struct Line {
-    /// Frames to be sent: as many at most as there are connections, each of which has one call.
-    outbox: mpsc::UnboundedSender<Vec<u8>>,
+    outbox: Outbox,
     /// The same socket once more, to end it when nobody drives the tasks any more that read and write it.
     socket: UnixStream,
-    waiting: Rc<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>,
-    last: Cell<u64>,
-}
-
-#[derive(serde::Serialize)]
-struct Numbered<'a> {
-    call: u64,
-    #[serde(flatten)]
-    what: &'a Call<'a>,
+    exchanges: Rc<Exchanges>,
 }
 
 impl Worker {
@@ -130,23 +121,21 @@ impl Worker {
         }
     }
 
-    /// Sends a call, and waits for its answer.
-    pub async fn call(&self, what: &Call<'_>, body: &[u8]) -> Result<Answered, FunctionError> {
+    /// Sends a call, and waits for the first frame of its answer.
+    pub(super) async fn call(
+        &self,
+        what: &Call<'_>,
+        body: &[u8],
+    ) -> Result<(AnswerHead, Bytes, Exchange), FunctionError> {
         let line = self.line()?;
-        let call = line.last.get() + 1;
-        line.last.set(call);
         let failed = |error: io::Error| {
             FunctionError::new(Code::HandlerFailed, format!("the call could not be sent to Python: {error}"))
         };
-        let frame = wire::frame(&Numbered { call, what }, body).map_err(failed)?;
-        let (answer, answered) = oneshot::channel();
-        line.waiting.borrow_mut().insert(call, answer);
-        // Where nobody takes it, the process is gone, and whoever listens says so.
-        let _ = line.outbox.send(frame);
-        match answered.await {
-            Ok(answer) => Ok(answer),
+        let mut exchange = line.exchanges.begin(&line.outbox, what, body).map_err(failed)?;
+        match exchange.next().await {
+            Some((head, body)) => Ok((head, body, exchange)),
             // The whole instance ends now, and its host sees that.
-            Err(_) => std::future::pending().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -171,16 +160,16 @@ impl Worker {
         stream.set_nonblocking(true).map_err(failed)?;
         let socket = stream.try_clone().map_err(failed)?;
         let (read, write) = tokio::net::UnixStream::from_std(stream).map_err(failed)?.into_split();
-        let waiting = Rc::<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>::default();
+        let exchanges = Rc::<Exchanges>::default();
         let (outbox, to_send) = mpsc::unbounded_channel();
         tokio::task::spawn_local(send(write, to_send));
         tokio::task::spawn_local(listen(
             read,
-            Rc::clone(&waiting),
+            Rc::clone(&exchanges),
             Rc::clone(&self.child),
             self.ended.clone(),
         ));
-        Ok(self.line.get_or_init(|| Line { outbox, socket, waiting, last: Cell::new(0) }))
+        Ok(self.line.get_or_init(|| Line { outbox, socket, exchanges }))
     }
 }
 
@@ -208,7 +197,7 @@ async fn send(mut write: OwnedWriteHalf, mut outbox: mpsc::UnboundedReceiver<Vec
 /// Takes answers to those who wait for them, until the process is gone.
 async fn listen(
     mut read: OwnedReadHalf,
-    waiting: Rc<RefCell<HashMap<u64, oneshot::Sender<Answered>>>>,
+    exchanges: Rc<Exchanges>,
     child: Rc<RefCell<Child>>,
     ended: watch::Sender<Option<u8>>,
 ) {
@@ -218,10 +207,7 @@ async fn listen(
             // No further call is taken in before whoever waits for this one has its answer.
             tokio::task::yield_now().await;
         }
-        if let Some(caller) = waiting.borrow_mut().remove(&head.call) {
-            // A caller that has gone does not want it.
-            let _ = caller.send(head.with(body));
-        }
+        exchanges.take(head, body);
     }
     ended.send_replace(Some(child::told("Python", child::end(&mut child.borrow_mut()))));
 }

@@ -1,0 +1,1 @@
+"""Applications of ASGI 3: what they receive and send."""
