@@ -29,8 +29,6 @@ use crate::handler::child;
 
 /// Where code writes.
 const WRITABLE: [&str; 3] = ["/tmp", "/dev", "/proc"];
-/// The form of its log.
-const RECORDS: &str = "sequence";
 /// An import is worth a word from here on, milliseconds.
 const SLOW_MS: f64 = 20.0;
 /// A Python that ends while it is prepared is started so often.
@@ -266,7 +264,6 @@ impl Preparation {
             "packages": packages,
             "modules": self.modules,
             "wrap_loaders": self.wrap_loaders,
-            "records": RECORDS,
         } });
         prepared.stream.write_all(&wire::frame(&wanted, &[])?)?;
         let Prepared { done } = wire::receive(&mut prepared.stream)?;
@@ -351,7 +348,6 @@ fn start(config: &Config, python: &PythonCard) -> Value {
         "version": config.version.to_string(),
         "memory_mib": card.settings.memory_mib,
         "arn": child::arn(config),
-        "records": RECORDS,
         "outside": outside,
     })
 }
