@@ -38,6 +38,7 @@ use tokio::task::LocalSet;
 use crate::count::Counted;
 use crate::handler::{self, Loaded};
 use crate::inherited::Listener;
+use crate::log::Call;
 
 pub use site::Site;
 
@@ -172,7 +173,7 @@ async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: w
 }
 
 async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let site = shared.site.as_ref();
     match (head.uri.path(), &shared.handler) {
         (HEALTH_PATH, _) => Ok(health(&shared)),
@@ -182,7 +183,12 @@ async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Respon
             let _counted = Counted::new(&shared.calls);
             let body = Box::pin(whole(body, handler.body_limit_bytes()));
             let answer = match site {
-                Some(site) => site.answered(handler.as_ref(), head, body).await,
+                Some(site) => {
+                    let call = Call::begin(&mut head);
+                    let answer = site.answered(handler.as_ref(), head, body).await;
+                    call.answered(&answer);
+                    answer
+                }
                 None => handler::answered(handler.as_ref(), &head, body).await,
             };
             Ok(answer.map(Full::new))

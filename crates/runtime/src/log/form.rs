@@ -1,0 +1,127 @@
+//! The forms in which hosts understand what is said. A record becomes a text here, and nowhere else: by its form, without looking at
+//! anything around it.
+//!
+//! | form | printed | logged, raised and our own |
+//! |---|---|---|
+//! | `Text` | as it is | as awslambdaric writes them in Lambda's text format; our own as they are |
+//! | `Lambda` | as it is, as with awslambdaric | JSON, the members of awslambdaric's JSON format |
+//! | `Json` | JSON; an object of JSON as it is | the same |
+//! | `Google` | JSON; an object of JSON as it is | JSON, the members that Cloud Logging and Error Reporting look for |
+//!
+//! Which one it is:
+//!
+//! | host | form |
+//! |---|---|
+//! | AWS Lambda | `Lambda` with `AWS_LAMBDA_LOG_FORMAT=JSON`, else `Text`; our own from `AWS_LAMBDA_LOG_LEVEL` on |
+//! | Cloud Run, Knative, Vertex AI | `Google`, or what `MODELET_LOG_FORMAT` says |
+//! | SageMaker, Azure Machine Learning, Azure Functions, a bare port | `Text`, or what `MODELET_LOG_FORMAT` says |
+//!
+//! `MODELET_LOG_FORMAT` is `text` or `json`. All of these hosts take each line of the two outputs for one entry.
+
+mod google;
+mod json;
+mod text;
+
+use std::ffi::OsString;
+
+use crate::contract::Contract;
+use crate::contract::host::Kind;
+use crate::log::calls::Trace;
+use crate::log::entry::{Entry, Stream};
+
+pub use google::Service;
+pub(super) use google::{Request, request};
+
+/// Environment variable: `text` or `json`.
+const ENV_FORMAT: &str = "MODELET_LOG_FORMAT";
+/// What AWS Lambda says.
+const ENV_LAMBDA_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
+const ENV_LAMBDA_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
+/// The levels, the least first, by the names that Lambda and Python have for them.
+const LEVELS: [&[&str]; 5] =
+    [&["TRACE", "DEBUG"], &["INFO"], &["WARNING", "WARN"], &["ERROR"], &["CRITICAL", "FATAL"]];
+
+/// A form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// Lines for people, and the text format of AWS Lambda.
+    Text(From),
+    /// The JSON format of AWS Lambda.
+    Lambda(From),
+    /// The same, also of what is printed.
+    Json,
+    /// Cloud Logging's.
+    Google(Service),
+}
+
+/// From which level on we say something ourselves: its place in [`LEVELS`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct From(usize);
+
+impl Form {
+    /// The one that a host wants; `None` on a platform of ours, which reads records itself. The error names what makes no sense.
+    pub fn of(contract: &Contract, var: impl Fn(&str) -> Option<OsString>) -> Result<Option<Self>, String> {
+        let text = |name: &str| var(name).map(|value| value.to_string_lossy().into_owned());
+        let host = match contract {
+            Contract::Platform => return Ok(None),
+            Contract::Lambda { .. } => {
+                let from = From::named(&text(ENV_LAMBDA_LEVEL).unwrap_or_default());
+                let is_json =
+                    text(ENV_LAMBDA_FORMAT).is_some_and(|format| format.eq_ignore_ascii_case("json"));
+                return Ok(Some(if is_json { Self::Lambda(from) } else { Self::Text(from) }));
+            }
+            Contract::Port(host) => host,
+        };
+        let is_google = matches!(host.kind, Kind::Knative(_) | Kind::Vertex { .. });
+        let json = || if is_google { Self::Google(Service::of(&text)) } else { Self::Json };
+        Ok(Some(match text(ENV_FORMAT).as_deref() {
+            None if is_google => json(),
+            None | Some("text") => Self::Text(From::default()),
+            Some("json") => json(),
+            Some(other) => return Err(format!("{ENV_FORMAT} is {other:?}, neither text nor json")),
+        }))
+    }
+
+    /// True where each call has a record of its own.
+    pub(super) const fn tells_requests(&self) -> bool {
+        matches!(self, Self::Google(_))
+    }
+
+    /// What is written of an entry, and where: one or more whole lines. `trace`: that of its call, where it is known.
+    pub(super) fn written(&self, entry: &Entry, trace: Option<&Trace>) -> Option<(Stream, String)> {
+        match self {
+            Self::Text(from) | Self::Lambda(from) if entry.is_own() && !from.lets(&entry.level) => None,
+            Self::Text(_) => Some(text::written(entry)),
+            Self::Lambda(_) if entry.is_printed() => Some(text::written(entry)),
+            Self::Json | Self::Google(_) if entry.is_printed() && entry.is_object() => {
+                Some((Stream::Stdout, line(entry.message.trim())))
+            }
+            Self::Lambda(_) | Self::Json => Some((Stream::Stdout, line(&json::object(entry)))),
+            Self::Google(service) => Some((Stream::Stdout, line(&google::object(entry, service, trace)))),
+        }
+    }
+}
+
+impl From {
+    fn named(level: &str) -> Self {
+        let level = level.to_ascii_uppercase();
+        Self(LEVELS.iter().position(|names| names.contains(&level.as_str())).unwrap_or(0))
+    }
+
+    fn lets(self, level: &str) -> bool {
+        Self::named(level).0 >= self.0
+    }
+}
+
+fn line(text: &(impl ToString + ?Sized)) -> String {
+    let mut text = text.to_string();
+    if text.contains(['\n', '\r']) {
+        // An object of JSON over several lines: they part nothing within it.
+        text = text.replace(['\n', '\r'], " ");
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests;
