@@ -130,7 +130,8 @@ def test_on_lambda_the_log_is_what_awslambdaric_writes(form, talking, emulator):
         for event in (b'"fail"', b"{}", b'"fail"'):
             one.call(event)
     found, wanted = objects(within_call(mine)), objects(within_call(theirs))
-    assert sorted(map(str, found)) == sorted(map(str, wanted)), "standard error is a way of its own"
+    kept = [sorted(json.dumps(line, sort_keys=True) for line in lines) for lines in (found, wanted)]
+    assert kept[0] == kept[1], "standard error is a way of its own"
     ordered = [[line for line in lines if line not in ("to stderr", "from C")] for lines in (found, wanted)]
     assert ordered[0] == ordered[1]
     assert found.count("from C") == 1

@@ -14,7 +14,7 @@
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
 //! - [`instance`]: what the platform and an instance say to each other
-//! - [`lines`]: of what a process prints
+//! - [`entry`]: one thing that is said in a log; [`lines`]: of what a process prints
 //! - [`millis`], [`moment`]: times as text
 //! - [`digest`]: what content is named by; [`base64`]: bytes as text; [`wav`]: samples as a sound's file
 //! - [`error`]: stable error codes, and the two kinds of failure
@@ -26,6 +26,7 @@ pub mod base64;
 pub mod certificate;
 pub mod digest;
 pub mod end;
+pub mod entry;
 pub mod error;
 pub mod handler;
 pub mod index;

@@ -1,7 +1,7 @@
 //! What is said in the log, in the form that the host looks for: our own words, and what code beside this process prints, logs and
 //! raises.
 //!
-//! - [`entry`]: one thing that is said; [`form`]: the forms, and which one it is
+//! - [`form`]: the forms, and which one it is
 //! - [`calls`]: what the calls in hand are called, and the traces that they belong to; [`project`]: whose traces these are
 //! - [`pipes`]: the way of what a process beside this one prints
 //! - [`metrics`]: figures of a call for CloudWatch
@@ -10,7 +10,6 @@
 //! host as it is.
 
 mod calls;
-mod entry;
 mod form;
 mod metrics;
 mod pipes;
@@ -18,16 +17,18 @@ mod project;
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub use modelet_core::entry::Level;
+use modelet_core::entry::{Entry, Stream};
 
 use crate::contract::Contract;
 
 pub use calls::Call;
-pub use entry::{Level, Stream};
 pub use metrics::{Metrics, Rows};
 pub use pipes::{Pipes, Written};
 
 use calls::Calls;
-use entry::Entry;
 use form::Form;
 
 /// The log of this process; none on a platform of ours.
@@ -55,9 +56,15 @@ pub fn open(contract: &Contract) -> Result<(), String> {
 /// Says something ourselves.
 pub fn say(level: Level, text: &str) {
     match LOG.get() {
-        Some(log) => log.tell(&Entry::own(level, text)),
+        Some(log) => log.tell(&Entry::own(level, text, now_ms())),
         None => Log::print(Stream::Stderr, &format!("{text}\n")),
     }
+}
+
+/// Now, milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Log {

@@ -88,7 +88,8 @@ impl Gateway {
             }
         };
         begun();
-        let sent = Sent { gateway: self, protocol, limit_bytes };
+        let wants_log = record.is_waited_for() && modelet_protocol::wants_log(protocol, request.headers());
+        let sent = Sent { gateway: self, protocol, limit_bytes, wants_log };
         // The task ends by itself: by the answer, the death of the instance, or the request's deadline.
         let answer = tokio::spawn(Box::pin(sent.finish(request, seat, place, record)));
         let mut answer = answer.await.unwrap_or_else(|error| {
@@ -141,6 +142,15 @@ struct Sent {
     gateway: Arc<Gateway>,
     protocol: ProtocolName,
     limit_bytes: u64,
+    /// The client wants to hear what was said of its call.
+    wants_log: bool,
+}
+
+/// What was said of a call.
+#[derive(Default)]
+struct Said {
+    text: String,
+    peak_memory_mib: u64,
 }
 
 /// Why there is no answer of the function.
@@ -166,14 +176,22 @@ impl Sent {
         place: Place,
         mut record: CallRecord,
     ) -> Answer {
-        match self.send(request, seat, place, &mut record).await {
+        let mut said = self.wants_log.then(Said::default);
+        let sent = self.send(request, seat, place, &mut record, &mut said).await;
+        let mut log = HeaderMap::new();
+        if let Some(Said { text, peak_memory_mib }) = &said {
+            modelet_protocol::tell_log(self.protocol, &mut log, &record.log(text, *peak_memory_mib));
+        }
+        let mut answer = match sent {
             Ok(answer) => {
                 record.finish(modelet_protocol::meant_status(&answer));
                 answer
             }
             // The seat and the connection, dropped by now, are given up.
             Err(failure) => failed(self.protocol, &failure, record),
-        }
+        };
+        answer.headers_mut().extend(log);
+        answer
     }
 
     /// Sends the call to its instance; to another one, as long as none has taken it in.
@@ -183,13 +201,22 @@ impl Sent {
         mut seat: Seat,
         mut place: Place,
         record: &mut CallRecord,
+        said: &mut Option<Said>,
     ) -> Result<Answer, Failure> {
         let clock = self.gateway.dispatch.shared().clock;
         let mut sends = 0;
         loop {
             sends += 1;
+            if said.is_some() {
+                place.listen(record.id().clone());
+            }
             record.entered(place.enter(record.id().clone(), clock.now()));
             let answer = self.answer(&request, &mut seat, &mut place, record).await;
+            if let Some(said) = said {
+                // Before the call leaves: a line that names no call is the one's that is in the instance alone.
+                let text = place.heard(record.id()).await;
+                *said = Said { text, peak_memory_mib: place.peak_memory_mib() };
+            }
             place.leave(record.id(), clock.now());
             match answer {
                 Ok((answer, connection)) => {

@@ -11,6 +11,7 @@ use http::header::USER_AGENT;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use modelet_core::InvocationId;
+use modelet_core::entry::Stream;
 use modelet_core::instance::HEADER_INVOCATION;
 
 use super::form::{Request, request};
@@ -128,7 +129,7 @@ impl Call {
             response_bytes: answer.body().len(),
             took: self.since.elapsed(),
         };
-        Log::print(super::Stream::Stdout, &request(&said, log.calls.trace(Some(&self.id)).as_ref()));
+        Log::print(Stream::Stdout, &request(&said, log.calls.trace(Some(&self.id)).as_ref()));
     }
 }
 

@@ -20,14 +20,14 @@
 
 mod google;
 mod json;
-mod text;
 
 use std::ffi::OsString;
+
+use modelet_core::entry::{Entry, Stream};
 
 use crate::contract::Contract;
 use crate::contract::host::Kind;
 use crate::log::calls::Trace;
-use crate::log::entry::{Entry, Stream};
 
 pub use google::Service;
 pub(super) use google::{Request, request};
@@ -91,8 +91,8 @@ impl Form {
     pub(super) fn written(&self, entry: &Entry, trace: Option<&Trace>) -> Option<(Stream, String)> {
         match self {
             Self::Text(from) | Self::Lambda(from) if entry.is_own() && !from.lets(&entry.level) => None,
-            Self::Text(_) => Some(text::written(entry)),
-            Self::Lambda(_) if entry.is_printed() => Some(text::written(entry)),
+            Self::Text(_) => Some((entry.to, entry.text())),
+            Self::Lambda(_) if entry.is_printed() => Some((entry.to, entry.text())),
             Self::Json | Self::Google(_) if entry.is_printed() && entry.is_object() => {
                 Some((Stream::Stdout, line(entry.message.trim())))
             }

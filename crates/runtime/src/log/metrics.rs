@@ -14,10 +14,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use modelet_core::entry::Stream;
 use serde_json::{Map, Value, json};
 
-use super::entry::{Stream, now_ms};
-use super::{LOG, Log};
+use super::{LOG, Log, now_ms};
 
 /// Environment variable: `off`.
 const ENV_METRICS: &str = "MODELET_METRICS";

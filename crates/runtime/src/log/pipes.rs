@@ -10,13 +10,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use modelet_core::entry::{Entry, Stream};
 use modelet_core::lines::take_lines;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, ioctl_fionread};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::entry::{Entry, Stream};
-use super::{LOG, Log};
+use super::{LOG, Log, now_ms};
 
 /// So much is read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -108,6 +108,6 @@ impl Pipes {
 
 fn tell(log: &Log, stream: Stream, bytes: &mut Vec<u8>, is_end: bool) {
     for line in take_lines(bytes, is_end) {
-        log.tell(&Entry::of_line(stream, line));
+        log.tell(&Entry::of_line(stream, line, now_ms()));
     }
 }

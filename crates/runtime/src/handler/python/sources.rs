@@ -13,6 +13,7 @@ macro_rules! sources {
 
 sources! {
     "modelet_worker/__init__.py",
+    "modelet_worker/accept.py",
     "modelet_worker/context.py",
     "modelet_worker/entry.py",
     "modelet_worker/environment.py",

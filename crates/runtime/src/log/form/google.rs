@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use modelet_core::entry::Entry;
 use modelet_core::error::Raised;
 use modelet_core::moment;
 use serde_json::{Map, Value, json};
 
 use crate::log::calls::Trace;
-use crate::log::entry::{Entry, now_ms};
+use crate::log::now_ms;
 
 /// How a stack trace begins.
 const TRACEBACK: &str = "Traceback (most recent call last):";

@@ -1,10 +1,9 @@
 //! The JSON format of AWS Lambda, as awslambdaric 4.2 writes it (`lambda_runtime_log_utils.py` and `bootstrap.py`); moments are to the
 //! millisecond here, and there to the second.
 
+use modelet_core::entry::Entry;
 use modelet_core::moment;
 use serde_json::{Map, Value, json};
-
-use crate::log::entry::Entry;
 
 /// The object of an entry.
 pub(super) fn object(entry: &Entry) -> Value {

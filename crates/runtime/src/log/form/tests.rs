@@ -1,7 +1,7 @@
+use modelet_core::entry::Level;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::log::entry::Level;
 
 const CALL: &str = "84317ee6-fab4-4863-8e40-0340eb68175e";
 
@@ -155,7 +155,7 @@ fn google_finds_severity_trace_call_and_error() {
 
 #[test]
 fn what_we_say_ourselves_is_a_line_for_people_and_a_record_for_machines() {
-    let own = Entry::own(Level::Warning, "hot");
+    let own = Entry::own(Level::Warning, "hot", 0);
     let text = |level: &str| Form::Text(From::named(level)).written(&own, None);
     assert_eq!(text(""), Some((Stream::Stderr, "hot\n".to_owned())));
     assert_eq!((text("WARN").is_some(), text("error")), (true, None));
@@ -164,7 +164,7 @@ fn what_we_say_ourselves_is_a_line_for_people_and_a_record_for_machines() {
         (&said["level"], &said["logger"], &said["requestId"]),
         (&json!("WARNING"), &json!("modelet"), &json!(""))
     );
-    let error = object(&Form::Google(Service::default()), &Entry::own(Level::Error, "could not load"));
+    let error = object(&Form::Google(Service::default()), &Entry::own(Level::Error, "could not load", 0));
     assert!(error["@type"].is_string());
 }
 

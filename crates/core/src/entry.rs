@@ -1,17 +1,21 @@
-//! One thing that is said: by the code beside this process, in a line or a record of its worker, or by this process itself.
+//! One thing that is said in a log: a line that a process printed, a record of the Python worker's, or what the runtime says itself.
+//!
+//! - [`text`](Entry::text): as people read it
 
-use std::time::{SystemTime, UNIX_EPOCH};
+mod text;
 
-use modelet_core::InvocationId;
-use modelet_core::error::Raised;
-use modelet_core::instance::RECORD_START;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Whose records are our own.
-pub(super) const OWN: &str = "modelet";
+use crate::error::Raised;
+use crate::name::InvocationId;
 
-/// How much something matters that this process says.
+/// What a line begins with that is a record: RS, as in JSON text sequences (RFC 7464).
+const RECORD_START: char = '\u{1e}';
+/// Whose records are our own.
+const OWN: &str = "modelet";
+
+/// How much something matters that the runtime says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// For whoever looks closely.
@@ -33,7 +37,7 @@ impl Level {
 }
 
 /// Which of the two outputs of a process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// Standard output.
@@ -41,6 +45,16 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+}
+
+impl Stream {
+    /// The name in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
 }
 
 /// What is said. The members beyond the first three are those of the worker's records (`python/worker/modelet_worker/records.py`).
@@ -80,56 +94,75 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What this process says itself.
-    pub fn own(level: Level, text: &str) -> Self {
+    /// What the runtime says itself, at this moment: milliseconds since 1970.
+    pub fn own(level: Level, text: &str, at_ms: u64) -> Self {
         Self {
             level: level.as_str().to_owned(),
             message: text.to_owned(),
-            at_ms: now_ms(),
+            at_ms,
             to: Stream::Stderr,
             logger: Some(OWN.to_owned()),
             ..Self::default()
         }
     }
 
-    /// What a line of a process beside this one is: a record, or else a text that it printed.
-    pub fn of_line(to: Stream, line: String) -> Self {
-        let record = line.strip_prefix(RECORD_START).and_then(|record| serde_json::from_str(record).ok());
-        record.unwrap_or_else(|| {
+    /// The record that a line is; `None` for one that was printed.
+    pub fn record(line: &str) -> Option<Self> {
+        serde_json::from_str(line.strip_prefix(RECORD_START)?).ok()
+    }
+
+    /// What a line is that was read at this moment: a record, or else a text that was printed.
+    pub fn of_line(to: Stream, line: String, at_ms: u64) -> Self {
+        Self::record(&line).unwrap_or_else(|| {
             let level = if to == Stream::Stderr { Level::Warning } else { Level::Info };
-            Self { level: level.as_str().to_owned(), message: line, at_ms: now_ms(), to, ..Self::default() }
+            Self { level: level.as_str().to_owned(), message: line, at_ms, to, ..Self::default() }
         })
     }
 
-    /// True for what this process or the worker says.
-    pub(super) fn is_own(&self) -> bool {
+    /// True for what the runtime or the worker says.
+    pub fn is_own(&self) -> bool {
         self.logger.as_deref() == Some(OWN)
     }
 
     /// True for what was printed, or has the form that the user's code gave it.
-    pub(super) fn is_printed(&self) -> bool {
+    pub fn is_printed(&self) -> bool {
         self.logger.is_none() && self.raised.is_none()
     }
 
     /// True for a text that is an object of JSON: the form is the user's own, and the place that it is for knows it.
-    pub(super) fn is_object(&self) -> bool {
+    pub fn is_object(&self) -> bool {
         let text = self.message.trim();
         text.starts_with('{') && serde_json::from_str::<Map<String, Value>>(text).is_ok()
     }
 
     /// The call, as a text; empty where it is of none.
-    pub(super) fn call(&self) -> &str {
+    pub fn call(&self) -> &str {
         self.invocation.as_ref().map_or("", |id| id.0.as_str())
     }
 
     /// Its level, by a name that everybody knows.
-    pub(super) fn standard_level(&self) -> &str {
+    pub fn standard_level(&self) -> &str {
         self.counts_as.as_deref().unwrap_or(&self.level)
     }
 }
 
-/// Now, milliseconds since 1970.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_record_or_was_printed() {
+        let entry = |line: &str| Entry::of_line(Stream::Stderr, line.to_owned(), 7);
+        let record =
+            entry("\u{1e}{\"level\": \"INFO\", \"invocation\": null, \"message\": \"a\\nb\", \"at_ms\": 3}");
+        assert_eq!((record.message.as_str(), record.at_ms, record.to), ("a\nb", 3, Stream::Stdout));
+        for line in ["plain", "\u{1e}{\"level\"", "{\"level\": \"INFO\", \"message\": \"a\"}"] {
+            let printed = entry(line);
+            assert_eq!((printed.message.as_str(), printed.at_ms), (line, 7));
+            assert_eq!(
+                (printed.level.as_str(), printed.to, printed.is_printed()),
+                ("WARNING", Stream::Stderr, true)
+            );
+        }
+    }
 }

@@ -1,26 +1,24 @@
 //! Lines for people. What is logged and raised is as awslambdaric 4.2 writes it where Lambda's format is text (`bootstrap.py`): an error
 //! that nobody caught is one line for the log, whose own lines are parted by carriage returns and begin with spaces that do not break.
 
-use modelet_core::error::Raised;
-use modelet_core::moment;
-
-use crate::log::entry::{Entry, Stream};
+use super::Entry;
+use crate::error::Raised;
+use crate::moment;
 
 const NO_BREAK_SPACE: &str = "\u{a0}";
 
-/// What is written of an entry, and where.
-pub(super) fn written(entry: &Entry) -> (Stream, String) {
-    if entry.is_own() || entry.is_printed() {
-        return (entry.to, format!("{}\n", entry.message));
-    }
-    let text = match &entry.raised {
-        Some(raised) if entry.logger.is_none() => uncaught(raised),
-        _ => {
-            let at = moment::rfc3339(entry.at_ms);
-            format!("[{}]\t{at}\t{}\t{}\n", entry.level, entry.call(), entry.message)
+impl Entry {
+    /// One or more whole lines; what was printed, and what is our own, as it is.
+    pub fn text(&self) -> String {
+        match &self.raised {
+            _ if self.is_own() || self.is_printed() => format!("{}\n", self.message),
+            Some(raised) if self.logger.is_none() => uncaught(raised),
+            _ => {
+                let at = moment::rfc3339(self.at_ms);
+                format!("[{}]\t{at}\t{}\t{}\n", self.level, self.call(), self.message)
+            }
         }
-    };
-    (Stream::Stdout, text)
+    }
 }
 
 fn uncaught(raised: &Raised) -> String {
