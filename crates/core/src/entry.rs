@@ -15,6 +15,15 @@ const RECORD_START: char = '\u{1e}';
 /// Whose records are our own.
 const OWN: &str = "modelet";
 
+/// The levels, the least first, by the names that Lambda and Python have for them.
+const LEVELS: [&[&str]; 5] =
+    [&["DEBUG", "TRACE"], &["INFO"], &["WARNING", "WARN"], &["ERROR"], &["CRITICAL", "FATAL"]];
+
+/// The place of a level among all that everybody knows, the least first; in capital letters or small ones.
+pub fn rank(level: &str) -> Option<usize> {
+    LEVELS.iter().position(|names| names.iter().any(|name| name.eq_ignore_ascii_case(level)))
+}
+
 /// How much something matters that the runtime says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -27,6 +36,15 @@ pub enum Level {
 }
 
 impl Level {
+    /// Its place among all levels.
+    pub const fn rank(self) -> usize {
+        match self {
+            Self::Info => 1,
+            Self::Warning => 2,
+            Self::Error => 3,
+        }
+    }
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Info => "INFO",
@@ -149,6 +167,14 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_ranked() {
+        for level in [Level::Info, Level::Warning, Level::Error] {
+            assert_eq!(rank(level.as_str()), Some(level.rank()));
+        }
+        assert_eq!((rank("trace"), rank("Fatal"), rank("loud")), (Some(0), Some(4), None));
+    }
 
     #[test]
     fn a_line_is_a_record_or_was_printed() {

@@ -23,7 +23,7 @@ mod json;
 
 use std::ffi::OsString;
 
-use modelet_core::entry::{Entry, Stream};
+use modelet_core::entry::{Entry, Stream, rank};
 
 use crate::contract::Contract;
 use crate::contract::host::Kind;
@@ -37,26 +37,22 @@ const ENV_FORMAT: &str = "MODELET_LOG_FORMAT";
 /// What AWS Lambda says.
 const ENV_LAMBDA_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
 const ENV_LAMBDA_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
-/// The levels, the least first, by the names that Lambda and Python have for them.
-const LEVELS: [&[&str]; 5] =
-    [&["TRACE", "DEBUG"], &["INFO"], &["WARNING", "WARN"], &["ERROR"], &["CRITICAL", "FATAL"]];
-
 /// A form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// Lines for people, and the text format of AWS Lambda.
-    Text(From),
+    Text(Least),
     /// The JSON format of AWS Lambda.
-    Lambda(From),
+    Lambda(Least),
     /// The same, also of what is printed.
     Json,
     /// Cloud Logging's.
     Google(Service),
 }
 
-/// From which level on we say something ourselves: its place in [`LEVELS`].
+/// From which level on we say something ourselves: its [`rank`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct From(usize);
+pub struct Least(usize);
 
 impl Form {
     /// The one that a host wants; `None` on a platform of ours, which reads records itself. The error names what makes no sense.
@@ -65,10 +61,10 @@ impl Form {
         let host = match contract {
             Contract::Platform => return Ok(None),
             Contract::Lambda { .. } => {
-                let from = From::named(&text(ENV_LAMBDA_LEVEL).unwrap_or_default());
+                let least = Least::named(&text(ENV_LAMBDA_LEVEL).unwrap_or_default());
                 let is_json =
                     text(ENV_LAMBDA_FORMAT).is_some_and(|format| format.eq_ignore_ascii_case("json"));
-                return Ok(Some(if is_json { Self::Lambda(from) } else { Self::Text(from) }));
+                return Ok(Some(if is_json { Self::Lambda(least) } else { Self::Text(least) }));
             }
             Contract::Port(host) => host,
         };
@@ -76,7 +72,7 @@ impl Form {
         let json = || if is_google { Self::Google(Service::of(&text)) } else { Self::Json };
         Ok(Some(match text(ENV_FORMAT).as_deref() {
             None if is_google => json(),
-            None | Some("text") => Self::Text(From::default()),
+            None | Some("text") => Self::Text(Least::default()),
             Some("json") => json(),
             Some(other) => return Err(format!("{ENV_FORMAT} is {other:?}, neither text nor json")),
         }))
@@ -90,7 +86,7 @@ impl Form {
     /// What is written of an entry, and where: one or more whole lines. `trace`: that of its call, where it is known.
     pub(super) fn written(&self, entry: &Entry, trace: Option<&Trace>) -> Option<(Stream, String)> {
         match self {
-            Self::Text(from) | Self::Lambda(from) if entry.is_own() && !from.lets(&entry.level) => None,
+            Self::Text(least) | Self::Lambda(least) if entry.is_own() && !least.lets(&entry.level) => None,
             Self::Text(_) => Some((entry.to, entry.text())),
             Self::Lambda(_) if entry.is_printed() => Some((entry.to, entry.text())),
             Self::Json | Self::Google(_) if entry.is_printed() && entry.is_object() => {
@@ -102,10 +98,9 @@ impl Form {
     }
 }
 
-impl From {
+impl Least {
     fn named(level: &str) -> Self {
-        let level = level.to_ascii_uppercase();
-        Self(LEVELS.iter().position(|names| names.contains(&level.as_str())).unwrap_or(0))
+        Self(rank(level).unwrap_or(0))
     }
 
     fn lets(self, level: &str) -> bool {

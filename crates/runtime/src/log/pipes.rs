@@ -60,6 +60,14 @@ impl Pipes {
         }
     }
 
+    /// The same when the other process has ended: also what has no line end.
+    pub fn end(&self) {
+        self.drain();
+        if let Some(log) = LOG.get() {
+            self.tell_rest(log);
+        }
+    }
+
     /// Tells what comes, until nobody can write any more.
     fn follow(&self, log: &Log) {
         let mut open = vec![0, 1];
@@ -78,7 +86,7 @@ impl Pipes {
                 events.is_empty()
             });
         }
-        self.end(log);
+        self.tell_rest(log);
     }
 
     /// Tells what is in one of them now, and no more: one that is written to without end would keep its reader for ever.
@@ -98,7 +106,7 @@ impl Pipes {
     }
 
     /// Tells what has no line end.
-    fn end(&self, log: &Log) {
+    fn tell_rest(&self, log: &Log) {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, (stream, _)) in self.ends.iter().enumerate() {
             tell(log, *stream, &mut begun[place], true);

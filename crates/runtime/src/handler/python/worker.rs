@@ -111,7 +111,9 @@ impl Worker {
             PreparedPython { stream, child, pipes } = fenced(|| spawn(&program, threads)).map_err(failed)?;
             begun = begin(&mut stream, config, python);
         }
-        drain(pipes.as_deref());
+        if let Some(pipes) = &pipes {
+            pipes.drain();
+        }
         match begun {
             Ok(Begun::Ready(ready)) => {
                 say_imports(&ready.imports_ms);
@@ -127,7 +129,9 @@ impl Worker {
             Err(error) => {
                 drop(stream);
                 let ending = child::ending(&mut child);
-                drain(pipes.as_deref());
+                if let Some(pipes) = pipes {
+                    pipes.end();
+                }
                 let message = format!("Python ended while it loaded the code ({ending}): {error}");
                 Err(FunctionError::new(Code::HandlerRefused, message)
                     .hint("what it printed last is in the log; a library that crashes while it is imported does this"))
@@ -150,7 +154,9 @@ impl Worker {
         let _ = line.outbox.send(frame);
         match answered.await {
             Ok(answer) => {
-                drain(self.pipes.as_deref());
+                if let Some(pipes) = &self.pipes {
+                    pipes.drain();
+                }
                 Ok(answer)
             }
             // The whole instance ends now, and its host sees that.
@@ -202,14 +208,9 @@ impl Drop for Worker {
             let _ = line.socket.shutdown(Shutdown::Write);
         }
         let _ = child::end(&mut self.child.borrow_mut());
-        drain(self.pipes.as_deref());
-    }
-}
-
-/// Tells what Python has printed up to now.
-fn drain(pipes: Option<&Pipes>) {
-    if let Some(pipes) = pipes {
-        pipes.drain();
+        if let Some(pipes) = &self.pipes {
+            pipes.end();
+        }
     }
 }
 
@@ -242,7 +243,9 @@ async fn listen(
         }
     }
     let status = child::end(&mut child.borrow_mut());
-    drain(pipes.as_deref());
+    if let Some(pipes) = pipes {
+        pipes.end();
+    }
     ended.send_replace(Some(child::told("Python", status)));
 }
 

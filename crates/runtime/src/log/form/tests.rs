@@ -47,7 +47,7 @@ fn object(form: &Form, entry: &Entry) -> Value {
 /// Samples are of awslambdaric 4.2.2 under AWS' emulator, with Lambda's formats Text and JSON.
 #[test]
 fn lambdas_text_is_what_awslambdaric_writes() {
-    let form = Form::Text(From::default());
+    let form = Form::Text(Least::default());
     let [logged, caught, lost] = samples();
     let head = format!("2026-11-28T16:37:08.604Z\t{CALL}");
     assert_eq!(written(&form, &logged), format!("[INFO]\t{head}\tin-between 5\n"));
@@ -62,7 +62,7 @@ fn lambdas_text_is_what_awslambdaric_writes() {
 
 #[test]
 fn lambdas_json_is_what_awslambdaric_writes() {
-    let form = Form::Lambda(From::default());
+    let form = Form::Lambda(Least::default());
     let [logged, caught, lost] = samples();
     let at = "2026-11-28T16:37:08.604Z";
     assert_eq!(
@@ -91,7 +91,7 @@ fn lambdas_json_is_what_awslambdaric_writes() {
 fn what_is_printed_stays_as_it_is_or_becomes_a_message() {
     let printed = entry(json!({ "message": "two\nlines" }));
     let to_stderr = entry(json!({ "message": "oh", "level": "WARNING", "to": "stderr" }));
-    let (text, lambda) = (Form::Text(From::default()), Form::Lambda(From::default()));
+    let (text, lambda) = (Form::Text(Least::default()), Form::Lambda(Least::default()));
     for form in [&text, &lambda] {
         assert_eq!(form.written(&printed, None), Some((Stream::Stdout, "two\nlines\n".to_owned())));
         assert_eq!(form.written(&to_stderr, None), Some((Stream::Stderr, "oh\n".to_owned())));
@@ -156,10 +156,10 @@ fn google_finds_severity_trace_call_and_error() {
 #[test]
 fn what_we_say_ourselves_is_a_line_for_people_and_a_record_for_machines() {
     let own = Entry::own(Level::Warning, "hot", 0);
-    let text = |level: &str| Form::Text(From::named(level)).written(&own, None);
+    let text = |level: &str| Form::Text(Least::named(level)).written(&own, None);
     assert_eq!(text(""), Some((Stream::Stderr, "hot\n".to_owned())));
     assert_eq!((text("WARN").is_some(), text("error")), (true, None));
-    let said = object(&Form::Lambda(From::default()), &own);
+    let said = object(&Form::Lambda(Least::default()), &own);
     assert_eq!(
         (&said["level"], &said["logger"], &said["requestId"]),
         (&json!("WARNING"), &json!("modelet"), &json!(""))
@@ -176,11 +176,11 @@ fn the_host_says_which_form_it_is() {
         Form::of(&Contract::of(var, &arguments).unwrap(), var)
     };
     let lambda = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
-    let (port, text) = (("PORT", "80"), Form::Text(From(0)));
+    let (port, text) = (("PORT", "80"), Form::Text(Least(0)));
     let google = Form::Google(Service::of(|name| (name == "K_SERVICE").then(|| "shop".to_owned())));
     for (environment, wanted) in [
         (&[lambda][..], Some(text.clone())),
-        (&[lambda, (ENV_LAMBDA_FORMAT, "JSON"), (ENV_LAMBDA_LEVEL, "WARN")], Some(Form::Lambda(From(2)))),
+        (&[lambda, (ENV_LAMBDA_FORMAT, "JSON"), (ENV_LAMBDA_LEVEL, "WARN")], Some(Form::Lambda(Least(2)))),
         (&[lambda, (ENV_FORMAT, "json")], Some(text.clone())),
         (&[port], Some(text.clone())),
         (&[port, (ENV_FORMAT, "json")], Some(Form::Json)),
