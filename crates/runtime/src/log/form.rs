@@ -69,7 +69,7 @@ impl Form {
             Contract::Port(host) => host,
         };
         let is_google = matches!(host.kind, Kind::Knative(_) | Kind::Vertex { .. });
-        let json = || if is_google { Self::Google(Service::of(&text)) } else { Self::Json };
+        let json = || if is_google { Self::Google(Service::of(text)) } else { Self::Json };
         Ok(Some(match text(ENV_FORMAT).as_deref() {
             None if is_google => json(),
             None | Some("text") => Self::Text(Least::default()),
