@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import functions
 import pytest
 import wire
 from harness import PATIENCE_S, ROOT, CliFailed, Platform, eventually, stage
@@ -195,6 +196,33 @@ def test_logs_follow_until_interrupted(home, cases):
     finally:
         follow.send_signal(signal.SIGINT)
         follow.wait(PATIENCE_S)
+
+
+def test_logs_are_chosen_by_level_call_and_age(own_platform, tmp_path):
+    """What matters at least so much, what one call said, what is new; also on the way."""
+    source = "def handler(event, context):\n    print('asked', event)\n    if event == 'fail':\n        raise KeyError('oh no')\n"
+    own_platform.deploy(functions.folder(tmp_path / "code", {"app.py": source}), "said")
+    fine = own_platform.http.post("/fn/said", json="fine").headers["x-modelet-invocation"]
+    assert own_platform.http.post("/fn/said", json="fail").status_code == 500
+
+    def texts(*arguments: str) -> list[str]:
+        rows = map(json.loads, own_platform.cli("logs", "said", "--json", *arguments).stdout.splitlines())
+        return sorted((row.get("text") or row["kind"]).partition("\n")[0] for row in rows)
+
+    eventually(lambda: texts().count("invocation") == 2, what="both calls are in the log")
+    assert texts("--call", fine) == ["asked fine", "invocation"]
+    assert texts("--level", "error") == ["KeyError: 'oh no'", "invocation"]
+    assert len(texts("--level", "error", "-n", "1")) == 1
+    assert "asked fail" in texts("--since", "10m")
+    assert texts("--since", "0ms") == []
+    waited = own_platform.http.get("/api/v1/functions/said/logs?level=critical&after=0&wait_ms=200")
+    assert waited.json() == {"rows": []}
+    for wrong, says in ((("--level", "loud"), "critical"), (("--since", "10"), "10m"), (("--call", "a&b"), "no id")):
+        with pytest.raises(CliFailed) as refused:
+            own_platform.cli("logs", "said", *wrong)
+        assert says in refused.value.done.stderr
+    refused = own_platform.http.get("/api/v1/functions/said/logs?level=loud")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad-input")
 
 
 def test_doctor_says_what_this_machine_can_do(home):

@@ -134,10 +134,12 @@ pub struct FunctionError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Raised {
     /// Its class, such as `KeyError`.
+    #[serde(alias = "type")]
     pub kind: String,
     /// What it says.
     pub message: String,
     /// Where it came from, a text for each frame.
+    #[serde(default)]
     pub stack: Vec<String>,
 }
 

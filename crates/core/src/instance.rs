@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Code;
-use crate::name::{InvocationId, Version};
+use crate::name::Version;
 
 /// Environment variable: the folder of the unpacked artifact.
 pub const ENV_ARTIFACT: &str = "MODELET_ARTIFACT";
@@ -86,21 +86,6 @@ pub mod lambda {
     pub const CLIENT_CONTEXT: &str = "lambda-runtime-client-context";
     /// Who it is to Amazon Cognito, JSON.
     pub const COGNITO_IDENTITY: &str = "lambda-runtime-cognito-identity";
-}
-
-/// What a line begins with that is a [`Record`]: RS, as in JSON text sequences (RFC 7464).
-pub const RECORD_START: char = '\u{1e}';
-
-/// A message of an instance that is more than a line of text: it may have several lines, and says which call it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    /// How much it matters: `INFO`, `ERROR` and so on.
-    pub level: String,
-    /// The call that it belongs to.
-    #[serde(default)]
-    pub invocation: Option<InvocationId>,
-    /// Its text.
-    pub message: String,
 }
 
 /// What an instance says of itself when it is ready (200), or why it cannot be (503).

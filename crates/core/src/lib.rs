@@ -14,6 +14,7 @@
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
 //! - [`instance`]: what the platform and an instance say to each other
+//! - [`entry`]: one thing that is said in a log; [`lines`]: of what a process prints
 //! - [`millis`], [`moment`]: times as text
 //! - [`digest`]: what content is named by; [`base64`]: bytes as text; [`wav`]: samples as a sound's file
 //! - [`error`]: stable error codes, and the two kinds of failure
@@ -25,10 +26,12 @@ pub mod base64;
 pub mod certificate;
 pub mod digest;
 pub mod end;
+pub mod entry;
 pub mod error;
 pub mod handler;
 pub mod index;
 pub mod instance;
+pub mod lines;
 pub mod manifest;
 pub mod millis;
 pub mod moment;

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use modelet_core::manifest::{EngineChoice, Rung};
-use modelet_core::{Code, FunctionName, Version};
+use modelet_core::{Code, FunctionName, InvocationId, Version, entry};
 use modelet_platform::store::usage::{HOURS_KEPT, Period};
+
+use crate::spans::milliseconds;
 
 /// Machine learning models as serverless functions: deploy a file, get an endpoint that scales from zero.
 #[derive(Debug, Parser)]
@@ -80,7 +82,7 @@ pub enum Command {
     Describe(Named),
     /// Show the log of a function: calls, output, events
     #[command(
-        after_help = "Examples:\n  modelet logs iris\n  modelet logs iris -f\n  modelet logs iris -n 1000 --json | jq 'select(.status >= 500)'"
+        after_help = "Examples:\n  modelet logs iris\n  modelet logs iris -f --level warning\n  modelet logs iris --call 01KAWX… --since 10m\n  modelet logs iris -n 1000 --json | jq 'select(.status >= 500)'"
     )]
     Logs(Logs),
     /// Show what functions used: calls, billed time, memory, processor time, bytes
@@ -273,6 +275,15 @@ pub struct Logs {
     /// How many of the last records to start with
     #[arg(long, short = 'n', default_value_t = 100, value_name = "N")]
     pub lines: usize,
+    /// Only what matters at least so much: debug, info, warning, error or critical
+    #[arg(long, value_name = "LEVEL", value_parser = parse_level)]
+    pub level: Option<String>,
+    /// Only of the call with this id, which its answer has in x-modelet-invocation
+    #[arg(long, value_name = "ID", value_parser = parse_call)]
+    pub call: Option<InvocationId>,
+    /// Only of this long ago and later, such as 10m
+    #[arg(long, value_name = "SPAN", value_parser = milliseconds)]
+    pub since: Option<u64>,
 }
 
 /// `modelet usage`
@@ -392,6 +403,17 @@ fn parse_engine(text: &str) -> Result<EngineChoice, String> {
         "rten" => Ok(EngineChoice::Rten),
         _ => Err("the engines are auto, onnxruntime, tabular and rten".to_owned()),
     }
+}
+
+fn parse_level(text: &str) -> Result<String, String> {
+    let known = entry::rank(text).map(|_| text.to_owned());
+    known.ok_or_else(|| "a level is debug, info, warning, error or critical".to_owned())
+}
+
+fn parse_call(text: &str) -> Result<InvocationId, String> {
+    let is_id =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    is_id.then(|| InvocationId(text.to_owned())).ok_or_else(|| "that is no id of a call".to_owned())
 }
 
 fn parse_period(text: &str) -> Result<Period, String> {

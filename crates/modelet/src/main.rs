@@ -15,6 +15,7 @@ mod proof;
 mod python;
 mod report;
 mod simulate;
+mod spans;
 mod trial;
 
 fn main() -> ExitCode {

@@ -12,9 +12,7 @@ use modelet_core::instance::{
 };
 use modelet_core::{ArtifactCard, EngineName};
 use modelet_package::Bundle;
-use modelet_worker::{
-    Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, Stream, output,
-};
+use modelet_worker::{Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, output};
 use tokio::sync::mpsc;
 
 use crate::engines;
@@ -61,9 +59,7 @@ impl Trial<'_> {
         let binary = this_binary().map_err(|report| report.message().to_owned())?;
         let launch = self.launch(binary, &artifact, socket.listener);
         let spawned = spawner.spawn(launch).await.map_err(|error| error.to_string())?;
-        let (sender, lines) = mpsc::channel(LINES);
-        tokio::spawn(output::read_lines(spawned.stdout, Stream::Stdout, sender.clone()));
-        tokio::spawn(output::read_lines(spawned.stderr, Stream::Stderr, sender));
+        let (lines, _) = output::follow(spawned.stdout, spawned.stderr, LINES);
         Ok(Running { feed: Feed::new(socket.address), process: spawned.process, lines })
     }
 

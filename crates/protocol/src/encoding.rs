@@ -23,7 +23,7 @@ pub(crate) fn unpack(headers: &HeaderMap, body: Bytes, limit_bytes: u64) -> Resu
         "gzip" | "x-gzip" => read(MultiGzDecoder::new(&*body), "gzip", &body, limit_bytes),
         "deflate" => read(ZlibDecoder::new(&*body), "deflate", &body, limit_bytes),
         other => Err(FunctionError::new(
-            Code::BadBody,
+            Code::UnsupportedMediaType,
             format!(
                 "the Content-Encoding {:?} is not known here",
                 other.chars().take(40).collect::<String>()
@@ -112,12 +112,16 @@ mod tests {
             ("gzip", b"{\"inputs\": []}".to_vec(), "plain JSON"),
             ("gzip", gzip(b"[[1,2]]")[..12].to_vec(), "gzip"),
             ("deflate", b"abc".to_vec(), "damaged"),
-            ("zstd", b"abc".to_vec(), "\"zstd\" is not known here"),
-            ("gzip, gzip", gzip(b"1"), "not known here"),
         ] {
             let error = unpack_as(encoding, body, 100).unwrap_err();
             assert_eq!(error.code, Code::BadBody);
             assert!(error.message.contains(says), "{error}");
+        }
+        for (encoding, body) in [("zstd", b"abc".to_vec()), ("gzip, gzip", gzip(b"1"))] {
+            let error = unpack_as(encoding, body, 100).unwrap_err();
+            assert_eq!(error.code, Code::UnsupportedMediaType, "RFC 9110, 8.4");
+            let quoted = format!("{encoding:?} is not known here");
+            assert!(error.message.contains(&quoted) && error.hint.unwrap().contains("gzip or deflate"));
         }
     }
 

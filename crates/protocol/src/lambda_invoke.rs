@@ -4,15 +4,17 @@
 //! - `target`: the function and the version that a name, an ARN and a qualifier mean
 //! - `failure`: who failed: the call (an exception of the API) or the function (200, and the error as its payload)
 //! - `event`: payloads that API Gateway, function URLs and load balancers made of HTTP requests
+//! - `tail`: what was said of a call, with its answer
 //!
 //! The payload of a model is JSON in the forms of `/fn`, and so is its answer. An event of HTTP is read as the request that it was
 //! made of, and answered as those who send such events expect.
 //!
 //! Source: the API model of botocore 1.44 (`lambda/2015-03-31`) and the docs of Lambda ("Invoke"). Signatures are not looked at,
-//! and `X-Amz-Log-Type` is not followed: what instances print is in `modelet logs`.
+//! but `LogType=Tail` gets the end of the call's log.
 
 mod event;
 mod failure;
+mod tail;
 mod target;
 
 pub use event::{EventRequest, event_request};
@@ -24,7 +26,7 @@ use modelet_core::{Code, Failure, FunctionName, InvocationId, PlatformError, Sig
 use crate::fn_http::{self, FnHttp};
 use crate::json::{self, Json};
 use crate::protocol::{
-    Decoded, FunctionContext, Manner, Operation, Protocol, ProtocolName, Refused, Request, Route,
+    CallLog, Decoded, FunctionContext, Manner, Operation, Protocol, ProtocolName, Refused, Request, Route,
 };
 use crate::sample::Sample;
 use crate::text::quoted;
@@ -78,6 +80,7 @@ impl Protocol for LambdaInvoke {
             let message = format!("{header} asks for what functions do not have here");
             return Err(PlatformError::new(Code::BadInput, message).hint("call the function without it"));
         }
+        tail::check(headers)?;
         let asked = headers.get(INVOCATION_TYPE).map_or(&b"RequestResponse"[..], HeaderValue::as_bytes);
         match asked {
             b"RequestResponse" => Ok(Some(Manner::Waited)),
@@ -121,6 +124,14 @@ impl Protocol for LambdaInvoke {
     fn mark(&self, headers: &mut HeaderMap, invocation: &InvocationId, version: Version) {
         say(headers, REQUEST_ID, &invocation.0);
         say(headers, EXECUTED_VERSION, &version.to_string());
+    }
+
+    fn wants_log(&self, headers: &HeaderMap) -> bool {
+        tail::is_wanted(headers)
+    }
+
+    fn tell_log(&self, headers: &mut HeaderMap, log: &CallLog<'_>) {
+        tail::tell(headers, log);
     }
 
     fn error(&self, failure: &Failure, invocation: Option<&InvocationId>) -> Response<Bytes> {

@@ -39,7 +39,7 @@ use modelet_core::{
 };
 
 pub use protocol::{
-    Decoded, FunctionContext, FunctionView, Manner, Operation, ProtocolName, Refused, Reply, Route,
+    CallLog, Decoded, FunctionContext, FunctionView, Manner, Operation, ProtocolName, Refused, Reply, Route,
     ServerState,
 };
 
@@ -96,6 +96,16 @@ pub fn mark(
     version: Version,
 ) {
     protocol(protocol_name).mark(headers, invocation, version);
+}
+
+/// True for a client that wants to hear what was said of its call.
+pub fn wants_log(protocol_name: ProtocolName, headers: &HeaderMap) -> bool {
+    protocol(protocol_name).wants_log(headers)
+}
+
+/// Adds to an answer what was said of its call, for a client that wanted to hear it.
+pub fn tell_log(protocol_name: ProtocolName, headers: &mut HeaderMap, log: &CallLog<'_>) {
+    protocol(protocol_name).tell_log(headers, log);
 }
 
 /// The status that an answer stands for: its own, but for a failure that is marked as one beside 200.

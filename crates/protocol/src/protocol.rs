@@ -181,6 +181,27 @@ pub struct FunctionView<'a> {
     pub base_url: &'a str,
 }
 
+/// What was said of a call that an instance had, and what it took.
+#[derive(Debug, Clone, Copy)]
+pub struct CallLog<'a> {
+    /// The call.
+    pub invocation: &'a InvocationId,
+    /// The version that had it.
+    pub version: Version,
+    /// What was printed, logged and raised: whole lines.
+    pub said: &'a str,
+    /// In the instance, milliseconds.
+    pub duration_ms: f64,
+    /// What is billed, milliseconds.
+    pub billed_ms: u64,
+    /// Memory of the instance as it was set, MiB.
+    pub memory_mib: u64,
+    /// The most that it held so far, MiB.
+    pub peak_memory_mib: u64,
+    /// The start of the instance, where the call waited for it, milliseconds.
+    pub init_ms: Option<f64>,
+}
+
 /// A request's parts that a decoder reads; the body is already unpacked.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
@@ -232,6 +253,14 @@ pub(crate) trait Protocol: Sync {
 
     /// Adds to an answer what the protocol says of a call: its id, and the version that had it.
     fn mark(&self, _headers: &mut HeaderMap, _invocation: &InvocationId, _version: Version) {}
+
+    /// True for a client that wants to hear what was said of its call.
+    fn wants_log(&self, _headers: &HeaderMap) -> bool {
+        false
+    }
+
+    /// Adds to an answer what was said of its call, for a client that wanted to hear it.
+    fn tell_log(&self, _headers: &mut HeaderMap, _log: &CallLog<'_>) {}
 
     /// Any failure.
     fn error(&self, failure: &Failure, invocation: Option<&InvocationId>) -> Response<Bytes>;

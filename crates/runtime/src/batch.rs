@@ -26,6 +26,7 @@ use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, timeout_at};
 
 use crate::count::Counted;
+use crate::log::{self, Level};
 use queue::{Call, Queue, Waiting};
 
 pub use compute::Computed;
@@ -111,7 +112,7 @@ impl Shared {
             self.gather().await;
             let group = self.queue.borrow_mut().take(self.max_rows.get());
             if let Err(why) = compute::together(&mut **self.model.borrow_mut(), group) {
-                eprintln!("calls are no longer computed together: {why}");
+                log::say(Level::Warning, &format!("calls are no longer computed together: {why}"));
                 self.max_rows.set(1);
             }
         }

@@ -14,6 +14,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use crate::handler::{Preparation, PreparedPython};
+use crate::log::{self, Level};
 use modelet_core::artifact::is_safe_path;
 use modelet_core::instance::{
     Assignment, ENV_IMPORTS, ENV_PACKAGES, ENV_PYTHON, ENV_THREADS, ENV_WRAP_LOADERS, MAX_HANDED_FILES,
@@ -48,7 +49,7 @@ pub fn prepare(onnxruntime: Option<&Path>) {
     let options = LoadOptions { threads: 1, onnxruntime_library: Some(library.to_owned()) };
     if let Err(error) = modelet_model::engine(EngineName::Onnxruntime).prepare(&options) {
         // The model that needs it will say so again, to somebody who can act on it.
-        eprintln!("ONNX Runtime could not be prepared: {error}");
+        log::say(Level::Warning, &format!("ONNX Runtime could not be prepared: {error}"));
     }
 }
 
@@ -75,7 +76,7 @@ pub fn keep_python(control: &UnixDatagram, preparation: &Preparation) -> io::Res
         if sources[1].revents().is_empty() {
             return Ok(python);
         }
-        eprintln!("the Python that was started ahead has ended");
+        log::say(Level::Warning, "the Python that was started ahead has ended");
     }
     Err(io::Error::other(format!("{REPLACEMENTS} in a row ended before there was code for them")))
 }

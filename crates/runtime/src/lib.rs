@@ -6,6 +6,7 @@
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
 //! - [`contract`]: how a host talks to us, as the environment says: `http` or `lambda`
 //! - [`handler`]: what answers an invocation: a model, Python code, or a program
+//! - [`log`]: what is said, in the form that the host looks for
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
 //! another host, so it stays lean.
@@ -16,6 +17,7 @@ pub mod config;
 pub mod contract;
 pub mod handler;
 pub mod inherited;
+pub mod log;
 
 mod count;
 mod processor;
@@ -35,6 +37,7 @@ use crate::contract::Contract;
 use crate::contract::http::Site;
 use crate::handler::{Loaded, PreparedPython};
 use crate::inherited::{Inherited, Listener};
+use crate::log::{Level, Metrics};
 
 /// The whole life of an instance: [`main_with`] what its artifact names.
 pub fn main() -> ExitCode {
@@ -49,7 +52,7 @@ pub fn main() -> ExitCode {
 /// artifact has come.
 pub fn main_with(load: impl FnOnce(&Config) -> Loaded) -> ExitCode {
     run(load).unwrap_or_else(|error| {
-        eprintln!("modelet-runtime: {error}");
+        log::say(Level::Error, &format!("modelet-runtime: {error}"));
         ExitCode::from(2)
     })
 }
@@ -58,8 +61,9 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
     let started = Instant::now();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let contract = Contract::of(|name| std::env::var_os(name), &arguments)?;
+    log::open(&contract)?;
     if let Some(line) = contract.announced() {
-        eprintln!("{line}");
+        log::say(Level::Info, &line);
     }
     let config = || Config::from_environment(|name| std::env::var_os(name), contract.artifact());
     match &contract {
@@ -74,7 +78,12 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
         }
         Contract::Lambda { api, .. } => {
             let config = config().map_err(|why| FunctionError::new(Code::BadArtifact, why));
-            let prepared = config.and_then(|config| Ok((config.card.name.clone(), load(&config)?)));
+            let prepared = config.and_then(|config| {
+                let (handler, name) = (load(&config)?, config.card.name.clone());
+                let metrics = Metrics::of(|name| std::env::var_os(name), name.as_str(), started.elapsed());
+                let metrics = metrics.map_err(|why| FunctionError::new(Code::StartFailed, why))?;
+                Ok((name, handler, metrics))
+            });
             contract::lambda::serve(api, prepared)
         }
     }
@@ -106,7 +115,7 @@ fn serve(
     site: Option<Site>,
 ) -> Result<ExitCode, String> {
     if let Err(failure) = &loaded {
-        eprintln!("could not load: {failure}");
+        log::say(Level::Error, &format!("could not load: {failure}"));
     }
     let load_ms = started.elapsed().as_secs_f64() * 1e3;
     contract::http::serve(listener, loaded, load_ms, site).map_err(|error| error.to_string())

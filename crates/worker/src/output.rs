@@ -1,33 +1,17 @@
 //! What an instance prints, line by line.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use modelet_core::entry::Stream;
+use modelet_core::lines::take_lines;
 use tokio::io::{AsyncReadExt, Result};
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
-/// Longest line kept in one piece, in bytes; a longer one is cut into several.
-pub const MAX_LINE_BYTES: usize = 64 << 10;
-
-/// Which of its two outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-impl Stream {
-    /// The name in records.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-}
+/// So much is read at once of what somebody asks for.
+const READ_BYTES: usize = 64 << 10;
+/// Questions that wait for a reader.
+const ASKS: usize = 16;
 
 /// One line, without its end; bytes that are not UTF-8 are replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +22,79 @@ pub struct OutputLine {
     pub text: String,
 }
 
-/// Reads one output to its end and sends its lines. When the receiver is slow the instance waits in its `write`: nothing
-/// is dropped, nothing piles up.
-pub async fn read_lines(fd: OwnedFd, stream: Stream, lines: mpsc::Sender<OutputLine>) -> Result<()> {
+/// Asks for a word when something is done; whoever is gone has done all that it ever will.
+#[derive(Debug, Clone)]
+pub struct Asker(mpsc::Sender<oneshot::Sender<()>>);
+
+/// Hears what an [`Asker`] asks for.
+pub type Asked = mpsc::Receiver<oneshot::Sender<()>>;
+
+impl Asker {
+    /// One, and whom it asks.
+    pub fn new() -> (Self, Asked) {
+        let (sender, asked) = mpsc::channel(ASKS);
+        (Self(sender), asked)
+    }
+
+    /// Asks, and waits until it is done.
+    pub async fn done(&self) {
+        let (sender, done) = oneshot::channel();
+        if self.0.send(sender).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+}
+
+/// Those who read the two outputs of a process.
+#[derive(Debug)]
+pub struct Readers([Asker; 2]);
+
+impl Readers {
+    /// Waits until every line that was printed up to now is in the queue of lines.
+    pub async fn catch_up(&self) {
+        for reader in &self.0 {
+            reader.done().await;
+        }
+    }
+}
+
+/// Reads both outputs of a process to their ends, and gives their lines. When these are not taken, beyond a queue of so many, the
+/// process waits in its `write`: nothing is dropped, nothing piles up.
+pub fn follow(stdout: OwnedFd, stderr: OwnedFd, queue: usize) -> (mpsc::Receiver<OutputLine>, Readers) {
+    let (sender, lines) = mpsc::channel(queue);
+    let read = |fd, stream| {
+        let (asker, asked) = Asker::new();
+        tokio::spawn(read_lines(fd, stream, sender.clone(), asked));
+        asker
+    };
+    (lines, Readers([read(stdout, Stream::Stdout), read(stderr, Stream::Stderr)]))
+}
+
+async fn read_lines(
+    fd: OwnedFd,
+    stream: Stream,
+    lines: mpsc::Sender<OutputLine>,
+    mut asked: Asked,
+) -> Result<()> {
     rustix::io::ioctl_fionbio(&fd, true)?;
     let mut pipe = pipe::Receiver::from_owned_fd(fd)?;
     let mut buffer = Vec::with_capacity(4 << 10);
     loop {
-        let read = pipe.read_buf(&mut buffer).await?;
-        let ended = read == 0;
+        let (ended, done) = tokio::select! {
+            read = pipe.read_buf(&mut buffer) => (read? == 0, None),
+            Some(done) = asked.recv() => {
+                read_present(&pipe, &mut buffer)?;
+                (false, Some(done))
+            }
+        };
         for text in take_lines(&mut buffer, ended) {
             if lines.send(OutputLine { stream, text }).await.is_err() {
                 return Ok(());
             }
+        }
+        if let Some(done) = done {
+            // Whoever asked may have gone.
+            let _ = done.send(());
         }
         if ended {
             return Ok(());
@@ -58,38 +102,46 @@ pub async fn read_lines(fd: OwnedFd, stream: Stream, lines: mpsc::Sender<OutputL
     }
 }
 
-/// Takes every complete line out of the buffer; at the end also what has no line end.
-fn take_lines(buffer: &mut Vec<u8>, ended: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    loop {
-        let rest = &buffer[start..];
-        let cut = match rest.iter().take(MAX_LINE_BYTES).position(|byte| *byte == b'\n') {
-            Some(end) => (end, end + 1),
-            None if rest.len() >= MAX_LINE_BYTES => (MAX_LINE_BYTES, MAX_LINE_BYTES),
-            None if ended && !rest.is_empty() => (rest.len(), rest.len()),
-            None => break,
-        };
-        let line = rest[..cut.0].strip_suffix(b"\r").unwrap_or(&rest[..cut.0]);
-        lines.push(String::from_utf8_lossy(line).into_owned());
-        start += cut.1;
+/// Reads what is in a pipe now, and no more: at most what a pipe holds.
+fn read_present(pipe: &pipe::Receiver, buffer: &mut Vec<u8>) -> Result<()> {
+    let mut left = usize::try_from(rustix::io::ioctl_fionread(pipe.as_fd())?).unwrap_or(0);
+    let mut bytes = vec![0; left.min(READ_BYTES)];
+    while left > 0 {
+        let wanted = left.min(READ_BYTES);
+        let read = rustix::io::read(pipe.as_fd(), &mut bytes[..wanted])?;
+        if read == 0 {
+            break;
+        }
+        buffer.extend_from_slice(&bytes[..read]);
+        left -= read;
     }
-    buffer.drain(..start);
-    lines
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
     use super::*;
 
-    #[test]
-    fn lines_end_with_a_newline_a_limit_or_the_end() {
-        let mut buffer = b"one\r\ntwo\nthr".to_vec();
-        assert_eq!(take_lines(&mut buffer, false), ["one", "two"]);
-        assert_eq!(buffer, b"thr");
-        assert_eq!(take_lines(&mut buffer, true), ["thr"]);
-        let mut long = vec![b'x'; MAX_LINE_BYTES + 1];
-        assert_eq!(take_lines(&mut long, false).len(), 1);
-        assert_eq!(take_lines(&mut long, true), ["x"]);
+    #[tokio::test]
+    async fn what_was_printed_is_there_when_the_readers_have_caught_up() {
+        let (stdout, to_stdout) = rustix::pipe::pipe().unwrap();
+        let (stderr, to_stderr) = rustix::pipe::pipe().unwrap();
+        let (mut lines, readers) = follow(stdout, stderr, 64);
+        let (mut to_stdout, mut to_stderr) = (File::from(to_stdout), File::from(to_stderr));
+        for number in 0..20 {
+            writeln!(to_stdout, "{number}").unwrap();
+            write!(to_stderr, "a{number}\nbegun").unwrap();
+            readers.catch_up().await;
+            let (first, second) = (lines.try_recv().unwrap(), lines.try_recv().unwrap());
+            assert_eq!((first.stream, first.text), (Stream::Stdout, number.to_string()));
+            assert!(second.text.ends_with(&format!("a{number}")), "{second:?}");
+        }
+        drop((to_stdout, to_stderr));
+        assert_eq!(lines.recv().await.unwrap().text, "begun");
+        assert_eq!(lines.recv().await, None);
+        readers.catch_up().await;
     }
 }

@@ -3,7 +3,6 @@
 
 import json
 import os
-import sys
 import time
 
 from modelet_worker.fault import Fault
@@ -80,10 +79,7 @@ class LambdaContext:
 
     def log(self, message):
         """Writes to the log."""
-        if log.sequence:
-            log.record("INFO", str(message).removesuffix("\n"))
-        else:
-            sys.stdout.write(str(message))
+        log.record("INFO", str(message).removesuffix("\n"))
 
     def __repr__(self):
         names = "aws_request_id log_group_name log_stream_name function_name memory_limit_in_mb function_version"

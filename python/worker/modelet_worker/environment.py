@@ -29,8 +29,7 @@ def watch_libraries(start):
 
 def set_threading(threading):
     """What a thread of the user's fails with is one record, as what a call fails with is."""
-    if log.sequence:
-        threading.excepthook = tell_failed_thread
+    threading.excepthook = tell_failed_thread
 
 
 def tell_failed_thread(failed):

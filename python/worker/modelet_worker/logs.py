@@ -1,18 +1,18 @@
 """Records of `logging` as records of the log."""
 
-import sys
+import os
 import time
 
 from modelet_worker.records import log
 
-#: awslambdaric's own form.
-TEXT_FORMAT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
-TEXT_DATE = "%Y-%m-%dT%H:%M:%S"
+#: Lambda's name for the least level that is logged there.
+ENV_LEVEL = "AWS_LAMBDA_LOG_LEVEL"
 
 
 def install(logging, kind):
     """For Lambda's handlers the root logger has a handler, as there, so that `basicConfig` changes nothing. For others
     it is the one for where there is none, as in any Python."""
+    own = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "aws_request_id", "tenant_id"}
 
     class RecordHandler(logging.Handler):
         """Writes each record as one."""
@@ -20,10 +20,8 @@ def install(logging, kind):
         def emit(self, record):
             try:
                 text = self.format(record)
-                if log.sequence:
-                    log.record(record.levelname, text)
-                else:
-                    sys.stdout.write(text)
+                # With a form of the user's own it says what that says, and no more.
+                log.record(record.levelname, text, **({} if self.formatter else details(logging, record, own)))
             except Exception:
                 self.handleError(record)
 
@@ -37,10 +35,35 @@ def install(logging, kind):
 
     handler = RecordHandler()
     handler.addFilter(CallFilter())
-    if not log.sequence:
-        handler.setFormatter(logging.Formatter(TEXT_FORMAT, TEXT_DATE))
     if kind == "lambda":
         logging.Formatter.converter = time.gmtime
-        logging.getLogger().addHandler(handler)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        wanted = os.environ.get(ENV_LEVEL, "").upper()
+        level = logging.getLevelName("DEBUG" if wanted == "TRACE" else wanted)
+        if isinstance(level, int):
+            root.setLevel(level)
     else:
         logging.lastResort = handler
+
+
+def details(logging, record, own):
+    """What awslambdaric's JSON says of a record beside its level and text; `own` are attributes that every record has."""
+    found = {"logger": record.name}
+    nearest = logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10)
+    if nearest != record.levelname:
+        found["counts_as"] = nearest
+    if isinstance(record.msg, dict) and not record.args:
+        found["said"] = record.msg
+    if record.exc_info:
+        import traceback
+
+        kind, error, trace = record.exc_info
+        found.setdefault("said", record.getMessage())
+        found["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        if kind is not None:
+            found["raised"] = {"type": kind.__name__, "message": str(error), "stack": traceback.format_tb(trace)}
+    fields = {name: value for name, value in vars(record).items() if name not in own and value is not None}
+    if fields:
+        found["fields"] = fields
+    return found

@@ -1,12 +1,20 @@
 """Log records: what is printed, logged or raised, each as one record with its level and the call that it belongs to.
 
-In the form `sequence` a record is one write to descriptor 2, a JSON text sequence (RFC 7464):
+A record is one write to descriptor 2, a JSON text sequence (RFC 7464):
 
-    \x1e{"level": "INFO", "invocation": ID or null, "message": TEXT, "at_ms": milliseconds since 1970}\n
+    \x1e{"level": "INFO", "invocation": ID or null, "message": TEXT, "at_ms": milliseconds since 1970, …}\n
+
+and, where there is more to say of it:
+
+- `to`: `stderr`, where it was printed there
+- `logger`: whose it is, where it was logged; `counts_as`: the standard level nearest to one of the user's own
+- `said`: the message without its traceback, or the object that was logged; `location`: `file:function:line` of that
+- `fields`: what `extra` gave it
+- `raised`: `{"type", "message", "stack"}`; without a logger it is an error that nobody caught
 
 What is printed becomes a record when a line ends, so that what one `print` says stays whole, however many lines it
-has, and so does a traceback. In the form `text` everything is written as AWS Lambda's own client for Python writes it.
-What C libraries write goes to the descriptors as it is.
+has, and so does a traceback. What C libraries write goes to the descriptors as it is. The forms that clouds want are made of
+these by whoever reads them.
 """
 
 import _thread
@@ -20,9 +28,10 @@ from _contextvars import ContextVar
 #: A longer record is cut, and says so.
 RECORD_BYTES = 64 << 10
 CUT = " … (cut by modelet: a record has at most 64 KiB)"
-#: The levels of what is printed.
-STDOUT_LEVEL = "INFO"
-STDERR_LEVEL = "WARNING"
+#: What is printed, by its descriptor: the level, and what else there is to say.
+PRINTED = {1: ("INFO", {}), 2: ("WARNING", {"to": "stderr"})}
+#: Whose records are the worker's own.
+OWN = "modelet"
 
 #: How a traceback begins.
 TRACE = b"Traceback (most recent call last):"
@@ -31,25 +40,17 @@ _invocation = ContextVar("invocation", default=None)
 
 
 class Log:
-    """Where records go, and in which form."""
+    """Where records go."""
 
     def __init__(self):
-        self.is_open = False
-        self.sequence = False
         self.alone = None
         self.lines = []
 
-    def open(self, form):
-        """From here on what is printed are records, of the form `sequence` or `text`; of the first that was asked for."""
-        if self.is_open:
-            return
-        self.is_open = True
-        self.sequence = form == "sequence"
-        if self.sequence:
-            self.lines = [Lines(1, STDOUT_LEVEL), Lines(2, STDERR_LEVEL)]
+    def open(self):
+        """From here on what is printed are records."""
+        if not self.lines:
+            self.lines = [Lines(1), Lines(2)]
             sys.stdout, sys.stderr = map(printed, self.lines)
-        else:
-            sys.stdout, sys.stderr = (printed(io.FileIO(fd, "w", closefd=False)) for fd in (1, 2))
 
     def begin(self, invocation, alone):
         """What follows belongs to a call; also what threads of the user's say, where calls come one at a time."""
@@ -65,29 +66,23 @@ class Log:
         """The call that the running code belongs to, or None."""
         return _invocation.get() or self.alone
 
-    def record(self, level, message):
-        """Writes one record of the form `sequence`."""
+    def record(self, level, message, **details):
+        """Writes one record."""
         message = message.replace("\r\n", "\n").replace("\r", "\n")
         fields = {"level": level, "invocation": self.invocation(), "message": message, "at_ms": int(time.time() * 1000)}
-        write_all(2, fitting(fields))
+        write_all(2, fitting(fields, details))
 
     def notice(self, level, message):
-        """A record of the worker's own, in either form."""
-        if self.sequence:
-            self.record(level, message)
-        else:
-            sys.stdout.write(f"[{level}] {message}\n")
+        """A record of the worker's own."""
+        self.record(level, message, logger=OWN)
 
     def failed(self, fault):
         """The record of a failure that nobody caught."""
-        if self.sequence:
-            from modelet_worker.fault import as_text
+        from modelet_worker.fault import as_text
 
-            # What was printed before it comes before it.
-            self.end()
-            self.record("ERROR", as_text(fault))
-        else:
-            sys.stdout.write(lambda_text(fault))
+        # What was printed before it comes before it.
+        self.end()
+        self.record("ERROR", as_text(fault), raised=fault)
 
 
 #: The log of this process.
@@ -97,10 +92,10 @@ log = Log()
 class Lines(io.RawIOBase):
     """What `sys.stdout` writes to: makes a record of what a thread wrote, once it ends with the end of a line."""
 
-    def __init__(self, fd, level):
+    def __init__(self, fd):
         super().__init__()
         self.fd = fd
-        self.level = level
+        self.level, self.details = PRINTED[fd]
         self.own = _thread._local()
 
     def writable(self):
@@ -120,7 +115,7 @@ class Lines(io.RawIOBase):
         """Makes a record of what this thread wrote since the last one; an empty line is none."""
         text, self.own.text = getattr(self.own, "text", b""), b""
         if text.strip(b"\r\n"):
-            log.record(self.level, text.decode("utf-8", "backslashreplace").removesuffix("\n"))
+            log.record(self.level, text.decode("utf-8", "backslashreplace").removesuffix("\n"), **self.details)
 
 
 def is_open_trace(text):
@@ -137,9 +132,16 @@ def printed(stream):
     return io.TextIOWrapper(stream, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
-def fitting(fields):
-    """A record as bytes, its message cut where it would be too long."""
+def fitting(fields, details):
+    """A record as bytes: without its details where these are too long or cannot be written, its message cut where that is."""
     message = fields["message"]
+    if len(message) <= RECORD_BYTES:
+        try:
+            line = encoded({**fields, **details})
+        except (TypeError, ValueError, RecursionError):
+            line = encoded(fields)
+        if len(line) <= RECORD_BYTES:
+            return line
     line = encoded(fields) if len(message) <= RECORD_BYTES else b""
     keep = RECORD_BYTES
     while not line or len(line) > RECORD_BYTES:
@@ -149,26 +151,12 @@ def fitting(fields):
 
 
 def encoded(fields):
-    text = json.dumps(fields, ensure_ascii=False)
-    return b"\x1e" + text.encode("utf-8", "backslashreplace") + b"\n"
+    # What logs are given may be anything; and half a surrogate is no text.
+    text = json.dumps(fields, ensure_ascii=False, default=str, allow_nan=False)
+    return b"\x1e" + text.encode("utf-8", "replace") + b"\n"
 
 
 def write_all(fd, data):
     """One write, and more only where a signal came between."""
     while data:
         data = data[os.write(fd, data) :]
-
-
-def lambda_text(fault):
-    """A failure as awslambdaric prints it: one record for CloudWatch, whose lines are parted by carriage returns."""
-    head = "[ERROR]"
-    if fault["type"]:
-        head += f" {fault['type']}"
-    if fault["message"]:
-        head += f"{':' if fault['type'] else ''} {fault['message']}"
-    lines = [head, "Traceback (most recent call last):"]
-    for frame in fault["stack"]:
-        for line in frame.splitlines():
-            text = line.lstrip(" ")
-            lines.append("\u00a0" * (len(line) - len(text)) + text)
-    return "\r".join(lines) + "\n"

@@ -55,7 +55,7 @@ def prepare(wanted):
 
     since = time.perf_counter()
     # Libraries keep what they find while they are imported: where to print to, functions of others.
-    log.open(wanted["records"])
+    log.open()
     sys.meta_path.insert(0, watch)
     if wanted["wrap_loaders"]:
         watch_loaders()
@@ -74,7 +74,7 @@ def prepare(wanted):
 def begin(wire, start):
     """Loads the handler and tells the runtime; None where it could not be loaded."""
     since = time.perf_counter()
-    log.open(start["records"])
+    log.open()
     watch.timed = True
     watch.own_folder = os.path.join(start["folder"], "")
     if watch not in sys.meta_path:

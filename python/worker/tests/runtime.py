@@ -165,12 +165,12 @@ def launch(
     options = {"memoize_loaders": True, "strict": False, "non_finite": "null"} | start.pop("options", {})
     if ahead is not None:
         wrap = options["memoize_loaders"] or bool(start.get("outside"))
-        prepare = {"packages": PACKAGES, "modules": ahead, "wrap_loaders": wrap, "records": "sequence"}
+        prepare = {"packages": PACKAGES, "modules": ahead, "wrap_loaders": wrap}
         worker.send({"prepare": prepare})
         assert worker.receive().header["prepared"]["missing"] == []
     known = {"kind": kind, "folder": str(folder), "packages": PACKAGES, "module": "app", "function": "lambda_handler"}
     known |= {"signature_type": None, "threads": 1, "name": "churn", "version": "3", "memory_mib": 512, "outside": {}}
-    known |= {"arn": "arn:aws:lambda:local:000000000000:function:churn:3", "records": "sequence"}
+    known |= {"arn": "arn:aws:lambda:local:000000000000:function:churn:3"}
     worker.send({"start": {**known, **start, "options": options}})
     worker.started = worker.receive().header
     return worker

@@ -214,3 +214,43 @@ def test_an_error_of_the_function_is_an_error_of_the_call(start):
 )
 def test_a_function_that_cannot_be_called_is_refused(start, code, words):
     assert words in start(code, "predict", function="predict").started["failed"]["message"]
+
+
+def test_an_answer_has_the_type_that_the_client_likes_best(start):
+    code = """
+        import numpy as np
+        import pandas as pd
+
+        def predict(inputs):
+            print("computed")
+            frame = pd.DataFrame({"a,b": [1, 2], "c": [0.1, None]})
+            return {"frame": frame, "array": np.eye(2, dtype="f4"), "list": [1], "text": "é", "bytes": b"\\x00"}[inputs]
+    """
+    worker = start(code, "predict", function="predict")
+
+    def asked(name, accept):
+        found = worker.http(body=f'"{name}"'.encode(), headers=[("Accept", accept)])
+        return found.header["status"], found.headers["content-type"], found.body
+
+    assert asked("frame", "text/csv") == (200, "text/csv", b'"a,b",c\n1,0.1\n2,\n')
+    assert asked("frame", "text/csv;q=0.1, application/json")[1] == "application/json"
+    status, kind, body = asked("array", "application/x-npy, */*;q=0.1")
+    assert (status, kind) == (200, "application/x-npy")
+    array = np.load(io.BytesIO(body))
+    assert (array.dtype, array.tolist()) == (np.float32, [[1, 0], [0, 1]])
+    for accept in ("*/*", "application/*", "", "text/csv, */*;q=0.5"):
+        assert asked("array", accept)[1:] == ("application/json", b"[[1.0, 0.0], [0.0, 1.0]]"), accept
+    assert asked("text", "application/json") == (200, "application/json", '"é"'.encode())
+    assert asked("text", "text/*")[1] == "text/plain; charset=utf-8"
+    assert asked("bytes", "*/*") == (200, "application/octet-stream", b"\x00")
+    for name, accept, offered in (
+        ("list", "text/csv", "application/json"),
+        ("array", "text/csv", "application/json, application/x-npy"),
+        ("frame", "application/json;q=0, text/plain", "application/json, text/csv"),
+        ("list", "image/png", ""),
+    ):
+        status, _, body = asked(name, accept)
+        error = json.loads(body)["error"]
+        assert (status, error["code"]) == (406, "not-acceptable")
+        assert error["message"].endswith(f"; it can be {offered}" if offered else "application/octet-stream")
+    assert len(worker.records()) == 13, "what could never be taken was not computed"

@@ -15,15 +15,25 @@ const FOLLOW_WAIT_MS: u64 = 30_000;
 pub async fn run(common: &Common, logs: &Logs) -> Result<(), Report> {
     let client = Client::find(common)?;
     let path = format!("/api/v1/functions/{}/logs", logs.name);
-    let page: LogPage = client.get(&format!("{path}?limit={}", logs.lines)).await?;
+    let wanted = wanted(logs);
+    let page: LogPage = client.get(&format!("{path}?limit={}{wanted}", logs.lines)).await?;
     let mut last = print(common, &page.rows).unwrap_or(0);
     if !logs.follow {
         return Ok(());
     }
     loop {
-        let page: LogPage = client.get(&format!("{path}?after={last}&wait_ms={FOLLOW_WAIT_MS}")).await?;
+        let page: LogPage =
+            client.get(&format!("{path}?after={last}&wait_ms={FOLLOW_WAIT_MS}{wanted}")).await?;
         last = print(common, &page.rows).unwrap_or(last);
     }
+}
+
+/// What is to be shown, as the end of a query.
+fn wanted(logs: &Logs) -> String {
+    let since = logs.since.map(|ms| ms.to_string());
+    let call = logs.call.as_ref().map(|call| call.0.as_str());
+    let asked = [("level", logs.level.as_deref()), ("call", call), ("within_ms", since.as_deref())];
+    asked.iter().filter_map(|(name, value)| Some(format!("&{name}={}", (*value)?))).collect()
 }
 
 /// Prints rows, one line each; gives the seq of the last.

@@ -7,8 +7,7 @@ use modelet_core::Settings;
 use modelet_core::manifest::KeepAlive;
 use modelet_core::settings::SettingsPatch;
 
-/// Units of time, the longest first, in milliseconds.
-const UNITS: &[(&str, u64)] = &[("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+use crate::spans::{UNITS, milliseconds};
 
 /// `fixed`, `hybrid`, `fixed:60s`, …
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,15 +41,6 @@ impl FromStr for Policy {
         patch.over(&Settings::default())?;
         Ok(Self { keep_alive, idle_timeout_ms })
     }
-}
-
-fn milliseconds(text: &str) -> Result<u64, String> {
-    let digits = text.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = &text.trim()[digits.len()..];
-    let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
-    let number = digits.parse::<u64>().ok();
-    let time = number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
-    time.ok_or_else(|| format!("{text:?} is no time; write it as 500ms, 60s, 10m or 1h"))
 }
 
 impl fmt::Display for Policy {

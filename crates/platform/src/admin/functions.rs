@@ -11,7 +11,7 @@ use axum::extract::{Path as PathParameter, Query, State};
 use axum::response::Json;
 use http::HeaderMap;
 use http_body_util::BodyExt;
-use modelet_core::{Code, FunctionName, PlatformError, Qualifier};
+use modelet_core::{Code, FunctionName, InvocationId, PlatformError, Qualifier, entry};
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
@@ -22,6 +22,7 @@ use crate::admin::views::{
 use crate::admin::{Admin, ApiError};
 use crate::dispatch::launch;
 use crate::store::catalog::FunctionEntry;
+use crate::store::logs::Filter;
 use crate::store::store_failed;
 
 /// Header of an upload: SHA-256 of the body, hexadecimal.
@@ -178,6 +179,28 @@ pub(crate) struct LogQuery {
     limit: Option<usize>,
     /// When there are none, wait this long for some.
     wait_ms: Option<u64>,
+    /// Only what matters at least so much.
+    level: Option<String>,
+    /// Only of this call.
+    call: Option<InvocationId>,
+    /// Only of the last so many milliseconds.
+    within_ms: Option<u64>,
+}
+
+impl LogQuery {
+    /// What is shown, at this moment: milliseconds since 1970.
+    fn filter(&self, now_ms: i64) -> Result<Filter, PlatformError> {
+        let rank = |level: &str| {
+            let message = format!("there is no level {level:?}: debug, info, warning, error, critical");
+            entry::rank(level).ok_or_else(|| PlatformError::new(Code::BadInput, message))
+        };
+        let age = |ms| now_ms.saturating_sub(i64::try_from(ms).unwrap_or(i64::MAX));
+        Ok(Filter {
+            rank: self.level.as_deref().map(rank).transpose()?,
+            call: self.call.clone(),
+            from_ms: self.within_ms.map(age),
+        })
+    }
 }
 
 pub(crate) async fn logs(
@@ -190,7 +213,9 @@ pub(crate) async fn logs(
     admin.catalog.resolve(&name, Qualifier::Live)?;
     let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(MAX_LOG_WAIT);
     let limit = query.limit.unwrap_or(LOG_ROWS);
-    let rows = admin.dispatch.shared().logs.read(&name, query.after, limit, wait).await?;
+    let shared = admin.dispatch.shared();
+    let filter = query.filter(shared.clock.unix_ms())?;
+    let rows = shared.logs.read(&name, query.after, limit, filter, wait).await?;
     Ok(Json(LogPage { rows }))
 }
 

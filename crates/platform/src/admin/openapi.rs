@@ -211,6 +211,14 @@ fn read_logs() -> Operation {
             ("after", "query", "integer", "only rows after this seq; without it, the last rows"),
             ("limit", "query", "integer", "at most this many rows, 100 by default"),
             ("wait_ms", "query", "integer", "when there are none, wait this long for some, 60000 at most"),
+            (
+                "level",
+                "query",
+                "string",
+                "only what matters at least so much: debug, info, warning, error, critical",
+            ),
+            ("call", "query", "string", "only of the call with this id"),
+            ("within_ms", "query", "integer", "only of the last so many milliseconds"),
         ],
         ..Operation::plain(
             ("get", "/api/v1/functions/{name}/logs"),

@@ -84,6 +84,11 @@ impl Account {
         self.totals.peak_memory_kib = self.totals.peak_memory_kib.max(memory_kib);
     }
 
+    /// The most memory that it was seen to hold, KiB.
+    pub fn peak_memory_kib(&self) -> u64 {
+        self.totals.peak_memory_kib
+    }
+
     /// It has ended; nothing is counted any more.
     pub fn ended(&mut self, now: Duration) {
         self.count(now);

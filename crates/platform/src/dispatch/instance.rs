@@ -22,7 +22,7 @@ use modelet_core::instance::Readiness;
 use modelet_core::manifest::Rung;
 use modelet_core::{Code, Handler, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
-use modelet_worker::{Confinement, Exit, Feed, FeedError, OutputLine, Process};
+use modelet_worker::{Confinement, Exit, Feed, FeedError, OutputLine, Process, Readers};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 
@@ -32,6 +32,7 @@ use crate::dispatch::launch::{self, Role};
 use crate::dispatch::place::Places;
 use crate::dispatch::redact::Redactor;
 
+use output::{Heard, Output};
 use rest::Rest;
 use turns::Turn;
 
@@ -93,6 +94,7 @@ pub struct Instance {
     started_from: OnceLock<&'static str>,
     /// The secrets that it was given.
     redactor: OnceLock<Redactor>,
+    output: OnceLock<Output>,
     diary: Mutex<Diary>,
     account: Mutex<Account>,
     rest: Rest,
@@ -110,6 +112,7 @@ struct Diary {
     /// The last ones that left: what is said of them may come behind their answers.
     left: VecDeque<InvocationId>,
     stopping: Option<StopReason>,
+    heard: Heard,
 }
 
 /// Why it is gone.
@@ -143,6 +146,7 @@ impl Instance {
             confinement: Mutex::default(),
             started_from: OnceLock::new(),
             redactor: OnceLock::new(),
+            output: OnceLock::new(),
             diary: Mutex::default(),
             rest: Rest::default(),
             turn: Turn::default(),
@@ -295,12 +299,12 @@ impl Instance {
 
     /// Remembers a line, and says which call it belongs to: the one that it names, if the instance has it or had it lately; else
     /// the only one that the instance has.
-    fn note(&self, line: &OutputLine, named: Option<InvocationId>) -> Option<InvocationId> {
+    fn note(&self, text: &str, named: Option<InvocationId>) -> Option<InvocationId> {
         let mut diary = self.diary();
         if diary.last_words.len() == LAST_WORDS {
             diary.last_words.pop_front();
         }
-        diary.last_words.push_back(line.text.chars().take(LAST_WORDS_CHARACTERS).collect());
+        diary.last_words.push_back(text.chars().take(LAST_WORDS_CHARACTERS).collect());
         let named = named.filter(|named| diary.calls.contains(named) || diary.left.contains(named));
         named.or_else(|| (diary.calls.len() == 1).then(|| diary.calls.first().cloned()).flatten())
     }
@@ -314,8 +318,10 @@ impl Instance {
 /// From start to exit; tells the version what happens.
 async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
     match launch(&instance, &version).await {
-        Ok((process, lines)) => {
-            let output = tokio::spawn(output::keep(instance.clone(), version.clone(), lines));
+        Ok((process, lines, readers)) => {
+            let (output, asked) = Output::of(readers);
+            let _ = instance.output.set(output);
+            let output = tokio::spawn(output::keep(instance.clone(), version.clone(), lines, asked));
             let readiness = tokio::spawn(await_readiness(instance.clone(), version.clone()));
             let exit = watch(&instance, &version, &process).await;
             // Everything that it said is kept before its end is told, so that its reasons are there.
@@ -353,7 +359,7 @@ async fn live(instance: Arc<Instance>, version: Arc<VersionDispatch>) {
 async fn launch(
     instance: &Arc<Instance>,
     version: &VersionDispatch,
-) -> Result<(Arc<Process>, mpsc::Receiver<OutputLine>), PlatformError> {
+) -> Result<(Arc<Process>, mpsc::Receiver<OutputLine>, Readers), PlatformError> {
     let (shared, entry) = (&version.shared, &version.entry);
     let variables = variables(instance, version)?;
     let taken = match entry.card.handler {
@@ -379,7 +385,7 @@ async fn launch(
     version
         .log_event(instance, format!("started from {from}, process {pid}, isolation {}", u8::from(rung)))
         .await;
-    Ok((started.process, started.lines))
+    Ok((started.process, started.lines, started.readers))
 }
 
 /// What the manifest says of the environment, secrets with their values.

@@ -9,7 +9,7 @@ use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PY
 use modelet_core::manifest::Rung;
 use modelet_core::{ArtifactCard, Code, PlatformError, Version};
 use modelet_worker::{
-    Bind, Confinement, Control, Feed, Launch, OutputLine, Process, Sandbox, SpawnError, Stream, output,
+    Bind, Confinement, Control, Feed, Launch, OutputLine, Process, Readers, Sandbox, SpawnError, output,
 };
 use tokio::sync::mpsc;
 
@@ -66,6 +66,8 @@ pub struct Started {
     pub feed: Feed,
     /// What it prints comes out here.
     pub lines: mpsc::Receiver<OutputLine>,
+    /// Those who read it.
+    pub readers: Readers,
     /// A stem cell's assignment goes in here.
     pub control: Option<Control>,
 }
@@ -100,12 +102,10 @@ pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, P
         control: inherited,
     };
     let spawned = shared.spawner.spawn(launch).await.map_err(refused)?;
-    let (sender, lines) = mpsc::channel(OUTPUT_QUEUE);
-    tokio::spawn(output::read_lines(spawned.stdout, Stream::Stdout, sender.clone()));
-    tokio::spawn(output::read_lines(spawned.stderr, Stream::Stderr, sender));
+    let (lines, readers) = output::follow(spawned.stdout, spawned.stderr, OUTPUT_QUEUE);
     let process = Arc::new(spawned.process);
     let confinement = Arc::new(spawned.confinement);
-    Ok(Started { process, confinement, feed: Feed::new(socket.address), lines, control })
+    Ok(Started { process, confinement, feed: Feed::new(socket.address), lines, readers, control })
 }
 
 /// What code needs beside its artifact: its Python and its packages.

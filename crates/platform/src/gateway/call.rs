@@ -95,7 +95,8 @@ impl Gateway {
             }
         };
         begun();
-        let sent = Sent { gateway: self, protocol, delivery };
+        let wants_log = record.is_waited_for() && modelet_protocol::wants_log(protocol, request.headers());
+        let sent = Sent { gateway: self, protocol, delivery, wants_log };
         // The task ends by itself: by the answer, the death of the instance, or the request's deadline.
         let answer = tokio::spawn(Box::pin(sent.finish(request, seat, place, record))).await;
         let mut answer = answer.ok().flatten().unwrap_or_else(|| {

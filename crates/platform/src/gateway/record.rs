@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use modelet_core::{Code, Failure, InvocationId, InvocationRecord, Outcome, Phases};
+use modelet_protocol::CallLog;
 
 use crate::dispatch::Dispatch;
 use crate::dispatch::instance::Instance;
@@ -71,6 +72,27 @@ impl CallRecord {
     /// It is an attempt of an asynchronous invocation; the first is 1.
     pub fn attempt(&mut self, number: u32) {
         self.record.attempt = Some(number);
+    }
+
+    /// True for a call whose client waits for its answer.
+    pub fn is_waited_for(&self) -> bool {
+        self.record.attempt.is_none()
+    }
+
+    /// What it took in its instance, which is done with it, for a client that wants to hear what was said of it.
+    pub fn log<'a>(&'a mut self, said: &'a str, peak_memory_mib: u64) -> CallLog<'a> {
+        self.close();
+        let InvocationRecord { id, version, phases, cold_start, memory_mib, .. } = &self.record;
+        CallLog {
+            invocation: id,
+            version: *version,
+            said,
+            duration_ms: phases.handler_ms,
+            billed_ms: phases.billed_ms(),
+            memory_mib: *memory_mib,
+            peak_memory_mib,
+            init_ms: cold_start.then_some(phases.start_ms + phases.load_ms),
+        }
     }
 
     /// The body is there.
@@ -172,6 +194,9 @@ impl CallRecord {
 
     /// The time of the call ends here; what it was doing till now gets the rest of it.
     fn close(&mut self) {
+        if self.stage == Stage::Over {
+            return;
+        }
         let stage = self.stage;
         let taken_ms = ms(self.enter(Stage::Over));
         let waited_for_start = matches!(self.record.code, Some(Code::StartFailed | Code::LoadTimeout));
@@ -196,9 +221,7 @@ impl CallRecord {
 
 impl Drop for CallRecord {
     fn drop(&mut self) {
-        if self.stage != Stage::Over {
-            self.close();
-        }
+        self.close();
         if self.record.instance.is_some() && self.record.outcome != Outcome::PlatformError {
             self.record.billed_ms = self.record.phases.billed_ms();
         }

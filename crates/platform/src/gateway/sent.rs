@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -47,6 +47,15 @@ pub(super) struct Sent {
     pub(super) gateway: Arc<Gateway>,
     pub(super) protocol: ProtocolName,
     pub(super) delivery: Delivery,
+    /// The client wants to hear what was said of its call.
+    pub(super) wants_log: bool,
+}
+
+/// What was said of a call.
+#[derive(Default)]
+struct Said {
+    text: String,
+    peak_memory_mib: u64,
 }
 
 /// Where a call is, and what is kept of it.
@@ -90,22 +99,30 @@ impl Sent {
         place: Place,
         mut record: CallRecord,
     ) -> Option<Answer> {
-        match self.send(request, seat, place, &mut record).await {
+        let mut said = self.wants_log.then(Said::default);
+        let sent = self.send(request, seat, place, &mut record, &mut said).await;
+        let mut log = HeaderMap::new();
+        if let Some(Said { text, peak_memory_mib }) = &said {
+            modelet_protocol::tell_log(self.protocol, &mut log, &record.log(text, *peak_memory_mib));
+        }
+        let mut answer = match sent {
             Ok(Came::Whole(answer)) => {
                 record.finish(modelet_protocol::meant_status(&answer));
-                Some(answer)
+                answer
             }
             Ok(Came::Passed(status)) => {
                 record.finish(status.as_u16());
-                None
+                return None;
             }
             Ok(Came::Left) => {
                 record.left();
-                None
+                return None;
             }
             // The seat and the connection, dropped by now, are given up.
-            Err(failure) => Some(failed(self.protocol, &failure, record)),
-        }
+            Err(failure) => failed(self.protocol, &failure, record),
+        };
+        answer.headers_mut().extend(log);
+        Some(answer)
     }
 
     /// Sends the call to its instance; to another one, as long as none has taken it in.
@@ -115,13 +132,22 @@ impl Sent {
         mut seat: Seat,
         mut place: Place,
         record: &mut CallRecord,
+        said: &mut Option<Said>,
     ) -> Result<Came, Failure> {
         let clock = self.gateway.dispatch.shared().clock;
         let mut sends = 0;
         loop {
             sends += 1;
+            if said.is_some() {
+                place.listen(record.id().clone());
+            }
             record.entered(place.enter(record.id().clone(), clock.now()));
             let answer = self.answer(&request, &mut seat, &mut place, record).await;
+            if let Some(said) = said {
+                // Before the call leaves: a line that names no call is the one's that is in the instance alone.
+                let text = place.heard(record.id()).await;
+                *said = Said { text, peak_memory_mib: place.peak_memory_mib() };
+            }
             place.leave(record.id(), clock.now());
             match answer {
                 // The connection is closed, and the seat given up.

@@ -1,5 +1,9 @@
 //! The log: one structured record for every invocation, every line an instance prints, and every event in its life. Records
 //! that are billed go through the journal, the others straight to the writer.
+//!
+//! - `filter`: which records somebody wants to see
+
+mod filter;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +21,8 @@ use crate::store::journal::{Entry, Journal};
 use crate::store::usage::{self, Question, UsageRow};
 use crate::store::writer::{self, Durability, WriteError, Writer};
 use crate::store::{fold, schema, store_failed};
+
+pub use filter::Filter;
 
 /// Records that come this close together share a commit.
 const LINGER: Duration = Duration::from_millis(20);
@@ -165,21 +171,25 @@ impl Logs {
         }
     }
 
-    /// The records of a function after `after`, oldest first, at most `limit`; when `after` is `None` the last `limit`.
-    /// When there are none yet, waits up to `wait` for some.
+    /// The records of a function that a filter shows after `after`, oldest first, at most `limit`; when `after` is `None` the last
+    /// `limit`. When there are none yet, waits up to `wait` for some.
     pub async fn read(
         &self,
         function: &FunctionName,
-        after: Option<i64>,
+        mut after: Option<i64>,
         limit: usize,
+        filter: Filter,
         wait: Duration,
     ) -> Result<Vec<LogRow>, PlatformError> {
         let deadline = tokio::time::Instant::now() + wait;
         let mut news = self.news.subscribe();
         loop {
             self.flush().await;
-            let name = function.to_string();
-            let rows = self.query(move |path| select(path, &name, after, limit.min(MAX_ROWS))).await?;
+            let (name, wanted) = (function.to_string(), filter.clone());
+            let (rows, reached) =
+                self.query(move |path| select(path, &name, after, limit.min(MAX_ROWS), &wanted)).await?;
+            // What was looked at and is not shown need not be looked at again.
+            after = reached.or(after);
             if !rows.is_empty() || tokio::time::timeout_at(deadline, news.changed()).await.is_err() {
                 return Ok(rows);
             }
@@ -263,25 +273,42 @@ impl Store {
     }
 }
 
-fn select(path: &Path, function: &str, after: Option<i64>, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
+/// The rows that a filter shows, and the last one that was looked at.
+fn select(
+    path: &Path,
+    function: &str,
+    after: Option<i64>,
+    limit: usize,
+    filter: &Filter,
+) -> rusqlite::Result<(Vec<LogRow>, Option<i64>)> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let order = if after.is_some() { "ASC" } else { "DESC" };
     let mut statement = connection.prepare(&format!(
-        "SELECT seq, record FROM log WHERE function = ?1 AND seq > ?2 ORDER BY seq {order} LIMIT ?3"
+        "SELECT seq, record FROM log WHERE function = ?1 AND seq > ?2 ORDER BY seq {order}"
     ))?;
-    let parameters = params![function, after.unwrap_or(0), i64::try_from(limit).unwrap_or(i64::MAX)];
-    let rows = statement.query_map(parameters, |row| {
+    let found = statement.query_map(params![function, after.unwrap_or(0)], |row| {
         let record = serde_json::from_str(row.get_ref(1)?.as_str()?);
         let record = record.map_err(|e| {
             rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, e.into())
         })?;
         Ok(LogRow { seq: row.get(0)?, record })
     })?;
-    let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let (mut rows, mut reached) = (Vec::new(), None);
+    // Read one by one, until there are enough.
+    for row in found {
+        if rows.len() == limit {
+            break;
+        }
+        let row = row?;
+        reached = reached.max(Some(row.seq));
+        if filter.shows(&row.record) {
+            rows.push(row);
+        }
+    }
     if after.is_none() {
         rows.reverse();
     }
-    Ok(rows)
+    Ok((rows, reached))
 }
 
 fn select_receipts(path: &Path, function: &str, limit: usize) -> rusqlite::Result<Vec<LogRecord>> {

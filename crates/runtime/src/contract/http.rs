@@ -38,6 +38,7 @@ use tokio::task::LocalSet;
 
 use crate::handler::{self, AnswerBody, Loaded};
 use crate::inherited::Listener;
+use crate::log::Call;
 
 pub use site::Site;
 
@@ -173,17 +174,23 @@ async fn connection(stream: Box<dyn Stream>, shared: Rc<Shared>, mut stopping: w
 }
 
 async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let site = shared.site.as_ref();
     match (head.uri.path(), &shared.handler) {
         (HEALTH_PATH, _) => Ok(health(&shared).map(Answer::ours)),
         (READY_PATH, _) | (_, Err(_)) => Ok(readiness(&shared).map(Answer::ours)),
         _ if site.is_some_and(|site| site.asks_readiness(&head)) => Ok(readiness(&shared).map(Answer::ours)),
         (_, Ok(handler)) => {
-            let in_flight = InFlight::new(shared.clone());
+            let mut in_flight = InFlight::new(shared.clone());
             let body = Box::pin(whole(body, handler.body_limit_bytes()));
             let answer = match site {
-                Some(site) => site.answered(handler.as_ref(), head, body).await,
+                Some(site) => {
+                    let call = Call::begin(&mut head);
+                    let answer = site.answered(handler.as_ref(), head, body).await;
+                    call.answered(&answer);
+                    in_flight.call = Some(call);
+                    answer
+                }
                 None => handler::answered(handler.as_ref(), &head, body).await,
             };
             Ok(answer.map(|body| Answer { body, _in_flight: Some(in_flight) }))
@@ -192,18 +199,22 @@ async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Respon
 }
 
 /// A call that was taken in, until its answer is sent.
-struct InFlight(Rc<Shared>);
+struct InFlight {
+    shared: Rc<Shared>,
+    /// As the log knows it.
+    call: Option<Call>,
+}
 
 impl InFlight {
     fn new(shared: Rc<Shared>) -> Self {
         shared.calls.set(shared.calls.get() + 1);
-        Self(shared)
+        Self { shared, call: None }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.calls.set(self.0.calls.get() - 1);
+        self.shared.calls.set(self.shared.calls.get() - 1);
     }
 }
 

@@ -13,6 +13,7 @@ mod outcome;
 
 use std::future::ready;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -25,11 +26,12 @@ use tokio::task::LocalSet;
 
 use crate::handler::body::whole;
 use crate::handler::{self, Handler};
+use crate::log::{self, Level, Metrics};
 use api::{Invocation, RuntimeApi};
 use outcome::Outcome;
 
-/// A handler and whose it is, or why there is none.
-pub type Prepared = Result<(FunctionName, Box<dyn Handler>), FunctionError>;
+/// A handler, whose it is and whose figures are told, or why there is none.
+pub type Prepared = Result<(FunctionName, Box<dyn Handler>, Option<Metrics>), FunctionError>;
 
 /// Serves until SIGTERM (exit code 0). What could not load is reported (exit code 1). An error says what the API did that makes
 /// no sense.
@@ -40,10 +42,10 @@ pub fn serve(api: &str, prepared: Prepared) -> Result<ExitCode, String> {
 }
 
 async fn live(mut api: RuntimeApi, prepared: Prepared) -> Result<ExitCode, String> {
-    let (name, handler) = match prepared {
+    let (name, handler, mut metrics) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
-            eprintln!("could not load: {error}");
+            log::say(Level::Error, &format!("could not load: {error}"));
             api.cannot_start(&Outcome::not_started(&error)).await?;
             return Ok(ExitCode::FAILURE);
         }
@@ -58,11 +60,15 @@ async fn live(mut api: RuntimeApi, prepared: Prepared) -> Result<ExitCode, Strin
         };
         let id = invocation.id.clone();
         let (head, body) = request(&name, invocation);
+        let began = Instant::now();
         let answer = tokio::select! {
             answer = handler::answered(handler.as_ref(), &head, Box::pin(ready(body))) => answer,
             // Lambda sees that, and says so to whoever called.
             code = handler.ended() => return Ok(code.into()),
         };
+        if let Some(metrics) = &mut metrics {
+            metrics.tell(&id, began.elapsed(), answer.extensions().get().copied());
+        }
         let answer = whole(answer, outcome::RESULT_LIMIT_BYTES as u64).await;
         let outcome = answer.map_or_else(|error| Outcome::Failed(Outcome::not_whole(&error)), Outcome::of);
         api.report(&id, &outcome).await?;

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::config::Config;
+use crate::log::{self, Level};
 
 /// Code that is told to end runs its last functions within this time; then its process is killed.
 const END_LIMIT: Duration = Duration::from_secs(2);
@@ -89,11 +90,11 @@ pub(super) fn code(status: ExitStatus) -> u8 {
 pub(super) fn told(who: &str, status: io::Result<ExitStatus>) -> u8 {
     match status {
         Ok(status) => {
-            eprintln!("{who} ended: {status}");
+            log::say(Level::Error, &format!("{who} ended: {status}"));
             code(status)
         }
         Err(error) => {
-            eprintln!("{who} ended: {error}");
+            log::say(Level::Error, &format!("{who} ended: {error}"));
             1
         }
     }

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use modelet_core::{Code, FunctionError, PlatformError};
-use modelet_model::LoadOptions;
+use modelet_model::{LoadOptions, rows};
 use modelet_protocol::{FunctionContext, Operation, ProtocolName, Refused, Route};
 
 use crate::batch::{Batcher, Computed};
 use crate::config::Config;
 use crate::handler::timing::{SERVER_TIMING, server_timing};
 use crate::handler::{self, Answering, Arriving, Handler, failed, panicked};
+use crate::log::Rows;
 use crate::processor;
 
 /// A loaded model and what its protocols need to know of it.
@@ -66,6 +67,7 @@ impl ModelHandler {
             modelet_protocol::decode(route, &head.headers, head.uri.query(), body, &self.context)
         })?;
         let decoded_at = Instant::now();
+        let rows = rows::count(&decoded.inputs).map(Rows);
         let computed = self.batcher.compute(decoded.inputs, decoded.outputs).await;
         *used += computed.used;
         let predicted_at = Instant::now();
@@ -81,6 +83,9 @@ impl ModelHandler {
             ("encode", predicted_at.elapsed()),
         ];
         response.headers_mut().insert(SERVER_TIMING, server_timing(&phases, together));
+        if let Some(rows) = rows {
+            response.extensions_mut().insert(rows);
+        }
         Ok(response)
     }
 

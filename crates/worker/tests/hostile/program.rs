@@ -42,10 +42,7 @@ fn platform() -> io::Result<String> {
             sandbox: Sandbox::default(),
         };
         let spawned = spawner.spawn(launch).await.map_err(io::Error::other)?;
-        let (sender, mut lines) = tokio::sync::mpsc::channel(1);
-        let reading =
-            modelet_worker::output::read_lines(spawned.stdout, modelet_worker::Stream::Stdout, sender);
-        tokio::spawn(reading);
+        let (mut lines, _) = modelet_worker::output::follow(spawned.stdout, spawned.stderr, 1);
         lines.recv().await;
         println!("{}", spawned.process.id());
         std::future::pending().await

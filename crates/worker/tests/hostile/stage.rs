@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use modelet_core::manifest::Rung;
-use modelet_worker::output::read_lines;
-use modelet_worker::{Confinement, Exit, Launch, OutputLine, Process, Sandbox, Spawner, Stream};
+use modelet_worker::{Confinement, Exit, Launch, OutputLine, Process, Sandbox, Spawner, output};
 use tokio::sync::mpsc;
 
 /// Nothing in these tests takes longer.
@@ -75,9 +74,7 @@ impl Running {
         let (mut launch, socket) = launch(args);
         change(&mut launch);
         let spawned = spawner.spawn(launch).await.unwrap();
-        let (sender, lines) = mpsc::channel(64);
-        tokio::spawn(read_lines(spawned.stdout, Stream::Stdout, sender.clone()));
-        tokio::spawn(read_lines(spawned.stderr, Stream::Stderr, sender));
+        let (lines, _) = output::follow(spawned.stdout, spawned.stderr, 64);
         Self { process: spawned.process, confinement: spawned.confinement, lines, _socket: socket }
     }
 

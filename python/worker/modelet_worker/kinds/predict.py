@@ -7,8 +7,9 @@ Python. A second parameter named `context` gets what Lambda's handlers get.
 import inspect
 
 from modelet_worker import entry
+from modelet_worker.accept import KNOWN, NotAcceptable, chosen, offers, written
 from modelet_worker.context import LambdaContext
-from modelet_worker.fault import Fault, words
+from modelet_worker.fault import Fault
 from modelet_worker.http_form import answer, failure, header_of
 from modelet_worker.inputs import BadBody, UnknownType, read
 from modelet_worker.result import Results
@@ -21,28 +22,26 @@ def load(start):
     results = Results(start["options"].get("non_finite", "null"))
 
     def call(header, body):
+        accept = header_of(header, "accept") or ""
         try:
+            # What could never be taken is not computed.
+            chosen(accept, KNOWN)
             inputs = read(form, header_of(header, "content-type"), body)
         except BadBody as error:
             return failure(400, "bad-body", str(error))
         except UnknownType as error:
             return failure(415, "unsupported-media-type", str(error))
+        except NotAcceptable as error:
+            return failure(406, "not-acceptable", str(error))
         context = [LambdaContext(header, start.get("arn"))] if wants_context else []
-        return answered(function(inputs, *context), results)
+        result = function(inputs, *context)
+        try:
+            wanted = chosen(accept, offers(result))
+        except NotAcceptable as error:
+            return failure(406, "not-acceptable", str(error))
+        return answer(200, *written(result, wanted, results))
 
     return call
-
-
-def answered(result, results):
-    """A result as an answer: text and bytes as they are, all else as JSON."""
-    if isinstance(result, str):
-        return answer(200, "text/plain; charset=utf-8", result.encode("utf-8", "backslashreplace"))
-    if isinstance(result, (bytes, bytearray, memoryview)):
-        return answer(200, "application/octet-stream", bytes(result))
-    try:
-        return answer(200, "application/json", results.encode(result))
-    except (TypeError, ValueError) as error:
-        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {words(error)}") from None
 
 
 def check(function, start):

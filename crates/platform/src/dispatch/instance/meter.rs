@@ -41,6 +41,12 @@ impl Instance {
         self.started_from.get().copied().unwrap_or("nothing")
     }
 
+    /// The most memory that it held so far, MiB.
+    pub fn peak_memory_mib(&self) -> u64 {
+        let walls = self.confinement().map_or(0, |walls| walls.peak_memory_kib());
+        walls.max(self.account().peak_memory_kib()).div_ceil(1 << 10)
+    }
+
     pub(super) fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, Response, Uri};
 use modelet_core::handler::Interface;
+use modelet_core::instance::HEADER_INVOCATION;
 use modelet_core::{ArtifactCard, FunctionName, Handler};
 use modelet_protocol::{Operation, ServerState};
 
@@ -95,7 +96,9 @@ impl Site {
             Some(Err(error)) => azure::refused(&error).map(Into::into),
             Some(Ok(opened)) => {
                 head.uri = self.called(opened.query.as_deref());
+                let id = head.headers.remove(HEADER_INVOCATION);
                 head.headers = opened.headers;
+                head.headers.extend(id.map(|id| (HeaderName::from_static(HEADER_INVOCATION), id)));
                 let answer = handler::answered(handler, &head, Box::pin(ready(Ok(opened.body)))).await;
                 let answer = whole(answer, azure::ANSWER_LIMIT_BYTES).await;
                 let wrapped = answer.map(|answer| azure::wrapped(opened.trigger, answer));

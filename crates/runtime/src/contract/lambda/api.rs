@@ -14,6 +14,7 @@ use tokio::task::spawn_local;
 
 use super::outcome::{Failed, Outcome};
 use crate::contract::http::whole;
+use crate::log::{self, Level};
 
 const VERSION: &str = "2018-06-01";
 /// The type of an error, for Lambda's own counts.
@@ -88,7 +89,8 @@ impl RuntimeApi {
             status if status.is_success() => drop(said(body).await),
             // Lambda has given the call up, for its time was over: the next one is none the worse for it.
             status if status.is_client_error() => {
-                eprintln!("{}", self.strange(&format!("POST {path} was refused"), status, body).await);
+                let refused = self.strange(&format!("POST {path} was refused"), status, body).await;
+                log::say(Level::Warning, &refused);
             }
             status => return Err(self.strange(&format!("POST {path} failed"), status, body).await),
         }

@@ -34,6 +34,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::handler::event;
+use crate::log::{self, Level};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 /// A result that says a response's head before its body.
@@ -102,7 +103,7 @@ impl Api {
         thread::Builder::new().name("runtime-api".to_owned()).spawn(move || {
             let served = runtime.block_on(LocalSet::new().run_until(serve(listener, pending, begun)));
             if let Err(error) = served {
-                eprintln!("Lambda's Runtime API could not be served: {error}");
+                log::say(Level::Error, &format!("Lambda's Runtime API could not be served: {error}"));
             }
         })?;
         Ok((Self { address, calls }, asked))

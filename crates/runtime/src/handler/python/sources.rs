@@ -13,6 +13,7 @@ macro_rules! sources {
 
 sources! {
     "modelet_worker/__init__.py",
+    "modelet_worker/accept.py",
     "modelet_worker/asgi/__init__.py",
     "modelet_worker/asgi/conversation.py",
     "modelet_worker/asgi/exchange.py",

@@ -134,7 +134,7 @@ pub enum Begun {
     /// It can be called.
     Ready(Ready),
     /// It cannot.
-    Failed(Failed),
+    Failed(Raised),
 }
 
 /// What a worker has loaded.
@@ -165,30 +165,15 @@ pub struct PreparedWith {
     pub missing: Vec<String>,
 }
 
-/// What the user's code raised.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Failed {
-    /// The class of the error.
-    #[serde(rename = "type")]
-    kind: String,
-    /// What it says.
-    pub message: String,
-    /// Where it came from, a text for each frame.
-    #[serde(default)]
-    stack: Vec<String>,
-}
-
-impl Failed {
-    /// All that there is to say, for whoever deploys it: files by their paths below `folder`.
-    pub fn words(&self, folder: &Path) -> String {
-        if self.kind.starts_with(OWN_ERRORS) {
-            // Ours say where and what to do.
-            return self.message.clone();
-        }
-        let stack: Vec<&str> = self.stack.iter().map(|frame| frame.trim_end()).collect();
-        let text = format!("{}: {}\n{}", self.kind, self.message, stack.join("\n"));
-        text.trim_end().replace(&format!("{}/", folder.display()), "")
+/// All that there is to say of what the user's code raised, for whoever deploys it: files by their paths below `folder`.
+pub fn words(raised: &Raised, folder: &Path) -> String {
+    if raised.kind.starts_with(OWN_ERRORS) {
+        // Ours say where and what to do.
+        return raised.message.clone();
     }
+    let stack: Vec<&str> = raised.stack.iter().map(|frame| frame.trim_end()).collect();
+    let text = format!("{}: {}\n{}", raised.kind, raised.message, stack.join("\n"));
+    text.trim_end().replace(&format!("{}/", folder.display()), "")
 }
 
 /// The header of an answer.
@@ -209,7 +194,7 @@ pub struct AnswerHead {
     #[serde(default)]
     headers: Vec<(String, String)>,
     #[serde(default)]
-    error: Option<Failed>,
+    error: Option<Raised>,
     /// It is not the last frame of its call.
     #[serde(default)]
     pub more: bool,
@@ -247,14 +232,13 @@ impl AnswerHead {
 
     /// What the code raised, if it did.
     pub fn raised(&mut self) -> Option<Raised> {
-        let Failed { kind, message, stack } = self.error.take()?;
-        Some(Raised { kind, message, stack })
+        self.error.take()
     }
 
     /// With the body that came behind it.
     pub fn with(self, body: Bytes) -> Answer {
         match (self.error, self.status) {
-            (Some(Failed { kind, message, stack }), _) => Answer::Failed(Raised { kind, message, stack }),
+            (Some(raised), _) => Answer::Failed(raised),
             (None, Some(status)) if !self.event => Answer::Http { status, headers: self.headers, body },
             (None, _) => Answer::Event(body),
         }

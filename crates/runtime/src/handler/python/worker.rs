@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
 use bytes::Bytes;
@@ -26,11 +27,10 @@ use super::sources::{BOOT, SOURCES};
 use super::wire::{self, AnswerHead, Begun, Call, LENGTHS_BYTES, Prepared};
 use crate::config::Config;
 use crate::handler::child;
+use crate::log::{self, Level, Pipes, Written};
 
 /// Where code writes.
 const WRITABLE: [&str; 3] = ["/tmp", "/dev", "/proc"];
-/// The form of its log.
-const RECORDS: &str = "sequence";
 /// An import is worth a word from here on, milliseconds.
 const SLOW_MS: f64 = 20.0;
 /// A Python that ends while it is prepared is started so often.
@@ -56,6 +56,8 @@ pub struct Preparation {
 pub struct PreparedPython {
     stream: UnixStream,
     child: Child,
+    /// What it prints, where that is to be written in another form.
+    pipes: Option<Arc<Pipes>>,
 }
 
 /// The process, and the way to it.
@@ -63,6 +65,7 @@ pub struct Worker {
     /// The modules that its code asked for while it was loaded.
     pub imports: Vec<String>,
     child: Rc<RefCell<Child>>,
+    pipes: Option<Arc<Pipes>>,
     /// What to end with, once it has ended.
     ended: watch::Sender<Option<u8>>,
     /// Until the first call.
@@ -89,15 +92,18 @@ impl Worker {
             || spawn(&child::python(&python.version)?, config.card.settings.engine_threads()).map_err(failed);
         let prepared = config.prepared.take();
         let was_prepared = prepared.is_some();
-        let PreparedPython { mut stream, mut child } = prepared.map_or_else(fresh, Ok)?;
+        let PreparedPython { mut stream, mut child, mut pipes } = prepared.map_or_else(fresh, Ok)?;
         let mut begun = begin(&mut stream, config, python);
         if was_prepared && begun.is_err() {
             // It may have ended before it knew of any code.
             let _ = child::end(&mut child);
             let program = child::python(&python.version)?;
             let threads = config.card.settings.engine_threads();
-            PreparedPython { stream, child } = fenced(|| spawn(&program, threads)).map_err(failed)?;
+            PreparedPython { stream, child, pipes } = fenced(|| spawn(&program, threads)).map_err(failed)?;
             begun = begin(&mut stream, config, python);
+        }
+        if let Some(pipes) = &pipes {
+            pipes.drain();
         }
         match begun {
             Ok(Begun::Ready(ready)) => {
@@ -105,15 +111,18 @@ impl Worker {
                 let stream = RefCell::new(Some(stream));
                 let child = Rc::new(RefCell::new(child));
                 let ended = watch::Sender::new(None);
-                Ok(Self { imports: ready.asked, child, ended, stream, line: OnceCell::new() })
+                Ok(Self { imports: ready.asked, child, pipes, ended, stream, line: OnceCell::new() })
             }
             Ok(Begun::Failed(failure)) => {
                 let _ = child::end(&mut child);
-                Err(FunctionError::new(Code::HandlerRefused, failure.words(&config.files())))
+                Err(FunctionError::new(Code::HandlerRefused, wire::words(&failure, &config.files())))
             }
             Err(error) => {
                 drop(stream);
                 let ending = child::ending(&mut child);
+                if let Some(pipes) = pipes {
+                    pipes.end();
+                }
                 let message = format!("Python ended while it loaded the code ({ending}): {error}");
                 Err(FunctionError::new(Code::HandlerRefused, message)
                     .hint("what it printed last is in the log; a library that crashes while it is imported does this"))
@@ -133,7 +142,12 @@ impl Worker {
         };
         let mut exchange = line.exchanges.begin(&line.outbox, what, body).map_err(failed)?;
         match exchange.next().await {
-            Some((head, body)) => Ok((head, body, exchange)),
+            Some((head, body)) => {
+                if let Some(pipes) = &self.pipes {
+                    pipes.drain();
+                }
+                Ok((head, body, exchange))
+            }
             // The whole instance ends now, and its host sees that.
             None => std::future::pending().await,
         }
@@ -167,6 +181,7 @@ impl Worker {
             read,
             Rc::clone(&exchanges),
             Rc::clone(&self.child),
+            self.pipes.clone(),
             self.ended.clone(),
         ));
         Ok(self.line.get_or_init(|| Line { outbox, socket, exchanges }))
@@ -182,6 +197,9 @@ impl Drop for Worker {
             let _ = line.socket.shutdown(Shutdown::Write);
         }
         let _ = child::end(&mut self.child.borrow_mut());
+        if let Some(pipes) = &self.pipes {
+            pipes.end();
+        }
     }
 }
 
@@ -199,6 +217,7 @@ async fn listen(
     mut read: OwnedReadHalf,
     exchanges: Rc<Exchanges>,
     child: Rc<RefCell<Child>>,
+    pipes: Option<Arc<Pipes>>,
     ended: watch::Sender<Option<u8>>,
 ) {
     while let Ok((head, body)) = next(&mut read).await {
@@ -209,7 +228,11 @@ async fn listen(
         }
         exchanges.take(head, body);
     }
-    ended.send_replace(Some(child::told("Python", child::end(&mut child.borrow_mut()))));
+    let status = child::end(&mut child.borrow_mut());
+    if let Some(pipes) = pipes {
+        pipes.end();
+    }
+    ended.send_replace(Some(child::told("Python", status)));
 }
 
 async fn next(read: &mut OwnedReadHalf) -> io::Result<(AnswerHead, Bytes)> {
@@ -237,7 +260,7 @@ impl Preparation {
         loop {
             match self.try_start() {
                 Err(error) if tries < PREPARATIONS => {
-                    eprintln!("Python could not be prepared: {error}; once more");
+                    log::say(Level::Warning, &format!("Python could not be prepared: {error}; once more"));
                 }
                 done => return done,
             }
@@ -252,15 +275,15 @@ impl Preparation {
             "packages": packages,
             "modules": self.modules,
             "wrap_loaders": self.wrap_loaders,
-            "records": RECORDS,
         } });
         prepared.stream.write_all(&wire::frame(&wanted, &[])?)?;
         let Prepared { done } = wire::receive(&mut prepared.stream)?;
         if !done.missing.is_empty() {
-            eprintln!("could not be imported ahead: {}", done.missing.join(", "));
+            log::say(Level::Info, &format!("could not be imported ahead: {}", done.missing.join(", ")));
         }
         if done.took_ms >= SLOW_MS {
-            eprintln!("imported {} modules ahead in {:.0} ms", self.modules.len(), done.took_ms);
+            let (modules, took_ms) = (self.modules.len(), done.took_ms);
+            log::say(Level::Info, &format!("imported {modules} modules ahead in {took_ms:.0} ms"));
         }
         Ok(prepared)
     }
@@ -288,6 +311,11 @@ fn spawn(program: &Path, threads: usize) -> io::Result<PreparedPython> {
     let pair = || socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None);
     let (ours, theirs): (OwnedFd, OwnedFd) = pair()?;
     rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::CLOEXEC)?;
+    let (pipes, written) = Pipes::open()?.unzip();
+    let (stdout, stderr) = written.map_or_else(
+        || (Stdio::inherit(), Stdio::inherit()),
+        |Written { stdout, stderr }| (stdout.into(), stderr.into()),
+    );
     let child = Command::new(program)
         // Isolated, without `site`, writing no bytecode: the worker says itself where code is.
         .args(["-I", "-S", "-B", "-c", BOOT])
@@ -295,12 +323,14 @@ fn spawn(program: &Path, threads: usize) -> io::Result<PreparedPython> {
         .env_clear()
         .envs(child::environment(threads))
         .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(stderr)
         .spawn()?;
     let mut stream = UnixStream::from(ours);
     let sources: serde_json::Map<String, Value> =
         SOURCES.iter().map(|(path, text)| ((*path).to_owned(), (*text).into())).collect();
     stream.write_all(&wire::frame(&json!({ "sources": sources }), &[])?)?;
-    Ok(PreparedPython { stream, child })
+    Ok(PreparedPython { stream, child, pipes })
 }
 
 /// Tells a worker who it is, and what to load.
@@ -337,7 +367,6 @@ fn start(config: &Config, python: &PythonCard) -> Value {
         "version": config.version.to_string(),
         "memory_mib": card.settings.memory_mib,
         "arn": child::arn(config),
-        "records": RECORDS,
         "outside": outside,
     })
 }
@@ -350,6 +379,6 @@ fn say_imports(imports_ms: &serde_json::Map<String, Value>) {
     slow.sort_by(|a, b| b.1.total_cmp(&a.1));
     if !slow.is_empty() {
         let parts: Vec<String> = slow.iter().map(|(name, ms)| format!("{name} {ms:.0} ms")).collect();
-        eprintln!("imported {}", parts.join(", "));
+        log::say(Level::Info, &format!("imported {}", parts.join(", ")));
     }
 }
