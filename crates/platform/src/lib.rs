@@ -83,6 +83,7 @@ impl Platform {
             artifacts: catalog.artifacts().clone(),
             layers: catalog.layers().clone(),
             logs,
+            target: config.target,
         };
         let machine = Machine {
             memory_mib: config.memory_mib,
@@ -115,6 +116,11 @@ impl Platform {
     /// Base URL, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its log, which can be read to the end after the platform's own.
+    pub fn logs(&self) -> Logs {
+        self.gateway.dispatch.shared().logs.clone()
     }
 
     /// Serves until `shutdown` completes; then finishes what was accepted, stops every instance, and returns.

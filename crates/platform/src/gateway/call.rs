@@ -114,6 +114,7 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Result<Request<Held>, Failure> {
         let (mut head, incoming) = request.into_parts();
+        record.asked(&head.method, head.uri.path());
         let limit = BodyLimit::of(&entry.card.settings);
         let expects_continue = head.headers.contains_key(EXPECT);
         let held = body::read(incoming, limit, &self.buffer, self.body_timeout, expects_continue).await?;
@@ -172,7 +173,7 @@ impl Sent {
                 answer
             }
             // The seat and the connection, dropped by now, are given up.
-            Err(failure) => failed(self.protocol, &failure, record),
+            Err(failure) => failed(self.protocol, failure, record),
         }
     }
 
@@ -282,9 +283,10 @@ async fn reason(seat: &mut Seat, place: &mut Place, error: &FeedError) -> Platfo
 }
 
 /// The answer to a call that failed before or without an answer of the function.
-fn failed(protocol: ProtocolName, failure: &Failure, record: CallRecord) -> Answer {
-    let mut response = modelet_protocol::error(protocol, failure, Some(record.id()));
-    let timing = record.failed(failure, response.status().as_u16());
+fn failed(protocol: ProtocolName, failure: Failure, record: CallRecord) -> Answer {
+    let failure = record.explained(failure);
+    let mut response = modelet_protocol::error(protocol, &failure, Some(record.id()));
+    let timing = record.failed(&failure, response.status().as_u16());
     response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
     response.headers_mut().insert(HEADER_ERROR, HeaderValue::from_static(failure.code().as_str()));
     response.map(Held::of)
@@ -298,7 +300,7 @@ fn ended(
     record: CallRecord,
 ) -> Answer {
     let id = record.id().clone();
-    let mut answer = failed(protocol, &failure.into(), record);
+    let mut answer = failed(protocol, failure.into(), record);
     name(&mut answer, protocol, &id, entry);
     answer
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use modelet_core::{Code, Failure, InvocationId, InvocationRecord, Outcome, Phases};
 
 use crate::dispatch::Dispatch;
@@ -11,6 +11,9 @@ use crate::dispatch::instance::Instance;
 use crate::gateway::timing::{self, Inner};
 use crate::store::catalog::VersionEntry;
 use crate::store::journal::Entry;
+
+/// Most of a path that is kept.
+const PATH_CHARACTERS: usize = 200;
 
 /// The status that is logged when the client left before its answer (as nginx does).
 const CLIENT_LEFT: u16 = 499;
@@ -46,6 +49,8 @@ impl CallRecord {
             instance: None,
             arrived_at_ms: clock.unix_ms(),
             protocol: protocol.to_owned(),
+            method: None,
+            path: None,
             status: CLIENT_LEFT,
             outcome: Outcome::Cancelled,
             code: None,
@@ -71,6 +76,26 @@ impl CallRecord {
     /// It is an attempt of an asynchronous invocation; the first is 1.
     pub fn attempt(&mut self, number: u32) {
         self.record.attempt = Some(number);
+    }
+
+    /// What was asked for.
+    pub fn asked(&mut self, method: &Method, path: &str) {
+        self.record.method = Some(method.to_string());
+        self.record.path = Some(path.chars().take(PATH_CHARACTERS).collect());
+    }
+
+    /// Whose limits the platform imposes, where they are not its own: what a failure by one of them has to say.
+    pub fn explained(&self, mut failure: Failure) -> Failure {
+        let Some(target) = self.dispatch.shared().target.filter(|_| is_of_a_limit(failure.code())) else {
+            return failure;
+        };
+        let whose = format!("this is the limit of {}", target.title());
+        let hint = match &mut failure {
+            Failure::Function(error) => &mut error.hint,
+            Failure::Platform(error) => &mut error.hint,
+        };
+        *hint = Some(hint.take().map_or_else(|| whose.clone(), |hint| format!("{whose}; {hint}")));
+        failure
     }
 
     /// The body is there.
@@ -176,6 +201,18 @@ impl Drop for CallRecord {
         }
         self.dispatch.shared().logs.record(&Entry::Invocation(self.record.clone()));
     }
+}
+
+/// True for a failure that another limit would have spared.
+fn is_of_a_limit(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BodyTooLarge
+            | Code::ResponseTooLarge
+            | Code::RequestTimeout
+            | Code::LoadTimeout
+            | Code::OutOfMemory
+    )
 }
 
 fn ms(time: Duration) -> f64 {
