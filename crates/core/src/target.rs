@@ -11,6 +11,7 @@ pub mod size;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::Code;
 use crate::settings::SettingsPatch;
 use limits::{Limit, Of};
 
@@ -152,6 +153,18 @@ impl Target {
         };
         Err(format!("{} has memory_mib of {has}, not {asked}", self.title()))
     }
+}
+
+/// True for a failure in which a limit was met: another target may not have it.
+pub fn is_met_by(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BodyTooLarge
+            | Code::ResponseTooLarge
+            | Code::RequestTimeout
+            | Code::LoadTimeout
+            | Code::OutOfMemory
+    )
 }
 
 impl fmt::Display for Target {

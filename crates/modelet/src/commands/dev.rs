@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modelet_core::handler::Layer;
-use modelet_core::{Code, FunctionName, Handler, Version};
+use modelet_core::{Code, FunctionName, Handler, PlatformError, Version};
 use modelet_platform::Platform;
-use modelet_platform::store::logs::{Logs, MAX_ROWS};
+use modelet_platform::store::logs::{LogRow, Logs, MAX_ROWS};
 use tokio::sync::watch;
 
 use crate::cli::dev::Dev;
@@ -18,11 +18,16 @@ use crate::commands::deploy::session::Session;
 use crate::commands::deploy::{self, Outcome, Way, publish_so};
 use crate::commands::up::{Shutdown, config, serve_beside};
 use crate::dev::console::{Console, Reloaded};
+use crate::dev::order;
 use crate::dev::scratch::Scratch;
 use crate::dev::watch::{Changed, Watch};
 use crate::output::Progress;
 use crate::report::Report;
 
+/// What a call printed is in the log about so much later than the call itself.
+const SETTLE: Duration = Duration::from_millis(50);
+/// How long a reload is kept back until the log is told that came before it.
+const LOG_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the log is waited for at a time.
 const LOG_WAIT: Duration = Duration::from_secs(30);
 /// Where a developer's environment names a region of AWS.
@@ -41,9 +46,10 @@ pub async fn run(mut common: Common, dev: Dev) -> Result<(), Report> {
     let platform = Platform::start(config).await?;
     let url = platform.url().to_owned();
     let console = Arc::new(Console::new(common.json, dev.target));
-    console.up(&url, &path.display().to_string());
+    console.up(&url, &path, &scratch.folder);
     let region = REGIONS.into_iter().find_map(|name| std::env::var(name).ok());
     let (name, named) = watch::channel(None);
+    let (told, telling) = watch::channel(0);
     let writing = Writing {
         client: Client::at(&url)?,
         deploy: Deploy { path: path.clone(), ..dev.deploy() },
@@ -52,8 +58,10 @@ pub async fn run(mut common: Common, dev: Dev) -> Result<(), Report> {
         watch: Watch::of(path),
         live: None,
         name,
+        logs: platform.logs(),
+        told: telling,
     };
-    let mut log = Follower { logs: platform.logs(), console, last: 0 };
+    let log = Follower { logs: platform.logs(), console, told };
     let ended = tokio::select! {
         ended = serve_beside(platform, shutdown, writing.follow()) => ended,
         never = log.follow(named.clone()) => match never {},
@@ -76,6 +84,9 @@ struct Writing {
     live: Option<(Version, Option<Layer>)>,
     /// The function's name, once it is known.
     name: watch::Sender<Option<FunctionName>>,
+    logs: Logs,
+    /// The last record of the log that was told.
+    told: watch::Receiver<i64>,
 }
 
 impl Writing {
@@ -100,6 +111,7 @@ impl Writing {
 
     async fn reload(&mut self, changed: Changed) {
         let progress = Arc::new(Progress::patient());
+        self.console.reloading();
         let way = Way {
             client: &self.client,
             deploy: &self.deploy,
@@ -108,8 +120,10 @@ impl Writing {
         };
         let outcome = publish_so(way).await;
         drop(progress);
+        let took = changed.since.elapsed();
+        self.log_is_told().await;
         match outcome {
-            Ok(outcome) => self.told(&outcome, &changed).await,
+            Ok(outcome) => self.tell(&outcome, &changed, took).await,
             Err(report) => {
                 let name = self.name.borrow().clone();
                 let live = self.live.as_ref().map(|(version, _)| *version);
@@ -118,7 +132,16 @@ impl Writing {
         }
     }
 
-    async fn told(&mut self, outcome: &Outcome, changed: &Changed) {
+    /// Waits until all is told that the log has by now.
+    async fn log_is_told(&mut self) {
+        let Some(name) = self.name.borrow().clone() else { return };
+        let rows = self.logs.read(&name, None, 1, Duration::ZERO).await.unwrap_or_default();
+        let last = rows.last().map_or(0, |row| row.seq);
+        // A log that cannot be read is no reason to keep a reload back.
+        let _ = tokio::time::timeout(LOG_PATIENCE, self.told.wait_for(|told| *told >= last)).await;
+    }
+
+    async fn tell(&mut self, outcome: &Outcome, changed: &Changed, took: Duration) {
         let name = outcome.name().clone();
         let (version, is_new) = outcome.version();
         let card = outcome.card();
@@ -132,16 +155,19 @@ impl Writing {
                 name: &name,
                 version,
                 changed: &changed.names,
-                took: changed.since.elapsed(),
+                took,
                 packages: packages.as_ref(),
             }),
-            None => deploy::print(&self.client, outcome).await,
+            None => {
+                deploy::print(&self.client, outcome).await;
+                self.console.answers(version);
+            }
             Some((version, _)) if !is_new => self.console.unchanged(&name, *version, &changed.names),
             Some((_, known)) => self.console.reloaded(&Reloaded {
                 name: &name,
                 version,
                 changed: &changed.names,
-                took: changed.since.elapsed(),
+                took,
                 packages: packages.as_ref().filter(|_| *known != packages),
             }),
         }
@@ -159,11 +185,12 @@ impl Writing {
 struct Follower {
     logs: Logs,
     console: Arc<Console>,
-    last: i64,
+    /// The last record that was told.
+    told: watch::Sender<i64>,
 }
 
 impl Follower {
-    async fn follow(&mut self, mut named: watch::Receiver<Option<FunctionName>>) -> Infallible {
+    async fn follow(&self, mut named: watch::Receiver<Option<FunctionName>>) -> Infallible {
         loop {
             let name = named.borrow_and_update().clone();
             match name {
@@ -175,12 +202,25 @@ impl Follower {
         }
     }
 
-    async fn read(&mut self, name: &FunctionName, wait: Duration) {
-        match self.logs.read(name, Some(self.last), MAX_ROWS, wait).await {
+    /// What has come, with what belongs to it.
+    async fn rows(&self, name: &FunctionName, wait: Duration) -> Result<Vec<LogRow>, PlatformError> {
+        let told = *self.told.borrow();
+        let mut rows = self.logs.read(name, Some(told), MAX_ROWS, wait).await?;
+        if let Some(row) = rows.last() {
+            let last = Some(row.seq);
+            tokio::time::sleep(SETTLE).await;
+            rows.extend(self.logs.read(name, last, MAX_ROWS, Duration::ZERO).await?);
+        }
+        Ok(rows)
+    }
+
+    async fn read(&self, name: &FunctionName, wait: Duration) {
+        match self.rows(name, wait).await {
             Ok(rows) => {
-                for row in &rows {
-                    self.console.row(row);
-                    self.last = row.seq;
+                let last = rows.last().map(|row| row.seq);
+                order::calls_last(rows).into_iter().for_each(|row| self.console.row(row));
+                if let Some(last) = last {
+                    self.told.send_replace(last);
                 }
             }
             Err(error) => {

@@ -1,11 +1,12 @@
 //! What the one who writes the function sees: as lines, or as one record of JSON for each.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::path::Path;
 use std::time::Duration;
 
 use modelet_core::handler::Layer;
 use modelet_core::{FunctionName, Target, Version};
-use modelet_platform::store::logs::{LogRecord, LogRow};
+use modelet_platform::store::logs::LogRow;
 use serde_json::{Value, json};
 
 use super::text;
@@ -19,14 +20,26 @@ const NAMED_FILES: usize = 3;
 pub struct Console {
     as_json: bool,
     target: Option<Target>,
-    /// True while the files are not what answers, since they cannot.
-    is_stale: Cell<bool>,
+    state: RefCell<State>,
+}
+
+/// What answers, and what is to answer next.
+#[derive(Default)]
+struct State {
+    /// The version that answers.
+    live: Option<Version>,
+    /// True while files that have changed are made into the next.
+    is_reloading: bool,
+    /// Why the files cannot answer, while they cannot.
+    failure: Option<String>,
+    /// What a version has said that may come to nothing.
+    held: Vec<LogRow>,
 }
 
 impl Console {
     /// Nothing was told yet.
     pub fn new(as_json: bool, target: Option<Target>) -> Self {
-        Self { as_json, target, is_stale: Cell::new(false) }
+        Self { as_json, target, state: RefCell::default() }
     }
 
     /// True when it writes records.
@@ -35,7 +48,7 @@ impl Console {
     }
 
     /// The platform is up.
-    pub fn up(&self, url: &str, watched: &str) {
+    pub fn up(&self, url: &str, watched: &Path, data: &Path) {
         let target = self.target;
         if self.as_json {
             let limits: Vec<Value> = target.map_or(&[][..], Target::limits).iter().map(limit).collect();
@@ -43,11 +56,11 @@ impl Console {
             let not_imposed = self.not_imposed();
             return record(
                 "up",
-                json!({"url": url, "pid": std::process::id(), "watched": watched, "target": target,
+                json!({"url": url, "pid": std::process::id(), "watched": watched, "data": data, "target": target,
                 "limits": limits, "not_imposed": not_imposed}),
             );
         }
-        output::line(format!("modelet dev is up at {url}, and follows {watched}"));
+        output::line(format!("modelet dev is up at {url}, and follows {}", watched.display()));
         if let Some(target) = target {
             output::card_line("as", format!("{}, whose limits hold here", target.title()));
             for words in self.not_imposed() {
@@ -60,9 +73,25 @@ impl Console {
         self.target.map_or(&[], Target::not_imposed)
     }
 
+    /// Files have changed: what comes of it is told next.
+    pub fn reloading(&self) {
+        self.state.borrow_mut().is_reloading = true;
+    }
+
+    /// A version answers, as has been told; what it has said till now is shown.
+    pub fn answers(&self, version: Version) {
+        let next = State { live: Some(version), ..State::default() };
+        let held = self.state.replace(next).held;
+        held.iter().for_each(|row| self.show(row));
+    }
+
     /// Files have changed and answer now.
     pub fn reloaded(&self, what: &Reloaded<'_>) {
-        self.is_stale.set(false);
+        self.tell_reloaded(what);
+        self.answers(what.version);
+    }
+
+    fn tell_reloaded(&self, what: &Reloaded<'_>) {
         let Reloaded { name, version, changed, took, packages } = what;
         let ms = took.as_secs_f64() * 1e3;
         if self.as_json {
@@ -80,17 +109,24 @@ impl Console {
 
     /// Files have changed, and it makes no difference.
     pub fn unchanged(&self, name: &FunctionName, version: Version, changed: &[String]) {
-        self.is_stale.set(false);
         if self.as_json {
-            return record("unchanged", json!({"function": name, "version": version, "changed": changed}));
+            record("unchanged", json!({"function": name, "version": version, "changed": changed}));
+        } else {
+            output::line(format!("{} {name}@{version} is of these files: {}", now(), files(changed)));
         }
-        output::line(format!("{} {name}@{version} is of these files: {}", now(), files(changed)));
+        self.answers(version);
     }
 
     /// Files have changed, and cannot answer. `before`: what goes on answering, if something did.
     pub fn failed(&self, report: &Report, changed: &[String], before: Option<(&FunctionName, Version)>) {
-        self.is_stale.set(true);
-        let hint = text::hint(report.message(), self.target);
+        let held = {
+            let mut state = self.state.borrow_mut();
+            state.is_reloading = false;
+            state.failure = Some(report.message().to_owned());
+            std::mem::take(&mut state.held)
+        };
+        held.into_iter().for_each(|row| self.row(row));
+        let hint = text::hint_of(report.message(), self.target);
         if self.as_json {
             let version = before.map(|(_, version)| version);
             let mut failed = report.to_json();
@@ -112,11 +148,27 @@ impl Console {
         }
     }
 
-    /// A record of the log.
-    pub fn row(&self, row: &LogRow) {
+    /// A record of the log. What a version says that is not live yet is shown once it is known what becomes of it: why it failed is
+    /// told then, and once.
+    pub fn row(&self, row: LogRow) {
+        let mut state = self.state.borrow_mut();
+        let is_of_next = text::version(&row).is_some_and(|version| Some(version) > state.live);
+        if is_of_next && !self.as_json {
+            if state.is_reloading {
+                return state.held.push(row);
+            }
+            if state.failure.as_ref().is_some_and(|failure| text::tells(&row, failure)) {
+                return;
+            }
+        }
+        drop(state);
+        self.show(&row);
+    }
+
+    fn show(&self, row: &LogRow) {
         if self.as_json {
             output::line(serde_json::to_string(row).unwrap_or_default());
-        } else if let Some(text) = text::line(row, self.is_stale.get()) {
+        } else if let Some(text) = text::line(row, self.state.borrow().failure.is_some()) {
             let at = clock(text::moment(row));
             for (number, line) in text.lines().enumerate() {
                 // What belongs to a record stands below its first line.
@@ -124,9 +176,7 @@ impl Console {
                 output::line(format!("{indent} {}", output::plain(line)));
             }
         }
-        if let LogRecord::Line { text, .. } = &row.record
-            && let Some(hint) = text::hint(text, self.target)
-        {
+        if let Some(hint) = text::hint(row, self.target) {
             if self.as_json {
                 record("hint", json!({"text": hint}));
             } else {

@@ -1,10 +1,12 @@
 //! How the records of the log read while somebody writes the function: a call in one line, output below its time.
 
-use modelet_core::{InvocationRecord, Target};
+use modelet_core::{InvocationRecord, Target, Version, target};
 use modelet_platform::store::logs::{LogRecord, LogRow};
 
-/// What Python and others say of a file that cannot be written.
-const READ_ONLY: &str = "Read-only file system";
+/// What an instance begins with that says why it could not load.
+const NOT_LOADED: &str = "could not load: ";
+/// What Python says of a file that cannot be written, with its path: by the disk, or where the platform is root by the file's owner.
+const CANNOT_WRITE: [&str; 2] = ["Read-only file system: ", "Permission denied: "];
 
 /// The line of a record, without its time; `None` for what only machines want.
 pub fn line(row: &LogRow, is_stale: bool) -> Option<String> {
@@ -16,6 +18,21 @@ pub fn line(row: &LogRow, is_stale: bool) -> Option<String> {
         // What an instance ends by is told by its call or by the reload.
         LogRecord::Instance(_) | LogRecord::Event { .. } => None,
     }
+}
+
+/// The version whose instance has printed a line.
+pub fn version(row: &LogRow) -> Option<Version> {
+    match &row.record {
+        LogRecord::Line { version, .. } => Some(*version),
+        _ => None,
+    }
+}
+
+/// True for a line that says nothing but what a failure says.
+pub fn tells(row: &LogRow, failure: &str) -> bool {
+    let LogRecord::Line { text, invocation: None, .. } = &row.record else { return false };
+    let first = text.lines().next().unwrap_or_default();
+    failure.contains(first.strip_prefix(NOT_LOADED).unwrap_or(first).trim())
 }
 
 /// When a record was made, milliseconds since 1970.
@@ -50,11 +67,25 @@ fn call(record: &InvocationRecord, is_stale: bool) -> String {
     text
 }
 
-/// What to do about a failure that says that a file cannot be written, with its path.
-pub fn hint(text: &str, target: Option<Target>) -> Option<String> {
-    let line = text.lines().find(|line| line.contains(READ_ONLY))?;
-    let path = line.split(READ_ONLY).nth(1)?.trim_matches([':', ' ', '\'', '"', ']', ')']);
-    let path = path.split(['\'', '"']).next().filter(|path| path.starts_with('/')).unwrap_or("it");
+/// What there is to say beside a record: whose limit a call has met, or what to do about a file that cannot be written.
+pub fn hint(row: &LogRow, target: Option<Target>) -> Option<String> {
+    match &row.record {
+        LogRecord::Invocation(InvocationRecord { code: Some(code), .. }) => {
+            let target = target.filter(|_| target::is_met_by(*code))?;
+            Some(format!("{code}: this is the limit of {}", target.title()))
+        }
+        LogRecord::Line { text, .. } => hint_of(text, target),
+        _ => None,
+    }
+}
+
+/// The same of a failure's message.
+pub fn hint_of(text: &str, target: Option<Target>) -> Option<String> {
+    let path = CANNOT_WRITE.iter().find_map(|words| text.lines().find_map(|line| line.split_once(words)))?.1;
+    let path = path.trim_start_matches([':', ' ', '\'', '"']).split(['\'', '"']).next()?;
+    if !path.starts_with('/') || path.starts_with("/tmp/") {
+        return None;
+    }
     let there = target.map_or_else(String::new, |target| format!(", as on {}", target.title()));
     Some(format!(
         "only what lies below /tmp can be written{there}: copy {path} to /tmp first and open the copy, or open it for reading (\"r\", \
@@ -69,10 +100,14 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_is_named_with_what_to_do() {
         let python = "OSError: [Errno 30] Read-only file system: '/modelet/packages/pecab/words.bin'";
-        let hint = |text| hint(text, Some(Target::AwsLambda));
+        let hint = |text| hint_of(text, Some(Target::AwsLambda));
         let said = hint(python).unwrap();
         assert!(said.contains("as on AWS Lambda: copy /modelet/packages/pecab/words.bin to /tmp"), "{said}");
-        assert!(hint("mkdir: Read-only file system").unwrap().contains("copy it to /tmp"));
+        let said =
+            hint("E\nPermissionError: [Errno 13] Permission denied: '/modelet/artifact/files/words.txt'")
+                .unwrap();
+        assert!(said.contains("copy /modelet/artifact/files/words.txt to"), "{said}");
+        assert_eq!(hint("PermissionError: [Errno 13] Permission denied: '/tmp/x'"), None);
         assert_eq!(hint("No such file or directory: '/x'"), None);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
-use modelet_core::{Code, Failure, InvocationId, InvocationRecord, Outcome, Phases};
+use modelet_core::{Code, Failure, InvocationId, InvocationRecord, Outcome, Phases, target};
 
 use crate::dispatch::Dispatch;
 use crate::dispatch::instance::Instance;
@@ -86,7 +86,7 @@ impl CallRecord {
 
     /// Whose limits the platform imposes, where they are not its own: what a failure by one of them has to say.
     pub fn explained(&self, mut failure: Failure) -> Failure {
-        let Some(target) = self.dispatch.shared().target.filter(|_| is_of_a_limit(failure.code())) else {
+        let Some(target) = self.dispatch.shared().target.filter(|_| target::is_met_by(failure.code())) else {
             return failure;
         };
         let whose = format!("this is the limit of {}", target.title());
@@ -201,18 +201,6 @@ impl Drop for CallRecord {
         }
         self.dispatch.shared().logs.record(&Entry::Invocation(self.record.clone()));
     }
-}
-
-/// True for a failure that another limit would have spared.
-fn is_of_a_limit(code: Code) -> bool {
-    matches!(
-        code,
-        Code::BodyTooLarge
-            | Code::ResponseTooLarge
-            | Code::RequestTimeout
-            | Code::LoadTimeout
-            | Code::OutOfMemory
-    )
 }
 
 fn ms(time: Duration) -> f64 {
