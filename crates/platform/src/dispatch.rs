@@ -15,7 +15,7 @@
 pub mod account;
 pub mod cells;
 mod control;
-mod environment;
+pub mod environment;
 mod errors;
 pub mod instance;
 pub mod launch;

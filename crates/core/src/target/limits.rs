@@ -43,8 +43,12 @@ impl Of {
         match self {
             Self::Request | Self::Answer | Self::Environment | Self::Unzipped => "bytes",
             Self::Timeout | Self::DefaultTimeout | Self::Load => "ms",
-            Self::LeastMemory | Self::MostMemory | Self::MemoryStep | Self::DefaultMemory => "MiB",
-            Self::Tmp | Self::DefaultTmp => "MiB",
+            Self::LeastMemory
+            | Self::MostMemory
+            | Self::MemoryStep
+            | Self::DefaultMemory
+            | Self::Tmp
+            | Self::DefaultTmp => "MiB",
             Self::OpenFiles | Self::Processes => "",
         }
     }

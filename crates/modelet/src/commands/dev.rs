@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,7 @@ pub async fn run(mut common: Common, dev: Dev) -> Result<(), Report> {
     config.target = dev.target;
     let platform = Platform::start(config).await?;
     let url = platform.url().to_owned();
-    let console = Arc::new(Console::new(common.json, dev.target));
+    let console = Rc::new(Console::new(common.json, dev.target));
     console.up(&url, &path, &scratch.folder);
     let region = REGIONS.into_iter().find_map(|name| std::env::var(name).ok());
     let (name, named) = watch::channel(None);
@@ -78,7 +79,7 @@ struct Writing {
     client: Client,
     deploy: Deploy,
     session: Session,
-    console: Arc<Console>,
+    console: Rc<Console>,
     watch: Watch,
     /// What answers, with its packages.
     live: Option<(Version, Option<Layer>)>,
@@ -184,7 +185,7 @@ impl Writing {
 /// Tells what the log of the function gets.
 struct Follower {
     logs: Logs,
-    console: Arc<Console>,
+    console: Rc<Console>,
     /// The last record that was told.
     told: watch::Sender<i64>,
 }
