@@ -79,6 +79,7 @@ def test_new_code_answers_within_a_second_of_its_save(dev, capsys, code, require
     with capsys.disabled():
         print(f" p50 {statistics.median(took) * 1e3:.0f} ms, longest {max(took) * 1e3:.0f} ms", end=" ")
     assert statistics.median(took) < RELOAD_S, took
+    function.said(lambda one: isinstance(one, dict) and one["kind"] == "reload" and one["version"] == SAVES + 1)
     assert [one["version"] for one in function.records("reload")] == list(range(1, SAVES + 2))
 
 
@@ -120,6 +121,19 @@ def test_requirements_and_the_manifest_count_as_code_does(dev):
     mark = function.save("modelet.toml", toml({"env": {"MODE": "fast"}}))
     assert function.record("reload", mark)["packages"] is None
     assert function.call().json() == ["3.7", "fast"]
+
+
+def test_secrets_come_from_the_variables_of_the_developer(dev):
+    """Their values are in no record."""
+    uses = "import os\ndef handler(event, context):\n    print(os.environ['API_KEY'])\n    return len(os.environ['API_KEY'])\n"
+    manifest = {"secrets": {"API_KEY": "partner-key"}}
+    function = dev({"app.py": uses}, manifest=manifest, env={"API_KEY": "hush-hush-hush"}).up()
+    assert function.call().json() == 14
+    function.record("line")
+    assert "hush" not in function.text()
+    mark = function.save("modelet.toml", toml({"secrets": {"OTHER_KEY": "other-key"}}))
+    error = function.record("reload_failed", mark)["error"]
+    assert "OTHER_KEY" in error["message"] and "set OTHER_KEY in the environment" in error["hint"]
 
 
 # -- code that cannot answer ----

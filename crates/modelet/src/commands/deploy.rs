@@ -122,6 +122,7 @@ pub async fn publish_so(way: Way<'_>) -> Result<Outcome, Report> {
     })?;
     if let Some(session) = &way.session {
         session.impose(&mut source.bundle_mut().manifest, &name)?;
+        session.bring_secrets(client, &source.bundle().manifest).await?;
     }
     let source = match source {
         Source::Model(source) => source,

@@ -64,7 +64,7 @@ impl Console {
         if let Some(target) = target {
             output::card_line("as", format!("{}, whose limits hold here", target.title()));
             for words in self.not_imposed() {
-                output::card_line("", format!("but {words}"));
+                output::card_line("", format!("not imposed: {words}"));
             }
         }
     }

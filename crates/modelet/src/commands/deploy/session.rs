@@ -1,17 +1,22 @@
 //! What `modelet dev` adds to deploys: one after the other of the same, to a platform in this very process.
 
+use std::env;
 use std::fs;
 use std::future::Future;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use http::Request;
 use modelet_core::target::environment::Situation;
 use modelet_core::{ArtifactCard, Code, FunctionName, Manifest, Target};
 use modelet_package::code::CodeSource;
 use modelet_package::layer;
+use modelet_platform::admin::views::{SecretList, SecretView};
 
 use super::code::Tried;
+use crate::client::Client;
 use crate::python::interpreter::Interpreter;
 use crate::python::packages::Made as Packages;
 use crate::python::versions;
@@ -77,6 +82,32 @@ impl Session {
         };
         for (variable, value) in target.variables(here) {
             manifest.env.entry(variable.to_owned()).or_insert(value);
+        }
+        Ok(())
+    }
+
+    /// Gives the platform the secrets that the function asks for, from the variables of the same names in the developer's environment.
+    ///
+    /// # Errors
+    /// `bad-manifest` when a variable is not set, and the platform has no such secret either.
+    pub async fn bring_secrets(&self, client: &Client, manifest: &Manifest) -> Result<(), Report> {
+        if manifest.secrets.is_empty() {
+            return Ok(());
+        }
+        let known: SecretList = client.get("/api/v1/secrets").await?;
+        for (variable, secret) in &manifest.secrets {
+            let Some(value) = env::var_os(variable) else {
+                if known.secrets.iter().any(|view| view.name == *secret) {
+                    continue;
+                }
+                let message = format!(
+                    "[secrets] {variable} = {secret:?}: this platform, which begins empty, has no such secret"
+                );
+                return Err(Report::new(Code::BadManifest, message)
+                    .hint(format!("set {variable} in the environment of modelet dev, which passes it on")));
+            };
+            let request = Request::put(format!("/api/v1/secrets/{secret}"));
+            client.json::<SecretView>(request, value.into_vec().into()).await?;
         }
         Ok(())
     }
