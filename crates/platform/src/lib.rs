@@ -123,6 +123,12 @@ impl Platform {
         self.gateway.dispatch.shared().logs.clone()
     }
 
+    /// True when instances have a /tmp of their own size, and a disk that is read-only beside it: on rungs 1 and 2.
+    pub fn has_own_tmp(&self) -> bool {
+        let ladder = self.gateway.dispatch.shared().spawner.ladder();
+        ladder.best().is_some_and(|rung| rung <= Rung::Namespaces)
+    }
+
     /// Serves until `shutdown` completes; then finishes what was accepted, stops every instance, and returns.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let gateway = self.gateway;

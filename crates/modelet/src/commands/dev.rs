@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use modelet_core::handler::Layer;
-use modelet_core::{Code, FunctionName, Handler, PlatformError, Version};
+use modelet_core::{Code, FunctionName, Handler, PlatformError, Target, Version};
 use modelet_platform::Platform;
 use modelet_platform::store::logs::{LogRow, Logs, MAX_ROWS};
 use tokio::sync::watch;
@@ -47,8 +47,9 @@ pub async fn run(mut common: Common, dev: Dev) -> Result<(), Report> {
     let platform = Platform::start(config).await?;
     let url = platform.url().to_owned();
     let console = Rc::new(Console::new(common.json, dev.target));
-    console.up(&url, &path, &scratch.folder);
     let region = REGIONS.into_iter().find_map(|name| std::env::var(name).ok());
+    let not_imposed = dev.target.map(|target| not_imposed(target, platform.has_own_tmp(), region.is_some()));
+    console.up(&url, &path, &scratch.folder, &not_imposed.unwrap_or_default());
     let (name, named) = watch::channel(None);
     let (told, telling) = watch::channel(0);
     let writing = Writing {
@@ -72,6 +73,21 @@ pub async fn run(mut common: Common, dev: Dev) -> Result<(), Report> {
         log.read(name, Duration::ZERO).await;
     }
     ended
+}
+
+/// What of a target is not as there: anywhere, or on this machine.
+fn not_imposed(target: Target, has_own_tmp: bool, has_region: bool) -> Vec<String> {
+    let mut all: Vec<String> = target.not_imposed().iter().map(|words| (*words).to_owned()).collect();
+    if !has_own_tmp {
+        all.push(
+            "disk: this machine gives instances no file system of their own, so that the size of /tmp is not limited: modelet doctor"
+                .to_owned(),
+        );
+    }
+    if target == Target::AwsLambda && !has_region {
+        all.push("AWS_REGION: it is not set in this environment, and so not in the function's".to_owned());
+    }
+    all
 }
 
 /// A function that is being written.

@@ -47,13 +47,12 @@ impl Console {
         self.as_json
     }
 
-    /// The platform is up.
-    pub fn up(&self, url: &str, watched: &Path, data: &Path) {
+    /// The platform is up. `not_imposed`: what of the target is not as there, in words.
+    pub fn up(&self, url: &str, watched: &Path, data: &Path, not_imposed: &[String]) {
         let target = self.target;
         if self.as_json {
             let limits: Vec<Value> = target.map_or(&[][..], Target::limits).iter().map(limit).collect();
             let target = target.map(Target::as_str);
-            let not_imposed = self.not_imposed();
             return record(
                 "up",
                 json!({"url": url, "pid": std::process::id(), "watched": watched, "data": data, "target": target,
@@ -63,14 +62,10 @@ impl Console {
         output::line(format!("modelet dev is up at {url}, and follows {}", watched.display()));
         if let Some(target) = target {
             output::card_line("as", format!("{}, whose limits hold here", target.title()));
-            for words in self.not_imposed() {
+            for words in not_imposed {
                 output::card_line("", format!("not imposed: {words}"));
             }
         }
-    }
-
-    fn not_imposed(&self) -> &'static [&'static str] {
-        self.target.map_or(&[], Target::not_imposed)
     }
 
     /// Files have changed: what comes of it is told next.
