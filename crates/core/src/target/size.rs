@@ -15,8 +15,6 @@ const SMALLER: &[(&str, &str)] = &[
     ("cv2", "opencv-python-headless"),
     ("onnxruntime", "the model alone: modelet deploy MODEL.onnx needs no packages"),
     ("sklearn", "the model alone: modelet deploy MODEL.joblib needs no packages"),
-    ("boto3", "leave boto3 out: AWS Lambda's Python has it"),
-    ("botocore", "leave boto3 out: AWS Lambda's Python has it"),
 ];
 
 impl Target {
