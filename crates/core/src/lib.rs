@@ -13,6 +13,7 @@
 //! - [`end`]: why an instance ended
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
+//! - [`target`]: clouds that a function may be meant for, and their limits
 //! - [`instance`]: what the platform and an instance say to each other
 //! - [`entry`]: one thing that is said in a log; [`lines`]: of what a process prints
 //! - [`millis`], [`moment`]: times as text
@@ -42,6 +43,7 @@ pub mod rule;
 pub mod settings;
 pub mod signature;
 pub mod steps;
+pub mod target;
 pub mod tensor;
 pub mod usage;
 pub mod wav;
@@ -59,5 +61,6 @@ pub use rule::{Known, Rule};
 pub use settings::Settings;
 pub use signature::{Dim, FileKind, InputSpec, Limited, OutputKind, OutputSpec, Signature};
 pub use steps::Steps;
+pub use target::Target;
 pub use tensor::{DType, Data, Tensor, TensorError, Value};
 pub use usage::Usage;

@@ -72,6 +72,12 @@ pub struct InvocationRecord {
     pub arrived_at_ms: i64,
     /// The client's protocol, such as `fn` or `kserve_v2`.
     pub protocol: String,
+    /// The method of its request; absent for an attempt of an asynchronous invocation, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The path of its request, without the query, which may hold what nobody else is to read; long ones are cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// HTTP status of the answer; 499 when the client had left.
     pub status: u16,
     /// How it ended.

@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+pub mod dev;
 pub mod proof;
 pub mod simulate;
 
@@ -17,7 +18,7 @@ use crate::spans::milliseconds;
 #[derive(Debug, Parser)]
 #[command(name = "modelet", version, max_term_width = 100)]
 #[command(
-    after_help = "Start here:\n  modelet up                    the whole platform, in one process\n  modelet deploy model.onnx     a model file becomes an endpoint\n  modelet demo                  both, with a sample model"
+    after_help = "Start here:\n  modelet dev                   this folder as a function, reloaded on each change\n  modelet up                    the whole platform, in one process\n  modelet deploy model.onnx     a model file becomes an endpoint\n  modelet demo                  both, with a sample model"
 )]
 pub struct Cli {
     /// What to do.
@@ -47,6 +48,11 @@ pub enum Command {
     /// Run the platform
     #[command(after_help = "Examples:\n  modelet up\n  modelet up --listen 127.0.0.1:9000 --data ./data")]
     Up(Up),
+    /// Run a folder while you write it: reloaded on each change, with its log, and with a cloud's limits where asked for
+    #[command(
+        after_help = "Examples:\n  modelet dev\n  modelet dev ./churn --as aws-lambda\n  modelet dev app.py --listen 9000 --memory-mib 512"
+    )]
+    Dev(dev::Dev),
     /// Publish a model file, or a folder with a model and modelet.toml, as a function
     #[command(
         after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'"

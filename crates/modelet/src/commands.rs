@@ -12,6 +12,7 @@ mod delete;
 mod demo;
 mod deploy;
 mod describe;
+mod dev;
 mod doctor;
 mod engines;
 mod explain;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli) -> Result<(), Report> {
     let common = cli.common;
     match cli.command {
         Command::Up(up) => on_this_thread(up::run(common, up)),
+        Command::Dev(dev) => on_this_thread(dev::run(common, dev)),
         Command::Demo(demo) => on_this_thread(demo::run(common, demo)),
         Command::Deploy(deploy) => on_this_thread(async move { deploy::run(&common, &deploy).await }),
         Command::Prove(prove) => on_this_thread(async move { prove::run(&common, &prove).await }),

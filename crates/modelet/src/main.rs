@@ -7,6 +7,7 @@ use clap::Parser;
 mod cli;
 mod client;
 mod commands;
+mod dev;
 mod engines;
 mod launch;
 mod making;

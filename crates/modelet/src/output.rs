@@ -1,12 +1,14 @@
 //! Data on standard output, talk on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::{OwoColorize, Stream};
 use serde::Serialize;
+use tokio::task::AbortHandle;
 
 /// Prints data as one JSON document.
 pub fn json(value: &impl Serialize) {
@@ -51,7 +53,14 @@ pub fn say(text: impl std::fmt::Display) {
 }
 
 /// Something that takes a while: a spinner on a terminal, a line elsewhere. Gone when it is dropped.
-pub struct Progress(ProgressBar);
+pub struct Progress {
+    bar: ProgressBar,
+    /// Tells what is still going on after a while.
+    patience: Option<Mutex<Option<AbortHandle>>>,
+}
+
+/// What is done sooner is not worth a line where one looks on all the time.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Progress {
     /// Begins.
@@ -59,29 +68,51 @@ impl Progress {
         let text = text.into();
         if !io::stderr().is_terminal() {
             say(&text);
-            return Self(ProgressBar::hidden());
+            return Self { bar: ProgressBar::hidden(), patience: None };
         }
         let bar = ProgressBar::new_spinner().with_message(text);
         if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed:>.dim}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(100));
-        Self(bar)
+        Self { bar, patience: None }
+    }
+
+    /// One that is silent about all that takes less than a second. To be used within an async runtime.
+    pub fn patient() -> Self {
+        Self { bar: ProgressBar::hidden(), patience: Some(Mutex::default()) }
     }
 
     /// Goes on with something else.
     pub fn next(&self, text: impl Into<String>) {
         let text = text.into();
-        if self.0.is_hidden() {
-            say(&text);
+        match &self.patience {
+            Some(telling) => {
+                let later = tokio::spawn(async move {
+                    tokio::time::sleep(PATIENCE).await;
+                    say(format!("  … {text}"));
+                });
+                replace(telling, Some(later.abort_handle()));
+            }
+            None if self.bar.is_hidden() => say(&text),
+            None => self.bar.set_message(text),
         }
-        self.0.set_message(text);
+    }
+}
+
+fn replace(telling: &Mutex<Option<AbortHandle>>, next: Option<AbortHandle>) {
+    let mut telling = telling.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(last) = std::mem::replace(&mut *telling, next) {
+        last.abort();
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        if let Some(telling) = &self.patience {
+            replace(telling, None);
+        }
+        self.bar.finish_and_clear();
     }
 }
 

@@ -58,15 +58,19 @@ impl Report {
         }
     }
 
-    /// Prints it on standard error; as JSON, in the shape of the platform's own failures, for machines.
+    /// The same in the shape of the platform's own failures, for machines.
+    pub fn to_json(&self) -> Value {
+        let mut error = serde_json::json!({"code": self.code, "message": self.message, "hint": self.hint});
+        for (name, note) in &self.notes {
+            error[*name] = note.as_str().into();
+        }
+        serde_json::json!({"error": error})
+    }
+
+    /// Prints it on standard error; as JSON for machines.
     pub fn print(&self, as_json: bool) {
         if as_json {
-            let mut error =
-                serde_json::json!({"code": self.code, "message": self.message, "hint": self.hint});
-            for (name, note) in &self.notes {
-                error[*name] = note.as_str().into();
-            }
-            return eprintln!("{}", serde_json::json!({"error": error}));
+            return eprintln!("{}", self.to_json());
         }
         let error = "error".if_supports_color(Stream::Stderr, |text| text.red());
         eprintln!("{error}: {}", self.message);

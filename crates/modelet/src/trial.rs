@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use modelet_core::instance::{
     ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_TRIED_IMPORTS, ENV_VERSION,
 };
+use modelet_core::manifest::Rung;
 use modelet_core::{ArtifactCard, EngineName};
 use modelet_package::Bundle;
+use modelet_platform::dispatch::environment::{CACHES, PLAIN};
 use modelet_worker::{Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, output};
 use tokio::sync::mpsc;
 
@@ -57,7 +59,9 @@ impl Trial<'_> {
         let sockets = SocketFolder::create(&work.join("sockets")).map_err(said)?;
         let socket = sockets.bind("trial").map_err(said)?;
         let binary = this_binary().map_err(|report| report.message().to_owned())?;
-        let launch = self.launch(binary, &artifact, socket.listener);
+        let has_own_tmp =
+            spawner.ladder().choose(self.card.manifest.isolation).is_ok_and(|rung| rung <= Rung::Namespaces);
+        let launch = self.launch(binary, &artifact, socket.listener, has_own_tmp);
         let spawned = spawner.spawn(launch).await.map_err(|error| error.to_string())?;
         let (lines, _) = output::follow(spawned.stdout, spawned.stderr, LINES);
         Ok(Running { feed: Feed::new(socket.address), process: spawned.process, lines })
@@ -78,12 +82,12 @@ impl Trial<'_> {
         Ok(folder)
     }
 
-    fn launch(&self, program: PathBuf, artifact: &Path, socket: OwnedFd) -> Launch {
+    fn launch(&self, program: PathBuf, artifact: &Path, socket: OwnedFd, has_own_tmp: bool) -> Launch {
+        // As the platform does it: what is found while code is imported has to be the same.
+        let caches = if has_own_tmp { CACHES } else { &[] };
+        let own = [("LISTEN_FDS", "1"), (ENV_VERSION, "1")];
         let mut env: Vec<(OsString, OsString)> =
-            [("LANG", "C.UTF-8"), ("ORT_DISABLE_TELEMETRY", "1"), ("LISTEN_FDS", "1"), (ENV_VERSION, "1")]
-                .map(|(name, value)| (name.into(), value.into()))
-                .into();
-        env.push(("HOME".into(), "/tmp".into()));
+            PLAIN.iter().chain(caches).chain(&own).map(|(name, value)| (name.into(), value.into())).collect();
         env.push((ENV_ARTIFACT.into(), artifact.into()));
         let mut shown = vec![artifact.to_owned()];
         // Others do without, and the library may lie where a sandbox cannot reach.

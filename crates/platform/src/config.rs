@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use modelet_core::Target;
 use modelet_core::manifest::Rung;
 
 /// How an instance is started; evaluated at each start, so that what was installed meanwhile is found.
@@ -66,6 +67,8 @@ pub struct Config {
     pub awake: Duration,
     /// Log rows kept, all functions together; older ones are removed.
     pub log_rows_limit: u64,
+    /// Whose limits its functions have, where they are a cloud's: failures by one say so.
+    pub target: Option<Target>,
 }
 
 /// Share of the memory that instances may have; the rest is for the platform, bodies, and what else runs.
@@ -102,6 +105,7 @@ impl Config {
             pythons_limit: 2,
             awake: Duration::from_millis(2),
             log_rows_limit: 1_000_000,
+            target: None,
         }
     }
 }

@@ -15,7 +15,7 @@
 pub mod account;
 pub mod cells;
 mod control;
-mod environment;
+pub mod environment;
 mod errors;
 pub mod instance;
 pub mod launch;
@@ -28,7 +28,7 @@ pub mod version;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use modelet_core::{FunctionName, Qualifier, Version};
+use modelet_core::{FunctionName, PlatformError, Qualifier, Target, Version};
 use modelet_scheduler::{Counts, Event, Machine};
 use modelet_worker::{SocketFolder, Spawner};
 
@@ -71,6 +71,8 @@ pub struct Shared {
     pub layers: Layers,
     /// Where records go.
     pub logs: Logs,
+    /// Whose limits functions have, where they are a cloud's.
+    pub target: Option<Target>,
 }
 
 /// Dispatch of all versions that have had a call, or for which something is kept.
@@ -132,6 +134,30 @@ impl Dispatch {
             }
             // It costs nothing until its first call.
             None => {}
+        }
+    }
+
+    /// Starts an instance of a version that nobody knows yet, and waits until it is ready: its first call will find it. Nothing is
+    /// left of a version whose instance fails.
+    ///
+    /// # Errors
+    /// What a call that waited for the instance would be told.
+    pub async fn make_ready(&self, entry: &Arc<VersionEntry>) -> Result<(), PlatformError> {
+        let version = self.version(entry);
+        let ready = match version.arrive() {
+            Ok(ticket) => ticket.wait().await,
+            Err(refused) => Err(refused),
+        };
+        match ready {
+            Ok((seat, _place)) => {
+                seat.finish();
+                Ok(())
+            }
+            Err(failure) => {
+                drain(std::slice::from_ref(&version)).await;
+                self.lock().active.retain(|_, known| !Arc::ptr_eq(known, &version) || !known.remove());
+                Err(failure)
+            }
         }
     }
 

@@ -83,6 +83,7 @@ impl Platform {
             artifacts: catalog.artifacts().clone(),
             layers: catalog.layers().clone(),
             logs,
+            target: config.target,
         };
         let machine = Machine {
             memory_mib: config.memory_mib,
@@ -115,6 +116,17 @@ impl Platform {
     /// Base URL, without a slash at the end.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its log, which can be read to the end after the platform's own.
+    pub fn logs(&self) -> Logs {
+        self.gateway.dispatch.shared().logs.clone()
+    }
+
+    /// True when instances have a /tmp of their own size, and a disk that is read-only beside it: on rungs 1 and 2.
+    pub fn has_own_tmp(&self) -> bool {
+        let ladder = self.gateway.dispatch.shared().spawner.ladder();
+        ladder.best().is_some_and(|rung| rung <= Rung::Namespaces)
     }
 
     /// Serves until `shutdown` completes; then finishes what was accepted, stops every instance, and returns.

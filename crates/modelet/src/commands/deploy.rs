@@ -1,19 +1,23 @@
 //! `modelet deploy`: recognise, choose an engine on evidence, package, publish. Code goes its own [way](code).
 
 mod code;
+pub mod session;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use http::Request;
 use modelet_core::certificate::{Verdict, short};
-use modelet_core::{Certificate, Code, EngineName, FunctionName, InputSpec, Signature};
+use modelet_core::{
+    ArtifactCard, Certificate, Code, EngineName, FunctionName, InputSpec, Signature, Version,
+};
 use modelet_package::artifact::{Plan, card};
 use modelet_package::certificate::tolerance;
-use modelet_package::{Batching, Evidence, ModelSource, Packed, Source, certificate, pack};
-use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_SHA256};
+use modelet_package::{Batching, Bundle, Evidence, ModelSource, Packed, Source, certificate, pack};
+use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_LIVE_WHEN, HEADER_SHA256};
 use modelet_platform::admin::views::{Deployed, FunctionView};
 use serde_json::{Value, json};
+use session::Session;
 
 use crate::cli::{Common, Deploy};
 use crate::client::Client;
@@ -46,6 +50,31 @@ impl Outcome {
     pub fn name(&self) -> &FunctionName {
         &self.deployed.name
     }
+
+    /// Its version, and whether there was none of these files before.
+    pub fn version(&self) -> (Version, bool) {
+        (self.deployed.version, self.deployed.created)
+    }
+
+    /// The card of what was made; `None` when nothing was.
+    pub fn card(&self) -> Option<&ArtifactCard> {
+        match &self.made {
+            Made::Nothing => None,
+            Made::Model(_, packed) | Made::Code(_, packed) => Some(&packed.card),
+        }
+    }
+}
+
+/// How a deploy goes.
+pub struct Way<'a> {
+    /// The platform.
+    pub client: &'a Client,
+    /// What was asked for.
+    pub deploy: &'a Deploy,
+    /// Where it tells what takes a while.
+    pub progress: Arc<Progress>,
+    /// What `modelet dev` knows and wants.
+    pub session: Option<&'a mut Session>,
 }
 
 pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
@@ -58,33 +87,46 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
         output::json(&as_json(&outcome));
         return Ok(());
     }
-    print_card(&outcome);
+    print(&client, &outcome).await;
+    Ok(())
+}
+
+/// Shows what came of it, and a call to try.
+pub async fn print(client: &Client, outcome: &Outcome) {
+    print_card(outcome);
     if let Some(curl) =
-        sample(&client, &outcome.deployed.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned()))
+        sample(client, &outcome.deployed.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned()))
     {
         output::card_line("try", curl);
     } else if let Made::Code(_, packed) = &outcome.made {
         output::card_line("try", code::call(&packed.card, &outcome.deployed.url));
     }
-    Ok(())
 }
 
 /// Everything from the file to the live version.
 pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report> {
-    let work = making::work_folder()?;
     let progress = Arc::new(Progress::start(format!("reading {}", deploy.path.display())));
+    publish_so(Way { client, deploy, progress, session: None }).await
+}
+
+/// The same, in a way of its own.
+pub async fn publish_so(way: Way<'_>) -> Result<Outcome, Report> {
+    let work = making::work_folder()?;
+    let (client, deploy, progress) = (way.client, way.deploy, way.progress.clone());
     let conversion = Conversion { options: deploy.proof.clone(), progress: Arc::clone(&progress) };
     let source = making::source(&deploy.path, conversion, work.path()).await?;
-    let source = making::amended(source, deploy.engine, &deploy.settings)?;
+    let mut source = making::amended(source, deploy.engine, &deploy.settings)?;
     let name = deploy.name.clone().or_else(|| source.bundle().name.clone()).ok_or_else(|| {
         Report::new(Code::BadName, format!("no function name can be made of {}", deploy.path.display()))
             .hint("say one: --name NAME")
     })?;
+    if let Some(session) = &way.session {
+        session.impose(&mut source.bundle_mut().manifest, &name)?;
+        session.bring_secrets(client, &source.bundle().manifest).await?;
+    }
     let source = match source {
         Source::Model(source) => source,
-        Source::Code(source) => {
-            return code::publish(client, deploy, *source, name, work.path(), &progress).await;
-        }
+        Source::Code(source) => return code::publish(way, *source, name, work.path()).await,
     };
     if let Some(deployed) = unchanged(client, &name, &source, deploy).await? {
         return Ok(Outcome { deployed, made: Made::Nothing, given: source.given() });
@@ -95,11 +137,30 @@ pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report
     plan.certificate = certificate(&source, &plan, deploy, &progress).await?;
     progress.next("packaging");
     let artifact = work.path().join("artifact.tar");
-    let packed = pack(&source.bundle, card(&source, plan), &artifact)?;
+    let packed = packed(&source.bundle, card(&source, plan), &artifact).await?;
+    if let Some(session) = &way.session {
+        session.check_size(&packed.card, None)?;
+    }
     progress.next(format!("publishing {}", output::size(packed.size_bytes)));
     let evidence_text = serde_json::to_string(&evidence.clone().without_signatures()).unwrap_or_default();
-    let deployed = upload(client, &packed, &artifact, evidence_text).await?;
+    let deployed = upload(client, &packed, &artifact, evidence_text, Live::AtOnce).await?;
     Ok(Outcome { deployed, made: Made::Model(evidence, packed), given: source.given() })
+}
+
+/// Writes an artifact. Not on the thread that may serve a platform too.
+async fn packed(bundle: &Bundle, card: ArtifactCard, target: &Path) -> Result<Packed, Report> {
+    let (bundle, target) = (bundle.clone(), target.to_owned());
+    let packed = tokio::task::spawn_blocking(move || pack(&bundle, card, &target)).await;
+    Ok(packed.map_err(|error| Report::new(Code::Internal, format!("packaging failed: {error}")))??)
+}
+
+/// When a version becomes the live one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Live {
+    /// As soon as it is there.
+    AtOnce,
+    /// Once an instance of it is ready, and not at all if none can be.
+    WhenReady,
 }
 
 /// Sends an artifact to the platform, which makes it the live version.
@@ -108,11 +169,15 @@ async fn upload(
     packed: &Packed,
     artifact: &Path,
     evidence: String,
+    live: Live,
 ) -> Result<Deployed, Report> {
-    let request = Request::post(format!("/api/v1/functions/{}/versions", packed.card.name))
+    let mut request = Request::post(format!("/api/v1/functions/{}/versions", packed.card.name))
         .header(http::header::CONTENT_TYPE, "application/x-tar")
         .header(HEADER_SHA256, &packed.sha256)
         .header(HEADER_EVIDENCE, evidence.into_bytes());
+    if live == Live::WhenReady {
+        request = request.header(HEADER_LIVE_WHEN, "ready");
+    }
     client.upload(request, artifact).await
 }
 

@@ -1,5 +1,6 @@
 //! `modelet up`: the whole platform, in this process.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,14 +52,26 @@ pub async fn run(common: Common, up: Up) -> Result<(), Report> {
 }
 
 /// Serves until the first signal, then drains; a Ctrl-C meanwhile ends it at once.
-pub async fn serve(platform: Platform, mut shutdown: Shutdown) -> Result<(), Report> {
+pub async fn serve(platform: Platform, shutdown: Shutdown) -> Result<(), Report> {
+    serve_beside(platform, shutdown, std::future::pending()).await
+}
+
+/// The same, while something else goes on until the first signal.
+pub async fn serve_beside(
+    platform: Platform,
+    mut shutdown: Shutdown,
+    beside: impl Future<Output = Infallible>,
+) -> Result<(), Report> {
     let (stop, stopping) = oneshot::channel();
     let serving = platform.run(async move {
         // The other end lives as long as this function.
         let _ = stopping.await;
     });
     let signals = async move {
-        shutdown.told().await;
+        tokio::select! {
+            () = shutdown.told() => {}
+            never = beside => match never {},
+        }
         output::say("stopping: no new calls, the accepted ones are finished (Ctrl-C: at once)");
         let _ = stop.send(());
         shutdown.interrupt.recv().await;

@@ -8,11 +8,16 @@ use modelet_package::code::Examiner;
 use modelet_package::code::facts::{Facts, SCRIPT};
 use modelet_worker::once::run_once;
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
+use super::interpreter::Interpreter;
 use super::versions;
 
 /// Reading files may take this long.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The Python that reads, found once in the life of this process.
+static READER: OnceCell<Interpreter> = OnceCell::const_new();
 
 /// Reads with whatever Python there is. It waits for a process: not for the thread that drives it.
 pub struct Examination {
@@ -26,7 +31,7 @@ impl Examiner for Examination {
             FunctionError::new(Code::HandlerRefused, format!("the code could not be read: {why}"))
         };
         self.handle.block_on(async {
-            let python = versions::any().await.map_err(|why| {
+            let python = READER.get_or_try_init(versions::any).await.map_err(|why| {
                 FunctionError::new(Code::PythonMissing, why).hint("install Python, or uv, which brings it")
             })?;
             let mut args = ["-I", "-S", "-c", SCRIPT].map(Into::into).to_vec();

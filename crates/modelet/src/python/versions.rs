@@ -25,6 +25,11 @@ pub fn asked(source: &CodeSource) -> Result<Option<(String, &'static str)>, Stri
     Ok(said.lines().find_map(minor).map(|version| (version, ".python-version")))
 }
 
+/// All that decides which Python some code gets, as a text: the same text, the same Python.
+pub fn asked_of(source: &CodeSource) -> String {
+    format!("{:?} {:?}", asked(source), requires(&source.folder))
+}
+
 /// `3.11` of `3.11.4`, `cpython-3.11` and the like.
 fn minor(text: &str) -> Option<String> {
     let at = text.find("3.")?;

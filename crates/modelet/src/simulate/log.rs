@@ -68,6 +68,8 @@ mod tests {
             instance: served.then(|| InstanceId(format!("{function}-1-i1"))),
             arrived_at_ms,
             protocol: "fn".to_owned(),
+            method: None,
+            path: None,
             status: 200,
             outcome: Outcome::Ok,
             code: None,

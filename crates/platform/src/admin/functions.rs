@@ -30,6 +30,9 @@ pub const HEADER_SHA256: &str = "x-modelet-sha256";
 /// Header of an upload: JSON, what was measured when the engine was chosen.
 pub const HEADER_EVIDENCE: &str = "x-modelet-evidence";
 
+/// Header of an upload, `ready`: the version becomes live once an instance of it is ready, and there is no such version if none can be.
+pub const HEADER_LIVE_WHEN: &str = "x-modelet-live-when";
+
 /// Longest wait for new log rows.
 const MAX_LOG_WAIT: Duration = Duration::from_secs(60);
 /// Log rows in an answer unless asked otherwise.
@@ -108,8 +111,10 @@ pub(crate) async fn deploy(
     }
     let now_ms = admin.dispatch.shared().clock.unix_ms();
     let (catalog, dispatch) = (admin.catalog.clone(), admin.dispatch.clone());
+    let when_ready = headers.get(HEADER_LIVE_WHEN).is_some_and(|value| value == "ready");
     let published = to_its_end(async move {
-        let published = catalog.publish(prepared, evidence, now_ms).await?;
+        let ready = async |entry: &_| if when_ready { dispatch.make_ready(entry).await } else { Ok(()) };
+        let published = catalog.publish(prepared, evidence, now_ms, ready).await?;
         dispatch.go_live(&catalog, &published.0.card.name);
         Ok(published)
     });

@@ -181,6 +181,12 @@ fn deploy() -> Operation {
                 "string",
                 "JSON: what was measured when the engine was chosen",
             ),
+            (
+                functions::HEADER_LIVE_WHEN,
+                "header",
+                "string",
+                "`ready`: it becomes live once an instance of it is ready, and not at all if none can be",
+            ),
         ],
         body: Some("application/x-tar"),
         ..Operation::plain(

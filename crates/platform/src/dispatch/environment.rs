@@ -11,7 +11,7 @@ use crate::dispatch::Shared;
 use crate::dispatch::launch::Role;
 
 /// What every instance has.
-const PLAIN: &[(&str, &str)] = &[
+pub const PLAIN: &[(&str, &str)] = &[
     ("LANG", "C.UTF-8"),
     // ONNX Runtime must not talk to anybody; see the engine.
     ("ORT_DISABLE_TELEMETRY", "1"),
@@ -21,7 +21,7 @@ const PLAIN: &[(&str, &str)] = &[
 /// Where libraries keep what they would rather not make again. The only place that can be written to is an instance's own /tmp,
 /// so all of it is there, and a library that is new to this list finds a HOME that works. Only for an instance that has a /tmp
 /// of its own: in a shared one, others could plant what it reads.
-const CACHES: &[(&str, &str)] = &[
+pub const CACHES: &[(&str, &str)] = &[
     ("HOME", "/tmp"),
     ("XDG_CACHE_HOME", "/tmp/.cache"),
     ("XDG_CONFIG_HOME", "/tmp/.config"),

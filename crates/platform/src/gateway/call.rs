@@ -122,6 +122,7 @@ impl Gateway {
         record: &mut CallRecord,
     ) -> Result<Request<Held>, Failure> {
         let (mut head, incoming) = request.into_parts();
+        record.asked(&head.method, head.uri.path());
         let limit = BodyLimit::of(&entry.card.settings);
         let expects_continue = head.headers.contains_key(EXPECT);
         let held = body::read(incoming, limit, &self.buffer, self.body_timeout, expects_continue).await?;
@@ -145,9 +146,10 @@ impl Gateway {
 }
 
 /// The answer to a call that failed before or without an answer of the function.
-pub(super) fn failed(protocol: ProtocolName, failure: &Failure, record: CallRecord) -> Answer {
-    let mut response = modelet_protocol::error(protocol, failure, Some(record.id()));
-    let timing = record.failed(failure, response.status().as_u16());
+pub(super) fn failed(protocol: ProtocolName, failure: Failure, record: CallRecord) -> Answer {
+    let failure = record.explained(failure);
+    let mut response = modelet_protocol::error(protocol, &failure, Some(record.id()));
+    let timing = record.failed(&failure, response.status().as_u16());
     response.headers_mut().extend(timing.map(|timing| (SERVER_TIMING, timing)));
     response.headers_mut().insert(HEADER_ERROR, HeaderValue::from_static(failure.code().as_str()));
     response.map(Held::of)
@@ -161,7 +163,7 @@ fn ended(
     record: CallRecord,
 ) -> Answer {
     let id = record.id().clone();
-    let mut answer = failed(protocol, &failure.into(), record);
+    let mut answer = failed(protocol, failure.into(), record);
     name(&mut answer, protocol, &id, entry);
     answer
 }

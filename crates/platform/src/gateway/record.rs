@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
-use modelet_core::{Code, Failure, InvocationId, InvocationRecord, Outcome, Phases};
+use http::{HeaderMap, HeaderValue, Method};
+use modelet_core::{Code, Failure, InvocationId, InvocationRecord, Outcome, Phases, target};
 use modelet_protocol::CallLog;
 
 use crate::dispatch::Dispatch;
@@ -12,6 +12,9 @@ use crate::dispatch::instance::Instance;
 use crate::gateway::timing::{self, Inner};
 use crate::store::catalog::VersionEntry;
 use crate::store::journal::Entry;
+
+/// Most of a path that is kept.
+const PATH_CHARACTERS: usize = 200;
 
 /// The status that is logged when the client left before its answer (as nginx does).
 const CLIENT_LEFT: u16 = 499;
@@ -47,6 +50,8 @@ impl CallRecord {
             instance: None,
             arrived_at_ms: clock.unix_ms(),
             protocol: protocol.to_owned(),
+            method: None,
+            path: None,
             status: CLIENT_LEFT,
             outcome: Outcome::Cancelled,
             code: None,
@@ -93,6 +98,26 @@ impl CallRecord {
             peak_memory_mib,
             init_ms: cold_start.then_some(phases.start_ms + phases.load_ms),
         }
+    }
+
+    /// What was asked for.
+    pub fn asked(&mut self, method: &Method, path: &str) {
+        self.record.method = Some(method.to_string());
+        self.record.path = Some(path.chars().take(PATH_CHARACTERS).collect());
+    }
+
+    /// Whose limits the platform imposes, where they are not its own: what a failure by one of them has to say.
+    pub fn explained(&self, mut failure: Failure) -> Failure {
+        let Some(target) = self.dispatch.shared().target.filter(|_| target::is_met_by(failure.code())) else {
+            return failure;
+        };
+        let whose = format!("this is the limit of {}", target.title());
+        let hint = match &mut failure {
+            Failure::Function(error) => &mut error.hint,
+            Failure::Platform(error) => &mut error.hint,
+        };
+        *hint = Some(hint.take().map_or_else(|| whose.clone(), |hint| format!("{whose}; {hint}")));
+        failure
     }
 
     /// The body is there.

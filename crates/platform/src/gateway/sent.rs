@@ -119,7 +119,7 @@ impl Sent {
                 return None;
             }
             // The seat and the connection, dropped by now, are given up.
-            Err(failure) => failed(self.protocol, &failure, record),
+            Err(failure) => failed(self.protocol, failure, record),
         };
         answer.headers_mut().extend(log);
         Some(answer)

@@ -138,12 +138,16 @@ impl Catalog {
     /// Publishes an artifact as the next version and moves the default alias to it. The same source as the live
     /// version's makes no new one: then `false` comes back with the live version.
     ///
+    /// `ready` has a look at the version before anybody else can; when it refuses, there is no such version, and its number is
+    /// given to no other.
+    ///
     /// To be run to its end, whether or not the client waits: the disk and the memory change together.
     pub async fn publish(
         &self,
         prepared: Prepared,
         evidence: String,
         now_ms: i64,
+        ready: impl AsyncFnOnce(&Arc<VersionEntry>) -> Result<(), PlatformError>,
     ) -> Result<(Arc<VersionEntry>, bool), PlatformError> {
         let mut numbers = self.numbers.lock().await;
         let name = prepared.card.name.clone();
@@ -171,10 +175,11 @@ impl Catalog {
             evidence: evidence.into(),
         });
         self.artifacts.place(&prepared).map_err(|e| store_failed("store the artifact", e))?;
+        numbers.insert(name.clone(), number);
+        ready(&entry).await?;
         let row = entry.clone();
         let inserted = self.writer.change(move |connection| insert(connection, &row)).await;
         inserted.map_err(|e| store_failed("publish the version", e))?;
-        numbers.insert(name.clone(), number);
         let mut function = known.map_or_else(
             || FunctionEntry {
                 name: name.clone(),

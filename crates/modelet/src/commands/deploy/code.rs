@@ -7,12 +7,13 @@ use http::Request;
 use modelet_core::handler::{Handler, Interface, Layer, PythonCard};
 use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Settings};
 use modelet_package::code::{CodePlan, CodeSource};
-use modelet_package::{Packed, layer, pack};
+use modelet_package::{Packed, layer};
 use modelet_platform::admin::views::LayerView;
 use modelet_worker::Spawner;
 use serde::Serialize;
 
-use super::{Made, Outcome, as_deployed, live, upload};
+use super::session::Asked;
+use super::{Live, Made, Outcome, Way, as_deployed, live, packed, upload};
 use crate::cli::Deploy;
 use crate::client::Client;
 use crate::launch::this_binary;
@@ -39,24 +40,30 @@ pub struct Tried {
     pub event_reason: Option<String>,
     /// The largest of its packages and their bytes.
     pub largest: Vec<(String, u64)>,
+    /// The modules that it asked for while it was loaded.
+    #[serde(skip)]
+    pub imports: Vec<String>,
 }
 
 /// Everything from the source to the live version.
 pub async fn publish(
-    client: &Client,
-    deploy: &Deploy,
+    way: Way<'_>,
     source: CodeSource,
     name: FunctionName,
     work: &Path,
-    progress: &Progress,
 ) -> Result<Outcome, Report> {
+    let Way { client, deploy, progress, mut session } = way;
     if deploy.proof.sample.is_some() {
         return Err(crate::proof::nothing_converted());
     }
     let given = source.given();
-    let python = if source.needs_python() { Some(python(&source, deploy).await?) } else { None };
+    let python = match &mut session {
+        _ if !source.needs_python() => None,
+        Some(session) => Some(session.python(&source, python(&source, deploy)).await?),
+        None => Some(python(&source, deploy).await?),
+    };
     let packages = match (&source.requirements, &python) {
-        (Some(requirements), Some(python)) => Some(packages::made(requirements, python, progress).await?),
+        (Some(requirements), Some(python)) => Some(packages::made(requirements, python, &progress).await?),
         _ => None,
     };
     let mut card = source.card(plan(&source, name.clone(), python.as_ref(), packages.as_ref())?);
@@ -66,25 +73,38 @@ pub async fn publish(
     {
         return Ok(Outcome { deployed, made: Made::Nothing, given });
     }
-    progress.next("trying it in a sandbox");
-    let (load_ms, imports) = tried(&source, &card, python.as_ref(), packages.as_ref(), work).await?;
-    if let Handler::Python(python) = &mut card.handler {
-        python.imports = imports;
+    if let Some(session) = &session {
+        session.check_size(&card, packages.as_ref())?;
     }
-    let largest = match &packages {
-        Some(packages) => largest(&packages.folder),
-        None => Vec::new(),
+    let asked = Asked::of(&source, &card);
+    let known = session.as_ref().and_then(|session| session.known(&asked));
+    // What was tried already shows by itself whether it starts, before anybody calls it.
+    let live = if known.is_some() { Live::WhenReady } else { Live::AtOnce };
+    let mut tried = match known {
+        Some(tried) => tried,
+        None => {
+            progress.next("trying it in a sandbox");
+            tried(&source, &card, python.as_ref(), packages.as_ref(), work).await?
+        }
     };
-    let tried = Tried { load_ms, event_reason: source.event_reason().map(str::to_owned), largest };
-    if let Some(packages) = &packages {
-        send(client, packages, work, progress).await?;
+    tried.event_reason = source.event_reason().map(str::to_owned);
+    if let Handler::Python(python) = &mut card.handler {
+        python.imports.clone_from(&tried.imports);
+    }
+    match (&session, &packages) {
+        (_, None) => {}
+        (Some(session), Some(packages)) => session.link(packages)?,
+        (None, Some(packages)) => send(client, packages, work, &progress).await?,
     }
     progress.next("packaging");
     let artifact = work.join("artifact.tar");
-    let packed = pack(&source.bundle, card, &artifact)?;
+    let packed = packed(&source.bundle, card, &artifact).await?;
     progress.next(format!("publishing {}", output::size(packed.size_bytes)));
     let evidence = serde_json::to_string(&tried).unwrap_or_default();
-    let deployed = upload(client, &packed, &artifact, evidence).await?;
+    let deployed = upload(client, &packed, &artifact, evidence, live).await?;
+    if let Some(session) = session {
+        session.remember(asked, tried.clone());
+    }
     Ok(Outcome { deployed, made: Made::Code(tried, packed), given })
 }
 
@@ -130,7 +150,7 @@ async fn tried(
     python: Option<&Interpreter>,
     packages: Option<&Packages>,
     work: &Path,
-) -> Result<(f64, Vec<String>), Report> {
+) -> Result<Tried, Report> {
     let failed = |why: String| Report::new(Code::StartFailed, format!("the code could not be tried: {why}"));
     let spawner = Spawner::start(this_binary()?, None).await.map_err(|error| failed(error.to_string()))?;
     let trial = Trial {
@@ -145,7 +165,12 @@ async fn tried(
     let ready = tokio::time::timeout(limit, running.feed.readiness()).await;
     let answer = match ready {
         Ok(Ok(readiness)) => match readiness.failure {
-            None => Ok((readiness.load_ms, readiness.imports)),
+            None => Ok(Tried {
+                load_ms: readiness.load_ms,
+                event_reason: None,
+                largest: packages.map(|packages| largest(&packages.folder)).unwrap_or_default(),
+                imports: readiness.imports,
+            }),
             // A program says in its own words why it ended.
             Some((code, why)) if matches!(card.handler, Handler::Program(_)) => {
                 let said = last(&mut running.lines).await;

@@ -88,6 +88,8 @@ pub mod tests {
             instance: None,
             arrived_at_ms: 0,
             protocol: "fn".into(),
+            method: None,
+            path: None,
             status: 200,
             outcome: Outcome::Ok,
             code: None,

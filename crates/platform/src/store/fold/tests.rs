@@ -12,6 +12,8 @@ fn call(id: u64) -> Entry {
         instance: None,
         arrived_at_ms: 3_600_000 * (id as i64 % 3),
         protocol: "fn".into(),
+        method: None,
+        path: None,
         status: 200,
         outcome: Outcome::Ok,
         code: None,
