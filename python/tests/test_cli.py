@@ -200,7 +200,8 @@ def test_logs_follow_until_interrupted(home, cases):
 
 def test_logs_are_chosen_by_level_call_and_age(own_platform, tmp_path):
     """What matters at least so much, what one call said, what is new; also on the way."""
-    source = "def handler(event, context):\n    print('asked', event)\n    if event == 'fail':\n        raise KeyError('oh no')\n"
+    body = "    print('asked', event)\n    if event == 'fail':\n        raise KeyError('oh no')\n"
+    source = f"def handler(event, context):\n{body}"
     own_platform.deploy(functions.folder(tmp_path / "code", {"app.py": source}), "said")
     fine = own_platform.http.post("/fn/said", json="fine").headers["x-modelet-invocation"]
     assert own_platform.http.post("/fn/said", json="fail").status_code == 500

@@ -1,4 +1,4 @@
-"""`LogType=Tail` of Lambda's Invoke: the end of a call's log with its answer, read by boto3 and the AWS command line."""
+"""`LogType=Tail` of Lambda's Invoke: the end of a call's log with its answer, by boto3 and the AWS command line."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ def test_models_and_programs_have_a_log_too(platform, function, client, tmp_path
     answer = client.invoke(FunctionName=iris.name, LogType="Tail", Payload="[[1, 2, 3, 4]]")
     start, end, report, _ = tail(answer)
     assert (start[:5], end[:3], report[:6]) == ("START", "END", "REPORT")
-    talks = BOOTSTRAP.replace("    if event.get", "    print('program', event['name'], flush=True)\n    if event.get", 1)
+    talks = BOOTSTRAP.replace(
+        "    if event.get", "    print('program', event['name'], flush=True)\n    if event.get", 1
+    )
     place = functions.folder(tmp_path / "program", {"bootstrap": talks})
     (place / "bootstrap").chmod(0o755)
     program = platform.deploy(place, "tail-program")

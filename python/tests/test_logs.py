@@ -1,4 +1,4 @@
-"""What is written to the two outputs where others host the runtime: each host's own form, beside what its own programs write."""
+"""What the runtime writes where others host it: each host's own form, beside what its own programs write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
-import functions
 import pytest
 from emulator import Emulator, free_port
 from harness import Function, eventually, find_binary
@@ -79,7 +78,9 @@ def container(tmp_path) -> Iterator[Callable[..., Container]]:
     """Starts the runtime on a port, waits until it is ready, and ends it with the test."""
     running: list[Container] = []
 
-    def start(function: Function, *arguments: str, ready: str = "/", port: str = "PORT", **environment: str) -> Container:
+    def start(
+        function: Function, *arguments: str, ready: str = "/", port: str = "PORT", **environment: str
+    ) -> Container:
         number = free_port()
         said = {port: str(number), "MODELET_ARTIFACT": str(artifact(function)), "MODELET_PYTHON": sys.executable}
         one = Container(tmp_path / f"container-{len(running)}.log", number, *arguments, **said, **environment)
@@ -111,8 +112,8 @@ def within_call(emulator: Emulator) -> list[str]:
                    for part in re.split(r"\[INFO\] \(rapid\) INVOKE START.*\n", said)[1:])  # fmt: skip
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "CALL", text)
-    text = re.sub(r'/\S*/app\.py', "app.py", text)
-    # awslambdaric writes no end of line behind a trace, which the handler's `print()` does; here an empty line is no record.
+    text = re.sub(r"/\S*/app\.py", "app.py", text)
+    # awslambdaric writes no end of line behind a trace, the handler's `print()` does; here an empty line is no record.
     return [line for line in text.split("\n") if line]
 
 
@@ -123,7 +124,7 @@ def objects(lines: list[str]) -> list:
 
 @pytest.mark.parametrize("form", ["Text", "JSON"])
 def test_on_lambda_the_log_is_what_awslambdaric_writes(form, talking, emulator):
-    """Printed, logged with and without an error, raised: in both formats of Lambda's, in order, complete when the call is over."""
+    """Printed, logged with and without an error, raised: in both formats, in order, complete when the call is over."""
     said = {"AWS_LAMBDA_LOG_FORMAT": form}
     mine, theirs = ours(talking, emulator, **said, MODELET_METRICS="off"), awslambdaric(talking, emulator, **said)
     for one in (mine, theirs):
@@ -154,7 +155,7 @@ def test_on_lambda_levels_are_the_hosts(talking, emulator):
 
 
 def test_on_lambda_each_call_has_its_figures_in_the_embedded_metric_format(function, emulator):
-    """One record for each call: rows of a model, and what the start took with the first call alone; off when told so."""
+    """One record for each call: rows of a model, what the start took with the first call alone; off when told so."""
     iris = function("iris-matrix")
     on, off = ours(iris, emulator), ours(iris, emulator, MODELET_METRICS="off")
     for body in (b"[[1, 2, 3, 4]]", b"[[1, 2, 3, 4], [5, 6, 7, 8]]", b"[[1]]"):
@@ -178,13 +179,16 @@ def test_on_cloud_run_each_line_is_an_entry_of_cloud_logging(talking, container)
     one = container(talking, K_SERVICE="shop", K_REVISION="shop-1", GOOGLE_CLOUD_PROJECT="my-project")
     one.http.post("/?a=1", json="fine", headers={"traceparent": f"00-{TRACE}-{SPAN}-01", "user-agent": "me"})
     one.http.post("/", json="fail", headers={"x-cloud-trace-context": f"{TRACE}/{int(SPAN, 16)};o=0"})
-    entries = [json.loads(line) for line in eventually(lambda: "such thing" in one.said() and one.said()).splitlines()]
-    assert entries[0]["message"].startswith("contract http: Cloud Run or Knative, service shop")
-    assert {"severity": "INFO", "message": "loading"}.items() <= entries[1].items()
-    assert "logging.googleapis.com/labels" not in entries[1]
+    eventually(lambda: one.said().count("httpRequest") == 2, what="both calls are told")
+    entries = [json.loads(line) for line in one.said().splitlines()]
+    own = [entry for entry in entries if entry.get("logger") == "modelet"]
+    assert own[0]["message"].startswith("contract http: Cloud Run or Knative, service shop")
+    entries = [entry for entry in entries if entry not in own]
+    assert {"severity": "INFO", "message": "loading"}.items() <= entries[0].items()
+    assert "logging.googleapis.com/labels" not in entries[0]
     ends = [place for place, entry in enumerate(entries) if "httpRequest" in entry]
     assert len(ends) == 2
-    calls = entries[2 : ends[0] + 1], entries[ends[0] + 1 : ends[1] + 1]
+    calls = entries[1 : ends[0] + 1], entries[ends[0] + 1 : ends[1] + 1]
     for entries, status, is_sampled in zip(calls, (200, 500), (True, False), strict=True):
         entries.remove({"mine": 1})
         plain = [entry for entry in entries if entry["message"] == "from C"]
@@ -212,7 +216,7 @@ def test_on_cloud_run_each_line_is_an_entry_of_cloud_logging(talking, container)
 class Metadata(BaseHTTPRequestHandler):
     """What Google's metadata server says of a project."""
 
-    def do_GET(self):  # noqa: N802 http.server wants it so
+    def do_GET(self):
         assert (self.path, self.headers["Metadata-Flavor"]) == ("/computeMetadata/v1/project/project-id", "Google")
         self.send_response(200)
         self.send_header("Metadata-Flavor", "Google")
@@ -233,11 +237,12 @@ def test_a_project_is_asked_of_the_metadata_server_and_without_one_the_trace_is_
 
     def entry(one: Container) -> dict:
         one.http.post("/", json=[[1, 2, 3, 4]], headers={"traceparent": f"00-{TRACE}-{SPAN}-01"})
-        return json.loads(one.said().splitlines()[-1])
+        ends = [line for line in one.said().splitlines() if "httpRequest" in line]
+        return json.loads(ends[-1]) if ends else {}
 
     found = eventually(lambda: entry(asked).get("logging.googleapis.com/trace"), what="the project is known")
     assert found == f"projects/found-project/traces/{TRACE}"
-    labels = entry(alone)["logging.googleapis.com/labels"]
+    labels = eventually(lambda: entry(alone).get("logging.googleapis.com/labels"), what="a call is told")
     assert labels["trace"] == TRACE
     server.shutdown()
 
@@ -272,6 +277,18 @@ def test_on_a_port_the_form_is_the_one_that_is_asked_for(form, talking, containe
     two = next(entry for entry in entries if entry.get("message") == "two\nlines")
     assert (two["level"], two["requestId"]) == ("INFO", "call-7")
     assert (entries[-1]["errorType"], entries[-1]["level"]) == ("ValueError", "ERROR")
+
+
+def test_a_call_has_the_name_that_azure_functions_gives_it(code, container):
+    """Also of what lies in an envelope; `Logs` stay empty, for the host reads the lines."""
+    shop = code("logs-azure", "def handler(event, context):\n    print('one')\n    return {}\n")
+    one = container(shop, port="FUNCTIONS_CUSTOMHANDLER_PORT", MODELET_LOG_FORMAT="json")
+    request = {"Url": "http://x/api/shop", "Method": "POST", "Headers": {"Content-Type": ["application/json"]}}
+    envelope = {"Data": {"req": request | {"Body": '"fine"'}}, "Metadata": {"sys": {"MethodName": "shop"}}}
+    answer = one.http.post("/shop", json=envelope, headers={"X-Azure-Functions-InvocationId": "5f3a"})
+    assert (answer.status_code, answer.json()["Logs"]) == (200, [])
+    entries = [json.loads(line) for line in one.said().splitlines()]
+    assert next(entry for entry in entries if entry.get("message") == "one")["requestId"] == "5f3a"
 
 
 def test_a_form_that_there_is_not_is_named(function, tmp_path):

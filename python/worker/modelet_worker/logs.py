@@ -48,7 +48,7 @@ def install(logging, kind):
 
 
 def details(logging, record, own):
-    """What awslambdaric's JSON says of a record beside its level and text; `own` are attributes that every record has."""
+    """What awslambdaric's JSON says of a record beside level and text; `own` are attributes that every record has."""
     found = {"logger": record.name}
     nearest = logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10)
     if nearest != record.levelname:

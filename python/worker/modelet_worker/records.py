@@ -13,8 +13,8 @@ and, where there is more to say of it:
 - `raised`: `{"type", "message", "stack"}`; without a logger it is an error that nobody caught
 
 What is printed becomes a record when a line ends, so that what one `print` says stays whole, however many lines it
-has, and so does a traceback. What C libraries write goes to the descriptors as it is. The forms that clouds want are made of
-these by whoever reads them.
+has, and so does a traceback. What C libraries write goes to the descriptors as it is. The forms that clouds want are
+made of these by whoever reads them.
 """
 
 import _thread
@@ -133,7 +133,7 @@ def printed(stream):
 
 
 def fitting(fields, details):
-    """A record as bytes: without its details where these are too long or cannot be written, its message cut where that is."""
+    """A record as bytes: without details that are too long or cannot be written, its message cut where that is long."""
     message = fields["message"]
     if len(message) <= RECORD_BYTES:
         try:

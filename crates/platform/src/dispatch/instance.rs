@@ -94,6 +94,7 @@ pub struct Instance {
     started_from: OnceLock<&'static str>,
     /// The secrets that it was given.
     redactor: OnceLock<Redactor>,
+    /// Those who bring what it prints to the log.
     output: OnceLock<Output>,
     diary: Mutex<Diary>,
     account: Mutex<Account>,
@@ -112,6 +113,7 @@ struct Diary {
     /// The last ones that left: what is said of them may come behind their answers.
     left: VecDeque<InvocationId>,
     stopping: Option<StopReason>,
+    /// Calls that somebody listens to.
     heard: Heard,
 }
 
