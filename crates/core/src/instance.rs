@@ -11,6 +11,14 @@ use serde::{Deserialize, Serialize};
 use crate::error::Code;
 use crate::name::{InvocationId, Version};
 
+/// Variables that every instance has, and so does code that is tried at deploy.
+pub const PLAIN_ENV: [(&str, &str); 3] = [
+    ("LANG", "C.UTF-8"),
+    // ONNX Runtime must not talk to anybody; see the engine.
+    ("ORT_DISABLE_TELEMETRY", "1"),
+    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+];
+
 /// Environment variable: the folder of the unpacked artifact.
 pub const ENV_ARTIFACT: &str = "MODELET_ARTIFACT";
 /// Environment variable: the number of the version that the instance serves.

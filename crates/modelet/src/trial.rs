@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use modelet_core::instance::{
-    ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_TRIED_IMPORTS, ENV_VERSION,
+    ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_TRIED_IMPORTS, ENV_VERSION, PLAIN_ENV,
 };
 use modelet_core::{ArtifactCard, EngineName};
 use modelet_package::Bundle;
@@ -83,11 +83,9 @@ impl Trial<'_> {
     }
 
     fn launch(&self, program: PathBuf, artifact: &Path, socket: OwnedFd) -> Launch {
+        let own = [("HOME", "/tmp"), ("LISTEN_FDS", "1"), (ENV_VERSION, "1")];
         let mut env: Vec<(OsString, OsString)> =
-            [("LANG", "C.UTF-8"), ("ORT_DISABLE_TELEMETRY", "1"), ("LISTEN_FDS", "1"), (ENV_VERSION, "1")]
-                .map(|(name, value)| (name.into(), value.into()))
-                .into();
-        env.push(("HOME".into(), "/tmp".into()));
+            PLAIN_ENV.into_iter().chain(own).map(|(name, value)| (name.into(), value.into())).collect();
         env.push((ENV_ARTIFACT.into(), artifact.into()));
         let mut shown = vec![artifact.to_owned()];
         // Others do without, and the library may lie where a sandbox cannot reach.

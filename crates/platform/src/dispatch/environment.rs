@@ -4,19 +4,11 @@ use std::ffi::OsString;
 use std::io;
 
 use modelet_core::instance::{
-    ENV_ARTIFACT, ENV_CELL, ENV_IMPORTS, ENV_THREADS, ENV_VERSION, ENV_WRAP_LOADERS,
+    ENV_ARTIFACT, ENV_CELL, ENV_IMPORTS, ENV_THREADS, ENV_VERSION, ENV_WRAP_LOADERS, PLAIN_ENV,
 };
 
 use crate::dispatch::Shared;
 use crate::dispatch::launch::Role;
-
-/// What every instance has.
-const PLAIN: &[(&str, &str)] = &[
-    ("LANG", "C.UTF-8"),
-    // ONNX Runtime must not talk to anybody; see the engine.
-    ("ORT_DISABLE_TELEMETRY", "1"),
-    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-];
 
 /// Where libraries keep what they would rather not make again. The only place that can be written to is an instance's own /tmp,
 /// so all of it is there, and a library that is new to this list finds a HOME that works. Only for an instance that has a /tmp
@@ -35,6 +27,9 @@ const CACHES: &[(&str, &str)] = &[
     ("TRITON_CACHE_DIR", "/tmp/.cache/triton"),
 ];
 
+/// Without one: Keras would take its settings from everybody's, where others could plant them, and fail where it may not look.
+const NO_CACHES: &[(&str, &str)] = &[("KERAS_HOME", "/nonexistent")];
+
 /// The environment of a process. What the manifest says goes before what is set here for convenience, and never before what
 /// makes the process an instance.
 pub(super) async fn of(
@@ -42,9 +37,9 @@ pub(super) async fn of(
     role: &Role,
     has_own_tmp: bool,
 ) -> io::Result<Vec<(OsString, OsString)>> {
-    let caches = if has_own_tmp { CACHES } else { &[] };
+    let caches = if has_own_tmp { CACHES } else { NO_CACHES };
     let mut env: Vec<(OsString, OsString)> =
-        PLAIN.iter().chain(caches).map(|(name, value)| (name.into(), value.into())).collect();
+        PLAIN_ENV.iter().chain(caches).map(|(name, value)| (name.into(), value.into())).collect();
     let sockets = match role {
         Role::Instance { artifact, version, variables, .. } => {
             env.extend(variables.iter().cloned());
