@@ -2,6 +2,7 @@
 are in flight."""
 
 import asyncio
+import sys
 from urllib.parse import unquote
 
 from modelet_worker import entry
@@ -20,7 +21,19 @@ def load(start):
     if not callable(app):
         name = f"{start['module']}:{start['function']}"
         raise Fault("Runtime.HandlerNotFound", f"{name} is not an ASGI application but {type(app).__name__}")
+    if is_demo(app):
+        raise Fault(
+            "Runtime.HandlerNotFound",
+            f"{start['module']}:{start['function']} is Gradio's {type(app).__name__}, which can be called and is no application: "
+            f"app = gradio.mount_gradio_app(fastapi.FastAPI(), {start['function']}, path='/') makes one",
+        )
     return Host(app)
+
+
+def is_demo(app):
+    """Whether it is what Gradio calls blocks: `gr.Interface`, `gr.Blocks` and others."""
+    blocks = sys.modules.get("gradio.blocks")
+    return blocks is not None and isinstance(app, blocks.Blocks)
 
 
 class Host:
