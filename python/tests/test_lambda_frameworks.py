@@ -34,7 +34,8 @@ async def double(request: Request):
 
 @app.get("/tags")
 def tags(request: Request):
-    answer = Response(",".join(request.query_params.getlist("tag")) + request.headers["x-mine"], media_type="text/plain")
+    text = ",".join(request.query_params.getlist("tag")) + request.headers["x-mine"]
+    answer = Response(text, media_type="text/plain")
     answer.set_cookie("a", "1")
     answer.set_cookie("b", "2")
     return answer
@@ -140,7 +141,7 @@ def test_values_that_come_several_times_are_all_there(hosted):
 
 
 def test_what_the_application_refuses_is_its_own_answer_and_what_fails_is_its_500(hosted):
-    """A 422, a 404, a 405 and an exception; the trace is in the log, and the next event is answered by the same process."""
+    """A 422, a 404, a 405 and an exception; its trace is in the log, and the same process answers the next event."""
     response = answered(hosted, called("POST", "/rows", '[{"age": "old"}]'))
     assert (response["statusCode"], json.loads(response["body"])["detail"][0]["loc"]) == (422, ["body", 0, "age"])
     for path, status in (("/nothing", 404), ("/rows", 405), ("/fails", 500)):
