@@ -18,15 +18,13 @@ VERSION = {"version": "3.0", "spec_version": "2.3"}
 def load(start):
     """The application, its lifespan begun."""
     _, app = entry.find(start["module"], start["function"])
+    name = f"{start['module']}:{start['function']}"
     if not callable(app):
-        name = f"{start['module']}:{start['function']}"
         raise Fault("Runtime.HandlerNotFound", f"{name} is not an ASGI application but {type(app).__name__}")
     if is_demo(app):
-        raise Fault(
-            "Runtime.HandlerNotFound",
-            f"{start['module']}:{start['function']} is Gradio's {type(app).__name__}, which can be called and is no application: "
-            f"app = gradio.mount_gradio_app(fastapi.FastAPI(), {start['function']}, path='/') makes one",
-        )
+        mounted = f"gradio.mount_gradio_app(fastapi.FastAPI(), {start['function']}, path='/')"
+        words = f"{name} is Gradio's {type(app).__name__}, which can be called and is no application: app = {mounted} is one"
+        raise Fault("Runtime.HandlerNotFound", words)
     return Host(app)
 
 
