@@ -70,8 +70,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture(scope="session")
 def libraries() -> Iterator[Path]:
-    """A folder for platforms, one after the other, with a function of each library. The packages, gigabytes, are sent once,
-    and nothing is left of them."""
+    """A folder for platforms, one after the other, with a function of each library. The packages, gigabytes,
+    are sent once, and nothing is left of them."""
     work = open_folder()
     platform = Platform(work).start()
     manifest = OnRung(ALL[-1], work).manifest()

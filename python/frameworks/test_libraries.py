@@ -1,5 +1,5 @@
-"""Libraries with pools of threads answer and never hang: from a new process and from a Python that waited, four calls at
-a time. A hang ends at the limit of a start or a call, and fails."""
+"""Libraries with pools of threads answer and never hang: from a new process and from a Python that waited, four calls
+at a time. A hang ends at the limit of a start or a call, and fails."""
 
 from __future__ import annotations
 

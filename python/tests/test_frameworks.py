@@ -180,7 +180,7 @@ def test_a_mounted_demo_shows_its_page_below_its_functions_path(gradio):
 
 
 def test_gradios_own_client_is_answered(gradio):
-    """Through its queue: event streams that end come whole, a generator's with all that it made, an error with its words."""
+    """Through its queue: streams that end come whole, a generator's with all that it made, an error with its words."""
     script = """\
 import sys
 from gradio_client import Client

@@ -23,7 +23,7 @@ def load(start):
         raise Fault("Runtime.HandlerNotFound", f"{name} is not an ASGI application but {type(app).__name__}")
     if is_demo(app):
         mounted = f"gradio.mount_gradio_app(fastapi.FastAPI(), {start['function']}, path='/')"
-        words = f"{name} is Gradio's {type(app).__name__}, which can be called and is no application: app = {mounted} is one"
+        words = f"{name} is Gradio's {type(app).__name__}, which is called but no application: app = {mounted} is one"
         raise Fault("Runtime.HandlerNotFound", words)
     return Host(app)
 
