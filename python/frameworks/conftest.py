@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness import ROOT, Platform
+from libraries import LIBRARIES
+from rungs import ALL, OnRung, open_folder
 
 HERE = Path(__file__).parent
 
@@ -63,3 +66,20 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     shared = Platform(tmp_path_factory.mktemp("platform")).start()
     yield shared
     shared.stop()
+
+
+@pytest.fixture(scope="session")
+def libraries() -> Iterator[Path]:
+    """A folder for platforms, one after the other, with a function of each library. The packages, gigabytes,
+    are sent once, and nothing is left of them."""
+    work = open_folder()
+    platform = Platform(work).start()
+    manifest = OnRung(ALL[-1], work).manifest()
+    for library in LIBRARIES:
+        library.train(work)
+        function = platform.deploy(library.lay_out(work, manifest), library.name)
+        layer = function.status()["card"]["handler"]["packages"]
+        print(f"{library.name}: {len(layer['packages'])} packages, {layer['size_bytes'] / 1e6:,.0f} MB")
+    platform.stop()
+    yield work
+    shutil.rmtree(work)

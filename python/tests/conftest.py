@@ -12,7 +12,8 @@ import models
 import pytest
 import tritonclient.http as triton
 from casefile import Case
-from harness import Function, Platform
+from emulator import Emulator
+from harness import Function, Platform, find_binary
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +64,18 @@ def triton_client(platform: Platform) -> Iterator[triton.InferenceServerClient]:
     client = triton.InferenceServerClient(platform.url.removeprefix("http://"), network_timeout=60.0)
     yield client
     client.close()
+
+
+@pytest.fixture
+def on_lambda(tmp_path: Path) -> Iterator[Callable[..., Emulator]]:
+    """Starts the lean runtime as a bootstrap under AWS' emulator, and ends what was started with the test."""
+    running: list[Emulator] = []
+
+    def start(**environment: str) -> Emulator:
+        bootstrap = find_binary().with_name("modelet-runtime")
+        running.append(Emulator(tmp_path / f"emulator-{len(running)}.log", [bootstrap], **environment))
+        return running[-1]
+
+    yield start
+    for emulator in running:
+        emulator.stop()

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import applications
@@ -18,7 +17,7 @@ import wire
 from applications import asked
 from aws import lambda_client
 from emulator import Emulator
-from harness import Function, eventually, find_binary
+from harness import Function, eventually
 from test_lambda_invoke import http_event
 
 
@@ -26,21 +25,6 @@ from test_lambda_invoke import http_event
 def iris(function) -> Function:
     """On a platform of ours, for comparison; its artifact is what is taken to Lambda."""
     return function("iris-matrix")
-
-
-@pytest.fixture
-def host(tmp_path) -> Iterator[Callable[..., Emulator]]:
-    """Starts emulators, and ends them with the test."""
-    running: list[Emulator] = []
-
-    def start(**environment: str) -> Emulator:
-        bootstrap = find_binary().with_name("modelet-runtime")
-        running.append(Emulator(tmp_path / f"emulator-{len(running)}.log", [bootstrap], **environment))
-        return running[-1]
-
-    yield start
-    for emulator in running:
-        emulator.stop()
 
 
 def artifact(function: Function) -> Path:
@@ -54,9 +38,9 @@ def bootstraps(emulator: Emulator) -> list[int]:
     return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
 
 
-def test_a_model_answers_on_lambda_as_it_does_here(iris, host, cases):
+def test_a_model_answers_on_lambda_as_it_does_here(iris, on_lambda, cases):
     """Many calls in a row in one process, found by the task root; boto3 reads it too."""
-    emulator = host(LAMBDA_TASK_ROOT=str(artifact(iris)))
+    emulator = on_lambda(LAMBDA_TASK_ROOT=str(artifact(iris)))
     rows = next(iter(cases["iris-matrix"].call("batch32").inputs.values()))
     for body in [rows.tolist(), *([row.tolist()] for row in rows)]:
         assert emulator.call(json.dumps(body).encode()).json() == iris.post(body).json()
@@ -67,9 +51,9 @@ def test_a_model_answers_on_lambda_as_it_does_here(iris, host, cases):
     assert said.count("contract lambda: AWS_LAMBDA_RUNTIME_API is 127.0.0.1:") == 1
 
 
-def test_what_fails_is_an_error_with_a_type_and_the_next_call_is_answered(iris, host):
+def test_what_fails_is_an_error_with_a_type_and_the_next_call_is_answered(iris, on_lambda):
     """A bad input, a payload that is no JSON, none at all; the words are those of Invoke."""
-    emulator = host(MODELET_ARTIFACT=str(artifact(iris)))
+    emulator = on_lambda(MODELET_ARTIFACT=str(artifact(iris)))
     for event, error_type, says in (
         (b'{"inputs": [["long", 2, 3, 4]]}', "Function.BadInput", "inputs[0][0]"),
         (b"{'inputs': 1}", "InvalidRequestContentException", "JSON"),
@@ -82,9 +66,9 @@ def test_what_fails_is_an_error_with_a_type_and_the_next_call_is_answered(iris, 
     assert emulator.said().count("INIT START") == 1, "one process had them all"
 
 
-def test_a_function_url_gets_a_response(iris, host, cases):
+def test_a_function_url_gets_a_response(iris, on_lambda, cases):
     """JSON as text, npy as base64, what is wrong as a 400."""
-    emulator = host(MODELET_ARTIFACT=str(artifact(iris)))
+    emulator = on_lambda(MODELET_ARTIFACT=str(artifact(iris)))
     rows = next(iter(cases["iris-matrix"].call("batch32").inputs.values()))
     response = emulator.call(json.dumps(http_event(json.dumps(rows.tolist()))).encode()).json()
     assert (response["statusCode"], response["isBase64Encoded"]) == (200, False)
@@ -98,9 +82,9 @@ def test_a_function_url_gets_a_response(iris, host, cases):
     assert emulator.call(json.dumps(http_event("[[1, 2]]")).encode()).json()["statusCode"] == 400
 
 
-def test_an_answer_beyond_lambdas_limit_is_said_as_lambda_says_it(iris, host):
+def test_an_answer_beyond_lambdas_limit_is_said_as_lambda_says_it(iris, on_lambda):
     """Its own type and words, and the next call is answered."""
-    emulator = host(MODELET_ARTIFACT=str(artifact(iris)))
+    emulator = on_lambda(MODELET_ARTIFACT=str(artifact(iris)))
     error = emulator.call(json.dumps([[1, 2, 3, 4]] * 200_000).encode()).json()
     assert error["errorType"] == "Function.ResponseSizeTooLarge"
     assert "exceeded maximum allowed payload size (6291556 bytes)." in error["errorMessage"]
@@ -110,23 +94,23 @@ def test_an_answer_beyond_lambdas_limit_is_said_as_lambda_says_it(iris, host):
 @pytest.mark.parametrize(
     ("kind", "error_type"), [("damaged", "Runtime.ModelRefused"), ("missing", "Runtime.BadArtifact")]
 )
-def test_what_cannot_load_is_an_error_of_the_init_phase(kind, error_type, iris, host, tmp_path):
+def test_what_cannot_load_is_an_error_of_the_init_phase(kind, error_type, iris, on_lambda, tmp_path):
     """The emulator hears why before the process ends with exit code 1, and so does the log."""
     folder = tmp_path / "artifact"
     if kind == "damaged":
         shutil.copytree(artifact(iris), folder)
         for file in (folder / "files").iterdir():
             file.write_bytes(b"damaged")
-    emulator = host(LAMBDA_TASK_ROOT=str(folder))
+    emulator = on_lambda(LAMBDA_TASK_ROOT=str(folder))
     error = emulator.call(b"[[1, 2, 3, 4]]").json()
     assert error["errorType"] == error_type
     said = eventually(lambda: "exit status 1" in emulator.said() and emulator.said(), what="the process ends")
     assert f"could not load: {error['errorMessage']}" in said
 
 
-def test_it_ends_when_it_is_told(iris, host):
+def test_it_ends_when_it_is_told(iris, on_lambda):
     """SIGTERM between two calls: exit code 0."""
-    emulator = host(MODELET_ARTIFACT=str(artifact(iris)))
+    emulator = on_lambda(MODELET_ARTIFACT=str(artifact(iris)))
     assert emulator.call(b"[[1, 2, 3, 4]]").status_code == 200
     (pid,) = bootstraps(emulator)
     os.kill(pid, signal.SIGTERM)
@@ -145,10 +129,10 @@ def handler(event, context):
 """
 
 
-def test_python_code_answers_on_lambda_as_under_its_own_client(platform, host, tmp_path):
+def test_python_code_answers_on_lambda_as_under_its_own_client(platform, on_lambda, tmp_path):
     """Events as they are, the context as Lambda has it, errors with type and trace; Python's end is told, and another one begins."""
     code = functions.deployed(platform, "lambda-python", PYTHON)
-    emulator = host(LAMBDA_TASK_ROOT=str(artifact(code)), MODELET_PYTHON=sys.executable)
+    emulator = on_lambda(LAMBDA_TASK_ROOT=str(artifact(code)), MODELET_PYTHON=sys.executable)
     for event in ({"data": [1, "é"]}, http_event("hello")):
         answer = emulator.call(json.dumps(event).encode()).json()
         assert answer == {"event": event, "name": "lambda-python", "left": True}
@@ -160,10 +144,10 @@ def test_python_code_answers_on_lambda_as_under_its_own_client(platform, host, t
     assert emulator.call(b"{}").json()["event"] == {}
 
 
-def test_an_application_gets_the_requests_that_events_were_made_of(platform, host, tmp_path):
+def test_an_application_gets_the_requests_that_events_were_made_of(platform, on_lambda, tmp_path):
     """On Lambda and through Invoke here: method, path, query, body; cookies each alone; an error is the function's."""
     web = applications.deploy(platform, tmp_path / "web", "lambda-web")
-    emulator = host(LAMBDA_TASK_ROOT=str(artifact(web)), MODELET_PYTHON=sys.executable)
+    emulator = on_lambda(LAMBDA_TASK_ROOT=str(artifact(web)), MODELET_PYTHON=sys.executable)
     client = lambda_client(platform.url)
     context = {"http": {"method": "PUT", "path": "/prod/items"}, "stage": "prod"}
     event = http_event("hello", rawPath="/prod/items", rawQueryString="a=1&a=2", requestContext=context)

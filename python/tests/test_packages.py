@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
+import io
 import os
 import platform as platform_module
 import re
 import subprocess
+import threading
 import time
+import zipfile
 from pathlib import Path
 
 import joblib
@@ -22,6 +27,8 @@ SMALL = "idna==3.10\n"
 USES_SMALL = (
     "import idna\ndef handler(event, context):\n    return [idna.__version__, idna.encode('bücher').decode()]\n"
 )
+WHEEL = "own_wheel-1.0+cpu-py3-none-any.whl"
+USES_WHEEL = "import own_wheel\ndef handler(event, context):\n    return own_wheel.TEXT\n"
 PROJECT = """\
 [project]
 name = "scores"
@@ -43,7 +50,7 @@ def said(platform: Platform, tmp_path: Path):
     return refusal
 
 
-def deploy(platform: Platform, name: str, files: dict[str, str], manifest: dict | None = None) -> Function:
+def deploy(platform: Platform, name: str, files: dict[str, str | bytes], manifest: dict | None = None) -> Function:
     """Deploys a folder of these files."""
     return platform.deploy(folder(platform.work / "code" / name, files, manifest), name)
 
@@ -76,6 +83,50 @@ def test_pyproject_says_it_as_well_and_a_lock_says_it_to_the_version(platform, t
     (place / "pyproject.toml").write_text(PROJECT.replace("==3.10", ">=3.7"))
     function = platform.deploy(place, "packages-locked")
     assert (packages(function), function.post({}).json()[0]) == (["idna==3.7"], "3.7")
+
+
+def test_a_file_that_the_requirements_name_belongs_to_them(platform):
+    """Whether it lists packages or limits them: a change of it is a change of the packages."""
+    files = {"app.py": USES_SMALL, "requirements.txt": "-r more/base.txt\n", "more/base.txt": "-c limits.txt\nidna\n"}
+    for version in ("3.10", "3.7"):
+        function = deploy(platform, "packages-named", files | {"more/limits.txt": f"idna=={version}\n"})
+        assert (packages(function), function.post({}).json()[0]) == ([f"idna=={version}"], version)
+
+
+def wheel(text: str) -> bytes:
+    """A wheel of one module that says a text."""
+    about, content = "own_wheel-1.0+cpu.dist-info", io.BytesIO()
+    files = {
+        "own_wheel.py": f"TEXT = {text!r}\n",
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: own-wheel\nVersion: 1.0+cpu\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, said in files.items():
+            archive.writestr(name, said)
+        archive.writestr(f"{about}/RECORD", "".join(f"{name},,\n" for name in [*files, f"{about}/RECORD"]))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("asked", ["--find-links ./wheels\nown-wheel==1.0+cpu\n", f"./wheels/{WHEEL}\n"])
+def test_a_wheel_beside_the_code_is_taken_from_there(platform, asked):
+    """From wherever the deploy is typed; one that is built again under its name is another one."""
+    for text in ("first", "second"):
+        files = {"app.py": USES_WHEEL, "requirements.txt": asked, f"wheels/{WHEEL}": wheel(text)}
+        function = deploy(platform, "packages-wheel", files)
+        assert (packages(function), function.post({}).json()) == (["own-wheel==1.0+cpu"], text)
+
+
+def test_an_index_that_the_requirements_name_is_asked_too(platform, tmp_path):
+    """As PyTorch's own index of wheels without what graphics cards need: `--extra-index-url`."""
+    place = folder(tmp_path / "index", {f"simple/own-wheel/{WHEEL}": wheel("of an index")})
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=place)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        asked = f"--extra-index-url http://127.0.0.1:{server.server_port}/simple\nown-wheel==1.0+cpu\n"
+        function = deploy(platform, "packages-index", {"app.py": USES_WHEEL, "requirements.txt": asked})
+        server.shutdown()
+    assert function.post({}).json() == "of an index"
 
 
 def test_what_conda_wrote_is_refused_with_what_to_do(said):
@@ -131,6 +182,11 @@ def test_code_that_reads_a_secret_while_it_is_imported_is_deployed_and_gets_it(p
     source = "import os\nKEY = os.environ['API_KEY']\ndef handler(event, context):\n    return KEY\n"
     function = deploy(platform, "packages-secret", {"app.py": source}, {"secrets": {"API_KEY": "packages-key"}})
     assert function.post({}).json() == "of the partner"
+
+
+def test_code_has_a_path_when_it_is_tried_as_it_has_one_later(platform):
+    source = "import os\nPATH = os.environ['PATH']\ndef handler(event, context):\n    return PATH\n"
+    assert "/usr/bin" in deploy(platform, "packages-path", {"app.py": source}).post({}).json()
 
 
 def test_a_library_of_another_machine_is_refused_by_name(said):

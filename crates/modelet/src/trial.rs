@@ -1,6 +1,5 @@
 //! An instance of an artifact that is not deployed yet: in a sandbox, as the platform starts it.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,7 +12,7 @@ use modelet_core::instance::{
 use modelet_core::manifest::Rung;
 use modelet_core::{ArtifactCard, EngineName};
 use modelet_package::Bundle;
-use modelet_platform::dispatch::environment::{CACHES, PLAIN};
+use modelet_platform::dispatch::environment;
 use modelet_worker::{Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, output};
 use tokio::sync::mpsc;
 
@@ -83,11 +82,9 @@ impl Trial<'_> {
     }
 
     fn launch(&self, program: PathBuf, artifact: &Path, socket: OwnedFd, has_own_tmp: bool) -> Launch {
-        // As the platform does it: what is found while code is imported has to be the same.
-        let caches = if has_own_tmp { CACHES } else { &[] };
-        let own = [("LISTEN_FDS", "1"), (ENV_VERSION, "1")];
-        let mut env: Vec<(OsString, OsString)> =
-            PLAIN.iter().chain(caches).chain(&own).map(|(name, value)| (name.into(), value.into())).collect();
+        let mut env = environment::plain(has_own_tmp);
+        env.push(("LISTEN_FDS".into(), "1".into()));
+        env.push((ENV_VERSION.into(), "1".into()));
         env.push((ENV_ARTIFACT.into(), artifact.into()));
         let mut shown = vec![artifact.to_owned()];
         // Others do without, and the library may lie where a sandbox cannot reach.

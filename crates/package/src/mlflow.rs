@@ -27,6 +27,10 @@ const FLAVORS: [(&str, &[&str]); 8] = [
     ("tensorflow", &["saved_model_dir", "data"]),
     ("pytorch", &["model_data"]),
 ];
+/// What every model is to MLflow; alone, the model is code …
+const PYTHON_FUNCTION: &str = "python_function";
+/// … and is deployed as such.
+const DEPLOY_CODE: &str = "it is code: deploy it as such, from a folder with app.py, whose predict(inputs) asks it, and requirements.txt";
 /// What MLflow calls a network in such a folder.
 const NETWORKS: [&str; 6] =
     ["model.keras", "model.h5", "model/saved_model.pb", "saved_model.pb", "model.pt2", "model.pth"];
@@ -120,7 +124,9 @@ fn no_flavor(path: &Path, said: &MlModel) -> FunctionError {
     let known: Vec<_> = FLAVORS.iter().map(|(name, _)| *name).collect();
     let message =
         format!("{} has the flavors {}; imported are {}", path.display(), found.join(", "), known.join(", "));
-    FunctionError::new(Code::ModelRefused, message).hint("export the model to ONNX, and deploy that")
+    let hint =
+        if found == [PYTHON_FUNCTION] { DEPLOY_CODE } else { "export the model to ONNX, and deploy that" };
+    FunctionError::new(Code::ModelRefused, message).hint(hint)
 }
 
 #[cfg(test)]
@@ -196,6 +202,9 @@ signature:
     fn what_cannot_be_imported_is_refused_by_name() {
         let error = read_text("flavors: {spark: {model_data: x}, python_function: {}}").unwrap_err();
         assert!(error.message.contains("python_function, spark; imported are onnx"), "{error}");
+        let error =
+            read_text("flavors: {python_function: {loader_module: mlflow.pyfunc.model}}").unwrap_err();
+        assert!(error.hint.unwrap().contains("deploy it as such"));
         let error = read_text(&SKLEARN.replace("model.pkl", "../model.pkl")).unwrap_err();
         assert!(error.message.contains("leads elsewhere"), "{error}");
         assert!(read_text("flavors: [").unwrap_err().message.contains("cannot be used"));

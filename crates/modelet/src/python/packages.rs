@@ -27,6 +27,8 @@ const PACKAGES: &str = "packages";
 const LOCK: &str = "requirements.lock";
 /// … and what there is to say of them.
 const CARD: &str = "layer.json";
+/// Before a folder with wheels, in a resolved file.
+const FIND_LINKS: &str = "--find-links ";
 /// Resolving may take this long.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(300);
 
@@ -118,37 +120,54 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Versions and hashes of all packages, as a requirements file.
+/// Versions and hashes of all packages, as a requirements file, with the places besides PyPI that they come from.
 async fn resolve(uv: &Uv, requirements: &Requirements, python: &Interpreter) -> Result<String, String> {
-    let file = &requirements.file;
-    let mut args: Vec<OsString> = match requirements.form {
-        Form::RequirementsTxt | Form::Pyproject => [
+    let folder = requirements.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).map_err(|error| error.to_string())?;
+    // Paths within the file are meant from where it lies.
+    let mut args: Vec<OsString> = vec!["--directory".into(), folder.clone().into()];
+    let words: &[&str] = match requirements.form {
+        Form::RequirementsTxt | Form::Pyproject => &[
             "pip",
             "compile",
             "--quiet",
             "--no-header",
             "--no-annotate",
             "--generate-hashes",
+            "--emit-index-url",
+            "--emit-find-links",
             "--only-binary",
             ":all:",
-        ]
-        .map(Into::into)
-        .into(),
+        ],
         // Frozen: what the lock says, without a look at whether it is up to date.
-        Form::UvLock => {
-            ["export", "--quiet", "--no-header", "--frozen", "--no-dev", "--no-emit-project", "--no-annotate"]
-                .map(Into::into)
-                .into()
-        }
+        Form::UvLock => &[
+            "export",
+            "--quiet",
+            "--no-header",
+            "--frozen",
+            "--no-dev",
+            "--no-emit-project",
+            "--no-annotate",
+        ],
     };
+    args.extend(words.iter().map(OsString::from));
     args.extend(["--python".into(), python.program.clone().into()]);
-    match requirements.form {
-        Form::UvLock => {
-            args.extend(["--project".into(), file.parent().unwrap_or(Path::new(".")).as_os_str().to_owned()]);
-        }
-        _ => args.push(file.clone().into()),
+    if requirements.form != Form::UvLock {
+        args.push(file_name(&requirements.file).into());
     }
-    uv.run(args, RESOLVE_LIMIT).await
+    Ok(anchored(&uv.run(args, RESOLVE_LIMIT).await?, &folder))
+}
+
+/// A resolved file that can lie elsewhere: what its paths lead to stays in `folder`.
+fn anchored(lock: &str, folder: &Path) -> String {
+    let line = |line: &str| match line.strip_prefix(FIND_LINKS) {
+        Some(place) if folder.join(place).exists() => {
+            format!("{FIND_LINKS}{}", folder.join(place).display())
+        }
+        None if line.starts_with('.') => folder.join(line).display().to_string(),
+        _ => line.to_owned(),
+    };
+    lock.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 async fn install(uv: &Uv, python: &Interpreter, draft: &Path) -> Result<(), String> {
@@ -165,10 +184,14 @@ async fn install(uv: &Uv, python: &Interpreter, draft: &Path) -> Result<(), Stri
     uv.run_with(args, &env, INSTALL_LIMIT).await.map(drop)
 }
 
-/// `numpy==2.4.0` of each package in a resolved file.
+/// `numpy==2.4.0` of each package in a resolved file; of a wheel that is named by its path, what its name says.
 fn listed(lock: &str) -> Vec<String> {
     let pin = |line: &str| {
         let pin = line.split([' ', ';', '\\']).next()?.trim();
+        if let Some(wheel) = pin.strip_suffix(".whl") {
+            let mut parts = wheel.rsplit('/').next()?.split('-');
+            return Some(format!("{}=={}", parts.next()?.replace('_', "-"), parts.next()?));
+        }
         (pin.contains("==") && !pin.starts_with(['-', '#'])).then(|| pin.to_owned())
     };
     let mut pins: Vec<String> = lock.lines().filter_map(pin).collect();
@@ -182,8 +205,30 @@ mod tests {
 
     #[test]
     fn a_resolved_file_lists_its_packages() {
-        let lock = "numpy==2.4.0 \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\n# via x\nabc==1 ; python_version >= \"3.9\"\n-e .\n";
-        assert_eq!(listed(lock), ["abc==1", "numpy==2.4.0"]);
+        let lock = "numpy==2.4.0 \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\n# via x\nabc==1 ; python_version >= \"3.9\"\n-e .\n\
+                    /a/my_own-1.0+cpu-py3-none-any.whl \\\n    --hash=sha256:ef";
+        assert_eq!(listed(lock), ["abc==1", "my-own==1.0+cpu", "numpy==2.4.0"]);
+    }
+
+    #[test]
+    fn a_resolved_file_can_lie_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("wheels")).unwrap();
+        let lock = "--index-url https://pypi.org/simple\n--find-links ./wheels\n--find-links https://x.example/y\n./wheels/x.whl \\\n    \
+                    --hash=sha256:ab\nnumpy==2.4.0";
+        let here = folder.path().display();
+        let found = anchored(lock, folder.path());
+        assert_eq!(
+            found.lines().collect::<Vec<_>>(),
+            [
+                "--index-url https://pypi.org/simple",
+                &format!("--find-links {here}/./wheels"),
+                "--find-links https://x.example/y",
+                &format!("{here}/./wheels/x.whl \\"),
+                "    --hash=sha256:ab",
+                "numpy==2.4.0",
+            ]
+        );
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Wanted {
 const MEANT: &str = "lambda_handler";
 /// Who imports one of these has an application, or makes one.
 const FRAMEWORKS: [&str; 6] = ["fastapi", "starlette", "flask", "django", "quart", "functions_framework"];
+/// Whose demos serve themselves, and are an application only when they are mounted.
+const GRADIO: &str = "gradio";
 /// Keys of an event that is a whole HTTP request, and of no body that anybody sends.
 const HTTP_V2: [&str; 4] = ["requestContext", "rawPath", "rawQueryString", "pathParameters"];
 const HTTP_V1: [&str; 3] = ["httpMethod", "multiValueHeaders", "multiValueQueryStringParameters"];
@@ -210,6 +212,9 @@ pub fn passed_over(files: &[(String, Facts)], alone: bool) -> Option<FunctionErr
             let message = format!("{file}, line {line}: {MEANT} is `async def`, which nobody awaits");
             return Some(refused(message, Some("make it `def`, and call asyncio.run(…) within".to_owned())));
         }
+        if let Some(import) = facts.imports.iter().find(|import| import.name == GRADIO) {
+            return Some(unmounted(file, import.line));
+        }
         let framework = facts.imports.iter().find(|import| FRAMEWORKS.contains(&import.name.as_str()));
         let why = match (meant, framework) {
             (Some(function), _) => format!(
@@ -234,6 +239,15 @@ pub fn passed_over(files: &[(String, Facts)], alone: bool) -> Option<FunctionErr
         return Some(refused(format!("nothing in {file} could answer: {why}"), Some(hint)));
     }
     None
+}
+
+fn unmounted(file: &str, line: u32) -> FunctionError {
+    let hint = "mount it, at the end: app = gradio.mount_gradio_app(fastapi.FastAPI(), demo, path=\"/\"), with what launch() is given \
+                (auth, theme); and keep demo.launch() for `if __name__ == \"__main__\":`";
+    let message = format!(
+        "{file}, line {line}: it imports gradio, whose demos serve themselves, and has no application"
+    );
+    refused(message, Some(hint.to_owned()))
 }
 
 fn module(file: &str) -> String {

@@ -7,7 +7,10 @@ import sys
 # What belongs to Python itself; older ones do not say all of it.
 STANDARD = getattr(sys, "stdlib_module_names", sys.builtin_module_names)
 # What makes an application, by the name of what is called.
-APPLICATIONS = {"FastAPI", "Starlette", "Flask", "get_wsgi_application", "get_asgi_application", "Quart", "Litestar", "Dash"}
+APPLICATIONS = {
+    "FastAPI", "Starlette", "Flask", "get_wsgi_application", "get_asgi_application", "Quart", "Litestar", "Dash",
+    "mount_gradio_app",
+}
 # What loads a model from the path that is its first argument, by the last name of what is called.
 LOADERS = {"load_model", "load", "InferenceSession"}
 
@@ -91,13 +94,16 @@ def forgives(handler):
 
 
 def applications(tree):
+    """Those at the top level, by their names: one that is made anew is what it is made last."""
+    found = {}
     for node in tree.body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Call):
             made = dotted(node.value.func).rpartition(".")[2]
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
                 if isinstance(target, ast.Name) and made in APPLICATIONS:
-                    yield {"name": target.id, "made": made, "line": node.lineno}
+                    found[target.id] = {"name": target.id, "made": made, "line": node.lineno}
+    return list(found.values())
 
 
 def examine(path):
@@ -110,7 +116,7 @@ def examine(path):
     functions = [function(node) for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     return {
         "functions": functions,
-        "applications": list(applications(tree)),
+        "applications": applications(tree),
         "imports": imports(tree),
         "paths": list(paths(tree)),
     }

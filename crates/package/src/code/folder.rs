@@ -17,7 +17,7 @@ const MAX_CODE_BYTES: u64 = 4 << 20;
 /// Folders that hold nothing of the function's own.
 const LEFT_OUT: [&str; 5] = ["__pycache__", "node_modules", "venv", "env", "catboost_info"];
 /// What code that answers is made with; whatever has none of it need not be looked at.
-const SIGNS: [&str; 9] = [
+const SIGNS: [&str; 11] = [
     "def lambda_handler",
     "def handler",
     "(event",
@@ -27,6 +27,8 @@ const SIGNS: [&str; 9] = [
     "FastAPI(",
     "Flask(",
     "application(",
+    "mount_gradio_app(",
+    "import gradio",
 ];
 
 /// The files below a folder, relative to it and sorted. Left out: what begins with a dot, virtual environments, bytecode.

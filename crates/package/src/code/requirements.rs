@@ -1,14 +1,19 @@
 //! The file that says which packages code needs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use modelet_core::{Code, FunctionError};
+use modelet_core::{Code, FunctionError, digest};
 
+use crate::code::folder::files;
 use crate::given::unreadable;
 
 /// Largest such file, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
+/// What names another such file, in a line of one.
+const OTHERS: [&str; 4] = ["-r", "--requirement", "-c", "--constraint"];
+/// Files that name files that name files: so deep, and no deeper.
+const MAX_DEPTH: usize = 8;
 /// What conda wrote.
 const OF_CONDA: [&str; 4] = ["environment.yml", "environment.yaml", "conda.yml", "conda.yaml"];
 
@@ -19,7 +24,7 @@ pub struct Requirements {
     pub file: PathBuf,
     /// What it is.
     pub form: Form,
-    /// Its content, and that of what it was made of.
+    /// Its content, and that of what belongs to it: files that it names, wheels beside it, its lock.
     pub text: String,
 }
 
@@ -43,7 +48,7 @@ pub fn find(folder: &Path) -> Result<Option<Requirements>, FunctionError> {
     let requirements = folder.join("requirements.txt");
     if requirements.is_file() {
         return Ok(Some(Requirements {
-            text: read(&requirements)?,
+            text: whole(&requirements, 0)? + &wheels(folder)?,
             file: requirements,
             form: Form::RequirementsTxt,
         }));
@@ -59,7 +64,11 @@ pub fn find(folder: &Path) -> Result<Option<Requirements>, FunctionError> {
         }
         // One that only sets up tools says nothing of packages.
         if text.lines().any(|line| line.trim_start().starts_with("[project]")) {
-            return Ok(Some(Requirements { text, file: pyproject, form: Form::Pyproject }));
+            return Ok(Some(Requirements {
+                text: text + &wheels(folder)?,
+                file: pyproject,
+                form: Form::Pyproject,
+            }));
         }
     }
     match OF_CONDA.iter().find(|name| folder.join(name).is_file()) {
@@ -70,6 +79,35 @@ pub fn find(folder: &Path) -> Result<Option<Requirements>, FunctionError> {
         )
         .hint("list them in requirements.txt beside it, by their names on PyPI: pip list --format=freeze shows those of an environment")),
     }
+}
+
+/// A requirements file with those that it names. One that is not there is left to `uv`, which has words for it.
+fn whole(path: &Path, depth: usize) -> Result<String, FunctionError> {
+    let mut text = read(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let named = |line: &str| {
+        let (option, name) = line.trim().split_once([' ', '='])?;
+        OTHERS.contains(&option).then(|| folder.join(name.trim()))
+    };
+    let others: Vec<PathBuf> = text.lines().filter_map(named).filter(|other| other.is_file()).collect();
+    if depth < MAX_DEPTH {
+        for other in others {
+            text += &whole(&other, depth + 1)?;
+        }
+    }
+    Ok(text)
+}
+
+/// What the wheels in a folder are, however they are named in what asks for packages.
+fn wheels(folder: &Path) -> Result<String, FunctionError> {
+    let mut found = String::new();
+    for name in files(folder)?.iter().filter(|name| name.ends_with(".whl")) {
+        let path = folder.join(name);
+        let summed = File::open(&path).and_then(digest::sha256);
+        let (_, sha256) = summed.map_err(|error| unreadable(&path, &error))?;
+        found += &format!("\n{name} {sha256}");
+    }
+    Ok(found)
 }
 
 fn read(path: &Path) -> Result<String, FunctionError> {
@@ -101,5 +139,23 @@ mod tests {
         assert_eq!(form(), Some(Form::UvLock));
         fs::write(path.join("requirements.txt"), "numpy\n").unwrap();
         assert_eq!(form(), Some(Form::RequirementsTxt));
+    }
+
+    #[test]
+    fn what_a_file_names_belongs_to_it_and_so_do_wheels_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let text = || find(path).unwrap().unwrap().text;
+        fs::create_dir_all(path.join("more")).unwrap();
+        fs::write(path.join("requirements.txt"), "--requirement=more/base.txt\n-r gone.txt\nx\n").unwrap();
+        fs::write(path.join("more/base.txt"), "-c limits.txt\nnumpy\n").unwrap();
+        fs::write(path.join("more/limits.txt"), "numpy<2\n").unwrap();
+        assert!(text().contains("numpy<2"));
+        fs::write(path.join("more/x-1-py3-none-any.whl"), "one").unwrap();
+        let before = text();
+        fs::write(path.join("more/x-1-py3-none-any.whl"), "two").unwrap();
+        assert_ne!(text(), before);
+        fs::write(path.join("more/base.txt"), "-r base.txt\n").unwrap();
+        assert!(text().len() < 1_000, "one that names itself has an end");
     }
 }

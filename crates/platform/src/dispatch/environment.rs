@@ -11,7 +11,7 @@ use crate::dispatch::Shared;
 use crate::dispatch::launch::Role;
 
 /// What every instance has.
-pub const PLAIN: &[(&str, &str)] = &[
+const PLAIN: &[(&str, &str)] = &[
     ("LANG", "C.UTF-8"),
     // ONNX Runtime must not talk to anybody; see the engine.
     ("ORT_DISABLE_TELEMETRY", "1"),
@@ -21,7 +21,7 @@ pub const PLAIN: &[(&str, &str)] = &[
 /// Where libraries keep what they would rather not make again. The only place that can be written to is an instance's own /tmp,
 /// so all of it is there, and a library that is new to this list finds a HOME that works. Only for an instance that has a /tmp
 /// of its own: in a shared one, others could plant what it reads.
-pub const CACHES: &[(&str, &str)] = &[
+const CACHES: &[(&str, &str)] = &[
     ("HOME", "/tmp"),
     ("XDG_CACHE_HOME", "/tmp/.cache"),
     ("XDG_CONFIG_HOME", "/tmp/.config"),
@@ -35,6 +35,15 @@ pub const CACHES: &[(&str, &str)] = &[
     ("TRITON_CACHE_DIR", "/tmp/.cache/triton"),
 ];
 
+/// Without one: Keras would take its settings from everybody's, where others could plant them, and fail where it may not look.
+const NO_CACHES: &[(&str, &str)] = &[("KERAS_HOME", "/nonexistent")];
+
+/// What is set for convenience, for instances and for code that is tried at deploy, which has to find the same.
+pub fn plain(has_own_tmp: bool) -> Vec<(OsString, OsString)> {
+    let caches = if has_own_tmp { CACHES } else { NO_CACHES };
+    PLAIN.iter().chain(caches).map(|(name, value)| (name.into(), value.into())).collect()
+}
+
 /// The environment of a process. What the manifest says goes before what is set here for convenience, and never before what
 /// makes the process an instance.
 pub(super) async fn of(
@@ -42,9 +51,7 @@ pub(super) async fn of(
     role: &Role,
     has_own_tmp: bool,
 ) -> io::Result<Vec<(OsString, OsString)>> {
-    let caches = if has_own_tmp { CACHES } else { &[] };
-    let mut env: Vec<(OsString, OsString)> =
-        PLAIN.iter().chain(caches).map(|(name, value)| (name.into(), value.into())).collect();
+    let mut env = plain(has_own_tmp);
     let sockets = match role {
         Role::Instance { artifact, version, variables, .. } => {
             env.extend(variables.iter().cloned());

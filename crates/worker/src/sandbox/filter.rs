@@ -95,7 +95,6 @@ const REFUSED_WITHOUT_NAMESPACES: &[c_long] = &[
     libc::SYS_tkill,
     libc::SYS_pidfd_send_signal,
     libc::SYS_setpriority,
-    libc::SYS_sched_setaffinity,
     libc::SYS_sched_setattr,
     libc::SYS_sched_setscheduler,
     libc::SYS_sched_setparam,
@@ -107,6 +106,10 @@ const REFUSED_WITHOUT_NAMESPACES: &[c_long] = &[
 /// Calls whose first argument is the process that gets a signal.
 const SIGNALS: &[c_long] =
     &[libc::SYS_kill, libc::SYS_tgkill, libc::SYS_rt_sigqueueinfo, libc::SYS_rt_tgsigqueueinfo];
+
+/// Calls whose first argument is the process that is changed: its limits, or the processors that it computes on, which math libraries
+/// (MKL) change for a moment to learn what processors there are; they compute with one thread where they may not.
+const CHANGES: &[c_long] = &[libc::SYS_prlimit64, libc::SYS_sched_setaffinity];
 
 /// Every flag of clone(2) that makes a namespace.
 const NAMESPACE_FLAGS: i32 = libc::CLONE_NEWNS
@@ -232,12 +235,14 @@ fn keep_to_itself(filter: &mut Program, process: u32) {
             body.answer(REFUSE);
         });
     }
-    filter.call(libc::SYS_prlimit64, |body| {
-        body.load(argument_at(0));
-        body.when(process, libc::SECCOMP_RET_ALLOW);
-        body.when(0, libc::SECCOMP_RET_ALLOW);
-        body.answer(REFUSE);
-    });
+    for number in CHANGES {
+        filter.call(*number, |body| {
+            body.load(argument_at(0));
+            body.when(process, libc::SECCOMP_RET_ALLOW);
+            body.when(0, libc::SECCOMP_RET_ALLOW);
+            body.answer(REFUSE);
+        });
+    }
 }
 
 /// Holds this process, and all that come of it, to the filter. After `no_new_privs`.
@@ -346,5 +351,14 @@ mod tests {
             assert_eq!(kill(whom), REFUSE, "{whom}");
         }
         assert_eq!(verdict(AMONG_OTHERS, ARCHITECTURE, of(libc::SYS_setsid), 0), REFUSE);
+    }
+
+    #[test]
+    fn without_namespaces_it_can_change_itself_only() {
+        for number in CHANGES {
+            let change = |whom: u32| verdict(AMONG_OTHERS, ARCHITECTURE, of(*number), whom);
+            assert_eq!([0, 77].map(change), [libc::SECCOMP_RET_ALLOW; 2]);
+            assert_eq!([1, 76].map(change), [REFUSE; 2]);
+        }
     }
 }

@@ -2,6 +2,7 @@
 are in flight."""
 
 import asyncio
+import sys
 from urllib.parse import unquote
 
 from modelet_worker import entry
@@ -20,10 +21,20 @@ VERSION = {"version": "3.0", "spec_version": "2.3"}
 def load(start):
     """The application, its lifespan begun."""
     _, app = entry.find(start["module"], start["function"])
+    name = f"{start['module']}:{start['function']}"
     if not callable(app):
-        name = f"{start['module']}:{start['function']}"
         raise Fault("Runtime.HandlerNotFound", f"{name} is not an ASGI application but {type(app).__name__}")
+    if is_demo(app):
+        mounted = f"gradio.mount_gradio_app(fastapi.FastAPI(), {start['function']}, path='/')"
+        words = f"{name} is Gradio's {type(app).__name__}, which is called but no application: app = {mounted} is one"
+        raise Fault("Runtime.HandlerNotFound", words)
     return Host(app)
+
+
+def is_demo(app):
+    """Whether it is what Gradio calls blocks: `gr.Interface`, `gr.Blocks` and others."""
+    blocks = sys.modules.get("gradio.blocks")
+    return blocks is not None and isinstance(app, blocks.Blocks)
 
 
 class Host:

@@ -5,7 +5,8 @@ use modelet_core::handler::{Interface, SignatureType};
 use crate::code::facts::{Application, Facts, Function};
 
 /// Applications that speak ASGI.
-const ASGI: [&str; 5] = ["FastAPI", "Starlette", "Quart", "Litestar", "get_asgi_application"];
+const ASGI: [&str; 6] =
+    ["FastAPI", "Starlette", "Quart", "Litestar", "get_asgi_application", "mount_gradio_app"];
 /// Objects of Dash have the application in an attribute.
 const WITH_SERVER: &str = "Dash";
 

@@ -49,7 +49,12 @@ fn code_is_called_as_the_cloud_that_it_was_written_for_calls_it() {
         let choice = chosen(&[("main.py", module(vec![decorated]))], "").unwrap().unwrap();
         assert_eq!((choice.interface, choice.signature_type), (Interface::FunctionsFramework, Some(kind)));
     }
-    for (made, interface) in [("FastAPI", "asgi"), ("Flask", "wsgi"), ("get_asgi_application", "asgi")] {
+    for (made, interface) in [
+        ("FastAPI", "asgi"),
+        ("Flask", "wsgi"),
+        ("get_asgi_application", "asgi"),
+        ("mount_gradio_app", "asgi"),
+    ] {
         let application = Application { name: "app".into(), made: made.into(), line: 1 };
         let facts = Facts {
             applications: vec![application],
@@ -125,6 +130,13 @@ fn code_that_was_meant_to_answer_is_not_passed_over() {
         ..module(vec![function("create_app", &[])])
     };
     assert!(said(web, false).unwrap().contains("imports fastapi"));
+    let demo = Facts {
+        imports: vec![Import { name: "gradio".into(), line: 2 }],
+        ..module(vec![function("greet", &["name"])])
+    };
+    assert!(
+        said(demo, true).unwrap().contains("app.py, line 2: it imports gradio, whose demos serve themselves")
+    );
     let training = module(vec![function("train", &["rows"])]);
     assert_eq!(said(training.clone(), false), None);
     assert!(said(training, true).unwrap().contains("it has train, which nobody calls"));
