@@ -131,10 +131,13 @@ impl Entry {
 
     /// What a line is that was read at this moment: a record, or else a text that was printed.
     pub fn of_line(to: Stream, line: String, at_ms: u64) -> Self {
-        Self::record(&line).unwrap_or_else(|| {
-            let level = if to == Stream::Stderr { Level::Warning } else { Level::Info };
-            Self { level: level.as_str().to_owned(), message: line, at_ms, to, ..Self::default() }
-        })
+        Self::record(&line).unwrap_or_else(|| Self::printed(to, line, at_ms))
+    }
+
+    /// A text that was printed, and read at this moment.
+    pub fn printed(to: Stream, message: String, at_ms: u64) -> Self {
+        let level = if to == Stream::Stderr { Level::Warning } else { Level::Info };
+        Self { level: level.as_str().to_owned(), message, at_ms, to, ..Self::default() }
     }
 
     /// True for what the runtime or the worker says.

@@ -102,8 +102,10 @@ pub(super) async fn keep(
     let mut held_up = false;
     while let Some(line) = next(&mut lines, &mut asked).await {
         let at_ms = shared.clock.unix_ms();
-        let is_record = Entry::record(&line.text).is_some();
-        let entry = Entry::of_line(line.stream, line.text, u64::try_from(at_ms).unwrap_or(0));
+        let record = Entry::record(&line.text);
+        let level = record.as_ref().map(|record| record.level.clone());
+        let printed = || Entry::printed(line.stream, line.text, u64::try_from(at_ms).unwrap_or(0));
+        let entry = record.unwrap_or_else(printed);
         let text = instance.redacted(entry.message.clone());
         let invocation = instance.note(&text, entry.invocation.clone());
         instance.diary().heard.add(invocation.as_ref(), || instance.redacted(entry.text()));
@@ -114,7 +116,7 @@ pub(super) async fn keep(
             instance: instance.id.clone(),
             invocation,
             stream: line.stream.as_str().to_owned(),
-            level: is_record.then_some(entry.level),
+            level,
             text,
         };
         shared.logs.write(&version.entry.card.name, record).await;
