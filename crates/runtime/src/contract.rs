@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use host::Host;
+use lambda::InvokeMode;
 
 /// Environment variable: that sockets are inherited (sd_listen_fds(3)).
 const ENV_SOCKETS: &str = "LISTEN_FDS";
@@ -18,6 +19,10 @@ const ENV_SOCKETS: &str = "LISTEN_FDS";
 const ENV_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// Environment variable: where Lambda has unpacked what was deployed there.
 const ENV_TASK_ROOT: &str = "LAMBDA_TASK_ROOT";
+
+/// Environment variable: how Lambda's function URL calls, `buffered` (if nothing is said) or `response_stream`. Lambda tells that to
+/// nobody but who has made the URL.
+const ENV_INVOKE_MODE: &str = "MODELET_INVOKE_MODE";
 
 /// The contract of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub enum Contract {
         api: String,
         /// Where the artifact lies, unless something else is said.
         task_root: Option<PathBuf>,
+        /// How function URLs call it.
+        mode: InvokeMode,
     },
 }
 
@@ -46,7 +53,9 @@ impl Contract {
             let api = api
                 .into_string()
                 .map_err(|api| format!("{ENV_RUNTIME_API} is {api:?}, not a host and a port"))?;
-            return Ok(Self::Lambda { api, task_root: var(ENV_TASK_ROOT).map(PathBuf::from) });
+            let mode = var(ENV_INVOKE_MODE).map(|mode| mode.to_string_lossy().parse()).transpose();
+            let mode = mode.map_err(|why| format!("{ENV_INVOKE_MODE}: {why}"))?.unwrap_or_default();
+            return Ok(Self::Lambda { api, task_root: var(ENV_TASK_ROOT).map(PathBuf::from), mode });
         }
         Host::of(var, arguments)?.map(Self::Port).ok_or_else(|| {
             format!("no socket was inherited (a listening Unix socket as fd 3, {ENV_SOCKETS}=1) and PORT is not set")

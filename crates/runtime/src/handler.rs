@@ -16,7 +16,7 @@ use modelet_protocol::{ProtocolName, Refused};
 
 pub(crate) mod body;
 mod child;
-mod event;
+pub(crate) mod event;
 mod model;
 mod program;
 mod python;

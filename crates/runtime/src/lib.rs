@@ -76,7 +76,7 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
             let site = Site::of(host.clone(), &config.card);
             serve(listener, load(&config), started, Some(site))
         }
-        Contract::Lambda { api, .. } => {
+        Contract::Lambda { api, mode, .. } => {
             let config = config().map_err(|why| FunctionError::new(Code::BadArtifact, why));
             let prepared = config.and_then(|config| {
                 let (handler, name) = (load(&config)?, config.card.name.clone());
@@ -84,7 +84,7 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
                 let metrics = metrics.map_err(|why| FunctionError::new(Code::StartFailed, why))?;
                 Ok((name, handler, metrics))
             });
-            contract::lambda::serve(api, prepared)
+            contract::lambda::serve(api, *mode, prepared)
         }
     }
 }

@@ -2,7 +2,7 @@
 //! Lambda runtime API").
 //!
 //! - [`api`]: that API, as its client
-//! - [`outcome`]: what an answer is to Lambda
+//! - [`outcome`]: what an answer is to Lambda; [`stream`]: one that it gets while it is made
 //!
 //! An event becomes a request of the protocol `lambda_invoke`, as if it had come through a gateway, so every handler takes it.
 //! What Lambda says of a call comes as the headers that it says it in ([`modelet_core::instance::lambda`]). The trace is one of
@@ -10,9 +10,11 @@
 
 mod api;
 mod outcome;
+mod stream;
 
 use std::future::ready;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -25,23 +27,46 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 use crate::handler::body::whole;
+use crate::handler::event::{IsResponse, TakesResponse};
 use crate::handler::{self, Handler};
 use crate::log::{self, Level, Metrics};
 use api::{Invocation, RuntimeApi};
 use outcome::Outcome;
+
+/// How function URLs call, as Lambda names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InvokeMode {
+    /// A response is reported when it is whole.
+    #[default]
+    Buffered,
+    /// A response to an event of HTTP is reported while it is made.
+    ResponseStream,
+}
+
+impl FromStr for InvokeMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "buffered" => Ok(Self::Buffered),
+            "response_stream" => Ok(Self::ResponseStream),
+            _ => Err(format!("{text:?} is neither buffered nor response_stream")),
+        }
+    }
+}
 
 /// A handler, whose it is and whose figures are told, or why there is none.
 pub type Prepared = Result<(FunctionName, Box<dyn Handler>, Option<Metrics>), FunctionError>;
 
 /// Serves until SIGTERM (exit code 0). What could not load is reported (exit code 1). An error says what the API did that makes
 /// no sense.
-pub fn serve(api: &str, prepared: Prepared) -> Result<ExitCode, String> {
+pub fn serve(api: &str, mode: InvokeMode, prepared: Prepared) -> Result<ExitCode, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(LocalSet::new().run_until(live(RuntimeApi::at(api), prepared)))
+    runtime.block_on(LocalSet::new().run_until(live(RuntimeApi::at(api), mode, prepared)))
 }
 
-async fn live(mut api: RuntimeApi, prepared: Prepared) -> Result<ExitCode, String> {
+async fn live(mut api: RuntimeApi, mode: InvokeMode, prepared: Prepared) -> Result<ExitCode, String> {
     let (name, handler, mut metrics) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -59,7 +84,11 @@ async fn live(mut api: RuntimeApi, prepared: Prepared) -> Result<ExitCode, Strin
             invocation = api.next(handler.body_limit_bytes()) => invocation?,
         };
         let id = invocation.id.clone();
-        let (head, body) = request(&name, invocation);
+        let (mut head, body) = request(&name, invocation);
+        let is_streamed = mode == InvokeMode::ResponseStream && is_request(&body);
+        if is_streamed {
+            head.extensions.insert(TakesResponse);
+        }
         let began = Instant::now();
         let answer = tokio::select! {
             answer = handler::answered(handler.as_ref(), &head, Box::pin(ready(body))) => answer,
@@ -69,10 +98,29 @@ async fn live(mut api: RuntimeApi, prepared: Prepared) -> Result<ExitCode, Strin
         if let Some(metrics) = &mut metrics {
             metrics.tell(&id, began.elapsed(), answer.extensions().get().copied());
         }
+        if answer.extensions().get::<IsResponse>().is_some() {
+            api.stream(&id, answer).await?;
+            continue;
+        }
         let answer = whole(answer, outcome::RESULT_LIMIT_BYTES as u64).await;
         let outcome = answer.map_or_else(|error| Outcome::Failed(Outcome::not_whole(&error)), Outcome::of);
-        api.report(&id, &outcome).await?;
+        match outcome {
+            // As one, what others say of a response in JSON.
+            Outcome::Answered(said) if is_streamed => {
+                let response = handler::event::response(said).map(|response| response.map(Into::into));
+                match response {
+                    Ok(response) => api.stream(&id, response).await?,
+                    Err(error) => api.report(&id, &Outcome::Failed(Outcome::not_whole(&error))).await?,
+                }
+            }
+            outcome => api.report(&id, &outcome).await?,
+        }
     }
+}
+
+/// Whether an event was made of a request of HTTP.
+fn is_request(event: &Result<Bytes, FunctionError>) -> bool {
+    event.as_ref().is_ok_and(|event| modelet_protocol::event_request(event).is_some())
 }
 
 /// The request that an event becomes.

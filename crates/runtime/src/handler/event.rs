@@ -8,6 +8,7 @@ mod answer;
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::handler::body::{AnswerBody, whole};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, header};
@@ -17,7 +18,8 @@ use modelet_core::{Code, Failure, FunctionError, base64};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-pub(super) use answer::{headed, json, raised, response, wrapped};
+pub(crate) use answer::response;
+pub(super) use answer::{headed, json, raised, wrapped};
 
 /// What clients of Lambda's Invoke API say of themselves, in base64.
 const INVOKE_CONTEXT: &str = "x-amz-client-context";
@@ -217,12 +219,22 @@ pub(super) fn client_context(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     })
 }
 
-/// Lets an application answer an event: the request that it was made of, or else its JSON, sent to the application's root.
+/// Of the head of a call: who makes it takes a response as it is, and not the JSON that says it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TakesResponse;
+
+/// Of an answer: it is such a response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IsResponse;
+
+/// Lets an application answer an event: the request that it was made of, or else its JSON, sent to the application's root. What is said
+/// in JSON has `limit_bytes` at most.
 pub(super) async fn to_application(
     head: &Parts,
     payload: Bytes,
-    ask: impl AsyncFn(&Parts, Bytes) -> Result<Response<Bytes>, Failure>,
-) -> Result<Response<Bytes>, Failure> {
+    limit_bytes: u64,
+    ask: impl AsyncFn(&Parts, Bytes) -> Result<Response<AnswerBody>, Failure>,
+) -> Result<Response<AnswerBody>, Failure> {
     if let Some(request) = modelet_protocol::event_request(&payload) {
         let mut request = request?;
         // Which call it is.
@@ -231,18 +243,23 @@ pub(super) async fn to_application(
                 request.head.headers.insert(name, value.clone());
             }
         }
-        let response = ask(&request.head, request.body.clone()).await?;
-        return Ok(request.wrap(&response));
+        let mut response = ask(&request.head, request.body.clone()).await?;
+        if head.extensions.get::<TakesResponse>().is_some() {
+            response.extensions_mut().insert(IsResponse);
+            return Ok(response);
+        }
+        return Ok(request.wrap(&whole(response, limit_bytes).await?).map(Into::into));
     }
     let mut head = head.clone();
     head.uri = http::Uri::from_static("/");
-    let response = ask(&head, payload).await?;
+    let response = whole(ask(&head, payload).await?, limit_bytes).await?;
     let is_json = serde_json::from_slice::<IgnoredAny>(response.body()).is_ok();
-    Ok(if response.status().is_success() && is_json {
+    let said = if response.status().is_success() && is_json {
         json(response.into_body())
     } else {
         json(wrapped(&response))
-    })
+    };
+    Ok(said.map(Into::into))
 }
 
 /// The body of the request that an event was made of; any other event as it is.

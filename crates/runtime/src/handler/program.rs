@@ -18,7 +18,7 @@ use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
-use crate::handler::body::{AnswerBody, whole};
+use crate::handler::body::AnswerBody;
 use crate::handler::{Answering, Arriving, Ending, Handler, child, event, failed, within};
 use api::{Api, Outcome};
 use process::Process;
@@ -167,10 +167,10 @@ async fn invoked_over_http(
     head: &Parts,
     body: Arriving<'_>,
 ) -> Result<Response<AnswerBody>, Failure> {
-    let answer = event::to_application(head, body.await?, async |head: &Parts, body| {
-        Ok(whole(proxy.call(head, body).await?, proxy.response_limit_bytes).await?)
-    });
-    Ok(answer.await?.map(Into::into))
+    event::to_application(head, body.await?, proxy.response_limit_bytes, async |head: &Parts, body| {
+        Ok(proxy.call(head, body).await?)
+    })
+    .await
 }
 
 async fn forwarded(proxy: &Proxy, head: &Parts, body: Arriving<'_>) -> Result<Response<AnswerBody>, Failure> {

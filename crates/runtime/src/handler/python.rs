@@ -21,7 +21,7 @@ use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::{Operation, ProtocolName};
 
 use crate::config::Config;
-use crate::handler::body::{AnswerBody, whole};
+use crate::handler::body::AnswerBody;
 use crate::handler::timing::{SERVER_TIMING, server_timing};
 use crate::handler::{
     Answering, Arriving, Ending, Handler, OF_A_CONNECTION, child, event, failed, websocket, within,
@@ -96,10 +96,13 @@ impl PythonHandler {
         let body = body.await?;
         let is_application = self.python.interface.is_application();
         if protocol == ProtocolName::LambdaInvoke && is_application {
-            let answer = event::to_application(head, body, async |head: &Parts, body| {
-                Ok(whole(self.ask(ProtocolName::Fn, head, body).await?, self.response_limit_bytes).await?)
-            });
-            return Ok(answer.await?.map(Into::into));
+            return event::to_application(
+                head,
+                body,
+                self.response_limit_bytes,
+                async |head: &Parts, body| self.ask(ProtocolName::Fn, head, body).await,
+            )
+            .await;
         }
         self.ask(protocol, head, body).await
     }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -13,7 +13,9 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 
 use super::outcome::{Failed, Outcome};
+use super::stream;
 use crate::contract::http::whole;
+use crate::handler::AnswerBody;
 use crate::log::{self, Level};
 
 const VERSION: &str = "2018-06-01";
@@ -38,7 +40,7 @@ pub(super) struct Invocation {
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
     address: String,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    connection: Option<SendRequest<AnswerBody>>,
 }
 
 impl RuntimeApi {
@@ -75,6 +77,18 @@ impl RuntimeApi {
         self.fail("init/error", failed).await
     }
 
+    /// Reports a response while it is made. What has begun is not sent again.
+    pub(super) async fn stream(&mut self, id: &str, response: Response<AnswerBody>) -> Result<(), String> {
+        let (head, body) = response.into_parts();
+        let path = format!("invocation/{id}/response");
+        let mut request = Request::new(stream::body(&head, body));
+        *request.headers_mut() = stream::headers();
+        self.address(&mut request, Method::POST, &path)?;
+        let sent = self.connected().await?.send_request(request).await;
+        let answer = sent.map_err(|error| format!("POST {path} broke: {error}"))?;
+        self.taken(&path, answer).await
+    }
+
     async fn fail(&mut self, path: &str, failed: &Failed) -> Result<(), String> {
         // An error type that no header can hold is in the body all the same.
         let error_type = HeaderValue::from_str(&failed.error_type).ok();
@@ -83,7 +97,13 @@ impl RuntimeApi {
     }
 
     async fn tell(&mut self, path: &str, headers: HeaderMap, body: Bytes) -> Result<(), String> {
-        let (head, body) = self.ask(Method::POST, path, headers, body).await?.into_parts();
+        let answer = self.ask(Method::POST, path, headers, body).await?;
+        self.taken(path, answer).await
+    }
+
+    /// What Lambda says to a report.
+    async fn taken(&self, path: &str, answer: Response<Incoming>) -> Result<(), String> {
+        let (head, body) = answer.into_parts();
         // To be read to its end, so that the connection can be kept.
         match head.status {
             status if status.is_success() => drop(said(body).await),
@@ -104,16 +124,12 @@ impl RuntimeApi {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Incoming>, String> {
-        let uri: Uri =
-            format!("/{VERSION}/runtime/{path}").parse().map_err(|error| format!("{path:?}: {error}"))?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("modelet/", env!("CARGO_PKG_VERSION"))));
-        headers.extend(HeaderValue::from_str(&self.address).ok().map(|host| (HOST, host)));
         let mut last = String::new();
         for _ in 0..TRIES {
-            let mut request = Request::new(Full::new(body.clone()));
-            (*request.method_mut(), *request.uri_mut()) = (method.clone(), uri.clone());
+            let mut request = Request::new(AnswerBody::from(body.clone()));
             *request.headers_mut() = headers.clone();
+            self.address(&mut request, method.clone(), path)?;
             match self.connected().await?.send_request(request).await {
                 Ok(response) => return Ok(response),
                 Err(error) => last = error.to_string(),
@@ -123,8 +139,19 @@ impl RuntimeApi {
         Err(format!("the connection to Lambda's Runtime API at {} broke: {last}", self.address))
     }
 
+    /// Says in a request where it goes, and who asks.
+    fn address<B>(&self, request: &mut Request<B>, method: Method, path: &str) -> Result<(), String> {
+        let uri = format!("/{VERSION}/runtime/{path}").parse();
+        *request.uri_mut() = uri.map_err(|error| format!("{path:?}: {error}"))?;
+        *request.method_mut() = method;
+        let agent = HeaderValue::from_static(concat!("modelet/", env!("CARGO_PKG_VERSION")));
+        request.headers_mut().insert(USER_AGENT, agent);
+        request.headers_mut().extend(HeaderValue::from_str(&self.address).ok().map(|host| (HOST, host)));
+        Ok(())
+    }
+
     /// The connection that was kept, if it is still one, or a new one.
-    async fn connected(&mut self) -> Result<&mut SendRequest<Full<Bytes>>, String> {
+    async fn connected(&mut self) -> Result<&mut SendRequest<AnswerBody>, String> {
         let mut kept = self.connection.take();
         if let Some(sender) = &mut kept
             && sender.ready().await.is_err()
@@ -138,7 +165,7 @@ impl RuntimeApi {
         Ok(self.connection.insert(sender))
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, String> {
+    async fn connect(&self) -> Result<SendRequest<AnswerBody>, String> {
         let failed = |error: String| {
             format!("could not connect to Lambda's Runtime API at {:?}: {error}", self.address)
         };

@@ -33,7 +33,7 @@ pub(in crate::handler) fn json(body: Bytes) -> Response<Bytes> {
 }
 
 /// The response that an answer makes: what it says, where it has a status; else 200, and the answer itself.
-pub(in crate::handler) fn response(body: Bytes) -> Result<Response<Bytes>, FunctionError> {
+pub(crate) fn response(body: Bytes) -> Result<Response<Bytes>, FunctionError> {
     let may_be_response = body.first() == Some(&b'{') && contains(&body, STATUS.as_bytes());
     let said: Option<Value> = if may_be_response { serde_json::from_slice(&body).ok() } else { None };
     match said {
