@@ -327,3 +327,111 @@ def test_the_deadline_of_a_call_ends_a_websocket(platform, code):
         ws.recv(timeout=60)
     row = record(function, ws.response.headers["x-modelet-invocation"])
     assert row["code"] == "request-timeout"
+
+
+# -- what must not happen ----
+
+STUBBORN = """\
+import time
+from flask import Flask, Response
+app = Flask(__name__)
+
+@app.get("/stubborn")
+def stubborn():
+    def made():
+        yield b"begun"
+        time.sleep(2)
+        yield b"more"
+        yield b"never"
+    return Response(made())
+
+@app.get("/raises")
+def raises():
+    def made():
+        yield b"begun"
+        raise ValueError("in the middle")
+    return Response(made())
+
+@app.get("/ok")
+def ok():
+    return "ok"
+"""
+ODD = """\
+import asyncio
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        return
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        if scope["path"].endswith("/busy"):
+            await asyncio.sleep(3600)
+        message = await receive()
+        return await send({"type": "websocket.close", **eval(message["text"])})
+    status, value = {"/odd": (101, b"1"), "/odder": (70000, b"1")}.get(scope["path"].removeprefix(scope["root_path"]), (200, b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": [(b"x", value)]})
+    await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+def test_a_place_is_taken_until_the_code_has_ended_whose_client_left(code):
+    """With one call at a time the next one has an instance of its own, or waits for this one: it never pays for it."""
+    function = code("stream-stubborn", STUBBORN, WEB, concurrency=1, max_instances=1)
+    with asked(function, "/stubborn") as answer:
+        assert next(answer.iter_text()) == "begun"
+    after = function.platform.http.get(f"{function.path}/ok", timeout=60)
+    assert after.text == "ok"
+    left, waited = record(function, answer.headers["x-modelet-invocation"]), record(function, after.headers["x-modelet-invocation"])
+    assert (left["status"], left["outcome"]) == (499, "cancelled")
+    assert left["billed_ms"] >= 1_900, "as long as it worked"
+    assert waited["billed_ms"] < 1_000
+    assert waited["phases"]["queue_ms"] > 1_000
+
+
+def test_a_function_that_fails_in_the_middle_has_failed_and_not_its_instance(code):
+    function = code("stream-stubborn", STUBBORN, WEB, concurrency=1, max_instances=1)
+    with asked(function, "/raises") as answer, pytest.raises(httpx.RemoteProtocolError):
+        list(answer.iter_text())
+    row = record(function, answer.headers["x-modelet-invocation"])
+    assert (row["outcome"], row["code"]) == ("function_error", "handler-failed")
+    assert row["billed_ms"] > 0
+
+
+def test_what_no_frame_can_hold_fails_its_own_websocket_alone(code):
+    function = code("stream-odd", ODD, manifest={"handler": "app.app", "python": {"interface": "asgi"}}, **SETTINGS)
+    for said, expected in (
+        ({"code": 4001, "reason": "é" * 200}, (4001, "é" * 61)),
+        ({"code": 100_000}, (1011, "")),
+        ({"code": 1005}, (1011, "")),
+        ({"code": 3000, "reason": "\ud800"}, (3000, "?")),
+    ):
+        with connect(url(function, "/")) as ws:
+            ws.send(repr(said))
+            with pytest.raises(ConnectionClosed) as closed:
+                ws.recv(timeout=60)
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == expected
+    for path in ("/odd", "/odder"):
+        assert function.platform.http.get(f"{function.path}{path}").status_code == 500
+    assert function.platform.http.get(f"{function.path}/even").text == "ok"
+    assert len({row["instance"] for row in records(function) if row.get("instance")}) == 1, "the instance stays"
+
+
+def test_a_client_that_says_more_than_is_taken_waits_and_is_closed_in_the_end(code):
+    function = code("stream-odd", ODD, manifest={"handler": "app.app", "python": {"interface": "asgi"}}, **SETTINGS)
+    with connect(url(function, "/busy"), max_size=None) as ws, pytest.raises(ConnectionClosed) as closed:
+        for _ in range(200):
+            ws.send(b"x" * (1 << 20))
+        ws.recv(timeout=60)
+    assert closed.value.rcvd.code == 1008
+    assert function.platform.http.get(f"{function.path}/even").text == "ok"
+
+
+def test_an_old_client_gets_a_stream_too(fastapi):
+    """HTTP/1.0, as nginx speaks it if nobody says anything else: the end of the connection ends the answer."""
+    with socket.create_connection((httpx.URL(fastapi.platform.url).host, httpx.URL(fastapi.platform.url).port)) as client:
+        client.sendall(f"GET {fastapi.path}/large HTTP/1.0\r\nhost: localhost\r\n\r\n".encode())
+        received = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert len(body) == 30_000_000

@@ -57,6 +57,10 @@ pub const READY_PATH: &str = "/modelet/ready";
 /// computations: no answer means busy or stuck, and the processor time that the process uses tells which.
 pub const HEALTH_PATH: &str = "/modelet/health";
 
+/// The path at which the platform says, with the invocation's id in its header, that nobody wants the rest of an answer any more. 202:
+/// the code is told, and the answer ends as soon as it has ended; 404: there is no such answer, or none that can be told.
+pub const CANCEL_PATH: &str = "/modelet/cancel";
+
 /// Header of an answer: the invocation's id.
 pub const HEADER_INVOCATION: &str = "x-modelet-invocation";
 /// Header of an answer: the version that gave it.

@@ -64,6 +64,11 @@ pub trait Handler {
         Box::pin(std::future::pending())
     }
 
+    /// Tells the code that nobody wants the rest of an answer that it makes. False where there is no such answer, or nobody to tell.
+    fn cancel(&self, _invocation: &str) -> bool {
+        false
+    }
+
     /// The modules that its code asked for while it was loaded.
     fn imports(&self) -> Vec<String> {
         Vec::new()

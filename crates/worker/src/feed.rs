@@ -13,7 +13,8 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
-use modelet_core::instance::{HEALTH_PATH, Health, READY_PATH, Readiness};
+use modelet_core::InvocationId;
+use modelet_core::instance::{CANCEL_PATH, HEADER_INVOCATION, HEALTH_PATH, Health, READY_PATH, Readiness};
 use modelet_socket::Socket;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -94,6 +95,18 @@ impl Feed {
     /// Asks how the instance is. It answers when it does not compute.
     pub async fn health(&self) -> Result<Health, FeedError> {
         self.ask(HEALTH_PATH).await
+    }
+
+    /// Says that nobody wants the rest of an answer. True when the code is told: the answer ends when it has.
+    pub async fn cancel(&self, invocation: &InvocationId) -> Result<bool, FeedError> {
+        let request = Request::post(CANCEL_PATH).header(HEADER_INVOCATION, &invocation.0);
+        let request = request.body(Full::default()).map_err(|e| FeedError::Nonsense(e.to_string()))?;
+        let (response, connection) = self.send(request).await?;
+        let is_told = response.status().is_success();
+        if Limited::new(response.into_body(), MAX_READINESS_BYTES).collect().await.is_ok() {
+            self.give_back(connection);
+        }
+        Ok(is_told)
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<T, FeedError> {

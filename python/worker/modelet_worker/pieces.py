@@ -17,10 +17,13 @@ class Way:
     def __init__(self):
         self.is_open = True
         self.is_wanted = True
+        #: Nothing more will be said of it: it is sent to its end, as long as somebody takes it.
+        self.is_last = False
 
     def control(self, what):
         self.is_open = what != "pause"
         self.is_wanted = self.is_wanted and what != "cancel"
+        self.is_last = self.is_last or what == "last"
 
 
 def send(wire, number, fields, pieces, alone):
@@ -47,11 +50,12 @@ def send(wire, number, fields, pieces, alone):
 
 def may_go_on(wire, way, woken, alone):
     """Waits while nobody takes what was sent; false once nobody wants more."""
-    while alone and way.is_wanted and (wire.is_readable() or not way.is_open):
+    while alone and way.is_wanted and not way.is_last and (not way.is_open or wire.is_readable()):
         frame = wire.receive_new()
         if frame is None:
-            return False
-        if not controls.take(*frame):
+            way.control("last")
+        elif not controls.take(*frame):
+            controls.expect(frame[0]["call"])
             wire.kept.append(frame)
     woken.acquire(blocking=False)
     while way.is_wanted and not way.is_open:

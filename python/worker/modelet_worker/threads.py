@@ -18,6 +18,7 @@ def serve(wire, call, threads):
             if frame is None:
                 return
             code = answer(wire, call, *frame, alone=False)
+            controls.end(frame[0]["call"])
             if code is not None:
                 codes.append(code)
                 wire.stop_receiving()
@@ -27,6 +28,7 @@ def serve(wire, call, threads):
         one.start()
     while (frame := wire.receive()) is not None:
         if not controls.take(*frame):
+            controls.expect(frame[0]["call"])
             waiting.put(frame)
     controls.say_last()
     for _ in team:

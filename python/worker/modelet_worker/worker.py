@@ -12,6 +12,7 @@ import time
 from _collections_abc import Iterator
 
 from modelet_worker import shutdown
+from modelet_worker.controls import controls
 from modelet_worker.fault import described, exit_code
 from modelet_worker.imports import imported, watch
 from modelet_worker.records import log
@@ -122,6 +123,7 @@ def serve(wire, call, threads):
         if "control" in frame[0]:
             continue  # of an answer that is over
         code = answer(wire, call, *frame, alone=True)
+        controls.end(frame[0]["call"])
         if code is not None:
             return code
 

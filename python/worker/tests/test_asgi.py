@@ -363,3 +363,38 @@ def test_what_an_application_does_not_take_has_a_limit(start):
     answer = worker.receive()
     assert answer.header == {"call": number, "close": [1008, "the application does not take what is sent"]}
     worker.process.kill()
+
+
+def test_an_application_that_never_waits_hears_that_nobody_wants_more(start):
+    worker = start(STREAMS.replace("await asyncio.sleep(0)", "pass"), "asgi", function="app")
+    number = worker.ask_http(path="/endless")
+    assert worker.receive().header["more"]
+    seen = worker.ask_http(path="/seen")
+    while worker.receive().header["call"] != seen:
+        pass
+    worker.control(number, "cancel")
+    seen = worker.ask_http(path="/seen")
+    while (answer := worker.receive()).header["call"] != seen:
+        assert answer.header["call"] == number
+    assert answer.body == b"['http.disconnect']"
+
+
+def test_a_message_may_be_larger_than_what_may_wait(start):
+    worker = start(SOCKETS, "asgi", function="app")
+    number, _ = opened(worker)
+    worker.control(number, "message", bytes(20 << 20), text=False)
+    answer = worker.receive()
+    assert (answer.header.get("close"), len(answer.body)) == (None, 20 << 20)
+    worker.control(number, "cancel")
+
+
+def test_what_is_said_at_once_of_a_call_is_heard(start):
+    worker = start(STREAMS, "asgi", function="app")
+    number = worker.ask_http(path="/endless")
+    worker.control(number, "cancel")
+    said = b""
+    while said != b"['http.disconnect']":
+        seen = worker.ask_http(path="/seen")
+        while (answer := worker.receive()).header["call"] != seen:
+            assert answer.header["call"] == number
+        said = answer.body

@@ -260,3 +260,69 @@ def test_an_application_that_is_not_there_is_refused(start, function):
     failed = start("def other(): pass", "wsgi", function=function).started["failed"]
     assert failed["type"] == "Runtime.HandlerNotFound"
     assert "it has other" in failed["message"]
+
+
+SLOW_TO_BEGIN = """
+    import os, time
+
+    closed = []
+
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        if environ["PATH_INFO"] == "/seen":
+            return [str(len(closed)).encode()]
+        return endless()
+
+
+    def endless():
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+        try:
+            while True:
+                yield b"x" * 1000
+        finally:
+            closed.append(1)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_client_that_left_before_the_first_piece_is_heard(start, write, threads):
+    """Also where another call is being answered at that time."""
+    folder = write(SLOW_TO_BEGIN)
+    worker = start(folder, "wsgi", function="app", threads=threads)
+    first, second = worker.ask_http(), worker.ask_http()
+    worker.control(second, "cancel")
+    worker.control(first, "cancel")
+    (folder / "go").touch()
+    ends = 0
+    while ends < 2:
+        answer = worker.receive()
+        assert answer.header["call"] in (first, second)
+        ends += not answer.header.get("more")
+    # A generator that was never asked has nothing to close.
+    assert int(worker.http(path="/seen").body) >= 1
+    assert worker.end()[0] == 0
+
+
+LONG = """
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        return long()
+
+
+    def long():
+        for n in range(20):
+            if n == 5:
+                import os, signal
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield b"x" * 100
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_sigterm_within_an_answer_lets_it_come_to_its_end(start, threads):
+    worker = start(LONG, "wsgi", function="app", threads=threads)
+    answer = worker.http()
+    assert (answer.body, answer.header.get("error")) == (b"x" * 2000, None)
+    assert worker.end()[0] == 0

@@ -57,14 +57,14 @@ impl Passing {
     }
 
     /// Passes on a body to its end; or what goes over a client's and an instance's connection, if they were made one.
-    pub async fn pass(&mut self, body: Incoming, socket: Option<(OnUpgrade, OnUpgrade)>) -> Passed {
+    pub async fn pass(&mut self, body: &mut Incoming, socket: Option<(OnUpgrade, OnUpgrade)>) -> Passed {
         match socket {
             Some((client, instance)) => websocket::join(client, instance, &mut self.bytes).await,
             None => self.pass_body(body).await,
         }
     }
 
-    async fn pass_body(&mut self, mut body: Incoming) -> Passed {
+    async fn pass_body(&mut self, body: &mut Incoming) -> Passed {
         loop {
             let frame = tokio::select! {
                 () = self.pieces.closed() => return Passed::Left,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
 use modelet_core::instance::{HEADER_ERROR, HEADER_INSTANCE};
-use modelet_core::{Code, Failure, PlatformError};
+use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use modelet_protocol::ProtocolName;
 use modelet_worker::{Connection, FeedError};
 use tokio::sync::oneshot;
@@ -71,8 +71,8 @@ enum Came {
     Whole(Answer),
     /// The answer was sent while it was made, and has ended.
     Passed(StatusCode),
-    /// The client left in the middle of such an answer.
-    Left,
+    /// The client left in the middle of such an answer; whether the code is known to have ended.
+    Left { is_over: bool },
 }
 
 /// Why there is no answer of the function.
@@ -114,7 +114,7 @@ impl Sent {
                 record.finish(status.as_u16());
                 return None;
             }
-            Ok(Came::Left) => {
+            Ok(Came::Left { .. }) => {
                 record.left();
                 return None;
             }
@@ -151,7 +151,7 @@ impl Sent {
             place.leave(record.id(), clock.now());
             match answer {
                 // The connection is closed, and the seat given up.
-                Ok(Came::Left) => return Ok(Came::Left),
+                Ok(Came::Left { is_over: false }) => return Ok(Came::Left { is_over: false }),
                 Ok(came) => {
                     seat.finish();
                     return Ok(came);
@@ -193,6 +193,10 @@ impl Sent {
         };
         let is_open = response.body().size_hint().exact().is_none();
         let is_socket = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if is_socket && self.delivery.socket.is_none() {
+            let message = "the function answered with the status 101 to what asks for no websocket";
+            return Err(FunctionError::new(Code::HandlerFailed, message).into());
+        }
         let sitting = Sitting { seat, place, record };
         match self.delivery.early.take_if(|_| is_open || is_socket) {
             Some(early) => {
@@ -242,7 +246,7 @@ impl Sent {
         let status = response.status();
         let timing = record.began(status.as_u16(), response.headers());
         let instance = hyper::upgrade::on(&mut response);
-        let (mut head, body) = response.into_parts();
+        let (mut head, mut body) = response.into_parts();
         make_end_to_end(&mut head.headers);
         if socket.is_some() {
             websocket::name(&mut head.headers);
@@ -256,7 +260,7 @@ impl Sent {
         let passed = tokio::select! {
             biased;
             failure = seat.failure() => Err(failure),
-            passed = passing.pass(body, socket.map(|client| (client, instance))) => Ok(passed),
+            passed = passing.pass(&mut body, socket.map(|client| (client, instance))) => Ok(passed),
             never = place.take_turns(clock) => match never {},
         };
         record.sent(passing.bytes);
@@ -265,9 +269,38 @@ impl Sent {
                 give_back(place, connection);
                 Ok(Came::Passed(status))
             }
-            Ok(Passed::Left) => Ok(Came::Left),
-            Ok(Passed::Broken(error)) => Err(reason(seat, place, &error.into()).await.into()),
+            Ok(Passed::Left) => {
+                let is_over = self.cancelled(body, seat, place, record).await?;
+                if is_over {
+                    give_back(place, connection);
+                }
+                Ok(Came::Left { is_over })
+            }
+            Ok(Passed::Broken(error)) => Err(broken_off(seat, place, error).await.into()),
             Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// Tells the code of an answer that nobody wants the rest of it, and waits until it has ended: as long as it works, its place is
+    /// taken. False where there is nobody to tell.
+    async fn cancelled(
+        &self,
+        mut body: Incoming,
+        seat: &mut Seat,
+        place: &Place,
+        record: &CallRecord,
+    ) -> Result<bool, NoAnswer> {
+        let Some(feed) = place.feed() else { return Ok(false) };
+        let ended = async {
+            let is_told = feed.cancel(record.id()).await.unwrap_or(false);
+            while is_told && let Some(Ok(_)) = body.frame().await {}
+            is_told
+        };
+        tokio::select! {
+            biased;
+            failure = seat.failure() => Err(failure.into()),
+            is_over = ended => Ok(is_over),
+            never = place.take_turns(self.gateway.dispatch.shared().clock) => match never {},
         }
     }
 }
@@ -284,7 +317,6 @@ fn copy(request: &Request<Held>) -> Request<Full<Bytes>> {
     let mut copy = Request::new(Full::new(request.body().bytes.clone()));
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     copy
 }
@@ -293,6 +325,26 @@ fn never_taken(place: &Place) -> PlatformError {
     let message =
         format!("{SENDS_LIMIT} instances, the last of them {}, ended before they took the call in", place.id);
     PlatformError::new(Code::InstanceDied, message).hint("modelet logs shows what they said")
+}
+
+/// Why an answer broke off in the middle. An instance that lives has said itself that it does, since its code failed.
+async fn broken_off(seat: &mut Seat, place: &mut Place, error: hyper::Error) -> Failure {
+    let lives = async {
+        match place.feed() {
+            Some(feed) => feed.health().await.is_ok(),
+            None => false,
+        }
+    };
+    let lives = tokio::select! {
+        biased;
+        failure = seat.failure() => return failure.into(),
+        lives = tokio::time::timeout(REASON_TIMEOUT, lives) => lives.unwrap_or(false),
+    };
+    if lives {
+        let message = "the function failed in the middle of its answer";
+        return FunctionError::new(Code::HandlerFailed, message).hint("modelet logs shows why").into();
+    }
+    reason(seat, place, &error.into()).await.into()
 }
 
 /// Why an instance broke the connection: its end, when that is what happened.

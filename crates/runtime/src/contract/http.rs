@@ -26,7 +26,9 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use modelet_core::instance::{HEALTH_PATH, Health, HealthState, READY_PATH, Readiness};
+use modelet_core::instance::{
+    CANCEL_PATH, HEADER_INVOCATION, HEALTH_PATH, Health, HealthState, READY_PATH, Readiness,
+};
 use modelet_core::{Code, FunctionError};
 use modelet_socket::Socket;
 use serde::Serialize;
@@ -178,6 +180,13 @@ async fn answer(shared: Rc<Shared>, request: Request<Incoming>) -> Result<Respon
     let site = shared.site.as_ref();
     match (head.uri.path(), &shared.handler) {
         (HEALTH_PATH, _) => Ok(health(&shared).map(Answer::ours)),
+        (CANCEL_PATH, Ok(handler)) if site.is_none() => {
+            let invocation = head.headers.get(HEADER_INVOCATION).and_then(|id| id.to_str().ok());
+            let is_told = invocation.is_some_and(|id| handler.cancel(id));
+            let mut answer = Response::new(Answer::ours(Bytes::new()));
+            *answer.status_mut() = if is_told { StatusCode::ACCEPTED } else { StatusCode::NOT_FOUND };
+            Ok(answer)
+        }
         (READY_PATH, _) | (_, Err(_)) => Ok(readiness(&shared).map(Answer::ours)),
         _ if site.is_some_and(|site| site.asks_readiness(&head)) => Ok(readiness(&shared).map(Answer::ours)),
         (_, Ok(handler)) => {

@@ -118,6 +118,7 @@ impl PythonHandler {
         let (answer, body, exchange) = self.worker.call(&call, &[]).await?;
         let is_accepted = answer.more;
         let response = match answer.with(body) {
+            Answer::Http { headers, body, .. } if is_accepted => http_response(200, headers, body)?,
             Answer::Http { status, headers, body } => http_response(status, headers, body)?,
             Answer::Failed(raised) => return Err(event::raised(raised).into()),
             Answer::Event(body) => event::json(body),
@@ -184,6 +185,10 @@ impl Handler for PythonHandler {
         Box::pin(self.worker.ended())
     }
 
+    fn cancel(&self, invocation: &str) -> bool {
+        self.worker.cancel(invocation)
+    }
+
     fn imports(&self) -> Vec<String> {
         self.worker.imports.clone()
     }
@@ -195,14 +200,17 @@ impl Handler for PythonHandler {
 
 /// A response of an application. What it says of one connection only is not passed on.
 fn http_response(
-    status: u16,
+    said: i64,
     headers: Vec<(String, String)>,
     body: Bytes,
 ) -> Result<Response<Bytes>, FunctionError> {
     let wrong =
         |why: String| FunctionError::new(Code::HandlerFailed, format!("the answer cannot be sent: {why}"));
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| wrong(format!("status {status}")))?;
+    let status = u16::try_from(said).ok().and_then(|status| StatusCode::from_u16(status).ok());
+    // What comes before a response is the host's.
+    let status = status.filter(|status| !status.is_informational());
+    *response.status_mut() = status.ok_or_else(|| wrong(format!("status {said}")))?;
     for (name, value) in headers {
         let header =
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(format!("the header {name:?}")))?;

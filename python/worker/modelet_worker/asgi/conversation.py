@@ -14,6 +14,10 @@ from modelet_worker.fault import Fault
 
 #: What a client sends ahead of an application that does not receive it: then the websocket is closed.
 AHEAD_BYTES = 16 << 20
+#: What a message counts for beside its content.
+MESSAGE_BYTES = 256
+#: The longest reason of a close (RFC 6455, 5.5).
+REASON_BYTES = 123
 #: What closes say (RFC 6455, 7.4.1).
 NORMAL, GOING_AWAY, ABNORMAL, POLICY = 1000, 1001, 1006, 1008
 
@@ -46,6 +50,7 @@ class Conversation:
         """Takes what the application says. What comes behind the end is for nobody."""
         kind = message["type"]
         if self.over.is_set():
+            await asyncio.sleep(0)
             return
         if kind == "websocket.accept" and not self.is_accepted:
             self.is_accepted = True
@@ -54,7 +59,7 @@ class Conversation:
                 headers.append(["sec-websocket-protocol", message["subprotocol"]])
             self.wire.send({"call": self.number, "status": 101, "headers": headers, "more": True})
         elif kind == "websocket.close":
-            self.close(message.get("code", NORMAL), message.get("reason") or "")
+            self.close(*sendable(message.get("code", NORMAL), message.get("reason") or ""))
         elif kind == "websocket.send" and self.is_accepted:
             await self.way.passed()
             if not self.over.is_set():
@@ -84,16 +89,18 @@ class Conversation:
         """Nothing is sent any more, nor received."""
         if not self.over.is_set():
             self.over.set()
+            self.way.control("cancel")  # whoever waits to send
             self.received.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
 
     def control(self, header, body):
         """The runtime says something."""
         what = header["control"]
         if what == "message" and not self.over.is_set():
-            self.ahead_bytes += len(body)
-            if self.ahead_bytes > AHEAD_BYTES:
+            # One message has a limit of its own.
+            if self.ahead_bytes and self.ahead_bytes + len(body) + MESSAGE_BYTES > AHEAD_BYTES:
                 self.close(POLICY, "the application does not take what is sent")
                 return
+            self.ahead_bytes += len(body) + MESSAGE_BYTES
             text = {"text": bytes(body).decode()} if header["text"] else {"bytes": bytes(body)}
             self.received.put_nowait({"type": "websocket.receive", **text})
         elif what == "last" and not self.over.is_set():
@@ -107,5 +114,12 @@ class Conversation:
 
 
 def size(message):
-    """Of what a client sent, in bytes."""
-    return len(message["text"].encode()) if "text" in message else len(message["bytes"])
+    """What counts of a message of a client, in bytes."""
+    return MESSAGE_BYTES + len(message["text"].encode() if "text" in message else message["bytes"])
+
+
+def sendable(code, reason):
+    """The code and the reason of a close, as a frame can hold them."""
+    if code not in (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)):
+        raise Fault("Runtime.AsgiError", f"a websocket cannot be closed with the code {code!r}")
+    return int(code), reason.encode("utf-8", "replace")[:REASON_BYTES].decode("utf-8", "ignore")

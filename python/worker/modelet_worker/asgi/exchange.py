@@ -7,7 +7,7 @@ from modelet_worker.fault import Fault
 from modelet_worker.kinds.wsgi import HOP
 from modelet_worker.pieces import Way
 
-UNCERTAIN = "the application returned before its answer was whole"
+UNFINISHED = "the application returned before its answer was whole"
 
 
 class Exchange:
@@ -38,6 +38,8 @@ class Exchange:
     async def send(self, message):
         """Takes the parts of the answer. What comes behind its end is for nobody."""
         if self.over.is_set():
+            # An application that sends on and on has to hear of it.
+            await asyncio.sleep(0)
             return
         if message["type"] == "http.response.start":
             headers = text_headers(message)
@@ -66,7 +68,9 @@ class Exchange:
     def returned(self):
         """The application has nothing more to say."""
         if not self.over.is_set():
-            raise Fault("Runtime.AsgiError", UNCERTAIN)
+            raise Fault("Runtime.AsgiError", UNFINISHED)
+        if not self.way.is_wanted:
+            self.wire.send({"call": self.number})
 
     def control(self, header, _):
         """The runtime says something of the answer."""
@@ -87,7 +91,9 @@ class Gate(Way):
         self.changed.set()
 
     async def passed(self):
-        """Until more may be sent, or nobody wants it."""
+        """Until more may be sent, or nobody wants it. What is said meanwhile is heard, and others have their turn: an
+        application that only sends waits for nothing else."""
+        await asyncio.sleep(0)
         while self.is_wanted and not self.is_open:
             self.changed.clear()
             await self.changed.wait()

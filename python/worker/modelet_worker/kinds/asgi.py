@@ -69,6 +69,7 @@ class Host:
                     ended.set()
                     return
                 if not controls.take(*frame):
+                    controls.expect(frame[0]["call"])
                     task = self.loop.create_task(self._answer(wire, *frame))
                     calls.add(task)
                     task.add_done_callback(calls.discard)
@@ -90,6 +91,7 @@ class Host:
             log.end()
         except BaseException as error:
             if exchange.over.is_set():
+                exchange.returned()
                 log.failed(described(error))
                 code = exit_code(error)
             else:

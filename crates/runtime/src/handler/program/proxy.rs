@@ -63,6 +63,11 @@ impl Proxy {
         for _ in 0..TRIES {
             let mut connection = self.connection().await?;
             match connection.send_request(self.request(head, body.clone())?).await {
+                // It was asked for nothing that would begin so.
+                Ok(response) if response.status().is_informational() => {
+                    let message = format!("the program answered with the status {}", response.status());
+                    return Err(FunctionError::new(Code::HandlerFailed, message));
+                }
                 Ok(mut response) => {
                     let has_length = response.body().size_hint().exact().is_some();
                     OF_A_CONNECTION.iter().for_each(|name| drop(response.headers_mut().remove(name)));

@@ -38,8 +38,8 @@ pub(super) async fn speak(client: OnUpgrade, mut exchange: Exchange, limit_bytes
                 None => break (ABNORMAL, Utf8Bytes::default()),
             },
             said = socket.next() => match said {
-                Some(Ok(Message::Text(text))) => exchange.say(&json!({ "control": "message", "text": true }), text.as_bytes()),
-                Some(Ok(Message::Binary(bytes))) => exchange.say(&json!({ "control": "message", "text": false }), &bytes),
+                Some(Ok(Message::Text(text))) => exchange.pass(&json!({ "control": "message", "text": true }), text.as_bytes()).await,
+                Some(Ok(Message::Binary(bytes))) => exchange.pass(&json!({ "control": "message", "text": false }), &bytes).await,
                 Some(Ok(Message::Close(close))) => {
                     break close.map_or((NO_STATUS, Utf8Bytes::default()), |close| (close.code.into(), close.reason));
                 }

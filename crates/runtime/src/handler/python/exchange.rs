@@ -4,16 +4,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame};
+use hyper::body::{self, Body};
 use modelet_core::FunctionError;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::wire::{self, AnswerHead};
+use super::wire::{self, AnswerHead, Call};
 use crate::handler::event;
 
 /// The worker is asked to wait when so much of an answer lies here that nobody takes …
@@ -21,19 +22,45 @@ const PAUSE_BYTES: usize = 256 << 10;
 /// … and to go on when it is no more than this.
 const RESUME_BYTES: usize = 64 << 10;
 
-/// Frames to the worker: what is under way is bounded by the number of calls, and by their bodies.
-pub(super) type Outbox = mpsc::UnboundedSender<Vec<u8>>;
+/// Of what clients say over websockets so much is on its way to the worker; beyond that they wait.
+const SAID_BYTES: usize = 1 << 20;
+
+/// Frames to the worker: what is under way is bounded by the number of calls, by their bodies, and by [`SAID_BYTES`].
+pub(super) type Outbox = mpsc::UnboundedSender<Frame>;
+
+/// A frame, and the room that it takes until it is sent.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) bytes: Vec<u8>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, _room: None }
+    }
+}
 
 /// The calls that the worker has, by number.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Exchanges {
     by_call: RefCell<HashMap<u64, Caller>>,
     last: Cell<u64>,
+    /// For what clients say over websockets.
+    room: Arc<Semaphore>,
+}
+
+impl Default for Exchanges {
+    fn default() -> Self {
+        Self { by_call: RefCell::default(), last: Cell::new(0), room: Arc::new(Semaphore::new(SAID_BYTES)) }
+    }
 }
 
 /// Where the frames of one call go. They are bounded by [`PAUSE_BYTES`] and what was under way.
 #[derive(Debug)]
 struct Caller {
+    /// The invocation, as its host calls it.
+    invocation: String,
     frames: mpsc::UnboundedSender<(AnswerHead, Bytes)>,
     flow: Rc<Flow>,
     outbox: Outbox,
@@ -70,7 +97,7 @@ impl Exchanges {
     pub(super) fn begin(
         self: &Rc<Self>,
         outbox: &Outbox,
-        call: &impl Serialize,
+        call: &Call<'_>,
         body: &[u8],
     ) -> std::io::Result<Exchange> {
         let number = self.last.get() + 1;
@@ -78,11 +105,22 @@ impl Exchanges {
         let frame = wire::frame(&Said { call: number, what: call }, body)?;
         let (sender, frames) = mpsc::unbounded_channel();
         let flow = Rc::new(Flow::default());
-        let caller = Caller { frames: sender, flow: flow.clone(), outbox: outbox.clone() };
+        let invocation = call.id().to_owned();
+        let caller = Caller { invocation, frames: sender, flow: flow.clone(), outbox: outbox.clone() };
         self.by_call.borrow_mut().insert(number, caller);
         // Where nobody takes it, the process is gone, and whoever listens says so.
-        let _ = outbox.send(frame);
+        let _ = outbox.send(frame.into());
         Ok(Exchange { call: number, frames, flow, outbox: outbox.clone(), all: self.clone(), is_over: false })
+    }
+
+    /// Tells the worker that nobody wants the rest of an answer; false where it makes no such answer.
+    pub(super) fn cancel(&self, invocation: &str) -> bool {
+        let by_call = self.by_call.borrow();
+        let found = by_call.iter().find(|(_, caller)| caller.invocation == invocation);
+        if let Some((call, caller)) = found {
+            say(&caller.outbox, *call, &json!({ "control": "cancel" }), &[]);
+        }
+        found.is_some()
     }
 
     /// Hands a frame to whoever waits for it; nobody does for a call that was given up.
@@ -134,6 +172,15 @@ impl Exchange {
         Poll::Ready(frame)
     }
 
+    /// Tells the worker what a client says, as soon as there is room for it.
+    pub(super) async fn pass(&self, what: &Value, body: &[u8]) {
+        let size = u32::try_from(body.len().clamp(1, SAID_BYTES)).unwrap_or(1);
+        let room = self.all.room.clone().acquire_many_owned(size).await.ok();
+        if let Ok(bytes) = wire::frame(&Said { call: self.call, what }, body) {
+            let _ = self.outbox.send(Frame { bytes, _room: room });
+        }
+    }
+
     /// Tells the worker something of this call.
     pub(super) fn say(&self, what: &Value, body: &[u8]) {
         say(&self.outbox, self.call, what, body);
@@ -142,7 +189,7 @@ impl Exchange {
 
 fn say(outbox: &Outbox, call: u64, what: &Value, body: &[u8]) {
     if let Ok(frame) = wire::frame(&Said { call, what }, body) {
-        let _ = outbox.send(frame);
+        let _ = outbox.send(frame.into());
     }
 }
 
@@ -170,17 +217,17 @@ impl Body for AnswerPieces {
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, FunctionError>>> {
+    ) -> Poll<Option<Result<body::Frame<Bytes>, FunctionError>>> {
         if let Some(first) = self.first.take().filter(|first| !first.is_empty()) {
-            return Poll::Ready(Some(Ok(Frame::data(first))));
+            return Poll::Ready(Some(Ok(body::Frame::data(first))));
         }
-        let Some((mut head, body)) = ready!(self.exchange.poll_next(context)) else {
+        let Some((mut head, piece)) = ready!(self.exchange.poll_next(context)) else {
             return Poll::Ready(None);
         };
         if let Some(raised) = head.raised() {
             return Poll::Ready(Some(Err(event::raised(raised))));
         }
-        let is_end = body.is_empty() && !head.more;
-        Poll::Ready((!is_end).then(|| Ok(Frame::data(body))))
+        let is_end = piece.is_empty() && !head.more;
+        Poll::Ready((!is_end).then(|| Ok(body::Frame::data(piece))))
     }
 }

@@ -68,6 +68,11 @@ struct RequestHead<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// The invocation, as its host calls it.
+    pub fn id(&self) -> &str {
+        self.id
+    }
+
     /// Of the head of a request. Where AWS Lambda is the host, its own headers say what the call is.
     pub fn of(form: Form, head: &'a Parts, deadline_ms: u64, id: &'a str) -> Self {
         let said = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
@@ -177,7 +182,7 @@ pub fn words(raised: &Raised, folder: &Path) -> String {
 }
 
 /// The header of an answer.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub struct AnswerHead {
     /// The call that it answers.
     pub call: u64,
@@ -190,7 +195,7 @@ pub struct AnswerHead {
     #[serde(default)]
     event: bool,
     #[serde(default)]
-    status: Option<u16>,
+    status: Option<i64>,
     #[serde(default)]
     headers: Vec<(String, String)>,
     #[serde(default)]
@@ -214,7 +219,7 @@ pub enum Answer {
     /// A response.
     Http {
         /// Its status.
-        status: u16,
+        status: i64,
         /// Its headers.
         headers: Vec<(String, String)>,
         /// Its body, or the first piece of it.
@@ -224,7 +229,23 @@ pub enum Answer {
     Failed(Raised),
 }
 
+/// As much of it as can always be read.
+#[derive(Deserialize)]
+struct Numbered {
+    call: u64,
+}
+
 impl AnswerHead {
+    /// Reads one. What a worker could not say in JSON that we read, such as half a character, fails its own call.
+    pub fn read(text: &[u8]) -> io::Result<Self> {
+        serde_json::from_slice(text).or_else(|error| {
+            let Numbered { call } = serde_json::from_slice(text).map_err(io::Error::other)?;
+            let message = format!("the answer cannot be sent: {error}");
+            let error = Some(Raised { kind: "Runtime.MarshalError".to_owned(), message, stack: vec![] });
+            Ok(Self { call, error, ..Self::default() })
+        })
+    }
+
     /// Processor time that it took.
     pub fn cpu(&self) -> Duration {
         Duration::try_from_secs_f64(self.cpu_ms / 1e3).unwrap_or_default()

@@ -22,7 +22,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 
-use super::exchange::{Exchange, Exchanges, Outbox};
+use super::exchange::{Exchange, Exchanges, Frame, Outbox};
 use super::sources::{BOOT, SOURCES};
 use super::wire::{self, AnswerHead, Begun, Call, LENGTHS_BYTES, Prepared};
 use crate::config::Config;
@@ -153,6 +153,11 @@ impl Worker {
         }
     }
 
+    /// Tells the code that nobody wants the rest of an answer; false where it makes no such answer.
+    pub fn cancel(&self, invocation: &str) -> bool {
+        self.line.get().is_some_and(|line| line.exchanges.cancel(invocation))
+    }
+
     /// When the process has ended by itself: what to end with.
     pub async fn ended(&self) -> u8 {
         // From here on somebody listens.
@@ -204,9 +209,9 @@ impl Drop for Worker {
 }
 
 /// Sends frames, each whole, whether or not its caller is still there: half of one would be taken for the beginning of the next.
-async fn send(mut write: OwnedWriteHalf, mut outbox: mpsc::UnboundedReceiver<Vec<u8>>) {
+async fn send(mut write: OwnedWriteHalf, mut outbox: mpsc::UnboundedReceiver<Frame>) {
     while let Some(frame) = outbox.recv().await {
-        if write.write_all(&frame).await.is_err() {
+        if write.write_all(&frame.bytes).await.is_err() {
             return;
         }
     }
@@ -242,7 +247,7 @@ async fn next(read: &mut OwnedReadHalf) -> io::Result<(AnswerHead, Bytes)> {
     let mut bytes = vec![0; header + body];
     read.read_exact(&mut bytes).await?;
     let bytes = Bytes::from(bytes);
-    let head = serde_json::from_slice(&bytes[..header]).map_err(io::Error::other)?;
+    let head = AnswerHead::read(&bytes[..header])?;
     Ok((head, bytes.slice(header..)))
 }
 
