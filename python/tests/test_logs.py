@@ -155,9 +155,14 @@ def test_on_lambda_levels_are_the_hosts(talking, emulator):
 
 
 def test_on_lambda_each_call_has_its_figures_in_the_embedded_metric_format(function, emulator):
-    """One record for each call: rows of a model, what the start took with the first call alone; off when told so."""
+    """One record for each call: rows of a model, what the start took with the first call alone; where they are asked for, or JSON is."""
     iris = function("iris-matrix")
-    on, off = ours(iris, emulator), ours(iris, emulator, MODELET_METRICS="off")
+    on, off = ours(iris, emulator, MODELET_METRICS="on"), ours(iris, emulator)
+    json_off = ours(iris, emulator, MODELET_METRICS="off", AWS_LAMBDA_LOG_FORMAT="JSON")
+    json_on = ours(iris, emulator, AWS_LAMBDA_LOG_FORMAT="JSON")
+    json_off.call(b"[[1, 2, 3, 4]]")
+    json_on.call(b"[[1, 2, 3, 4]]")
+    assert ("_aws" in json_on.said(), "_aws" in json_off.said()) == (True, False)
     for body in (b"[[1, 2, 3, 4]]", b"[[1, 2, 3, 4], [5, 6, 7, 8]]", b"[[1]]"):
         on.call(body)
         off.call(body)

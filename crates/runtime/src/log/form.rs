@@ -35,7 +35,7 @@ pub(super) use google::{Request, request};
 /// Environment variable: `text` or `json`.
 const ENV_FORMAT: &str = "MODELET_LOG_FORMAT";
 /// What AWS Lambda says.
-const ENV_LAMBDA_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
+pub(super) const ENV_LAMBDA_FORMAT: &str = "AWS_LAMBDA_LOG_FORMAT";
 const ENV_LAMBDA_LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 /// A form.
 #[derive(Debug, Clone, PartialEq, Eq)]

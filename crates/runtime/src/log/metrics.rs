@@ -1,5 +1,6 @@
 //! A call's figures for AWS CloudWatch, as one line of the log in its embedded metric format (docs of CloudWatch, "Specification:
-//! Embedded metric format"). They cost what metrics of one's own cost there.
+//! Embedded metric format"). They cost what metrics of one's own cost there, each month for each function: they are told where the log's
+//! format is JSON, which somebody has chosen, or where they are asked for.
 //!
 //! | metric | unit | |
 //! |---|---|---|
@@ -9,7 +10,7 @@
 //! | `Rows` | count | of a model: rows that were computed |
 //!
 //! Namespace `modelet`, dimension `FunctionName`; `FunctionVersion` and `requestId` are properties, which cost nothing. The format allows
-//! 100 metrics and 30 dimensions. `MODELET_METRICS=off` turns them off.
+//! 100 metrics and 30 dimensions. `MODELET_METRICS` turns them `on` or `off`.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -17,9 +18,10 @@ use std::time::Duration;
 use modelet_core::entry::Stream;
 use serde_json::{Map, Value, json};
 
+use super::form::ENV_LAMBDA_FORMAT;
 use super::{LOG, Log, now_ms};
 
-/// Environment variable: `off`.
+/// Environment variable: `on` or `off`.
 const ENV_METRICS: &str = "MODELET_METRICS";
 const NAMESPACE: &str = "modelet";
 const DIMENSION: &str = "FunctionName";
@@ -38,7 +40,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Those of a function on Lambda, which took so long to load; `None` where they are turned off. An error names what makes no
+    /// Those of a function on Lambda, which took so long to load; `None` where nobody wants them. An error names what makes no
     /// sense.
     pub fn of(
         var: impl Fn(&str) -> Option<OsString>,
@@ -47,8 +49,9 @@ impl Metrics {
     ) -> Result<Option<Self>, String> {
         let text = |name: &str| var(name).map(|value| value.to_string_lossy().into_owned());
         match text(ENV_METRICS).as_deref() {
-            None | Some("on") => {}
-            Some("off") => return Ok(None),
+            Some("on") => {}
+            None if text(ENV_LAMBDA_FORMAT).is_some_and(|format| format.eq_ignore_ascii_case("json")) => {}
+            None | Some("off") => return Ok(None),
             Some(other) => return Err(format!("{ENV_METRICS} is {other:?}, neither on nor off")),
         }
         Ok(Some(Self {
