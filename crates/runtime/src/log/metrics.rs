@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn the_first_call_says_what_the_start_took_and_the_others_do_not() {
-        let var = |name: &str| (name == "AWS_LAMBDA_FUNCTION_NAME").then(|| "churn".into());
+        let said = [("AWS_LAMBDA_FUNCTION_NAME", "churn"), (ENV_METRICS, "on")];
+        let var = |name: &str| said.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
         let mut metrics = Metrics::of(var, "own", Duration::from_millis(7)).unwrap().unwrap();
         let first = metrics.record(1, "a", Duration::from_micros(1500), Some(Rows(3)));
         let named = |name: &str, unit: &str| json!({ "Name": name, "Unit": unit });
@@ -127,12 +128,19 @@ mod tests {
     }
 
     #[test]
-    fn they_can_be_turned_off() {
-        let metrics = |value: &'static str| {
-            let var = move |name: &str| (name == ENV_METRICS).then(|| value.into());
+    fn they_are_told_where_they_are_asked_for_or_the_log_is_json() {
+        let metrics = |said: &[(&str, &str)]| {
+            let var =
+                |name: &str| said.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
             Metrics::of(var, "churn", Duration::ZERO).map(|metrics| metrics.is_some())
         };
-        assert_eq!((metrics("on"), metrics("off")), (Ok(true), Ok(false)));
-        assert_eq!(metrics("no").unwrap_err(), "MODELET_METRICS is \"no\", neither on nor off");
+        let json = (ENV_LAMBDA_FORMAT, "JSON");
+        assert_eq!((metrics(&[]), metrics(&[(ENV_LAMBDA_FORMAT, "Text")])), (Ok(false), Ok(false)));
+        assert_eq!((metrics(&[json]), metrics(&[json, (ENV_METRICS, "off")])), (Ok(true), Ok(false)));
+        assert_eq!(metrics(&[(ENV_METRICS, "on")]), Ok(true));
+        assert_eq!(
+            metrics(&[(ENV_METRICS, "no")]).unwrap_err(),
+            "MODELET_METRICS is \"no\", neither on nor off"
+        );
     }
 }
