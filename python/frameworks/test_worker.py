@@ -14,6 +14,8 @@ import pytest
 import runtime
 from harness import ROOT
 
+#: Sums of float32 follow the number of threads in their last digits, which is not what is tested here.
+RTOL = 1e-5
 #: The commonest handler there is, as the tutorials have it: not a letter is ours but the path.
 TUTORIAL = """
 import json
@@ -143,7 +145,7 @@ def check(framework: str, folder: Path, way: tuple[str, str, str, str]) -> None:
     for _ in range(3):
         found = worker.event(ROWS).json
         assert found["same"] is True
-        np.testing.assert_allclose(found["prediction"], answers, rtol=1e-6)
+        np.testing.assert_allclose(found["prediction"], answers, rtol=RTOL)
     notices = [one for one in worker.records() if "memoize_loaders" in one["message"]]
     assert [one["invocation"] for one in notices] == ["call-2"]
     assert notices[0]["message"].startswith(f"{known}('")
@@ -159,7 +161,7 @@ def test_the_tutorials_handler_runs_as_it_stands_and_loads_once(tensorflow_folde
         for _ in range(3):
             answer = worker.event(ROWS).json
             assert answer["statusCode"] == 200
-            np.testing.assert_allclose(json.loads(answer["body"])["prediction"], answers, rtol=1e-6)
+            np.testing.assert_allclose(json.loads(answer["body"])["prediction"], answers, rtol=RTOL)
     notices = [
         [one["message"] for one in worker.records() if "memoize_loaders" in one["message"]] for worker in (kept, plain)
     ]
@@ -214,4 +216,4 @@ def test_a_state_of_pytorch_is_read_once_and_each_call_has_its_own_dict(torch_fo
     for _ in range(3):
         found = worker.event(ROWS).json
         assert found["same"] is True
-        np.testing.assert_allclose(found["prediction"], answers, rtol=1e-6)
+        np.testing.assert_allclose(found["prediction"], answers, rtol=RTOL)
