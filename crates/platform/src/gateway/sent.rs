@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -228,7 +228,7 @@ impl Sent {
         let code = head.headers.get(HEADER_ERROR).and_then(|code| code.to_str().ok()?.parse::<Code>().ok());
         let timing = record.answered(head.status.as_u16(), code, held.bytes.len(), &head.headers);
         make_end_to_end(&mut head.headers);
-        head.headers.extend(timing.map(|timing| (SERVER_TIMING, timing)));
+        tell_timing(&mut head.headers, timing);
         set_header(&mut head.headers, HEADER_INSTANCE, &place.id.0);
         give_back(place, connection);
         Ok(Came::Whole(Response::from_parts(head, held)))
@@ -251,7 +251,7 @@ impl Sent {
         if socket.is_some() {
             websocket::name(&mut head.headers);
         }
-        head.headers.extend(timing.map(|timing| (SERVER_TIMING, timing)));
+        tell_timing(&mut head.headers, timing);
         set_header(&mut head.headers, HEADER_INSTANCE, &place.id.0);
         let (mut passing, pieces) = Passing::new(self.gateway.buffer.clone());
         // A client that has left is found out below.
@@ -302,6 +302,13 @@ impl Sent {
             is_over = ended => Ok(is_over),
             never = place.take_turns(self.gateway.dispatch.shared().clock) => match never {},
         }
+    }
+}
+
+/// Says where the time went, in the place of what the instance says of its part, which is in it.
+fn tell_timing(headers: &mut HeaderMap, timing: Option<HeaderValue>) {
+    if let Some(timing) = timing {
+        headers.insert(SERVER_TIMING, timing);
     }
 }
 
