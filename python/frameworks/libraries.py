@@ -71,8 +71,6 @@ class Library:
     ask: str
     #: Equal to the bit, or but for the order of sums, which follows the number of rows.
     tolerance: float = 0.0
-    #: Whether it looks for a folder for temporary files while it is imported.
-    wants_tmp: bool = False
     #: The framework whose environment it is trained in; else that of these tests.
     framework: str = ""
 
@@ -193,7 +191,6 @@ keras.Sequential(layers).save("model.keras")""",
         'model = keras.models.load_model("model.keras")',
         "model.predict(rows, verbose=0)",
         tolerance=1e-5,
-        wants_tmp=True,
         framework="tensorflow",
     ),
 ]

@@ -33,7 +33,7 @@ def predict(inputs: pd.DataFrame):
 """
 #: Does what it is told: one expression.
 TOLD = """\
-import os, socket, subprocess, sys, threading, time
+import os, socket, subprocess, sys, tempfile, threading, time
 from pathlib import Path
 
 begun = time.time()
@@ -162,6 +162,16 @@ def test_caches_of_libraries_are_where_one_can_write(on_rung, told):
         assert how == "done", (name, text)
         assert do(told, f"os.environ[{name!r}]")[1].startswith("/tmp")
     assert do(told, "str(Path.home())")[1].startswith("/tmp")
+
+
+def test_the_folder_for_temporary_files_has_a_name_on_every_rung_and_writing_fails_where_there_is_none(on_rung, told):
+    """Libraries ask for it while they are imported."""
+    assert do(told, "tempfile.gettempdir()") == ("done", "/tmp")
+    how, text = do(told, "tempfile.NamedTemporaryFile().name")
+    if on_rung.rung == 3:
+        assert (how, "PermissionError: [Errno 13] Permission denied: '/tmp/" in text) == ("failed", True), text
+    else:
+        assert how == "done", text
 
 
 def test_tmp_has_its_limit_and_what_is_beyond_is_an_error_that_says_so(on_rung, told):

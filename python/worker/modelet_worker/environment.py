@@ -24,7 +24,24 @@ def watch_libraries(start):
     """What is done once a library is imported: never before, so that nobody pays for what is not used."""
     watch.when_loaded("logging", lambda logging: set_logging(logging, start["kind"]))
     watch.when_loaded("threading", set_threading)
+    watch_tempfile()
     use_loaders(start["options"].get("memoize_loaders", True), start.get("outside") or {})
+
+
+def watch_tempfile():
+    """The same of what has to hold while packages are imported, by a Python that is prepared for code too."""
+    watch.when_loaded("tempfile", name_tempdir)
+
+
+def name_tempdir(tempfile):
+    """Where nothing can be written at all, who asks for the folder for temporary files is given its name: libraries do
+    while they are imported, TensorFlow among them, and most write nothing. What is written there fails, and says so."""
+    if "HOME" in os.environ:
+        return  # a place with a /tmp of its own
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        tempfile.tempdir = "/tmp"
 
 
 def set_threading(threading):

@@ -51,13 +51,14 @@ def main(fd):
 
 def prepare(wanted):
     """Imports what some code will ask for, before anybody knows which: packages alone, never what is the user's."""
-    from modelet_worker import entry
+    from modelet_worker import entry, environment
     from modelet_worker.loaders import watch_loaders
 
     since = time.perf_counter()
     # Libraries keep what they find while they are imported: where to print to, functions of others.
     log.open()
     sys.meta_path.insert(0, watch)
+    environment.watch_tempfile()
     if wanted["wrap_loaders"]:
         watch_loaders()
     entry.add_packages(wanted["packages"])
