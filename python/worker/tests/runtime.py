@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ PYTHON = os.environ.get("MODELET_WORKER_PYTHON", sys.executable)
 PACKAGES = [path for path in sys.path if path.endswith("site-packages")]
 #: Long enough for a loaded machine; nothing waits this long when all is well.
 PATIENCE_S = 60
+#: Nothing comes for this long: it waits.
+SILENCE_S = 0.5
 
 
 def sources() -> dict[str, str]:
@@ -117,6 +120,12 @@ class Worker:
     def ask_http(self, method="GET", path="/", body=b"", headers=(), query="", form="http", **more: Any) -> int:
         """Sends a request and does not wait for its answer; its number."""
         return self.ask(form, body, method=method, path=path, query=query, headers=[list(one) for one in headers], **more)
+
+    def pause(self, call: int) -> None:
+        """Tells it to wait, and holds it to that: what was on its way comes, and then nothing more."""
+        self.control(call, "pause")
+        while select.select([self.socket], [], [], SILENCE_S)[0]:
+            assert self.receive().header["call"] == call
 
     def control(self, call: int, what: str, body: bytes = b"", **fields: Any) -> None:
         """Says something of a call that was made already."""

@@ -1,10 +1,12 @@
 //! The life of one instance: started, loading, ready, stopping, gone.
 //!
 //! - [`meter`]: what it costs, told to the journal
+//! - [`end`]: why it is gone, and what its calls are told
 //! - [`health`]: its memory, its wear, and whether it is stuck
 //! - [`output`]: what it prints, on its way to the log
 //! - [`rest`]: when it begins to work, and when it rests; [`turns`]: who goes first when processors are short
 
+mod end;
 mod health;
 mod meter;
 mod output;
@@ -32,6 +34,7 @@ use crate::dispatch::launch::{self, Role};
 use crate::dispatch::place::Places;
 use crate::dispatch::redact::Redactor;
 
+use end::End;
 use output::{Heard, Output};
 use rest::Rest;
 use turns::Turn;
@@ -115,19 +118,6 @@ struct Diary {
     stopping: Option<StopReason>,
     /// Calls that somebody listens to.
     heard: Heard,
-}
-
-/// Why it is gone.
-#[derive(Debug, Clone)]
-enum End {
-    /// It could not be started at all.
-    NotStarted(PlatformError),
-    /// It said itself why it cannot serve.
-    Failed(Code, String),
-    /// It grew beyond its limit, to this many MiB.
-    OutOfMemory(u64),
-    /// Its process ended.
-    Exited(Exit),
 }
 
 impl Instance {
@@ -233,57 +223,6 @@ impl Instance {
         }
         let lines: Vec<_> = diary.last_words.iter().map(String::as_str).collect();
         format!("; its last lines: {}", lines.join(" | "))
-    }
-
-    /// Why a call that waited for its start fails.
-    pub(super) fn start_failure(&self) -> PlatformError {
-        let id = &self.id;
-        match self.end.get() {
-            Some(End::Failed(code, why)) => {
-                // The request was right: a code that blames it does not fit here.
-                let code = if code.status() < 500 { Code::StartFailed } else { *code };
-                PlatformError::new(code, format!("instance {id} could not load: {why}"))
-            }
-            Some(End::NotStarted(error)) => PlatformError {
-                message: format!("instance {id} could not be started: {}", error.message),
-                ..error.clone()
-            },
-            Some(End::OutOfMemory(mib)) => PlatformError::new(
-                Code::OutOfMemory,
-                format!("instance {id} grew to {mib} MiB while it loaded, beyond memory_mib"),
-            )
-            .hint("raise memory_mib in [settings]"),
-            Some(End::Exited(exit)) => PlatformError::new(
-                Code::StartFailed,
-                format!("instance {id} {exit} before it was ready{}", self.last_words()),
-            ),
-            None => PlatformError::new(
-                Code::StartFailed,
-                format!("instance {id} did not start{}", self.last_words()),
-            ),
-        }
-    }
-
-    /// Why a call that it worked on fails.
-    pub(super) fn death(&self, memory_mib: u64) -> PlatformError {
-        let id = &self.id;
-        match self.end.get() {
-            Some(End::OutOfMemory(mib)) => PlatformError::new(
-                Code::OutOfMemory,
-                format!("instance {id} grew to {mib} MiB, beyond memory_mib = {memory_mib}, and was stopped"),
-            )
-            .hint("raise memory_mib, send less in one call, or lower concurrency"),
-            Some(End::Exited(exit)) => PlatformError::new(
-                Code::InstanceDied,
-                // Not its last words: they may be about other clients' calls.
-                format!("instance {id} {exit} while it worked on this call"),
-            )
-            .hint("the next call gets a new instance; modelet logs shows what it said"),
-            _ => PlatformError::new(
-                Code::InstanceDied,
-                format!("instance {id} ended while it worked on this call"),
-            ),
-        }
     }
 
     fn walls(&self) -> std::sync::MutexGuard<'_, Option<Arc<Confinement>>> {
