@@ -16,15 +16,10 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{ArtifactCard, Code, FunctionError};
 
+pub use modelet_core::instance::shipped::{BOOTSTRAP, ONNXRUNTIME, PACKAGES};
+
 use crate::layer;
 use crate::source::Bundle;
-
-/// The runtime's path.
-pub const BOOTSTRAP: &str = "bootstrap";
-/// The folder of packages.
-pub const PACKAGES: &str = "packages";
-/// ONNX Runtime's path.
-pub const ONNXRUNTIME: &str = "lib/libonnxruntime.so";
 
 /// What a host gets.
 #[derive(Debug, Clone)]

@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_VERSION};
+use modelet_core::instance::{ENV_ARTIFACT, ENV_VERSION};
 use modelet_core::{ArtifactCard, Version};
 
+use crate::beside;
 use crate::handler::PreparedPython;
 
 /// Everything an instance needs to know.
@@ -26,14 +27,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment through `var`, and the card from the artifact. `usual`: where the host has artifacts, when the
+    /// Reads the environment through `var`, and the card from the artifact. `usual`: where the artifact lies, when the
     /// environment does not say it. An error is one sentence that names the variable or file.
     pub fn from_environment(
         var: impl Fn(&str) -> Option<OsString>,
         usual: Option<PathBuf>,
     ) -> Result<Self, String> {
         let artifact = var(ENV_ARTIFACT).map(PathBuf::from).or(usual).ok_or_else(|| {
-            format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact")
+            format!("{ENV_ARTIFACT} is not set, and no artifact lies beside this program: it names the folder of an unpacked one")
         })?;
         let version = match var(ENV_VERSION) {
             None => Version(1),
@@ -43,7 +44,8 @@ impl Config {
                 .map(Version)
                 .ok_or_else(|| format!("{ENV_VERSION} is not a version number"))?,
         };
-        Self::of(artifact, version, var(ENV_ONNXRUNTIME).map(PathBuf::from))
+        let onnxruntime = beside::onnxruntime(var, &artifact);
+        Self::of(artifact, version, onnxruntime)
     }
 
     /// Reads the card in the folder of an artifact.

@@ -1,6 +1,7 @@
 //! The process inside an instance: a host contract on one side, a handler on the other.
 //!
 //! - [`inherited`]: the sockets that the host hands over, or the port that it names
+//! - [`beside`]: what lies beside this program, on hosts of others
 //! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
@@ -12,6 +13,7 @@
 //! another host, so it stays lean.
 
 pub mod batch;
+pub mod beside;
 pub mod cell;
 pub mod config;
 pub mod contract;
@@ -65,7 +67,8 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
     if let Some(line) = contract.announced() {
         log::say(Level::Info, &line);
     }
-    let config = || Config::from_environment(|name| std::env::var_os(name), contract.artifact());
+    let usual = || beside::artifact().or_else(|| contract.artifact());
+    let config = || Config::from_environment(|name| std::env::var_os(name), usual());
     match &contract {
         Contract::Platform => serve_platform(started, load),
         Contract::Port(host) => {
