@@ -7,9 +7,13 @@ use std::path::PathBuf;
 
 use modelet_core::instance::{ENV_ARTIFACT, ENV_VERSION};
 use modelet_core::{ArtifactCard, Version};
+use modelet_model::Files;
 
 use crate::beside;
 use crate::handler::PreparedPython;
+
+/// The folder of the artifact's files, within its own.
+pub(crate) const FILES: &str = "files";
 
 /// Everything an instance needs to know.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub struct Config {
     pub card: ArtifactCard,
     /// The version it is.
     pub version: Version,
+    /// Where the artifact's files are read.
+    pub read_from: Files,
     /// The ONNX Runtime library, if one was found.
     pub onnxruntime: Option<PathBuf>,
     /// A Python that was started ahead, until somebody takes it.
@@ -55,12 +61,13 @@ impl Config {
         let card: ArtifactCard = serde_json::from_slice(&text)
             .map_err(|error| format!("{} is not an artifact's card: {error}", path.display()))?;
         card.check().map_err(|why| format!("{}: {why}", path.display()))?;
-        Ok(Self { artifact, card, version, onnxruntime, prepared: RefCell::default() })
+        let prepared = RefCell::default();
+        Ok(Self { artifact, card, version, read_from: Files::Disk, onnxruntime, prepared })
     }
 
     /// The folder of the artifact's files.
     pub fn files(&self) -> PathBuf {
-        self.artifact.join("files")
+        self.artifact.join(FILES)
     }
 }
 

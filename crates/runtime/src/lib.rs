@@ -7,6 +7,7 @@
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
 //! - [`contract`]: how a host talks to us, as the environment says: `http` or `lambda`
 //! - [`handler`]: what answers an invocation: a model, Python code, or a program
+//! - [`standalone`]: a program that carries its artifact within itself
 //! - [`log`]: what is said, in the form that the host looks for
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
@@ -20,6 +21,7 @@ pub mod contract;
 pub mod handler;
 pub mod inherited;
 pub mod log;
+pub mod standalone;
 
 mod count;
 mod processor;
@@ -63,17 +65,26 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
     let started = Instant::now();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let contract = Contract::of(|name| std::env::var_os(name), &arguments)?;
-    log::open(&contract)?;
+    let usual = || beside::artifact().or_else(|| contract.artifact());
+    host(&contract, started, || Config::from_environment(|name| std::env::var_os(name), usual()), load)
+}
+
+/// The same, under a contract, with what `config` says where the host is not a platform of ours.
+fn host(
+    contract: &Contract,
+    started: Instant,
+    config: impl FnOnce() -> Result<Config, String>,
+    load: impl FnOnce(&Config) -> Loaded,
+) -> Result<ExitCode, String> {
+    log::open(contract)?;
     if let Some(line) = contract.announced() {
         log::say(Level::Info, &line);
     }
-    let usual = || beside::artifact().or_else(|| contract.artifact());
-    let config = || Config::from_environment(|name| std::env::var_os(name), usual());
-    match &contract {
+    match contract {
         Contract::Platform => serve_platform(started, load),
         Contract::Port(host) => {
             // Before anything is loaded: who connects meanwhile waits, and is not refused.
-            let listener = Listener::on(host.address(), host.port);
+            let listener = Listener::on(host.address, host.port);
             let listener = listener.map_err(|error| format!("port {}: {error}", host.port))?;
             let config = config()?;
             let site = Site::of(host.clone(), &config.card);
