@@ -7,7 +7,10 @@
 //! | `packages/` | the packages of Python code |
 //! | `lib/libonnxruntime.so` | ONNX Runtime, for a model that it computes |
 //!
-//! A shipment is a list; how it travels is written beside this.
+//! A shipment is a list. How it travels:
+//! - [`image`]: as a container image
+
+pub mod image;
 
 use std::fs;
 use std::io;
