@@ -1,0 +1,25 @@
+//! Where an artifact is deployed besides this machine.
+//!
+//! - [`target`]: what a target does; [`delivery`]: what it gets of an artifact
+//! - [`plan`]: what has to be done, as data; [`apply`]: the one place that does it, and takes it back
+//! - [`lambda`]: the target `aws-lambda`
+//! - [`aws`]: AWS' own calls, credentials and signatures
+//! - [`prices`]: what it costs, on dated cards
+//! - [`http`]: the one client; [`error`]: how calls fail; [`environment`]: passed in
+//!
+//! Deliberately absent: the platform, the making of artifacts, terminals, and files of states.
+
+pub mod apply;
+pub mod aws;
+pub mod delivery;
+pub mod environment;
+pub mod error;
+pub mod http;
+pub mod lambda;
+pub mod plan;
+pub mod prices;
+pub mod target;
+
+pub use delivery::Delivery;
+pub use error::CloudError;
+pub use target::{Deployment, Target};
