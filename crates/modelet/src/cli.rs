@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 pub mod dev;
+pub mod image;
 pub mod making;
 pub mod proof;
 pub mod simulate;

@@ -10,8 +10,10 @@
 //! A shipment is a list; how it travels is written beside this:
 //!
 //! - [`zip`]: as a zip
+//! - [`image`]: as a container image
 //! - [`standalone`]: as one program, which serves a model and needs nothing else
 
+pub mod image;
 pub mod standalone;
 pub mod zip;
 
