@@ -16,6 +16,7 @@ mod output;
 mod proof;
 mod python;
 mod report;
+mod runtimes;
 mod simulate;
 mod spans;
 mod trial;
