@@ -55,6 +55,20 @@ impl fmt::Debug for Access {
     }
 }
 
+/// True where a registry lets nobody do that, or not this one.
+pub(super) fn is_refusal(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
+            true
+        }
+        OciDistributionError::RequestError(error) => {
+            error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403))
+        }
+        OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403),
+        _ => false,
+    }
+}
+
 /// What a registry said, in one line.
 pub(super) fn said(error: &OciDistributionError) -> String {
     match error {
@@ -63,6 +77,7 @@ pub(super) fn said(error: &OciDistributionError) -> String {
                 envelope.errors.iter().map(|error| format!("{:?}: {}", error.code, error.message)).collect();
             words.join("; ")
         }
+        _ if is_refusal(error) => "it wants to know who asks, or does not let them".to_owned(),
         OciDistributionError::RequestError(error) => {
             let mut text = error.to_string();
             let mut cause = std::error::Error::source(error);
@@ -72,7 +87,6 @@ pub(super) fn said(error: &OciDistributionError) -> String {
             }
             text
         }
-        OciDistributionError::UnauthorizedError { .. } => "it wants to know who asks".to_owned(),
         other => other.to_string(),
     }
 }
