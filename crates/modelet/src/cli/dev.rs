@@ -16,7 +16,7 @@ pub struct Dev {
     /// A folder or a file, as for deploy
     #[arg(default_value = ".")]
     pub path: PathBuf,
-    /// Impose the limits of a cloud: aws-lambda, cloud-run, azure-functions, sagemaker
+    /// Impose the limits of a cloud: aws-lambda, cloud-run, azure-functions, sagemaker, vertex
     #[arg(long = "as", value_name = "TARGET")]
     pub target: Option<Target>,
     /// Where to listen [default: 127.0.0.1:8080, or the next free port]
