@@ -81,6 +81,11 @@ impl Target {
         }
     }
 
+    /// True where instances have neither /dev/shm nor /sys.
+    pub const fn is_bare(self) -> bool {
+        !self.missing().is_empty()
+    }
+
     /// Where code can write there, in words, and where that is from.
     pub const fn writable(self) -> (&'static str, &'static str) {
         match self {
