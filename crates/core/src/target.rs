@@ -5,14 +5,17 @@
 //! - [`size`]: whether files and packages are small enough
 //! - [`finding`]: what is found out about a function that is to leave this machine
 //! - [`measured`]: whether what it took when it was run is within the limits
+//! - [`asked`]: what it means that code asked its machine for something
 //! - [`host`]: what a host has, and what it has not
 
+pub mod asked;
 pub mod environment;
 pub mod finding;
 pub mod host;
 pub mod limits;
 pub mod measured;
 pub mod size;
+mod wanted;
 
 use std::fmt;
 use std::str::FromStr;

@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("package", &["core", "model"]),
     ("runtime", &["core", "model", "protocol", "socket"]),
     ("platform", &["core", "protocol", "scheduler", "worker"]),
-    ("modelet", &["core", "model", "package", "platform", "runtime", "scheduler", "worker"]),
+    ("modelet", &["core", "model", "package", "platform", "protocol", "runtime", "scheduler", "worker"]),
 ];
 
 fn crates() -> PathBuf {

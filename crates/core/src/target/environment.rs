@@ -97,6 +97,19 @@ impl Target {
         refused
     }
 
+    /// Where what is known of its own variables is from.
+    pub const fn variables_source(self) -> &'static str {
+        match self {
+            Self::AwsLambda => {
+                "AWS Lambda Developer Guide, Defined runtime environment variables; Lambda quotas"
+            }
+            Self::CloudRun => "Cloud Run documentation, Container runtime contract",
+            Self::Vertex => "Vertex AI documentation, Custom container requirements for prediction",
+            Self::AzureFunctions => "Azure Functions documentation, App settings reference",
+            Self::Sagemaker => "SageMaker AI Developer Guide, Use your own inference code",
+        }
+    }
+
     /// True for a variable that nobody else may set there.
     pub fn reserves(self, variable: &str) -> bool {
         match self {

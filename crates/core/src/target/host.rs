@@ -3,6 +3,7 @@
 //! From documentation and reports; none was looked at on a vendor's service.
 
 use super::Target;
+use super::finding::{About, Finding, Verdict};
 
 /// The C library of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,11 @@ impl Target {
         }
     }
 
+    /// True where what lies in /tmp is memory of the instance; elsewhere it is a disk.
+    pub const fn keeps_tmp_in_memory(self) -> bool {
+        matches!(self, Self::CloudRun)
+    }
+
     /// True where instances have neither /dev/shm nor /sys.
     pub const fn is_bare(self) -> bool {
         !self.missing().is_empty()
@@ -138,6 +144,39 @@ impl Target {
                 source: "Vertex AI documentation, endpoints.predict and endpoints.rawPredict",
             },
         }
+    }
+}
+
+impl Target {
+    /// What there is to say of an answer that comes in pieces.
+    pub fn of_stream(self) -> Option<Finding> {
+        let there = self.calls();
+        let what = match (there.streams, self) {
+            (false, _) => format!("answers come in pieces, {} gives them to clients whole, when they have ended", self.title()),
+            (true, Self::AwsLambda) => {
+                "answers come in pieces, AWS Lambda gives them so by a function URL with RESPONSE_STREAM alone".to_owned()
+            }
+            (true, _) => return None,
+        };
+        Some(
+            Finding::new(Verdict::Warning, About::Streams, what)
+                .rule("answers in pieces", there.source)
+                .fix("let clients do without, or choose a target that streams: cloud-run"),
+        )
+    }
+
+    /// What there is to say of code that speaks by websockets, at these lines.
+    pub fn of_websockets(self, lines: Vec<String>) -> Option<Finding> {
+        let there = self.calls();
+        if there.websockets || lines.is_empty() {
+            return None;
+        }
+        Some(
+            Finding::new(Verdict::Breaks, About::Websockets, format!("{} has no websockets", self.title()))
+                .at(lines)
+                .rule("no websockets", there.source)
+                .fix("poll, or choose a target that has them: cloud-run"),
+        )
     }
 }
 
