@@ -92,27 +92,27 @@ impl Target {
         match self {
             Self::AwsLambda => &[
                 "processors: AWS Lambda gives one for 1,769 MB of memory, here there is at least one",
-                "network: AWS Lambda has one, here code has it with network = true in modelet.toml",
+                "network: AWS Lambda has one whatever modelet.toml says, here code has it with network = true",
                 "zipped size: it is not known before there is a zip",
             ],
             Self::CloudRun => &[
                 "disk: Cloud Run lets code write anywhere, into its memory; here into /tmp alone",
-                "network: Cloud Run has one, here code has it with network = true in modelet.toml",
+                "network: Cloud Run has one whatever modelet.toml says, here code has it with network = true",
             ],
             Self::AzureFunctions => &[
                 "disk: Azure Functions has a share at /home; here code can write into /tmp alone",
-                "network: Azure Functions has one, here code has it with network = true in modelet.toml",
+                "network: Azure Functions has one whatever modelet.toml says, here code has it with network = true",
             ],
             Self::Sagemaker => &[
                 "headers: SageMaker passes on the content type and custom attributes alone, here all come through",
-                "network: an endpoint has one, here code has it with network = true in modelet.toml",
+                "network: an endpoint has one whatever modelet.toml says, here code has it with network = true",
                 "paths: SageMaker calls /invocations and /ping and lays the model at /opt/ml/model; here it is /fn/NAME",
             ],
             Self::Vertex => &[
                 "memory: Vertex AI gives that of the machine which one chooses, here it is memory_mib",
                 "idle: Vertex AI keeps at least one machine, and bills it; here nothing runs without calls",
                 "request body: Vertex AI takes 1.5 MB, here it is 2 MiB",
-                "network: an endpoint has one, here code has it with network = true in modelet.toml",
+                "network: an endpoint has one whatever modelet.toml says, here code has it with network = true",
             ],
         }
     }

@@ -52,8 +52,8 @@ impl Target {
     fn of_write(self, group: &Group<'_>, failures: &[String]) -> Finding {
         let (rule, source) = self.writable();
         let breaks = group.is_told(failures, |failure, target| failure.contains(bare(target)));
-        let went_on = if breaks { "" } else { ", and went on when it could not" };
-        let what = format!("{} to write {}{went_on}", group.when("asked"), group.named());
+        let and = if breaks { "which fails" } else { "and goes on when it cannot" };
+        let what = format!("{} to write {}, {and}", group.when("tries"), group.named());
         let is_own = group.targets.iter().any(|target| !target.starts_with('/'));
         let fix = if is_own {
             "open it for reading (\"r\", not \"r+\"), or copy it to /tmp first and open the copy"
@@ -67,7 +67,7 @@ impl Target {
         let missing = self.missing().iter().find(|missing| missing.path == "/dev/shm")?;
         let breaks =
             group.is_told(failures, |failure, _| UNSHARED.iter().any(|words| failure.contains(words)));
-        let what = format!("{} for {}", group.when("asked"), group.named());
+        let what = format!("{} for {}", group.when("asks"), group.named());
         let rule = format!("{} has no {}", self.title(), missing.path);
         let fix = "use threads, or multiprocessing.Process with a Pipe, which need no shared memory; with joblib prefer=\"threads\"";
         Some(group.finding(breaks, About::SharedMemory, what).rule(rule, missing.source).fix(fix))
@@ -77,7 +77,7 @@ impl Target {
         let path = group.targets.first()?;
         let missing = self.missing().iter().find(|missing| path.starts_with(missing.path))?;
         let breaks = group.is_told(failures, |failure, target| failure.contains(target));
-        let what = format!("{} for {}", group.when("asked"), group.named());
+        let what = format!("{} for {}", group.when("asks"), group.named());
         let rule = format!("{} has no {}", self.title(), missing.path);
         let fix = "do without it, or expect that it is not there";
         Some(group.finding(breaks, About::Machine, what).rule(rule, missing.source).fix(fix))
@@ -87,7 +87,7 @@ impl Target {
         if group.targets.iter().all(|program| SHIPPED.iter().any(|folder| program.starts_with(folder))) {
             return None;
         }
-        let what = format!("{} the program {}", group.when("started"), group.named());
+        let what = format!("{} the program {}", group.when("starts"), group.named());
         let fix = format!("{} may not have it: put it beside the code, or do without", self.title());
         Some(group.finding(false, About::Programs, what).fix(fix))
     }
@@ -98,7 +98,7 @@ fn of_network(group: &Group<'_>, failures: &[String], network: bool) -> Finding 
         failure.contains(host) || UNREACHED.iter().any(|words| failure.contains(words))
     };
     let breaks = group.is_told(failures, is_cause);
-    let what = format!("{} to speak to {}", group.when("asked"), group.named());
+    let what = format!("{} to reach {}", group.when("tries"), group.named());
     let fix = match (network, group.in_call) {
         (false, _) if breaks => {
             "it was not seen to work: network = true in modelet.toml lets it be tried; or ship what it fetches with the function"
@@ -222,7 +222,7 @@ mod tests {
         ];
         let all = found(Target::Vertex, &asked, "gaierror: [Errno -3] Temporary failure in name resolution");
         assert_eq!((all.len(), all[0].verdict), (1, Verdict::Breaks));
-        assert!(all[0].what.ends_with("to speak to models.example:443"), "{all:?}");
+        assert!(all[0].what.ends_with("to reach models.example:443"), "{all:?}");
         assert!(all[0].fix.as_ref().unwrap().contains("network = true"));
         assert_eq!(Target::Vertex.of_asks(&asked, &[], true)[0].verdict, Verdict::Warning);
     }

@@ -28,13 +28,6 @@ impl Target {
             );
             found.push(Finding::new(Verdict::Note, About::Settings, what));
         }
-        if !manifest.network {
-            let what = format!(
-                "network = false holds here alone: {} lets a function reach the network",
-                self.title()
-            );
-            found.push(Finding::new(Verdict::Note, About::Network, what));
-        }
         found
     }
 
@@ -85,7 +78,6 @@ mod tests {
                 (About::Secrets, Verdict::Warning),
                 (About::Concurrency, Verdict::Note),
                 (About::Settings, Verdict::Note),
-                (About::Network, Verdict::Note),
             ]
         );
         assert_eq!(manifest.settings.memory_mib, Some(128));
@@ -93,16 +85,11 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_nothing_gets_a_word_about_the_network_alone() {
+    fn what_asks_for_nothing_is_told_nothing() {
         for target in Target::ALL {
-            let found = target.of_manifest(&mut Manifest::default());
-            assert_eq!(
-                found.iter().map(|finding| finding.about).collect::<Vec<_>>(),
-                [About::Network],
-                "{target}"
-            );
+            assert_eq!(target.of_manifest(&mut Manifest::default()), vec![], "{target}");
         }
-        let mut manifest = Manifest { network: true, ..Manifest::default() };
+        let mut manifest = Manifest::default();
         manifest.settings.set("concurrency", 8).unwrap();
         assert_eq!(Target::CloudRun.of_manifest(&mut manifest), vec![]);
     }

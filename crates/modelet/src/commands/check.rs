@@ -71,6 +71,9 @@ async fn checked(check: &Check) -> Result<Checked, Report> {
     let subject = Subject::of(source, name.clone(), &making, &progress).await?;
     let sample = Sample::of(&subject.card, check.sample.as_deref(), check.at.as_deref())?;
     findings.push(files::size(target, &subject.card, subject.packages.as_ref()));
+    progress.next("reading its libraries and programs");
+    let Subject { card, bundle, packages, .. } = &subject;
+    findings.extend(files::programs(target, card, bundle, packages.as_ref()).await?);
     progress.next("running it in a sandbox");
     let (ran, measured) = subject.tried(target, sample.as_ref(), work.path()).await?;
     findings.extend(ran);
