@@ -39,7 +39,8 @@ impl Sample {
             return Ok(own.map(|sample| post(Some(sample.content_type), sample.body.into())));
         };
         if !Path::new(given).is_file() {
-            return Ok(Some(post(content_type("", given.as_bytes()), given.to_owned().into())));
+            let json = serde_json::from_str::<serde_json::Value>(given).is_ok().then_some("application/json");
+            return Ok(Some(post(json, given.to_owned().into())));
         }
         let body = fs::read(given)
             .map_err(|error| Report::new(Code::BadBody, format!("could not read {given}: {error}")))?;

@@ -74,9 +74,14 @@ async fn checked(check: &Check) -> Result<Checked, Report> {
     progress.next("reading its libraries and programs");
     let Subject { card, bundle, packages, .. } = &subject;
     findings.extend(files::programs(target, card, bundle, packages.as_ref()).await?);
+    if subject.card.is_code() {
+        findings.extend(files::ways(target, bundle).await?);
+    }
     progress.next("running it in a sandbox");
     let (ran, measured) = subject.tried(target, sample.as_ref(), work.path()).await?;
-    findings.extend(ran);
+    let is_known = |about| findings.iter().any(|finding: &Finding| finding.about == about);
+    let knows_streams = is_known(About::Streams);
+    findings.extend(ran.into_iter().filter(|finding| finding.about != About::Streams || !knows_streams));
     if sample.is_none() {
         findings.push(no_call());
     }
