@@ -62,6 +62,7 @@ impl ArtifactCard {
         }
         self.settings.check()?;
         self.manifest.check_environment()?;
+        self.manifest.check_triggers()?;
         if let Some(file) = self.files.iter().find(|file| !is_safe_path(&file.path)) {
             return Err(format!("{:?} is not a relative path", file.path));
         }

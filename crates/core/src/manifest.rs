@@ -5,6 +5,7 @@ mod image;
 mod labels;
 mod program;
 mod python;
+mod triggers;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ pub use image::ImageNotes;
 pub use labels::LabelNotes;
 pub use program::ProgramNotes;
 pub use python::PythonNotes;
+pub use triggers::{Schedule, TRIGGERS_LIMIT, Trigger, Upload};
 
 /// A manifest, as written by the user.
 ///
@@ -81,6 +83,17 @@ pub use python::PythonNotes;
 ///
 /// [outputs.probabilities]
 /// classes = ["stays", "leaves"]
+///
+/// [[triggers]]                  # what invokes it besides clients, where a target has such triggers
+/// kind = "schedule"
+/// schedule = "rate(5 minutes)"  # or "cron(0 6 ? * MON-FRI *)", UTC
+/// input = '{"warm": true}'      # the event; default: what the target says of the schedule
+///
+/// [[triggers]]
+/// kind = "upload"
+/// bucket = "incoming"
+/// prefix = "rows/"
+/// suffix = ".csv"
 /// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -145,12 +158,23 @@ pub struct Manifest {
     /// What the model does not say about its outputs, by output name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, OutputNotes>,
+    /// What invokes it besides its clients.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
 }
 
 impl Manifest {
     /// Whether a model that Python code loads within each call is loaded once.
     pub fn memoizes_loaders(&self) -> bool {
         self.python.as_ref().and_then(|notes| notes.memoize_loaders).unwrap_or(true)
+    }
+
+    /// Refuses triggers that no target could have.
+    ///
+    /// # Errors
+    /// One sentence that names the trigger and what is wrong with it.
+    pub fn check_triggers(&self) -> Result<(), String> {
+        triggers::check(&self.triggers)
     }
 
     /// Refuses variables that no environment can have, or that belong to the contract with the host.

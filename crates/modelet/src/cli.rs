@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod dev;
+pub mod image;
 pub mod making;
 pub mod proof;
 pub mod simulate;

@@ -73,7 +73,7 @@ fn is_elf(place: &Path) -> io::Result<bool> {
     Ok(head == MAGIC)
 }
 
-/// Whether a target runs them. `system`: what it runs them in; `None` where the image brings it.
+/// Whether a target runs them. `system`: what it runs them in; `None` where that is not known.
 pub fn findings(binaries: &[Binary], target: Target, system: Option<System>) -> Vec<Finding> {
     let mut found = machines(binaries);
     found.extend(system.and_then(|system| too_new(binaries, target, system)));

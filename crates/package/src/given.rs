@@ -147,6 +147,7 @@ fn read_manifest(path: &Path) -> Result<Manifest, FunctionError> {
     let bad = |why: &str| FunctionError::new(Code::BadManifest, format!("{}: {why}", path.display()));
     let manifest: Manifest = toml::from_str(&text).map_err(|error| bad(error.to_string().trim()))?;
     manifest.check_environment().map_err(|why| bad(&why))?;
+    manifest.check_triggers().map_err(|why| bad(&why))?;
     Ok(manifest)
 }
 

@@ -26,6 +26,11 @@ const AMAZON_LINUX_2023: System = System {
     glibc: (2, 34),
     source: "AWS Lambda Developer Guide, Lambda runtimes (operating system); Amazon Linux 2023, package glibc",
 };
+const DEBIAN_12: System = System {
+    name: "Debian 12, which modelet's images stand on at least",
+    glibc: (2, 36),
+    source: "Docker Official Images, python:X.Y-slim; Debian 12, package libc6",
+};
 /// The versions of Python that Lambda runs on Amazon Linux 2.
 const ON_AMAZON_LINUX_2: [&str; 4] = ["3.8", "3.9", "3.10", "3.11"];
 
@@ -64,13 +69,14 @@ pub struct Calls {
 }
 
 impl Target {
-    /// The system that a function runs in; `None` where its image brings it. `python`: the version of its Python.
+    /// The system that a function runs in; `None` where it is not known. `python`: the version of its Python.
     pub fn system(self, python: Option<&str>) -> Option<System> {
         let is_old = python.is_some_and(|version| ON_AMAZON_LINUX_2.contains(&version));
         match self {
             Self::AwsLambda if is_old => Some(AMAZON_LINUX_2),
             Self::AwsLambda => Some(AMAZON_LINUX_2023),
-            Self::CloudRun | Self::AzureFunctions | Self::Sagemaker | Self::Vertex => None,
+            Self::CloudRun | Self::Sagemaker | Self::Vertex => Some(DEBIAN_12),
+            Self::AzureFunctions => None,
         }
     }
 
@@ -190,7 +196,8 @@ mod tests {
         assert_eq!(glibc(Some("3.11")), Some((2, 26)));
         assert_eq!(glibc(Some("3.12")), Some((2, 34)));
         assert_eq!(glibc(None), Some((2, 34)));
-        assert_eq!(Target::CloudRun.system(Some("3.11")), None);
+        assert_eq!(Target::CloudRun.system(Some("3.11")).map(|system| system.glibc), Some((2, 36)));
+        assert_eq!(Target::AzureFunctions.system(None), None);
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! The one place that carries plans out, and takes back what it did when a step fails.
+
+use std::fmt;
+
+use crate::error::CloudError;
+use crate::plan::{Plan, Step};
+
+/// Who can do the actions of a target.
+#[expect(async_fn_in_trait, reason = "one plan is carried out at a time, on one thread")]
+pub trait Hand {
+    /// What can be done.
+    type Action;
+
+    /// Does it. Done twice it comes to the same: whoever was killed in between does it again.
+    async fn carry_out(&mut self, action: &Self::Action) -> Result<(), CloudError>;
+
+    /// What takes it back, as it was before the plan; `None` where nothing does, or needs to.
+    fn inverse(&self, action: &Self::Action) -> Option<Self::Action>;
+}
+
+/// A plan that stopped in the middle.
+#[derive(Debug, thiserror::Error)]
+pub struct Failed {
+    /// The step that failed.
+    pub step: String,
+    /// Why.
+    pub error: Box<CloudError>,
+    /// What was done before, and is taken back.
+    pub undone: Vec<String>,
+    /// What was done before and could not be taken back, each with why.
+    pub kept: Vec<(String, String)>,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.error)
+    }
+}
+
+/// Carries a plan out, a step after the other. When one fails, what the others did is taken back, the last first.
+///
+/// # Errors
+/// The step that failed, and what became of the others.
+pub async fn carry_out<H: Hand>(
+    plan: &Plan<H::Action>,
+    hand: &mut H,
+    tell: &mut dyn FnMut(&str),
+) -> Result<(), Failed> {
+    let mut done: Vec<&Step<H::Action>> = Vec::new();
+    for step in &plan.steps {
+        let line = line(step);
+        tell(&line);
+        if let Err(error) = hand.carry_out(&step.action).await {
+            let (undone, kept) = undo(&done, hand, tell).await;
+            return Err(Failed { step: line, error: error.into(), undone, kept });
+        }
+        done.push(step);
+    }
+    Ok(())
+}
+
+async fn undo<H: Hand>(
+    done: &[&Step<H::Action>],
+    hand: &mut H,
+    tell: &mut dyn FnMut(&str),
+) -> (Vec<String>, Vec<(String, String)>) {
+    let (mut undone, mut kept) = (Vec::new(), Vec::new());
+    for step in done.iter().rev() {
+        let line = line(step);
+        let Some(inverse) = hand.inverse(&step.action) else {
+            kept.push((line, "nobody is sent to it, and the next deploy goes on from there".to_owned()));
+            continue;
+        };
+        tell(&format!("taking back: {line}"));
+        match hand.carry_out(&inverse).await {
+            Ok(()) => undone.push(line),
+            Err(error) => kept.push((line, error.to_string())),
+        }
+    }
+    (undone, kept)
+}
+
+fn line<A>(step: &Step<A>) -> String {
+    format!("{} {}", step.change.sign(), step.what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::plan::Change;
+
+    /// Numbers are put on a list; a negative one takes its positive off it.
+    struct List {
+        there: Vec<i32>,
+        refused: i32,
+    }
+
+    impl Hand for List {
+        type Action = i32;
+
+        async fn carry_out(&mut self, action: &i32) -> Result<(), CloudError> {
+            if *action == self.refused {
+                return Err(CloudError::new(Kind::Denied, "no"));
+            }
+            if *action < 0 {
+                self.there.retain(|there| there != &-action)
+            } else {
+                self.there.push(*action)
+            }
+            Ok(())
+        }
+
+        fn inverse(&self, action: &i32) -> Option<i32> {
+            (*action != 7).then_some(-action)
+        }
+    }
+
+    fn plan(actions: &[i32]) -> Plan<i32> {
+        let step = |action: &i32| Step {
+            change: Change::Create,
+            what: action.to_string(),
+            why: String::new(),
+            permissions: vec![],
+            action: *action,
+        };
+        Plan { steps: actions.iter().map(step).collect(), notes: vec![], reads: vec![] }
+    }
+
+    fn run(list: &mut List, actions: &[i32]) -> Result<(), Failed> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(carry_out(&plan(actions), list, &mut |_| {}))
+    }
+
+    #[test]
+    fn what_was_done_before_a_failure_is_taken_back_in_reverse() {
+        let mut list = List { there: vec![], refused: 3 };
+        let failed = run(&mut list, &[1, 2, 3, 4]).unwrap_err();
+        assert_eq!(list.there, Vec::<i32>::new());
+        assert_eq!(failed.undone, ["+ 2", "+ 1"]);
+        assert_eq!(failed.to_string(), "+ 3: no");
+        run(&mut list, &[1, 2, 4]).unwrap();
+        assert_eq!(list.there, [1, 2, 4]);
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_is_said_and_the_rest_is_taken_back_all_the_same() {
+        let mut list = List { there: vec![], refused: 3 };
+        let failed = run(&mut list, &[1, 7, 3]).unwrap_err();
+        assert_eq!((list.there.as_slice(), failed.undone.as_slice()), (&[7][..], &["+ 1".to_owned()][..]));
+        assert!(failed.kept[0].1.contains("next deploy"));
+        list.refused = -2;
+        let failed = run(&mut list, &[2, -2]).unwrap_err();
+        assert_eq!(failed.kept, [("+ 2".to_owned(), "no".to_owned())]);
+    }
+}

@@ -1,0 +1,68 @@
+//! The services of AWS that targets call, and how each is spoken to.
+
+/// How a service is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Paths and methods, bodies of JSON.
+    RestJson,
+    /// One path, JSON, the operation in a header with this before its name.
+    Json {
+        /// What stands before the operation's name.
+        target: &'static str,
+    },
+    /// Forms of this version, answers of XML.
+    Query {
+        /// The version.
+        version: &'static str,
+    },
+    /// Paths and methods, bodies of XML.
+    RestXml,
+}
+
+/// A service.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Service {
+    /// Its name in environment variables, such as `CLOUDWATCH_LOGS`.
+    pub id: &'static str,
+    /// The first part of its host, and of permissions.
+    pub prefix: &'static str,
+    /// Its name in signatures.
+    pub signing_name: &'static str,
+    /// True for one that all regions share.
+    pub is_global: bool,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+}
+
+const fn service(id: &'static str, prefix: &'static str, protocol: Protocol) -> Service {
+    Service { id, prefix, signing_name: prefix, is_global: false, protocol }
+}
+
+/// Lambda.
+pub static LAMBDA: Service = service("LAMBDA", "lambda", Protocol::RestJson);
+/// Identity and Access Management: roles.
+pub static IAM: Service =
+    Service { is_global: true, ..service("IAM", "iam", Protocol::Query { version: "2010-05-08" }) };
+/// The Security Token Service: who one is.
+pub static STS: Service = service("STS", "sts", Protocol::Query { version: "2011-06-15" });
+/// CloudWatch Logs.
+pub static LOGS: Service = service("CLOUDWATCH_LOGS", "logs", Protocol::Json { target: "Logs_20140328" });
+/// EventBridge: schedules.
+pub static EVENTS: Service = service("EVENTBRIDGE", "events", Protocol::Json { target: "AWSEvents" });
+/// S3: files.
+pub static S3: Service = service("S3", "s3", Protocol::RestXml);
+
+impl Service {
+    /// The permission that an operation needs, as policies name it. Most are called as the operation is.
+    pub fn permission(&self, operation: &str) -> String {
+        let name = match (self.prefix, operation) {
+            ("lambda", "Invoke") => "InvokeFunction",
+            ("s3", "GetBucketNotificationConfiguration") => "GetBucketNotification",
+            ("s3", "PutBucketNotificationConfiguration") => "PutBucketNotification",
+            ("s3", "HeadBucket" | "ListObjectsV2") => "ListBucket",
+            ("s3", "HeadObject") => "GetObject",
+            _ => operation,
+        };
+        format!("{}:{name}", self.prefix)
+    }
+}

@@ -1,0 +1,97 @@
+//! What a target gets of an artifact, once somebody has packaged it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use modelet_core::ArtifactCard;
+use modelet_core::digest::sha256;
+
+use crate::error::CloudError;
+
+/// The largest card that is read, bytes.
+const CARD_LIMIT_BYTES: u64 = 64 << 20;
+/// Files of a zip, at most.
+const FILES_LIMIT: usize = 1_000_000;
+
+/// What a target gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// A zip: the program `bootstrap`, the card and the files.
+    Zip(Zip),
+    /// A container image, which lies in a registry that the target reads.
+    Image {
+        /// Its name, with its digest.
+        reference: String,
+    },
+}
+
+/// A zip, looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zip {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Its bytes.
+    pub size_bytes: u64,
+    /// The bytes of all that is in it.
+    pub unzipped_bytes: u64,
+}
+
+impl Delivery {
+    /// The digest that the target's tags name.
+    pub fn digest(&self) -> &str {
+        match self {
+            Self::Zip(zip) => &zip.sha256,
+            Self::Image { reference } => reference.rsplit("sha256:").next().unwrap_or_default(),
+        }
+    }
+}
+
+/// Reads the card of an artifact that was packaged: of a zip, or the card itself.
+///
+/// # Errors
+/// One sentence that names the file, when it is neither, or no host could start it.
+pub fn read(path: &Path) -> Result<(ArtifactCard, Option<Zip>), CloudError> {
+    let bad = |why: String| CloudError::refused(format!("{}: {why}", path.display()));
+    let is_card = path.extension().is_some_and(|ending| ending == "json");
+    let mut file = File::open(path).map_err(|error| bad(error.to_string()))?;
+    if is_card {
+        return card(&mut file).map(|card| (card, None)).map_err(bad);
+    }
+    let (size_bytes, sha256) = sha256(&mut file).map_err(|error| bad(error.to_string()))?;
+    let mut zip = zip::ZipArchive::new(file).map_err(|error| bad(format!("it is no zip: {error}")))?;
+    if zip.len() > FILES_LIMIT {
+        return Err(bad(format!("it has {} files, {FILES_LIMIT} are read", zip.len())));
+    }
+    let starts = zip
+        .by_name("bootstrap")
+        .ok()
+        .is_some_and(|file| file.unix_mode().is_some_and(|mode| mode & 0o111 != 0));
+    if !starts {
+        return Err(bad("it has no executable file bootstrap: no host could start it".to_owned()));
+    }
+    let card = {
+        let mut entry = zip
+            .by_name(ArtifactCard::FILE_NAME)
+            .map_err(|_| bad(format!("it has no {}", ArtifactCard::FILE_NAME)))?;
+        card(&mut entry).map_err(bad)?
+    };
+    let mut unzipped_bytes = 0;
+    for index in 0..zip.len() {
+        let entry = zip.by_index_raw(index).map_err(|error| bad(error.to_string()))?;
+        unzipped_bytes += entry.size();
+    }
+    let zip = Zip { path: path.to_owned(), sha256, size_bytes, unzipped_bytes };
+    Ok((card, Some(zip)))
+}
+
+fn card(file: &mut impl Read) -> Result<ArtifactCard, String> {
+    let mut text = Vec::new();
+    let read = file.take(CARD_LIMIT_BYTES).read_to_end(&mut text);
+    read.map_err(|error| format!("{} cannot be read: {error}", ArtifactCard::FILE_NAME))?;
+    let card: ArtifactCard = serde_json::from_slice(&text)
+        .map_err(|error| format!("{} is not an artifact's card: {error}", ArtifactCard::FILE_NAME))?;
+    card.check().map(|()| card)
+}

@@ -1,0 +1,320 @@
+//! The target `aws-lambda`: a function with a role, a log, published versions, the alias `live`, an address and triggers.
+//!
+//! - [`wanted`]: what is to be there; [`there`]: what is there; [`names`]: what the things are called, and their tags
+//! - [`steps`]: the plan, a pure function of the two; [`policy`]: what it needs to be allowed
+//! - [`action`]: what can be done, and what takes it back; [`hand`]: does it
+
+pub mod action;
+pub mod hand;
+pub mod names;
+pub mod policy;
+pub mod steps;
+pub mod there;
+pub mod wanted;
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+use modelet_core::FunctionName;
+
+use crate::apply::{self, Failed};
+use crate::aws::Aws;
+use crate::aws::logs::Event;
+use crate::error::{CloudError, Kind, found};
+use crate::plan::Plan;
+use crate::target::{Answered, Canary, Deployment, LogLine, Shift, Status, Target, Traffic};
+use action::Action;
+use hand::{LambdaHand, alias_body};
+use names::{ALIAS, Names, TAG_ARTIFACT};
+use there::{There, look, traffic};
+use wanted::Wanted;
+
+/// Who may call a function's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// Who signs with credentials of AWS that may.
+    Iam,
+    /// Everybody.
+    None,
+    /// There is no address.
+    Off,
+}
+
+impl Auth {
+    fn read(text: &str) -> Self {
+        if text == "NONE" { Self::None } else { Self::Iam }
+    }
+
+    /// As the API takes it.
+    pub const fn as_api(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            // An address that is not there is not written.
+            Self::Iam | Self::Off => "AWS_IAM",
+        }
+    }
+
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Iam => "for those whom IAM lets call it",
+            Self::None => "for everybody",
+            Self::Off => "for nobody",
+        }
+    }
+}
+
+impl FromStr for Auth {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "iam" => Ok(Self::Iam),
+            "none" => Ok(Self::None),
+            "off" => Ok(Self::Off),
+            _ => Err("an address is for iam, none (everybody may call it) or off (there is none)".to_owned()),
+        }
+    }
+}
+
+/// What may be asked for besides what the artifact's card says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// A role that is there already, by ARN.
+    pub role: Option<String>,
+    /// A bucket through which code goes, whatever its size.
+    pub bucket: Option<String>,
+    /// How long the log is kept, days.
+    pub retention_days: u32,
+    /// Who may call its address.
+    pub url: Option<Auth>,
+    /// Calls at once.
+    pub reserved: Option<u32>,
+    /// Instances kept ready.
+    pub provisioned: Option<u32>,
+}
+
+/// AWS Lambda, in one region of one account.
+#[derive(Debug)]
+pub struct AwsLambda {
+    aws: Aws,
+    account: String,
+    options: Options,
+}
+
+impl AwsLambda {
+    /// Asks AWS who one is, and is ready.
+    ///
+    /// # Errors
+    /// When the credentials are not valid, or AWS cannot be reached.
+    pub async fn new(aws: Aws, options: Options) -> Result<Self, CloudError> {
+        let account = aws.account().await?;
+        Ok(Self { aws, account, options })
+    }
+
+    /// The account and the region, for people.
+    pub fn place(&self) -> String {
+        format!("account {}, {}, by {}", self.account, self.aws.place.region, self.aws.credentials_source())
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.aws.place.region
+    }
+
+    fn names(&self, name: &FunctionName) -> Names {
+        Names::new(name, &self.aws.place, &self.account)
+    }
+
+    /// A function of our making as it is there.
+    async fn there(&self, name: &FunctionName) -> Result<there::Function, CloudError> {
+        let names = self.names(name);
+        let there = look(&self.aws, &names, None).await?;
+        let function = there.function.ok_or_else(|| {
+            CloudError::new(Kind::NotFound, format!("there is no function {name} in {}", names.region))
+                .hint("modelet deploy … --to aws-lambda; or is it in another region? --region")
+        })?;
+        if names.are_ours(&function.tags) {
+            return Ok(function);
+        }
+        Err(CloudError::refused(format!("the function {name} in {} was not made by modelet", names.region)))
+    }
+
+    async fn route(&self, name: &FunctionName, next: Traffic) -> Result<Traffic, CloudError> {
+        let canary = next.canary.as_ref().map(|canary| (canary.version.as_str(), canary.percent));
+        self.aws.update_alias(name.as_str(), ALIAS, &alias_body(&next.version, canary)).await?;
+        let alias = self.aws.alias(name.as_str(), ALIAS).await?;
+        alias.map(traffic).ok_or_else(|| CloudError::new(Kind::NotFound, format!("{name} has no alias live")))
+    }
+}
+
+impl Target for AwsLambda {
+    type Action = Action;
+
+    async fn plan(&self, wanted: &Deployment) -> Result<Plan<Action>, CloudError> {
+        let names = self.names(&wanted.name);
+        let wanted = Wanted::of(wanted, names, &self.options)?;
+        let there = look(&self.aws, &wanted.names, Some(&wanted)).await?;
+        steps::plan(&wanted, &there)
+    }
+
+    async fn remove(&self, name: &FunctionName) -> Result<Plan<Action>, CloudError> {
+        let names = self.names(name);
+        steps::removal::plan(&names, &look(&self.aws, &names, None).await?)
+    }
+
+    async fn apply(
+        &self,
+        name: &FunctionName,
+        plan: &Plan<Action>,
+        wanted: Option<&Deployment>,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<(), Failed> {
+        let names = self.names(name);
+        let not_begun = |error| Failed {
+            step: "before the first step".into(),
+            error: Box::new(error),
+            undone: vec![],
+            kept: vec![],
+        };
+        let wanted = wanted
+            .map(|wanted| Wanted::of(wanted, names.clone(), &self.options))
+            .transpose()
+            .map_err(not_begun)?;
+        // What is taken back is taken back to what is there now.
+        let before: There = look(&self.aws, &names, wanted.as_ref()).await.map_err(not_begun)?;
+        let (aws, names, wanted, before) = (&self.aws, &names, wanted.as_ref(), &before);
+        apply::carry_out(plan, &mut LambdaHand { aws, names, wanted, before, new_version: None }, tell).await
+    }
+
+    async fn status(&self, name: &FunctionName) -> Result<Status, CloudError> {
+        let function = self.there(name).await?;
+        let settings = &function.settings;
+        let mut rows = vec![
+            ("memory".to_owned(), format!("{} MB", settings.memory_mb)),
+            ("time-out".to_owned(), format!("{} s", settings.timeout_s)),
+            ("/tmp".to_owned(), format!("{} MB", settings.tmp_mb)),
+        ];
+        rows.extend(function.reserved.map(|calls| ("calls at once".to_owned(), calls.to_string())));
+        rows.extend(function.provisioned.map(|ready| ("kept ready".to_owned(), ready.to_string())));
+        Ok(Status {
+            name: name.clone(),
+            arn: function.arn,
+            state: function.state,
+            traffic: function.traffic,
+            versions: function.versions.into_iter().map(|(number, _)| number).collect(),
+            artifact: function.tags.get(TAG_ARTIFACT).cloned(),
+            auth: function.url.as_ref().map(|(_, auth)| auth.words().to_owned()),
+            url: function.url.map(|(url, _)| url),
+            settings: rows,
+        })
+    }
+
+    async fn logs(
+        &self,
+        name: &FunctionName,
+        since_ms: i64,
+        most: usize,
+    ) -> Result<Vec<LogLine>, CloudError> {
+        let group = self.names(name).log_group();
+        let events = found(self.aws.log_events(&group, since_ms, most).await)?;
+        let events = events.ok_or_else(|| {
+            CloudError::new(Kind::NotFound, format!("there is no log {group} in {}", self.region()))
+        })?;
+        let line = |Event { timestamp, message, log_stream_name }| LogLine {
+            at_ms: timestamp,
+            instance: log_stream_name,
+            text: message,
+        };
+        Ok(events.into_iter().map(line).collect())
+    }
+
+    async fn invoke(
+        &self,
+        name: &FunctionName,
+        version: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answered, CloudError> {
+        let answer = self.aws.invoke(name.as_str(), version.unwrap_or(ALIAS), body).await?;
+        let header = |name: &str| answer.headers.get(name)?.to_str().ok().map(str::to_owned);
+        Ok(Answered {
+            version: header("x-amz-executed-version"),
+            failed: header("x-amz-function-error"),
+            body: answer.body.clone(),
+        })
+    }
+
+    async fn traffic(&self, name: &FunctionName, shift: &Shift) -> Result<Traffic, CloudError> {
+        let function = self.there(name).await?;
+        let next = shifted(&function, shift)?;
+        self.route(name, next).await
+    }
+
+    async fn rollback(&self, name: &FunctionName) -> Result<Traffic, CloudError> {
+        let function = self.there(name).await?;
+        let next = rolled_back(&function)?;
+        self.route(name, next).await
+    }
+}
+
+/// Who gets the calls after a shift. A pure function.
+///
+/// # Errors
+/// When there is nobody to give calls to.
+pub fn shifted(function: &there::Function, shift: &Shift) -> Result<Traffic, CloudError> {
+    let now = live(function)?;
+    match shift {
+        Shift::Promote => {
+            let canary = now.canary.as_ref().ok_or_else(|| {
+                CloudError::refused("no version is tried with a part of the calls")
+                    .hint("begin with one: modelet traffic NAME --to aws-lambda --canary 10")
+            })?;
+            Ok(Traffic { version: canary.version.clone(), canary: None })
+        }
+        Shift::Canary { percent, version } => {
+            let newest = function.versions.last().map(|(number, _)| number.clone());
+            let chosen = version.clone().or(newest).unwrap_or_default();
+            if !function.versions.iter().any(|(number, _)| *number == chosen) {
+                let known: Vec<_> = function.versions.iter().map(|(number, _)| number.as_str()).collect();
+                return Err(CloudError::refused(format!(
+                    "there is no version {chosen}; there is {}",
+                    known.join(", ")
+                )));
+            }
+            if chosen == now.version {
+                return Err(CloudError::refused(format!("version {chosen} has the calls already"))
+                    .hint("say which other: --version N"));
+            }
+            Ok(Traffic {
+                version: now.version.clone(),
+                canary: (*percent > 0).then_some(Canary { version: chosen, percent: *percent }),
+            })
+        }
+    }
+}
+
+/// Who gets the calls after a step back: without the version that is tried, else the version before. A pure function.
+///
+/// # Errors
+/// When there is none before.
+pub fn rolled_back(function: &there::Function) -> Result<Traffic, CloudError> {
+    let now = live(function)?;
+    if now.canary.is_some() {
+        return Ok(Traffic { version: now.version.clone(), canary: None });
+    }
+    let number = |version: &str| version.parse::<u64>().unwrap_or(0);
+    let before = function.versions.iter().map(|(version, _)| version);
+    let before =
+        before.filter(|version| number(version) < number(&now.version)).max_by_key(|version| number(version));
+    let version = before.cloned().ok_or_else(|| {
+        CloudError::refused(format!("there is no version before {}, which has the calls", now.version))
+    })?;
+    Ok(Traffic { version, canary: None })
+}
+
+fn live(function: &there::Function) -> Result<&Traffic, CloudError> {
+    function.traffic.as_ref().ok_or_else(|| {
+        CloudError::refused("no version is live yet")
+            .hint("the last deploy did not come to its end: deploy again")
+    })
+}

@@ -1,0 +1,180 @@
+//! What can be done to the things of a function, as data: what a plan does, and what takes that back.
+
+use modelet_core::manifest::{Schedule, Upload};
+
+use super::Auth;
+use super::there::{There, URL_PERMISSIONS};
+use super::wanted::Settings;
+use crate::target::Traffic;
+
+/// The version that this plan publishes, whose number nobody knows before.
+pub const NEW: &str = "new";
+
+/// Something that can be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Makes the log group.
+    CreateLogGroup,
+    /// Deletes it with its records.
+    DeleteLogGroup,
+    /// Says how long records are kept, days; `None`: for ever.
+    SetRetention(Option<u32>),
+    /// Makes the role.
+    CreateRole,
+    /// Deletes it.
+    DeleteRole,
+    /// Lets the role write logs.
+    AttachPolicy,
+    /// Takes that from it.
+    DetachPolicy,
+    /// Makes a bucket for code.
+    CreateBucket(String),
+    /// Says that the bucket is ours.
+    TagBucket(String),
+    /// Deletes it.
+    DeleteBucket(String),
+    /// Puts the code into a bucket.
+    PutCode {
+        /// The bucket.
+        bucket: String,
+        /// What the file is called.
+        key: String,
+    },
+    /// Takes it out.
+    DeleteCode {
+        /// The bucket.
+        bucket: String,
+        /// What the file is called.
+        key: String,
+    },
+    /// Makes the function.
+    CreateFunction,
+    /// Deletes it with all its versions.
+    DeleteFunction,
+    /// Says how it runs, and in which role.
+    Configure(Box<Settings>, String),
+    /// Gives it other code.
+    UpdateCode,
+    /// Says which artifact it is of.
+    Tag(String),
+    /// Makes a version of what it is now.
+    Publish,
+    /// Deletes the version that this plan made.
+    DeleteNewVersion,
+    /// Makes the alias.
+    CreateAlias(Traffic),
+    /// Gives calls to other versions.
+    Route(Traffic),
+    /// Deletes the alias.
+    DeleteAlias,
+    /// Keeps a part of the account's concurrency for it.
+    SetReserved(Option<u32>),
+    /// Keeps instances ready.
+    SetProvisioned(Option<u32>),
+    /// Makes an address.
+    CreateUrl(Auth),
+    /// Says who may call it.
+    SetAuth(Auth),
+    /// Takes the address away.
+    DeleteUrl,
+    /// Lets somebody call it.
+    Allow(Grant),
+    /// Takes that back, by its id.
+    Forbid(String),
+    /// Makes a rule of this name.
+    PutRule(String, Schedule),
+    /// Lets it call the function.
+    PutTarget(String, Schedule),
+    /// Lets it call nothing.
+    RemoveTarget(String),
+    /// Deletes it.
+    DeleteRule(String),
+    /// Lets a bucket call the function, under this id.
+    Notify(String, Upload),
+    /// Takes that out of what the bucket calls.
+    Unnotify {
+        /// The bucket.
+        bucket: String,
+        /// The entry's id.
+        id: String,
+    },
+}
+
+/// Who is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// Everybody, to the address.
+    Url,
+    /// Everybody who comes by the address, to the function: public addresses need both since October 2025.
+    UrlInvoke,
+    /// A rule, by its name.
+    Rule(String),
+    /// A bucket, by the id of its entry.
+    Bucket {
+        /// The entry's id.
+        id: String,
+        /// The bucket.
+        bucket: String,
+    },
+}
+
+impl Grant {
+    /// The id of the permission.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Url => URL_PERMISSIONS[0].to_owned(),
+            Self::UrlInvoke => URL_PERMISSIONS[1].to_owned(),
+            Self::Rule(rule) => rule.clone(),
+            Self::Bucket { id, .. } => id.clone(),
+        }
+    }
+}
+
+impl Action {
+    /// What takes it back, to what was there before; `None` where nothing does, or needs to.
+    pub fn inverse(&self, before: &There) -> Option<Self> {
+        let function = before.function.as_ref();
+        Some(match self {
+            Self::CreateLogGroup => Self::DeleteLogGroup,
+            Self::SetRetention(_) => Self::SetRetention(before.log_group.as_ref()?.retention_days),
+            Self::CreateRole => Self::DeleteRole,
+            Self::AttachPolicy => Self::DetachPolicy,
+            Self::CreateBucket(bucket) => Self::DeleteBucket(bucket.clone()),
+            Self::PutCode { bucket, key } => Self::DeleteCode { bucket: bucket.clone(), key: key.clone() },
+            Self::CreateFunction => Self::DeleteFunction,
+            Self::Configure(..) => {
+                let function = function?;
+                Self::Configure(Box::new(function.settings.clone()), function.role.clone())
+            }
+            Self::Tag(_) => Self::Tag(function?.artifact()?.to_owned()),
+            Self::Publish => Self::DeleteNewVersion,
+            Self::CreateAlias(_) => Self::DeleteAlias,
+            Self::Route(_) => Self::Route(function?.traffic.clone()?),
+            Self::SetReserved(_) => Self::SetReserved(function.and_then(|function| function.reserved)),
+            Self::SetProvisioned(_) => {
+                Self::SetProvisioned(function.and_then(|function| function.provisioned))
+            }
+            Self::CreateUrl(_) => Self::DeleteUrl,
+            Self::SetAuth(_) => Self::SetAuth(function?.url.as_ref()?.1),
+            Self::Allow(grant) => Self::Forbid(grant.id()),
+            Self::PutRule(rule, _) => Self::DeleteRule(rule.clone()),
+            Self::PutTarget(rule, _) => Self::RemoveTarget(rule.clone()),
+            Self::Notify(id, upload) => Self::Unnotify { bucket: upload.bucket.clone(), id: id.clone() },
+            Self::TagBucket(_) | Self::UpdateCode => return None,
+            // What takes away comes last, and is not brought back.
+            Self::DeleteLogGroup
+            | Self::DeleteRole
+            | Self::DetachPolicy
+            | Self::DeleteBucket(_)
+            | Self::DeleteCode { .. }
+            | Self::DeleteFunction
+            | Self::DeleteNewVersion
+            | Self::DeleteAlias
+            | Self::DeleteUrl
+            | Self::Forbid(_)
+            | Self::RemoveTarget(_)
+            | Self::DeleteRule(_)
+            | Self::Unnotify { .. } => return None,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! What each call needs to be allowed: the least privilege, as a policy of IAM (Service Authorization Reference).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::action::Action;
+use super::names::Names;
+use super::wanted::{Code, Wanted};
+use crate::aws::service::{EVENTS, IAM, LAMBDA, LOGS, S3, Service};
+use crate::plan::{Permission, Plan};
+
+/// A resource and what is done to it.
+type Needs = (String, &'static Service, &'static [&'static str]);
+
+/// What an action needs.
+pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
+    let (own, role, log) = (names.function_arn(), names.role_arn(), names.log_group_arn());
+    let rule = |name: &str| names.rule_arn(name);
+    let bucket = |name: &str| names.bucket_arn(name);
+    let versions = format!("{own}:*");
+    let needs: Vec<Needs> = match action {
+        Action::CreateLogGroup => vec![(log, &LOGS, &["CreateLogGroup", "TagResource"])],
+        Action::DeleteLogGroup => vec![(log, &LOGS, &["DeleteLogGroup"])],
+        Action::SetRetention(_) => vec![(log, &LOGS, &["PutRetentionPolicy", "DeleteRetentionPolicy"])],
+        Action::CreateRole => vec![(role, &IAM, &["CreateRole", "TagRole"])],
+        Action::DeleteRole => vec![(role, &IAM, &["DeleteRole"])],
+        Action::AttachPolicy => vec![(role, &IAM, &["AttachRolePolicy"])],
+        Action::DetachPolicy => vec![(role, &IAM, &["DetachRolePolicy"])],
+        Action::CreateBucket(name) => vec![(bucket(name), &S3, &["CreateBucket"])],
+        Action::TagBucket(name) => vec![(bucket(name), &S3, &["PutBucketTagging"])],
+        Action::DeleteBucket(name) => vec![(bucket(name), &S3, &["DeleteBucket"])],
+        // Lambda reads it in the name of who asks.
+        Action::PutCode { bucket: name, key } => {
+            vec![(format!("{}/{key}", bucket(name)), &S3, &["PutObject", "GetObject"])]
+        }
+        Action::DeleteCode { bucket: name, key } => {
+            vec![(format!("{}/{key}", bucket(name)), &S3, &["DeleteObject"])]
+        }
+        Action::CreateFunction => {
+            vec![(own, &LAMBDA, &["CreateFunction", "TagResource"]), (role, &IAM, &["PassRole"])]
+        }
+        Action::DeleteFunction => vec![(own, &LAMBDA, &["DeleteFunction"])],
+        Action::DeleteNewVersion => vec![(versions, &LAMBDA, &["DeleteFunction"])],
+        Action::Configure(..) => {
+            vec![(own, &LAMBDA, &["UpdateFunctionConfiguration"]), (role, &IAM, &["PassRole"])]
+        }
+        Action::UpdateCode => vec![(own, &LAMBDA, &["UpdateFunctionCode"])],
+        Action::Tag(_) => vec![(own, &LAMBDA, &["TagResource"])],
+        Action::Publish => vec![(own, &LAMBDA, &["PublishVersion"])],
+        Action::CreateAlias(_) => vec![(own, &LAMBDA, &["CreateAlias"])],
+        Action::Route(_) => vec![(own, &LAMBDA, &["UpdateAlias"])],
+        Action::DeleteAlias => vec![(own, &LAMBDA, &["DeleteAlias"])],
+        Action::SetReserved(_) => {
+            vec![(own, &LAMBDA, &["PutFunctionConcurrency", "DeleteFunctionConcurrency"])]
+        }
+        Action::SetProvisioned(_) => {
+            vec![(
+                versions,
+                &LAMBDA,
+                &["PutProvisionedConcurrencyConfig", "DeleteProvisionedConcurrencyConfig"],
+            )]
+        }
+        Action::CreateUrl(_) => vec![(versions, &LAMBDA, &["CreateFunctionUrlConfig"])],
+        Action::SetAuth(_) => vec![(versions, &LAMBDA, &["UpdateFunctionUrlConfig"])],
+        Action::DeleteUrl => vec![(versions, &LAMBDA, &["DeleteFunctionUrlConfig"])],
+        Action::Allow(_) => vec![(versions, &LAMBDA, &["AddPermission"])],
+        Action::Forbid(_) => vec![(versions, &LAMBDA, &["RemovePermission"])],
+        Action::PutRule(name, _) => vec![(rule(name), &EVENTS, &["PutRule", "TagResource"])],
+        Action::PutTarget(name, _) => vec![(rule(name), &EVENTS, &["PutTargets"])],
+        Action::RemoveTarget(name) => vec![(rule(name), &EVENTS, &["RemoveTargets"])],
+        Action::DeleteRule(name) => vec![(rule(name), &EVENTS, &["DeleteRule"])],
+        Action::Notify(_, upload) => notifications(bucket(&upload.bucket)),
+        Action::Unnotify { bucket: name, .. } => notifications(bucket(name)),
+    };
+    permissions(&needs)
+}
+
+fn notifications(bucket: String) -> Vec<Needs> {
+    vec![(bucket, &S3, &["GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration"])]
+}
+
+/// What looking at what is there needs.
+pub fn reads(names: &Names, wanted: Option<&Wanted>) -> Vec<Permission> {
+    let own = names.function_arn();
+    let mut needs: Vec<Needs> = vec![
+        (own.clone(), &LAMBDA, &["GetFunction", "ListVersionsByFunction", "GetAlias"]),
+        (
+            format!("{own}:*"),
+            &LAMBDA,
+            &[
+                "GetFunctionUrlConfig",
+                "GetPolicy",
+                "GetProvisionedConcurrencyConfig",
+                "GetFunctionConfiguration",
+            ],
+        ),
+        (own, &LAMBDA, &["GetFunctionConfiguration"]),
+        (names.role_arn(), &IAM, &["GetRole", "ListAttachedRolePolicies"]),
+        ("*".to_owned(), &LOGS, &["DescribeLogGroups"]),
+        (names.log_group_arn(), &LOGS, &["ListTagsForResource"]),
+        ("*".to_owned(), &EVENTS, &["ListRules"]),
+        (
+            names.rule_arn(&format!("{}*", names.rule_prefix())),
+            &EVENTS,
+            &["ListTagsForResource", "ListTargetsByRule"],
+        ),
+    ];
+    let bucket = match wanted.map(|wanted| &wanted.code) {
+        Some(Code::Bucket { bucket, .. }) => Some(bucket.clone()),
+        Some(Code::Sent(_) | Code::Image(_)) => None,
+        None => Some(names.bucket()),
+    };
+    if let Some(bucket) = bucket {
+        needs.push((names.bucket_arn(&bucket), &S3, &["ListObjectsV2", "GetBucketTagging"]));
+    }
+    permissions(&needs)
+}
+
+fn permissions(needs: &[Needs]) -> Vec<Permission> {
+    let one = |(resource, service, operations): &Needs| {
+        let (resource, service) = (resource.clone(), *service);
+        operations
+            .iter()
+            .map(move |operation| Permission {
+                resource: resource.clone(),
+                action: service.permission(operation),
+            })
+            .collect::<Vec<_>>()
+    };
+    needs.iter().flat_map(one).collect()
+}
+
+/// The policy that allows a plan, and nothing else.
+pub fn document(plan: &Plan<Action>) -> Value {
+    let mut by_resource: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut passed = Vec::new();
+    for Permission { resource, action } in plan.permissions() {
+        if action == "iam:PassRole" {
+            passed.push(resource);
+        } else {
+            by_resource.entry(resource).or_default().push(action);
+        }
+    }
+    let mut statements: Vec<Value> = by_resource
+        .into_iter()
+        .map(|(resource, actions)| json!({"Effect": "Allow", "Action": actions, "Resource": resource}))
+        .collect();
+    statements.extend(passed.into_iter().map(|role| {
+        json!({
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": role,
+            "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+        })
+    }));
+    json!({"Version": "2012-10-17", "Statement": statements})
+}

@@ -1,0 +1,311 @@
+//! The plan, as a pure function of what is wanted and what is there. What depends on a thing comes after it; what takes away comes last.
+//!
+//! - [`triggers`]: rules and buckets; [`removal`]: all of it, taken away
+
+pub mod removal;
+mod triggers;
+
+use super::Auth;
+use super::action::{Action, Grant, NEW};
+use super::names::{Names, TAG_FUNCTION, TAG_MANAGED};
+use super::policy;
+use super::there::{Function, There, is_managed};
+use super::wanted::{Code, Wanted};
+use crate::error::CloudError;
+use crate::plan::{Change, Plan, Step};
+use crate::target::{Canary, Traffic};
+
+/// A plan that is being written.
+struct Draft<'a> {
+    names: &'a Names,
+    steps: Vec<Step<Action>>,
+}
+
+impl Draft<'_> {
+    fn step(&mut self, change: Change, what: impl Into<String>, why: impl Into<String>, action: Action) {
+        let permissions = policy::of(&action, self.names);
+        self.steps.push(Step { change, what: what.into(), why: why.into(), permissions, action });
+    }
+
+    fn create(&mut self, what: impl Into<String>, why: impl Into<String>, action: Action) {
+        self.step(Change::Create, what, why, action);
+    }
+
+    fn change(&mut self, what: impl Into<String>, why: impl Into<String>, action: Action) {
+        self.step(Change::Change, what, why, action);
+    }
+
+    fn delete(&mut self, what: impl Into<String>, why: impl Into<String>, action: Action) {
+        self.step(Change::Delete, what, why, action);
+    }
+}
+
+/// What has to be done so that what is wanted is there.
+///
+/// # Errors
+/// When something of that name is there that modelet did not make.
+pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> {
+    let names = &wanted.names;
+    if let Some(function) = &there.function
+        && !names.are_ours(&function.tags)
+    {
+        return Err(CloudError::refused(format!(
+            "there is a function {} in {} that modelet did not make",
+            names.function, names.region
+        ))
+        .hint(format!(
+            "choose another name: --name NAME; or give that one to modelet by its tags {TAG_MANAGED}=true and {TAG_FUNCTION}={}",
+            names.function
+        )));
+    }
+    let mut draft = Draft { names, steps: Vec::new() };
+    let mut notes = Vec::new();
+    log(&mut draft, wanted, there, &mut notes);
+    role(&mut draft, wanted, there);
+    let is_new_code = there.function.as_ref().is_none_or(|function| !is_made_of(function, wanted));
+    if is_new_code {
+        bucket(&mut draft, wanted, there);
+    }
+    match &there.function {
+        None => {
+            draft.create(format!("function {}", names.function), code_words(wanted), Action::CreateFunction)
+        }
+        Some(function) => change(&mut draft, wanted, function, is_new_code),
+    }
+    let live = live(&mut draft, wanted, there.function.as_ref());
+    concurrency(&mut draft, wanted, there.function.as_ref());
+    url(&mut draft, wanted, there.function.as_ref());
+    triggers::put(&mut draft, wanted, there);
+    triggers::drop(&mut draft, wanted, there);
+    notes.extend(live);
+    Ok(Plan { steps: draft.steps, notes, reads: policy::reads(names, Some(wanted)) })
+}
+
+fn log(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, notes: &mut Vec<String>) {
+    let (name, days) = (draft.names.log_group(), wanted.retention_days);
+    match &there.log_group {
+        None => {
+            draft.create(
+                format!("log group {name}"),
+                "before Lambda makes one that keeps all for ever",
+                Action::CreateLogGroup,
+            );
+            draft.change(
+                format!("log group {name}"),
+                format!("keeps {days} days"),
+                Action::SetRetention(Some(days)),
+            );
+        }
+        Some(group) if !draft.names.are_ours(&group.tags) => {
+            notes.push(format!(
+                "the log group {name} is not modelet's: it stays as it is, also when the function goes"
+            ));
+        }
+        Some(group) if group.retention_days != Some(days) => {
+            draft.change(
+                format!("log group {name}"),
+                format!("keeps {days} days"),
+                Action::SetRetention(Some(days)),
+            );
+        }
+        Some(_) => {}
+    }
+}
+
+fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) {
+    if wanted.role.is_some() {
+        return;
+    }
+    let name = draft.names.role();
+    if there.role.is_none() {
+        draft.create(format!("role {name}"), "the function runs in it", Action::CreateRole);
+    }
+    let policy = draft.names.basic_policy();
+    if !there.role.as_ref().is_some_and(|role| role.policies.contains(&policy)) {
+        draft.change(format!("role {name}"), "may write the log, and nothing else", Action::AttachPolicy);
+    }
+}
+
+fn bucket(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) {
+    let Code::Bucket { zip, bucket, is_ours } = &wanted.code else { return };
+    if *is_ours {
+        if there.bucket.is_none() {
+            let why = "for code that is too large to be sent to Lambda";
+            draft.create(format!("bucket {bucket}"), why, Action::CreateBucket(bucket.clone()));
+        }
+        if !there.bucket.as_ref().is_some_and(is_managed) {
+            draft.change(format!("bucket {bucket}"), "is modelet's", Action::TagBucket(bucket.clone()));
+        }
+    }
+    let key = draft.names.code_key(&zip.sha256);
+    if !there.code_keys.contains(&key) {
+        let why = format!("{} bytes", zip.size_bytes);
+        draft.create(format!("file {bucket}/{key}"), why, Action::PutCode { bucket: bucket.clone(), key });
+    }
+}
+
+/// True when a function is of the wanted code.
+fn is_made_of(function: &Function, wanted: &Wanted) -> bool {
+    match &wanted.code {
+        Code::Image(reference) => function.image.as_ref() == Some(reference),
+        Code::Sent(_) | Code::Bucket { .. } => Some(&function.code_sha256) == wanted.code_sha256().as_ref(),
+    }
+}
+
+fn code_words(wanted: &Wanted) -> String {
+    let digest = wanted.artifact.get(..12).unwrap_or(&wanted.artifact);
+    let how = wanted.settings.runtime.as_ref().map_or("an image", |(runtime, _)| runtime);
+    format!("{how}, {} MB, {} s, sha256:{digest}…", wanted.settings.memory_mb, wanted.settings.timeout_s)
+}
+
+fn change(draft: &mut Draft<'_>, wanted: &Wanted, function: &Function, is_new_code: bool) {
+    let what = format!("function {}", draft.names.function);
+    let mut other = differences(wanted, function);
+    if function.role != wanted.role_arn() {
+        other.push("role".to_owned());
+    }
+    if !other.is_empty() {
+        let settings = Box::new(wanted.settings.clone());
+        draft.change(&what, other.join(", "), Action::Configure(settings, wanted.role_arn()));
+    }
+    if is_new_code {
+        draft.change(&what, code_words(wanted), Action::UpdateCode);
+    }
+    if function.artifact() != Some(&wanted.artifact) {
+        draft.change(&what, "its tags name the artifact", Action::Tag(wanted.artifact.clone()));
+    }
+}
+
+/// What is configured otherwise, each with what it was and will be.
+fn differences(wanted: &Wanted, function: &Function) -> Vec<String> {
+    let (new, old) = (&wanted.settings, &function.settings);
+    let mut other = Vec::new();
+    if new.runtime != old.runtime {
+        other.push("runtime".to_owned());
+    }
+    for (what, unit, new, old) in [
+        ("memory", "MB", new.memory_mb, old.memory_mb),
+        ("time-out", "s", new.timeout_s, old.timeout_s),
+        ("/tmp", "MB", new.tmp_mb, old.tmp_mb),
+    ] {
+        if new != old {
+            other.push(format!("{what} {old} → {new} {unit}"));
+        }
+    }
+    if new.environment != old.environment {
+        let names = new.environment.keys().chain(old.environment.keys());
+        let mut names: Vec<_> =
+            names.filter(|name| new.environment.get(*name) != old.environment.get(*name)).cloned().collect();
+        names.sort();
+        names.dedup();
+        other.push(format!("variables {}", names.join(", ")));
+    }
+    if new.description != old.description {
+        other.push("description".to_owned());
+    }
+    other
+}
+
+/// The version that is wanted, published unless it is there, and who gets the calls then. What is to be known of that is returned.
+fn live(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) -> Option<String> {
+    let revision = wanted.revision();
+    let known = function.and_then(|function| {
+        function.versions.iter().rev().find(|(_, own)| *own == revision).map(|(number, _)| number.clone())
+    });
+    let name = &draft.names.function;
+    if known.is_none() {
+        draft.create(format!("version of {name}"), "what is published never changes", Action::Publish);
+    }
+    let version = known.unwrap_or_else(|| NEW.to_owned());
+    let what = "alias live".to_owned();
+    let all = Traffic { version: version.clone(), canary: None };
+    let Some(now) = function.and_then(|function| function.traffic.clone()) else {
+        draft.create(what, "gets all calls", Action::CreateAlias(all));
+        return wanted
+            .canary_percent
+            .map(|_| "there is no other version yet: the first one gets all calls".to_owned());
+    };
+    let next = match wanted.canary_percent {
+        // What has all calls is not made a canary again.
+        Some(_) if now.version == version => all,
+        Some(percent) => Traffic { version: now.version.clone(), canary: Some(Canary { version, percent }) },
+        None => all,
+    };
+    if next != now {
+        draft.change(what, words(&next), Action::Route(next));
+    }
+    None
+}
+
+/// Who gets the calls, in words.
+pub fn words(traffic: &Traffic) -> String {
+    let named = |version: &str| {
+        if version == NEW { "the new version".to_owned() } else { format!("version {version}") }
+    };
+    match &traffic.canary {
+        None => format!("all calls to {}", named(&traffic.version)),
+        Some(Canary { version, percent }) => {
+            format!(
+                "{percent} % of the calls to {}, the others to {}",
+                named(version),
+                named(&traffic.version)
+            )
+        }
+    }
+}
+
+fn concurrency(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) {
+    let name = draft.names.function.clone();
+    if wanted.reserved.is_some() && wanted.reserved != function.and_then(|function| function.reserved) {
+        let why = format!("at most {} calls at once", wanted.reserved.unwrap_or_default());
+        draft.change(format!("concurrency of {name}"), why, Action::SetReserved(wanted.reserved));
+    }
+    if wanted.provisioned.is_some()
+        && wanted.provisioned != function.and_then(|function| function.provisioned)
+    {
+        let instances = wanted.provisioned.filter(|instances| *instances > 0);
+        let why =
+            format!("{} instances are kept ready, and paid for", wanted.provisioned.unwrap_or_default());
+        if instances.is_some() || function.is_some_and(|function| function.provisioned.is_some()) {
+            draft.change(format!("instances of {name}"), why, Action::SetProvisioned(instances));
+        }
+    }
+}
+
+fn url(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) {
+    let Some(auth) = wanted.url else { return };
+    let what = format!("address of {}", draft.names.function);
+    let now = function.and_then(|function| function.url.as_ref());
+    let is_allowed =
+        |grant: &Grant| function.is_some_and(|function| function.permissions.contains_key(&grant.id()));
+    match (now, auth) {
+        (Some(_), Auth::Off) => draft.delete(&what, "nobody is to have one", Action::DeleteUrl),
+        (None, Auth::Off) => {}
+        (None, auth) => draft.create(&what, auth.words(), Action::CreateUrl(auth)),
+        (Some((_, now)), auth) if *now != auth => draft.change(&what, auth.words(), Action::SetAuth(auth)),
+        (Some(_), _) => {}
+    }
+    for grant in [Grant::Url, Grant::UrlInvoke] {
+        let id = grant.id();
+        match (auth, is_allowed(&grant)) {
+            (Auth::None, false) => {
+                draft.create(
+                    format!("permission {id}"),
+                    "everybody may call the address",
+                    Action::Allow(grant),
+                );
+            }
+            (Auth::Iam | Auth::Off, true) => {
+                draft.delete(
+                    format!("permission {id}"),
+                    "not everybody may call it any more",
+                    Action::Forbid(id),
+                );
+            }
+            (Auth::None, true) | (Auth::Iam | Auth::Off, false) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! What is to be there: of the card, what is delivered and what was asked for, everything resolved and held against Lambda's limits.
+
+use std::collections::BTreeMap;
+
+use modelet_core::manifest::{Schedule, Trigger, Upload};
+use modelet_core::target::limits::Of;
+use modelet_core::{ArtifactCard, Handler, Target, base64};
+use serde_json::{Value, json};
+
+use super::names::{Names, short};
+use super::{Auth, Options};
+use crate::aws::lambda::Configuration;
+use crate::delivery::{Delivery, Zip};
+use crate::error::CloudError;
+use crate::target::Deployment;
+
+/// The largest zip that is sent with the call; a larger one goes through S3 (Lambda quotas: 50 MB, which are MiB there, of the request,
+/// in which a zip is base64).
+const SENT_LIMIT_BYTES: u64 = 50 << 20;
+/// The Pythons that Lambda has (Developer Guide, "Lambda runtimes").
+const PYTHONS: &[&str] = &["3.10", "3.11", "3.12", "3.13", "3.14"];
+/// What runs before Lambda's own Python: our runtime, which takes its place.
+const WRAPPER: (&str, &str) = ("AWS_LAMBDA_EXEC_WRAPPER", "/var/task/bootstrap");
+
+/// What is to be there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// What the things are called.
+    pub names: Names,
+    /// What the function is made of.
+    pub code: Code,
+    /// How it runs.
+    pub settings: Settings,
+    /// The digest of the artifact.
+    pub artifact: String,
+    /// A role that is there already; `None`: one is made.
+    pub role: Option<String>,
+    /// How long the log is kept, days.
+    pub retention_days: u32,
+    /// The part of the calls that a new version gets at first, percent.
+    pub canary_percent: Option<u8>,
+    /// Who may call its address; `None`: what is there stays as it is.
+    pub url: Option<Auth>,
+    /// Calls at once; `None`: what is there stays as it is.
+    pub reserved: Option<u32>,
+    /// Instances kept ready; `None`: what is there stays as it is.
+    pub provisioned: Option<u32>,
+    /// The schedules that call it.
+    pub schedules: Vec<Schedule>,
+    /// The uploads that call it.
+    pub uploads: Vec<Upload>,
+}
+
+/// What a function is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Code {
+    /// A zip that is sent with the call.
+    Sent(Zip),
+    /// A zip that lies in a bucket.
+    Bucket {
+        /// The zip.
+        zip: Zip,
+        /// The bucket.
+        bucket: String,
+        /// True where modelet makes it.
+        is_ours: bool,
+    },
+    /// An image of the region's registry.
+    Image(String),
+}
+
+/// How a function runs: what Lambda keeps of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What starts it, and what is called; `None` for an image, which says it itself.
+    pub runtime: Option<(String, String)>,
+    /// Memory, MB.
+    pub memory_mb: u64,
+    /// The time-out of a call, seconds.
+    pub timeout_s: u64,
+    /// `/tmp`, MB.
+    pub tmp_mb: u64,
+    /// Variables.
+    pub environment: BTreeMap<String, String>,
+    /// What it is, for people.
+    pub description: String,
+}
+
+impl Wanted {
+    /// Resolves a deployment.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`](crate::error::Kind::Refused), by what Lambda does not have.
+    pub fn of(deployment: &Deployment, names: Names, options: &Options) -> Result<Self, CloudError> {
+        let card = &deployment.card;
+        refuse(card)?;
+        let mut schedules = Vec::new();
+        let mut uploads = Vec::new();
+        for trigger in &card.manifest.triggers {
+            match trigger {
+                Trigger::Schedule(schedule) => schedules.push(schedule.clone()),
+                Trigger::Upload(upload) => uploads.push(upload.clone()),
+            }
+        }
+        let code = code(&deployment.delivery, &names, options)?;
+        let runtime = if matches!(code, Code::Image(_)) { None } else { Some(runtime(card)?) };
+        let mut settings = settings(card);
+        if runtime.as_ref().is_some_and(|(runtime, _)| runtime.starts_with("python")) {
+            settings.environment.insert(WRAPPER.0.to_owned(), WRAPPER.1.to_owned());
+        }
+        settings.runtime = runtime;
+        Ok(Self {
+            names,
+            code,
+            settings,
+            artifact: deployment.delivery.digest().to_owned(),
+            role: options.role.clone(),
+            retention_days: options.retention_days,
+            canary_percent: deployment.canary_percent,
+            url: options.url,
+            reserved: options.reserved,
+            provisioned: options.provisioned,
+            schedules,
+            uploads,
+        })
+    }
+
+    /// The role that it runs in.
+    pub fn role_arn(&self) -> String {
+        self.role.clone().unwrap_or_else(|| self.names.role_arn())
+    }
+
+    /// What tells its versions apart, and is written into each: code and settings.
+    pub fn revision(&self) -> String {
+        let settings = &self.settings;
+        let runtime = settings.runtime.as_ref().map_or("image", |(runtime, _)| runtime);
+        let numbers = format!("{} {} {}", settings.memory_mb, settings.timeout_s, settings.tmp_mb);
+        let variables: String =
+            settings.environment.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
+        let handler = settings.runtime.as_ref().map_or("", |(_, handler)| handler);
+        let parts =
+            [&self.artifact, runtime, handler, &numbers, &variables, &self.role_arn(), &settings.description];
+        format!("modelet {}", short(&parts))
+    }
+
+    /// The digest of its code as Lambda tells it; `None` for an image.
+    pub fn code_sha256(&self) -> Option<String> {
+        let (Code::Sent(zip) | Code::Bucket { zip, .. }) = &self.code else { return None };
+        let bytes: Vec<u8> = (0..zip.sha256.len() / 2)
+            .filter_map(|at| u8::from_str_radix(zip.sha256.get(2 * at..2 * at + 2)?, 16).ok())
+            .collect();
+        Some(base64::encode(&bytes))
+    }
+}
+
+impl Settings {
+    /// Those of a function that is there.
+    pub fn read(there: &Configuration) -> Self {
+        Self {
+            runtime: there.runtime.clone().zip(there.handler.clone()),
+            memory_mb: there.memory_size,
+            timeout_s: there.timeout,
+            tmp_mb: there.ephemeral_storage.size,
+            environment: there.environment.clone().unwrap_or_default().variables,
+            description: there.description.clone(),
+        }
+    }
+
+    /// As the API takes them.
+    pub fn body(&self, role: &str) -> Value {
+        let mut body = json!({
+            "Role": role,
+            "Description": self.description,
+            "MemorySize": self.memory_mb,
+            "Timeout": self.timeout_s,
+            "EphemeralStorage": {"Size": self.tmp_mb},
+            "Environment": {"Variables": self.environment},
+        });
+        if let Some((runtime, handler)) = &self.runtime {
+            body["Runtime"] = json!(runtime);
+            body["Handler"] = json!(handler);
+        }
+        body
+    }
+}
+
+/// Refuses what Lambda does not have, or modelet does not do there yet.
+fn refuse(card: &ArtifactCard) -> Result<(), CloudError> {
+    let secrets: Vec<_> = card.manifest.secrets.keys().map(String::as_str).collect();
+    if !secrets.is_empty() {
+        return Err(CloudError::refused(format!(
+            "{} has [secrets] ({}), and modelet does not bring secrets to AWS Lambda yet: their values would stand in the function's \
+             environment for all to read",
+            card.name,
+            secrets.join(", ")
+        ))
+        .hint("let the code read them itself, from AWS Secrets Manager, with a role of yours: --role ARN"));
+    }
+    let lambda = Target::AwsLambda;
+    lambda.impose(&mut card.manifest.settings.clone()).map_err(CloudError::refused)?;
+    lambda.check_environment(&card.manifest.env).map_err(CloudError::refused)
+}
+
+fn code(delivery: &Delivery, names: &Names, options: &Options) -> Result<Code, CloudError> {
+    match delivery {
+        Delivery::Zip(zip) => {
+            let most = Target::AwsLambda.limit(Of::Unzipped).unwrap_or(u64::MAX);
+            if zip.unzipped_bytes > most {
+                return Err(CloudError::refused(format!(
+                    "AWS Lambda takes {most} bytes unzipped, {} has {}",
+                    zip.path.display(),
+                    zip.unzipped_bytes
+                ))
+                .hint("deploy it as a container image, which may have 10 GB: --image"));
+            }
+            // As base64 it is a third larger.
+            let is_sent = zip.size_bytes / 3 * 4 < SENT_LIMIT_BYTES && options.bucket.is_none();
+            let bucket = options.bucket.clone().unwrap_or_else(|| names.bucket());
+            Ok(if is_sent {
+                Code::Sent(zip.clone())
+            } else {
+                Code::Bucket { zip: zip.clone(), bucket, is_ours: options.bucket.is_none() }
+            })
+        }
+        Delivery::Image { reference } => {
+            let is_named = reference.rsplit_once("@sha256:").is_some_and(|(_, digest)| digest.len() == 64);
+            let registry = format!("{}.dkr.ecr.{}.", names.account, names.region);
+            if !is_named {
+                return Err(CloudError::refused(format!(
+                    "{reference} does not say its digest, and a tag may be moved to another image"
+                ))
+                .hint(format!("write it as {registry}amazonaws.com/NAME@sha256:…")));
+            }
+            if reference
+                .split_once('/')
+                .is_none_or(|(host, _)| !host.contains(&format!(".dkr.ecr.{}.", names.region)))
+            {
+                return Err(CloudError::refused(format!(
+                    "{reference} is not in the registry (ECR) of {}, from which alone Lambda takes images",
+                    names.region
+                ))
+                .hint(format!("push it to {registry}amazonaws.com/NAME first")));
+            }
+            Ok(Code::Image(reference.clone()))
+        }
+    }
+}
+
+/// What starts it: our runtime, and where Python is needed, within Lambda's own environment for it.
+fn runtime(card: &ArtifactCard) -> Result<(String, String), CloudError> {
+    let Some(python) = card.python() else {
+        return Ok(("provided.al2023".to_owned(), "bootstrap".to_owned()));
+    };
+    if !PYTHONS.contains(&python) {
+        return Err(CloudError::refused(format!(
+            "AWS Lambda has Python {}, and {} needs {python}",
+            PYTHONS.join(", "),
+            card.name
+        ))
+        .hint("say another in modelet.toml ([python] version), or deploy it as an image: --image"));
+    }
+    let handler = match &card.handler {
+        Handler::Python(python) => python.handler(),
+        // The wrapper takes the place of what it names.
+        Handler::Model(_) | Handler::Program(_) => "bootstrap".to_owned(),
+    };
+    Ok((format!("python{python}"), handler))
+}
+
+fn settings(card: &ArtifactCard) -> Settings {
+    let limit = |of, value: u64| Target::AwsLambda.limit(of).map_or(value, |most| value.min(most));
+    let least = Target::AwsLambda.limit(Of::LeastMemory).unwrap_or(0);
+    let timeout_ms = limit(Of::Timeout, card.settings.request_timeout_ms);
+    Settings {
+        runtime: None,
+        memory_mb: limit(Of::MostMemory, card.settings.memory_mib.max(least)),
+        timeout_s: timeout_ms.div_ceil(1_000),
+        tmp_mb: limit(
+            Of::Tmp,
+            card.settings.tmp_mib.max(Target::AwsLambda.limit(Of::DefaultTmp).unwrap_or(0)),
+        ),
+        environment: card.manifest.env.clone(),
+        description: card.manifest.description.clone().unwrap_or_default(),
+    }
+}

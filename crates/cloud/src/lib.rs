@@ -1,0 +1,28 @@
+//! Where an artifact goes besides this machine, and how.
+//!
+//! - [`target`]: what a target does; [`delivery`]: what it gets of an artifact
+//! - [`plan`]: what has to be done, as data; [`apply`]: the one place that does it, and takes it back
+//! - [`lambda`]: the target `aws-lambda`
+//! - [`aws`]: AWS' own calls, credentials and signatures
+//! - [`registry`]: container images, brought from registries and to them; [`container`]: files for hosts that take one
+//! - [`prices`]: what it costs, on dated cards
+//! - [`http`]: the one client; [`error`]: how calls fail; [`environment`]: passed in
+//!
+//! Deliberately absent: the platform, the making of artifacts, terminals, and files of states.
+
+pub mod apply;
+pub mod aws;
+pub mod container;
+pub mod delivery;
+pub mod environment;
+pub mod error;
+pub mod http;
+pub mod lambda;
+pub mod plan;
+pub mod prices;
+pub mod registry;
+pub mod target;
+
+pub use delivery::Delivery;
+pub use error::CloudError;
+pub use target::{Deployment, Target};

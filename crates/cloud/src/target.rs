@@ -1,0 +1,146 @@
+//! A target: where an artifact is deployed besides this machine.
+
+use bytes::Bytes;
+use modelet_core::{ArtifactCard, FunctionName};
+use serde::Serialize;
+
+use crate::apply::Failed;
+use crate::delivery::Delivery;
+use crate::error::CloudError;
+use crate::plan::Plan;
+
+/// What is to be there.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The function's name there.
+    pub name: FunctionName,
+    /// What the function is.
+    pub card: ArtifactCard,
+    /// What the target gets.
+    pub delivery: Delivery,
+    /// The part of the calls that a new version gets at first, percent; `None`: all.
+    pub canary_percent: Option<u8>,
+}
+
+/// Where deployments go. Truth is what the target says of itself, by the tags that modelet sets: there is no file of states.
+///
+/// To add one: a file with what it wants and what is there, a pure function from the two to a [`Plan`], and a
+/// [`Hand`](crate::apply::Hand) that does each of its actions and knows what takes it back.
+#[expect(async_fn_in_trait, reason = "the command line awaits one target on one thread")]
+pub trait Target {
+    /// What a step of a plan does here.
+    type Action;
+
+    /// What has to be done so that a deployment is there; nothing, when it is.
+    async fn plan(&self, wanted: &Deployment) -> Result<Plan<Self::Action>, CloudError>;
+
+    /// What has to be done so that nothing of a function is there any more that modelet made.
+    async fn remove(&self, name: &FunctionName) -> Result<Plan<Self::Action>, CloudError>;
+
+    /// Carries a plan out. What fails is undone, as far as this plan made it.
+    async fn apply(
+        &self,
+        name: &FunctionName,
+        plan: &Plan<Self::Action>,
+        wanted: Option<&Deployment>,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<(), Failed>;
+
+    /// What is there.
+    async fn status(&self, name: &FunctionName) -> Result<Status, CloudError>;
+
+    /// The last records of the log since a moment (milliseconds since 1970), the oldest first.
+    async fn logs(&self, name: &FunctionName, since_ms: i64, most: usize)
+    -> Result<Vec<LogLine>, CloudError>;
+
+    /// Calls a function, or one of its versions.
+    async fn invoke(
+        &self,
+        name: &FunctionName,
+        version: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answered, CloudError>;
+
+    /// Changes who gets the calls.
+    async fn traffic(&self, name: &FunctionName, shift: &Shift) -> Result<Traffic, CloudError>;
+
+    /// Gives all calls back to the version that had them before.
+    async fn rollback(&self, name: &FunctionName) -> Result<Traffic, CloudError>;
+}
+
+/// How calls are to be given to another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shift {
+    /// A part of them, percent, to the newest version or to this one.
+    Canary {
+        /// The part.
+        percent: u8,
+        /// The version.
+        version: Option<String>,
+    },
+    /// All to the version that has a part of them.
+    Promote,
+}
+
+/// Who gets the calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// The version that gets all, or most.
+    pub version: String,
+    /// Another that gets a part.
+    pub canary: Option<Canary>,
+}
+
+/// A version that is tried with a part of the calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Canary {
+    /// The version.
+    pub version: String,
+    /// Its part, percent.
+    pub percent: u8,
+}
+
+/// What is there of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Its name.
+    pub name: FunctionName,
+    /// Its name in the cloud, in full.
+    pub arn: String,
+    /// What the cloud says of it, such as `Active`.
+    pub state: String,
+    /// Who gets the calls; absent when nothing is live yet.
+    pub traffic: Option<Traffic>,
+    /// Its versions, the oldest first.
+    pub versions: Vec<String>,
+    /// The digest of its newest artifact.
+    pub artifact: Option<String>,
+    /// Where it is called, where it has an address.
+    pub url: Option<String>,
+    /// Who may call that.
+    pub auth: Option<String>,
+    /// Its settings, for people.
+    pub settings: Vec<(String, String)>,
+}
+
+/// One record of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// The moment, milliseconds since 1970.
+    pub at_ms: i64,
+    /// The instance that wrote it.
+    pub instance: String,
+    /// What it wrote.
+    pub text: String,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The version that answered.
+    pub version: Option<String>,
+    /// What the cloud calls the function's own failure; `None` when it answered.
+    pub failed: Option<String>,
+    /// The answer.
+    pub body: Bytes,
+}
