@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use rustix::fs::Mode;
 
+mod check;
 mod cli;
 mod client;
 mod commands;
