@@ -2,7 +2,7 @@
 //!
 //! - [`target`]: what a target does; [`delivery`]: what it gets of an artifact
 //! - [`plan`]: what has to be done, as data; [`apply`]: the one place that does it, and takes it back
-//! - [`lambda`]: the target `aws-lambda`
+//! - [`lambda`]: the target `aws-lambda`; [`sagemaker`]: the target `sagemaker`; [`repository`]: where their images lie
 //! - [`aws`]: AWS' own calls, credentials and signatures
 //! - [`registry`]: container images, brought from registries and to them; [`container`]: files for hosts that take one
 //! - [`prices`]: what it costs, on dated cards
@@ -21,6 +21,8 @@ pub mod lambda;
 pub mod plan;
 pub mod prices;
 pub mod registry;
+pub mod repository;
+pub mod sagemaker;
 pub mod target;
 
 pub use delivery::Delivery;

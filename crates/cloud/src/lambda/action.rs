@@ -4,7 +4,8 @@ use modelet_core::manifest::{Schedule, Upload};
 
 use super::Auth;
 use super::there::{There, URL_PERMISSIONS};
-use super::wanted::Settings;
+use super::wanted::{Settings, Wanted};
+use crate::repository;
 use crate::target::Traffic;
 
 /// The version that this plan publishes, whose number nobody knows before.
@@ -47,6 +48,8 @@ pub enum Action {
         /// What the file is called.
         key: String,
     },
+    /// Does something to the repository and its images.
+    Images(repository::Action),
     /// Makes the function.
     CreateFunction,
     /// Deletes it with all its versions.
@@ -132,7 +135,7 @@ impl Grant {
 
 impl Action {
     /// What takes it back, to what was there before; `None` where nothing does, or needs to.
-    pub fn inverse(&self, before: &There) -> Option<Self> {
+    pub fn inverse(&self, before: &There, wanted: Option<&Wanted>) -> Option<Self> {
         let function = before.function.as_ref();
         Some(match self {
             Self::CreateLogGroup => Self::DeleteLogGroup,
@@ -141,6 +144,9 @@ impl Action {
             Self::AttachPolicy => Self::DetachPolicy,
             Self::CreateBucket(bucket) => Self::DeleteBucket(bucket.clone()),
             Self::PutCode { bucket, key } => Self::DeleteCode { bucket: bucket.clone(), key: key.clone() },
+            Self::Images(action) => {
+                Self::Images(action.inverse(wanted.and_then(|wanted| wanted.written.as_deref()))?)
+            }
             Self::CreateFunction => Self::DeleteFunction,
             Self::Configure(..) => {
                 let function = function?;

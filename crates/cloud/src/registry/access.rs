@@ -4,7 +4,7 @@ use std::fmt;
 
 use docker_credential::{DockerCredential, get_credential, get_podman_credential};
 use oci_client::Reference;
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 
 /// Docker's own registry, as `docker login` calls it.
@@ -52,6 +52,21 @@ impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let given = self.given.as_ref().map(|(registry, user, _)| (registry, user));
         f.debug_struct("Access").field("plain", &self.plain).field("given", &given).finish_non_exhaustive()
+    }
+}
+
+/// True when a registry says that it has no such image, or no such repository.
+pub(super) fn is_not_there(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ImageManifestNotFoundError(_)
+        | OciDistributionError::ServerError { code: 404, .. } => true,
+        OciDistributionError::RegistryError { envelope, .. } => envelope.errors.iter().any(|error| {
+            matches!(
+                error.code,
+                OciErrorCode::ManifestUnknown | OciErrorCode::NameUnknown | OciErrorCode::NotFound
+            )
+        }),
+        _ => false,
     }
 }
 
