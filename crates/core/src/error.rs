@@ -84,6 +84,8 @@ codes! {
     EnginesDisagree, "engines-disagree", 400;
     ConversionDiffers, "conversion-differs", 400;
     ConversionNotProved, "conversion-not-proved", 400;
+    TargetDenied, "target-denied", 403;
+    TargetFailed, "target-failed", 502;
     NoPlatform, "no-platform", 503;
     DataInUse, "data-in-use", 409;
     PortInUse, "port-in-use", 409;

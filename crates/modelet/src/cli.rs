@@ -1,6 +1,8 @@
 //! The words of the command line.
 
 pub mod dev;
+pub mod image;
+pub mod making;
 pub mod proof;
 pub mod simulate;
 
@@ -11,6 +13,8 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use modelet_core::manifest::{EngineChoice, Rung};
 use modelet_core::{Code, FunctionName, InvocationId, Version, entry};
 use modelet_platform::store::usage::{HOURS_KEPT, Period};
+
+use making::Making;
 
 use crate::spans::milliseconds;
 
@@ -201,26 +205,8 @@ pub struct Up {
 /// `modelet deploy`
 #[derive(Debug, Args)]
 pub struct Deploy {
-    /// A model file, or a folder with a model: ONNX; what XGBoost, LightGBM, CatBoost or Keras saved; scikit-learn's pickles;
-    /// TensorFlow's SavedModel; PyTorch's .pt2 and TorchScript
-    pub path: PathBuf,
-    /// Name of the function [default: from modelet.toml, else from the file's name]
-    #[arg(long, short)]
-    pub name: Option<FunctionName>,
-    /// Engine to use: auto, onnxruntime, tabular, rten
-    #[arg(long, value_parser = parse_engine)]
-    pub engine: Option<EngineChoice>,
-    /// A limit, such as memory_mib=512; may be given several times
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
-    pub settings: Vec<(String, u64)>,
-    /// Do not prove that a converted model answers as the original
-    #[arg(long, conflicts_with = "require_proof")]
-    pub no_proof: bool,
-    /// Refuse a converted model that cannot be proved
-    #[arg(long)]
-    pub require_proof: bool,
     #[command(flatten)]
-    pub proof: proof::ProofOptions,
+    pub making: Making,
 }
 
 /// `modelet invoke`

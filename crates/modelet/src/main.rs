@@ -9,6 +9,7 @@ mod client;
 mod commands;
 mod dev;
 mod engines;
+mod image;
 mod launch;
 mod making;
 mod output;

@@ -1,26 +1,100 @@
-//! From what the user points at to what is packaged: recognised, its engine chosen on evidence.
+//! From what the user points at to what is packaged. No platform is needed for it.
+//!
+//! - [`model`]: its engine is chosen on evidence, its conversion proved
+//! - [`code`]: its packages are brought, and it is tried in a sandbox
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+pub mod code;
+pub mod model;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use modelet_core::manifest::EngineChoice;
-use modelet_core::{Code, FunctionError, FunctionName, Settings, Steps};
-use modelet_package::artifact::Plan;
-use modelet_package::batching::prove;
-use modelet_package::evidence::fit_concurrency;
+use modelet_core::{ArtifactCard, Code, FunctionName, Settings};
 use modelet_package::importer::Workshop;
-use modelet_package::probe::{Finding, Question};
-use modelet_package::{Evidence, ModelSource, Prober, Source, annotate, choose};
-use modelet_worker::once::run_once;
+use modelet_package::{Bundle, Evidence, Packed, Source, pack};
 
-use crate::launch::this_binary;
+use crate::cli::making::Making;
+use crate::output::Progress;
 use crate::proof::conversion::Conversion;
 use crate::python::examine::Examination;
+use crate::python::interpreter::Interpreter;
+use crate::python::packages::Made as Packages;
 use crate::report::Report;
 
-/// A probe may take this long: loading, and a few calls.
-const PROBE_LIMIT: Duration = Duration::from_secs(300);
+/// What was made: all that an artifact is packed of, and what stands beside it on a host.
+pub struct Made {
+    /// Its files.
+    pub bundle: Bundle,
+    /// Its card.
+    pub card: ArtifactCard,
+    /// What was found out about it.
+    pub found: Found,
+    /// The Python of its code.
+    pub python: Option<Interpreter>,
+    /// The packages of its code.
+    pub packages: Option<Packages>,
+    /// What the user gave, in words.
+    pub given: String,
+}
+
+/// What was found out while it was made.
+pub enum Found {
+    /// Of a model: the engines that can compute it.
+    Model(Evidence),
+    /// Of code: what trying it came to.
+    Code(code::Tried),
+}
+
+impl Found {
+    /// As JSON, for a platform to keep.
+    pub fn as_text(&self) -> String {
+        match self {
+            Self::Model(evidence) => serde_json::to_string(&evidence.clone().without_signatures()),
+            Self::Code(tried) => serde_json::to_string(tried),
+        }
+        .unwrap_or_default()
+    }
+}
+
+/// Everything from the file to what is packaged. Files that have to be rewritten are put into `work`.
+pub async fn made(making: &Making, progress: &Arc<Progress>, work: &Path) -> Result<Made, Report> {
+    let (source, name) = opened(making, progress, work).await?;
+    match source {
+        Source::Model(source) => model::made(*source, name, making, progress).await,
+        Source::Code(source) => {
+            let python = code::python(&source, making).await?;
+            let prepared = code::prepared(*source, name, python, making, progress).await?;
+            let tried = prepared.tried(work, progress).await?;
+            Ok(prepared.made(tried))
+        }
+    }
+}
+
+/// What the user points at, with the function's name and what the command line adds.
+pub async fn opened(
+    making: &Making,
+    progress: &Arc<Progress>,
+    work: &Path,
+) -> Result<(Source, FunctionName), Report> {
+    let conversion = Conversion { options: making.proof.clone(), progress: Arc::clone(progress) };
+    let source = source(&making.path, conversion, work).await?;
+    let source = amended(source, making.engine, &making.settings)?;
+    let name = making.name.clone().or_else(|| source.bundle().name.clone()).ok_or_else(|| {
+        Report::new(Code::BadName, format!("no function name can be made of {}", making.path.display()))
+            .hint("say one: --name NAME")
+    })?;
+    Ok((source, name))
+}
+
+impl Made {
+    /// Writes the artifact. Not on the thread that may serve a platform too.
+    pub async fn packed(&self, target: &Path) -> Result<Packed, Report> {
+        let (bundle, card, target) = (self.bundle.clone(), self.card.clone(), target.to_owned());
+        let packed = tokio::task::spawn_blocking(move || pack(&bundle, card, &target)).await;
+        Ok(packed.map_err(|error| Report::new(Code::Internal, format!("packaging failed: {error}")))??)
+    }
+}
 
 /// A folder that is gone when it is dropped.
 pub fn work_folder() -> Result<tempfile::TempDir, Report> {
@@ -56,81 +130,4 @@ pub fn amended(
     }
     manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
     Ok(source)
-}
-
-/// Tries the engines, and chooses one.
-pub async fn evidence(source: &ModelSource) -> Result<Evidence, Report> {
-    let prober = ChildProber {
-        program: this_binary()?,
-        model: source.model.place.clone(),
-        steps: source.steps_in_place(),
-    };
-    let manifest = &source.bundle.manifest;
-    let wanted = manifest.engine.named();
-    // Probes wait for child processes: not on the thread that talks to the platform.
-    let max_rows = manifest.settings.batch_max_rows;
-    let chosen = tokio::task::spawn_blocking(move || {
-        let mut evidence = choose(&prober, wanted)?;
-        if let Some(measured) = evidence.chosen() {
-            evidence.batching = Some(prove(&prober, evidence.chosen, &measured.signature, max_rows)?);
-        }
-        Ok::<_, FunctionError>(evidence)
-    })
-    .await;
-    Ok(chosen.map_err(|error| Report::new(Code::Internal, format!("the probe failed: {error}")))??)
-}
-
-/// What is packaged, but for a certificate.
-pub fn plan(source: &ModelSource, name: FunctionName, evidence: &Evidence) -> Result<Plan, Report> {
-    let measured = evidence.chosen().ok_or_else(|| Report::new(Code::Internal, "no engine was measured"))?;
-    let manifest = &source.bundle.manifest;
-    let settings =
-        manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
-    let mut settings = match manifest.settings.concurrency {
-        Some(_) => settings,
-        None => fit_concurrency(settings, measured.warm_ms),
-    };
-    if let Some(batching) = &evidence.batching {
-        settings.batch_max_rows = batching.max_rows;
-    }
-    let signature = annotate(measured.signature.clone(), manifest, source.columns.as_deref())?;
-    Ok(Plan {
-        name,
-        settings,
-        engine: (evidence.chosen, measured.version.clone()),
-        signature,
-        certificate: None,
-    })
-}
-
-/// Runs each probe as `modelet probe`, in a process of its own.
-struct ChildProber {
-    program: PathBuf,
-    model: PathBuf,
-    steps: Steps,
-}
-
-impl Prober for ChildProber {
-    fn ask(&self, question: &Question) -> Result<Finding, FunctionError> {
-        let failed = |what: String| FunctionError::new(Code::ModelRefused, what);
-        let steps = serde_json::to_string(&self.steps).map_err(|error| failed(error.to_string()))?;
-        let asked = serde_json::to_string(question).map_err(|error| failed(error.to_string()))?;
-        let args: [OsString; 4] = ["probe".into(), self.model.clone().into(), steps.into(), asked.into()];
-        let env = [("ORT_DISABLE_TELEMETRY".into(), "1".into())];
-        let running = run_once(&self.program, &args, &env, PROBE_LIMIT);
-        let finished = tokio::runtime::Handle::current()
-            .block_on(running)
-            .map_err(|error| failed(format!("the model could not be tried: {error}")))?;
-        let answer = finished.stdout.lines().last().and_then(|line| serde_json::from_str(line).ok());
-        // An engine that a model takes down refuses it, in its way.
-        Ok(answer.unwrap_or_else(|| {
-            // What a panic says stands on the line after the one that says where.
-            let mut lines = finished.stderr.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
-            let said = lines.next().or(finished.stderr.lines().last()).unwrap_or("no message").trim();
-            Finding::Refused(
-                Code::ModelRefused,
-                format!("the engine crashed on it ({}): {said}", finished.ending),
-            )
-        }))
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use modelet_cloud::error::{CloudError, Kind};
 use modelet_core::{Code, Failure, FunctionError, PlatformError};
 use owo_colors::{OwoColorize, Stream};
 use serde_json::Value;
@@ -99,6 +100,19 @@ impl From<FunctionError> for Report {
             hint: error.hint,
             notes: notes.into_iter().collect(),
         }
+    }
+}
+
+impl From<CloudError> for Report {
+    fn from(error: CloudError) -> Self {
+        let code = match error.kind {
+            Kind::Refused => Code::BadInput,
+            Kind::Credentials | Kind::Denied => Code::TargetDenied,
+            Kind::NotFound | Kind::Conflict | Kind::Throttled | Kind::Unreachable | Kind::Service => {
+                Code::TargetFailed
+            }
+        };
+        Self { code, message: error.to_string(), hint: error.hint, notes: Vec::new() }
     }
 }
 

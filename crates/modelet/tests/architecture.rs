@@ -16,9 +16,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("socket", &[]),
     ("worker", &["core", "socket"]),
     ("package", &["core", "model"]),
+    ("cloud", &["core", "package"]),
     ("runtime", &["core", "model", "protocol", "socket"]),
     ("platform", &["core", "protocol", "scheduler", "worker"]),
-    ("modelet", &["core", "model", "package", "platform", "runtime", "scheduler", "worker"]),
+    ("modelet", &["cloud", "core", "model", "package", "platform", "runtime", "scheduler", "worker"]),
 ];
 
 fn crates() -> PathBuf {

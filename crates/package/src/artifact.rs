@@ -141,7 +141,12 @@ impl<W> Hashing<W> {
 
     /// SHA-256, hexadecimal, and the number of bytes.
     pub(crate) fn finish(self) -> (String, u64) {
-        (digest::hex(&self.hasher.finalize()), self.size)
+        self.into_parts().1
+    }
+
+    /// The same, and where it was written to.
+    pub(crate) fn into_parts(self) -> (W, (String, u64)) {
+        (self.inner, (digest::hex(&self.hasher.finalize()), self.size))
     }
 }
 

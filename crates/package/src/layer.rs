@@ -2,12 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use modelet_core::artifact::is_safe_path;
 
 use crate::artifact::{Hashing, append, mode};
+use crate::shipment::is_program;
 
 /// What `uv` and pip put beside packages, and no code needs: programs for a shell, and a lock of the folder.
 const LEFT_OUT: [&str; 2] = ["bin", ".lock"];
@@ -47,9 +47,18 @@ pub fn largest(folder: &Path) -> io::Result<Vec<(String, u64)>> {
     Ok(parts)
 }
 
-fn write(folder: &Path, target: impl Write) -> io::Result<(String, u64)> {
-    let mut tar = tar::Builder::new(Hashing::new(target));
-    let mut total = 0;
+/// A file of packages.
+pub(crate) struct LayerFile {
+    /// Its path in the folder, with `/`.
+    pub(crate) path: String,
+    /// Where it lies.
+    pub(crate) place: PathBuf,
+    pub(crate) size_bytes: u64,
+    pub(crate) executable: bool,
+}
+
+/// The files of a folder of packages, sorted by path.
+pub(crate) fn listed(folder: &Path) -> io::Result<Vec<LayerFile>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -58,15 +67,23 @@ fn write(folder: &Path, target: impl Write) -> io::Result<(String, u64)> {
         }
     }
     all.sort();
-    for (path, size) in all {
-        let relative = path.strip_prefix(folder).map_err(io::Error::other)?.to_string_lossy().into_owned();
-        if !is_safe_path(&relative) {
-            return Err(io::Error::other(format!("{relative:?} is a path that cannot travel")));
+    let listed = |(place, size_bytes): (PathBuf, u64)| {
+        let path = place.strip_prefix(folder).map_err(io::Error::other)?.to_string_lossy().into_owned();
+        if !is_safe_path(&path) {
+            return Err(io::Error::other(format!("{path:?} is a path that cannot travel")));
         }
-        let file = File::open(&path)?;
-        let is_program = file.metadata()?.permissions().mode() & 0o111 != 0;
-        append(&mut tar, &relative, size, mode(is_program), file)?;
-        total += size;
+        let executable = is_program(&fs::metadata(&place)?);
+        Ok(LayerFile { path, place, size_bytes, executable })
+    };
+    all.into_iter().map(listed).collect()
+}
+
+fn write(folder: &Path, target: impl Write) -> io::Result<(String, u64)> {
+    let mut tar = tar::Builder::new(Hashing::new(target));
+    let mut total = 0;
+    for file in listed(folder)? {
+        append(&mut tar, &file.path, file.size_bytes, mode(file.executable), File::open(&file.place)?)?;
+        total += file.size_bytes;
     }
     let mut hashing = tar.into_inner()?;
     hashing.flush()?;

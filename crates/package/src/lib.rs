@@ -15,6 +15,7 @@
 //! - [`certificate`]: the proof that a converted model answers as its original
 //! - [`layer`]: packages as a tar of their own
 //! - [`artifact`]: the tar that travels, the same from the same source
+//! - [`shipment`]: what another host gets: an artifact, and all that answers its calls
 //!
 //! Deliberately absent: the platform, and the starting of processes: whoever packages passes in how probes and the
 //! witnesses of a proof are run.
@@ -34,6 +35,7 @@ pub mod network;
 pub mod notes;
 pub mod pickle;
 pub mod probe;
+pub mod shipment;
 pub mod source;
 pub mod steps;
 
@@ -41,4 +43,5 @@ pub use artifact::{Packed, pack};
 pub use batching::Batching;
 pub use evidence::{EngineEvidence, Evidence, Measured, Prober, choose};
 pub use notes::annotate;
+pub use shipment::Shipment;
 pub use source::{Bundle, ModelSource, Source, SourceFile};

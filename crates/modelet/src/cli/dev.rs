@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, value_parser};
 use modelet_core::{FunctionName, Target};
 
+use super::making::Making;
 use super::proof::ProofOptions;
-use super::{Deploy, parse_listen, parse_setting};
+use super::{parse_listen, parse_setting};
 
 /// `modelet dev`
 #[derive(Debug, Args)]
@@ -37,16 +38,14 @@ pub struct Dev {
 
 impl Dev {
     /// What is deployed each time; without a proof, which takes longer than one writes.
-    pub fn deploy(&self) -> Deploy {
+    pub fn making(&self) -> Making {
         let memory = self.memory_mib.map(|mib| ("memory_mib".to_owned(), mib));
-        Deploy {
-            path: self.path.clone(),
+        Making {
             name: self.name.clone(),
-            engine: None,
             settings: self.settings.iter().cloned().chain(memory).collect(),
             no_proof: true,
-            require_proof: false,
             proof: ProofOptions { python: self.python.clone(), ..ProofOptions::default() },
+            ..Making::of(self.path.clone())
         }
     }
 }

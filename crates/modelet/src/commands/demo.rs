@@ -6,8 +6,8 @@ use std::path::Path;
 use modelet_core::Code;
 use modelet_platform::Platform;
 
-use crate::cli::proof::ProofOptions;
-use crate::cli::{Common, Demo, Deploy};
+use crate::cli::making::Making;
+use crate::cli::{Common, Demo};
 use crate::client::Client;
 use crate::commands::deploy::{publish, sample};
 use crate::commands::up::{Shutdown, config, serve};
@@ -40,16 +40,7 @@ pub async fn run(mut common: Common, demo: Demo) -> Result<(), Report> {
     let client = Client::at(&url)?;
     let source = folder.path().join("iris");
     write_sample(&source).map_err(|error| cannot("write the sample", &error))?;
-    let deploy = Deploy {
-        path: source,
-        name: None,
-        engine: None,
-        settings: vec![],
-        no_proof: false,
-        require_proof: false,
-        proof: ProofOptions::default(),
-    };
-    let outcome = publish(&client, &deploy).await?;
+    let outcome = publish(&client, &Making::of(source)).await?;
     output::say(format!(
         "3/3  the sample function {} is live, and nothing runs until it is called",
         outcome.name()

@@ -11,38 +11,25 @@ use modelet_core::certificate::{Verdict, short};
 use modelet_core::{
     ArtifactCard, Certificate, Code, EngineName, FunctionName, InputSpec, Signature, Version,
 };
-use modelet_package::artifact::{Plan, card};
 use modelet_package::certificate::tolerance;
-use modelet_package::{Batching, Bundle, Evidence, ModelSource, Packed, Source, certificate, pack};
+use modelet_package::{Batching, Evidence, ModelSource, Packed, Source};
 use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_LIVE_WHEN, HEADER_SHA256};
 use modelet_platform::admin::views::{Deployed, FunctionView};
 use serde_json::{Value, json};
 use session::Session;
 
+use crate::cli::making::Making;
 use crate::cli::{Common, Deploy};
 use crate::client::Client;
-use crate::making;
+use crate::making::{self, Found, Made};
 use crate::output::{self, Progress};
-use crate::proof;
-use crate::proof::conversion::Conversion;
 use crate::report::Report;
 
 /// What a deploy came to.
 pub struct Outcome {
     deployed: Deployed,
-    made: Made,
-    /// What the user gave, in words.
-    given: String,
-}
-
-/// What was made.
-enum Made {
-    /// Nothing: the live version is of the same files.
-    Nothing,
-    /// An artifact of a model.
-    Model(Evidence, Packed),
-    /// An artifact of code.
-    Code(code::Tried, Packed),
+    /// What was made; `None` when the live version is of the same files.
+    made: Option<Made>,
 }
 
 impl Outcome {
@@ -58,10 +45,7 @@ impl Outcome {
 
     /// The card of what was made; `None` when nothing was.
     pub fn card(&self) -> Option<&ArtifactCard> {
-        match &self.made {
-            Made::Nothing => None,
-            Made::Model(_, packed) | Made::Code(_, packed) => Some(&packed.card),
-        }
+        self.made.as_ref().map(|made| &made.card)
     }
 }
 
@@ -70,7 +54,7 @@ pub struct Way<'a> {
     /// The platform.
     pub client: &'a Client,
     /// What was asked for.
-    pub deploy: &'a Deploy,
+    pub making: &'a Making,
     /// Where it tells what takes a while.
     pub progress: Arc<Progress>,
     /// What `modelet dev` knows and wants.
@@ -79,7 +63,7 @@ pub struct Way<'a> {
 
 pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
     let client = Client::find(common)?;
-    let outcome = publish(&client, deploy).await?;
+    let outcome = publish(&client, &deploy.making).await?;
     if let Some(warning) = &outcome.deployed.warning {
         output::say(format!("warning: {}", output::plain(warning)));
     }
@@ -98,28 +82,22 @@ pub async fn print(client: &Client, outcome: &Outcome) {
         sample(client, &outcome.deployed.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned()))
     {
         output::card_line("try", curl);
-    } else if let Made::Code(_, packed) = &outcome.made {
-        output::card_line("try", code::call(&packed.card, &outcome.deployed.url));
+    } else if let Some(card) = outcome.card().filter(|card| card.is_code()) {
+        output::card_line("try", code::call(card, &outcome.deployed.url));
     }
 }
 
 /// Everything from the file to the live version.
-pub async fn publish(client: &Client, deploy: &Deploy) -> Result<Outcome, Report> {
-    let progress = Arc::new(Progress::start(format!("reading {}", deploy.path.display())));
-    publish_so(Way { client, deploy, progress, session: None }).await
+pub async fn publish(client: &Client, making: &Making) -> Result<Outcome, Report> {
+    let progress = Arc::new(Progress::start(format!("reading {}", making.path.display())));
+    publish_so(Way { client, making, progress, session: None }).await
 }
 
 /// The same, in a way of its own.
 pub async fn publish_so(way: Way<'_>) -> Result<Outcome, Report> {
     let work = making::work_folder()?;
-    let (client, deploy, progress) = (way.client, way.deploy, way.progress.clone());
-    let conversion = Conversion { options: deploy.proof.clone(), progress: Arc::clone(&progress) };
-    let source = making::source(&deploy.path, conversion, work.path()).await?;
-    let mut source = making::amended(source, deploy.engine, &deploy.settings)?;
-    let name = deploy.name.clone().or_else(|| source.bundle().name.clone()).ok_or_else(|| {
-        Report::new(Code::BadName, format!("no function name can be made of {}", deploy.path.display()))
-            .hint("say one: --name NAME")
-    })?;
+    let (client, making, progress) = (way.client, way.making, way.progress.clone());
+    let (mut source, name) = making::opened(making, &progress, work.path()).await?;
     if let Some(session) = &way.session {
         session.impose(&mut source.bundle_mut().manifest, &name)?;
         session.bring_secrets(client, &source.bundle().manifest).await?;
@@ -128,30 +106,19 @@ pub async fn publish_so(way: Way<'_>) -> Result<Outcome, Report> {
         Source::Model(source) => source,
         Source::Code(source) => return code::publish(way, *source, name, work.path()).await,
     };
-    if let Some(deployed) = unchanged(client, &name, &source, deploy).await? {
-        return Ok(Outcome { deployed, made: Made::Nothing, given: source.given() });
+    if let Some(deployed) = unchanged(client, &name, &source, making).await? {
+        return Ok(Outcome { deployed, made: None });
     }
-    progress.next("trying the engines that can compute it");
-    let evidence = making::evidence(&source).await?;
-    let mut plan = making::plan(&source, name.clone(), &evidence)?;
-    plan.certificate = certificate(&source, &plan, deploy, &progress).await?;
+    let made = making::model::made(*source, name, making, &progress).await?;
     progress.next("packaging");
     let artifact = work.path().join("artifact.tar");
-    let packed = packed(&source.bundle, card(&source, plan), &artifact).await?;
+    let packed = made.packed(&artifact).await?;
     if let Some(session) = &way.session {
         session.check_size(&packed.card, None)?;
     }
     progress.next(format!("publishing {}", output::size(packed.size_bytes)));
-    let evidence_text = serde_json::to_string(&evidence.clone().without_signatures()).unwrap_or_default();
-    let deployed = upload(client, &packed, &artifact, evidence_text, Live::AtOnce).await?;
-    Ok(Outcome { deployed, made: Made::Model(evidence, packed), given: source.given() })
-}
-
-/// Writes an artifact. Not on the thread that may serve a platform too.
-async fn packed(bundle: &Bundle, card: ArtifactCard, target: &Path) -> Result<Packed, Report> {
-    let (bundle, target) = (bundle.clone(), target.to_owned());
-    let packed = tokio::task::spawn_blocking(move || pack(&bundle, card, &target)).await;
-    Ok(packed.map_err(|error| Report::new(Code::Internal, format!("packaging failed: {error}")))??)
+    let deployed = upload(client, &packed, &artifact, made.found.as_text(), Live::AtOnce).await?;
+    Ok(Outcome { deployed, made: Some(made) })
 }
 
 /// When a version becomes the live one.
@@ -186,14 +153,14 @@ async fn unchanged(
     client: &Client,
     name: &FunctionName,
     source: &ModelSource,
-    deploy: &Deploy,
+    making: &Making,
 ) -> Result<Option<Deployed>, Report> {
     let Some(view) = live(client, name).await? else { return Ok(None) };
     let usual = source.original.as_ref().map(|original| tolerance::of(original.frameworks(), None));
     let is_usual = |own: &Certificate| own.verdict == Verdict::Proved && own.tolerance == usual;
     let proved = view.card.model().and_then(|model| model.certificate.as_ref()).is_some_and(is_usual);
-    let nothing_new_to_prove = deploy.proof.sample.is_none() && deploy.proof.tolerance.is_none();
-    let as_proved = source.original.is_none() || deploy.no_proof || proved && nothing_new_to_prove;
+    let nothing_new_to_prove = making.proof.sample.is_none() && making.proof.tolerance.is_none();
+    let as_proved = source.original.is_none() || making.no_proof || proved && nothing_new_to_prove;
     Ok(Some(view)
         .filter(|view| view.card.source_sha256 == source.sha256() && as_proved)
         .and_then(as_deployed))
@@ -222,30 +189,6 @@ fn as_deployed(view: FunctionView) -> Option<Deployed> {
     })
 }
 
-/// What shows that a converted model answers as the original; `None` where nothing was converted.
-async fn certificate(
-    source: &ModelSource,
-    plan: &Plan,
-    deploy: &Deploy,
-    progress: &Progress,
-) -> Result<Option<Certificate>, Report> {
-    if source.original.is_none() {
-        let nothing = deploy.proof.sample.is_none();
-        return if nothing { Ok(None) } else { Err(proof::nothing_converted()) };
-    }
-    if deploy.no_proof {
-        return Ok(Some(Certificate::not_proved("--no-proof was given", proof::imported(source, plan))));
-    }
-    let proof = proof::prove(source, plan, &deploy.proof, progress).await?;
-    match proof.certificate.verdict {
-        Verdict::Differs => return Err(certificate::refusal(&proof, &source.given()).into()),
-        Verdict::NotProved if deploy.require_proof => return Err(proof::not_proved(&proof)),
-        Verdict::NotProved => proof::warn(&proof),
-        Verdict::Proved => {}
-    }
-    Ok(Some(proof.certificate))
-}
-
 /// The sample request that the function itself shows.
 pub async fn sample(client: &Client, name: &FunctionName) -> Option<Value> {
     let described: Value = client.get(&format!("/fn/{name}")).await.ok()?;
@@ -254,17 +197,17 @@ pub async fn sample(client: &Client, name: &FunctionName) -> Option<Value> {
 
 fn as_json(outcome: &Outcome) -> Value {
     let mut value = serde_json::to_value(&outcome.deployed).unwrap_or_default();
-    match &outcome.made {
-        Made::Nothing => {}
-        Made::Model(evidence, packed) => {
-            let model = packed.card.model();
+    let Some(made) = &outcome.made else { return value };
+    match &made.found {
+        Found::Model(evidence) => {
+            let model = made.card.model();
             value["engine"] = json!(model.map(|model| model.engine));
             value["certificate"] = json!(model.map(|model| &model.certificate));
             value["evidence"] =
                 serde_json::to_value(evidence.clone().without_signatures()).unwrap_or_default();
         }
-        Made::Code(tried, packed) => {
-            value["handler"] = json!(packed.card.handler);
+        Found::Code(tried) => {
+            value["handler"] = json!(made.card.handler);
             value["evidence"] = json!(tried);
         }
     }
@@ -274,33 +217,37 @@ fn as_json(outcome: &Outcome) -> Value {
 fn print_card(outcome: &Outcome) {
     let deployed = &outcome.deployed;
     match &outcome.made {
-        Made::Nothing => output::card_line(
+        None => output::card_line(
             "unchanged",
             format!("{}@{} was made of the same files", deployed.name, deployed.version),
         ),
-        Made::Model(evidence, packed) => {
-            print_model(&outcome.given, evidence, packed);
-            print_packaged(deployed, packed);
-        }
-        Made::Code(tried, packed) => {
-            code::print(&outcome.given, tried, packed);
-            print_packaged(deployed, packed);
+        Some(made) => {
+            print_made(made);
+            print_packaged(deployed);
         }
     }
     output::card_line("live", &deployed.url);
 }
 
-fn print_packaged(deployed: &Deployed, packed: &Packed) {
+/// The lines about what was made.
+pub fn print_made(made: &Made) {
+    match &made.found {
+        Found::Model(evidence) => print_model(&made.given, evidence, &made.card),
+        Found::Code(tried) => code::print(&made.given, tried, &made.card),
+    }
+}
+
+fn print_packaged(deployed: &Deployed) {
     let digest = deployed.sha256.get(..12).unwrap_or(&deployed.sha256);
-    let size = output::size(packed.size_bytes);
+    let size = output::size(deployed.size_bytes);
     output::card_line(
         "packaged",
         format!("{}@{}  {size}  sha256:{digest}…", deployed.name, deployed.version),
     );
 }
 
-fn print_model(given: &str, evidence: &Evidence, packed: &Packed) {
-    let Some(model) = packed.card.model() else { return };
+fn print_model(given: &str, evidence: &Evidence, card: &ArtifactCard) {
+    let Some(model) = card.model() else { return };
     output::card_line("model", format!("{given} · {}", inputs_line(&model.signature)));
     output::card_line("engine", format!("{} {}: {}", model.engine, model.engine_version, evidence.reason));
     for engine in &evidence.engines {

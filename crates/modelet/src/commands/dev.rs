@@ -12,8 +12,9 @@ use modelet_platform::Platform;
 use modelet_platform::store::logs::{Filter, LogRow, Logs, MAX_ROWS};
 use tokio::sync::watch;
 
+use crate::cli::Common;
 use crate::cli::dev::Dev;
-use crate::cli::{Common, Deploy};
+use crate::cli::making::Making;
 use crate::client::Client;
 use crate::commands::deploy::session::Session;
 use crate::commands::deploy::{self, Outcome, Way, publish_so};
@@ -54,7 +55,7 @@ pub async fn run(mut common: Common, dev: Dev) -> Result<(), Report> {
     let (told, telling) = watch::channel(0);
     let writing = Writing {
         client: Client::at(&url)?,
-        deploy: Deploy { path: path.clone(), ..dev.deploy() },
+        making: Making { path: path.clone(), ..dev.making() },
         session: Session::new(scratch.folder.clone(), dev.target, region),
         console: console.clone(),
         watch: Watch::of(path),
@@ -93,7 +94,7 @@ fn not_imposed(target: Target, has_own_tmp: bool, has_region: bool) -> Vec<Strin
 /// A function that is being written.
 struct Writing {
     client: Client,
-    deploy: Deploy,
+    making: Making,
     session: Session,
     console: Rc<Console>,
     watch: Watch,
@@ -131,7 +132,7 @@ impl Writing {
         self.console.reloading();
         let way = Way {
             client: &self.client,
-            deploy: &self.deploy,
+            making: &self.making,
             progress: progress.clone(),
             session: Some(&mut self.session),
         };
@@ -194,7 +195,7 @@ impl Writing {
             _ => (version, packages),
         });
         // The function keeps the name that it has begun with.
-        self.deploy.name = Some(name.clone());
+        self.making.name = Some(name.clone());
         self.name.send_if_modified(|known| known.replace(name.clone()) != Some(name));
     }
 }

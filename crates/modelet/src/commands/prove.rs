@@ -34,8 +34,8 @@ pub async fn run(common: &Common, prove: &Prove) -> Result<(), Report> {
     let name = source.bundle.name.clone().or_else(|| FunctionName::nearest("model"));
     let name = name.ok_or_else(|| Report::new(Code::Internal, "no name for the model"))?;
     progress.next("trying the engines that can compute it");
-    let evidence = making::evidence(&source).await?;
-    let plan = making::plan(&source, name, &evidence)?;
+    let evidence = making::model::evidence(&source).await?;
+    let plan = making::model::plan(&source, name, &evidence)?;
     let proof = proof::prove(&source, &plan, &prove.proof, &progress).await?;
     drop(progress);
     if common.json {

@@ -15,8 +15,8 @@ use modelet_package::code::CodeSource;
 use modelet_package::layer;
 use modelet_platform::admin::views::{SecretList, SecretView};
 
-use super::code::Tried;
 use crate::client::Client;
+use crate::making::code::Tried;
 use crate::python::interpreter::Interpreter;
 use crate::python::packages::Made as Packages;
 use crate::python::versions;
@@ -128,16 +128,19 @@ impl Session {
     pub async fn python(
         &mut self,
         source: &CodeSource,
-        finding: impl Future<Output = Result<Interpreter, Report>>,
-    ) -> Result<Interpreter, Report> {
+        finding: impl Future<Output = Result<Option<Interpreter>, Report>>,
+    ) -> Result<Option<Interpreter>, Report> {
         let asked = versions::asked_of(source);
         if let Some((known, python)) = &self.python
             && *known == asked
+            && source.needs_python()
         {
-            return Ok(python.clone());
+            return Ok(Some(python.clone()));
         }
         let python = finding.await?;
-        self.python = Some((asked, python.clone()));
+        if let Some(python) = &python {
+            self.python = Some((asked, python.clone()));
+        }
         Ok(python)
     }
 
