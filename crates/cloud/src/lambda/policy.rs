@@ -132,7 +132,7 @@ fn permissions(needs: &[Needs]) -> Vec<Permission> {
 }
 
 /// The policy that allows a plan, and nothing else.
-pub fn document(plan: &Plan<Action>) -> Value {
+pub fn document<A>(plan: &Plan<A>) -> Value {
     let mut by_resource: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut passed = Vec::new();
     for Permission { resource, action } in plan.permissions() {
