@@ -14,8 +14,33 @@ pub trait Hand {
     /// Does it. Done twice it comes to the same: whoever was killed in between does it again.
     async fn carry_out(&mut self, action: &Self::Action) -> Result<(), CloudError>;
 
-    /// What takes it back, as it was before the plan; `None` where nothing does, or needs to.
-    fn inverse(&self, action: &Self::Action) -> Option<Self::Action>;
+    /// What takes it back, so that it is as it was before the plan.
+    fn inverse(&self, action: &Self::Action) -> Inverse<Self::Action>;
+}
+
+/// What takes a step back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inverse<A> {
+    /// This action.
+    Action(A),
+    /// Nothing of its own: what was made before it goes, and it goes with that.
+    Included,
+    /// Nothing: it stays, for this reason.
+    Stays(&'static str),
+}
+
+/// Why what takes away, and comes last, is not taken back.
+pub const GONE: &str = "what is gone is not brought back";
+
+impl<A> Inverse<A> {
+    /// The same as an action of another kind.
+    pub fn map<B>(self, as_action: impl FnOnce(A) -> B) -> Inverse<B> {
+        match self {
+            Self::Action(action) => Inverse::Action(as_action(action)),
+            Self::Included => Inverse::Included,
+            Self::Stays(why) => Inverse::Stays(why),
+        }
+    }
 }
 
 /// A plan that stopped in the middle.
@@ -77,9 +102,13 @@ async fn undo<H: Hand>(
     let (mut undone, mut kept) = (Vec::new(), Vec::new());
     for (at, step) in done.iter().enumerate().rev() {
         let line = line(step);
-        let Some(inverse) = hand.inverse(&step.action) else {
-            kept.push((line, "nobody is sent to it, and the next deploy goes on from there".to_owned()));
-            continue;
+        let inverse = match hand.inverse(&step.action) {
+            Inverse::Action(inverse) => inverse,
+            Inverse::Included => continue,
+            Inverse::Stays(why) => {
+                kept.push((line, why.to_owned()));
+                continue;
+            }
         };
         tell(&format!("taking back: {line}"));
         match hand.carry_out(&inverse).await {
@@ -131,8 +160,12 @@ mod tests {
             Ok(())
         }
 
-        fn inverse(&self, action: &i32) -> Option<i32> {
-            (*action != 7).then_some(-action)
+        fn inverse(&self, action: &i32) -> Inverse<i32> {
+            match action {
+                7 => Inverse::Stays("it is seven"),
+                8 => Inverse::Included,
+                other => Inverse::Action(-other),
+            }
         }
     }
 
@@ -166,9 +199,9 @@ mod tests {
     #[test]
     fn what_cannot_be_taken_back_is_said_and_the_rest_is_taken_back_all_the_same() {
         let mut list = List { there: vec![], refused: 3, how: Kind::Denied };
-        let failed = run(&mut list, &[1, 7, 3]).unwrap_err();
-        assert_eq!((list.there.as_slice(), failed.undone.as_slice()), (&[7][..], &["+ 1".to_owned()][..]));
-        assert!(failed.kept[0].1.contains("next deploy"));
+        let failed = run(&mut list, &[1, 7, 8, 3]).unwrap_err();
+        assert_eq!((list.there.as_slice(), failed.undone.as_slice()), (&[7, 8][..], &["+ 1".to_owned()][..]));
+        assert_eq!(failed.kept, [("+ 7".to_owned(), "it is seven".to_owned())]);
         list.refused = -2;
         let failed = run(&mut list, &[2, -2]).unwrap_err();
         assert_eq!(failed.kept, [("+ 2".to_owned(), "no".to_owned())]);

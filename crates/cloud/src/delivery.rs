@@ -79,17 +79,13 @@ fn hex(reference: &str) -> &str {
     reference.rsplit("sha256:").next().unwrap_or_default()
 }
 
-/// Reads the card of an artifact that was packaged: of a zip, or the card itself.
+/// Reads an artifact that was packaged as a zip.
 ///
 /// # Errors
-/// One sentence that names the file, when it is neither, or no host could start it.
-pub fn read(path: &Path) -> Result<(ArtifactCard, Option<Zip>), CloudError> {
+/// One sentence that names the file, when it is none, or no host could start it.
+pub fn read(path: &Path) -> Result<(ArtifactCard, Zip), CloudError> {
     let bad = |why: String| CloudError::refused(format!("{}: {why}", path.display()));
-    let is_card = path.extension().is_some_and(|ending| ending == "json");
     let mut file = File::open(path).map_err(|error| bad(error.to_string()))?;
-    if is_card {
-        return card(&mut file).map(|card| (card, None)).map_err(bad);
-    }
     let (size_bytes, sha256) = sha256(&mut file).map_err(|error| bad(error.to_string()))?;
     let mut zip = zip::ZipArchive::new(file).map_err(|error| bad(format!("it is no zip: {error}")))?;
     if zip.len() > FILES_LIMIT {
@@ -114,7 +110,7 @@ pub fn read(path: &Path) -> Result<(ArtifactCard, Option<Zip>), CloudError> {
         unzipped_bytes += entry.size();
     }
     let zip = Zip { path: path.to_owned(), sha256, size_bytes, unzipped_bytes };
-    Ok((card, Some(zip)))
+    Ok((card, zip))
 }
 
 fn card(file: &mut impl Read) -> Result<ArtifactCard, String> {

@@ -21,6 +21,7 @@ use crate::apply::{self, Failed};
 use crate::aws::Aws;
 use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
+use crate::prices::Use;
 use crate::target::{Answered, Canary, Deployment, LogLine, Shift, Status, Target, Traffic};
 use action::Action;
 use hand::{LambdaHand, alias_body};
@@ -119,6 +120,16 @@ impl AwsLambda {
     /// The region.
     pub fn region(&self) -> &str {
         &self.aws.place.region
+    }
+
+    /// What a month of so many calls of so many milliseconds uses.
+    ///
+    /// # Errors
+    /// When the deployment is refused.
+    pub fn used(&self, wanted: &Deployment, calls: u64, ms_per_call: f64) -> Result<Use, CloudError> {
+        let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
+        let (memory_mb, tmp_mb) = (wanted.settings.memory_mb, wanted.settings.tmp_mb);
+        Ok(Use { calls, ms_per_call, memory_mb, tmp_mb, ready: wanted.provisioned.unwrap_or(0) })
     }
 
     fn names(&self, name: &FunctionName) -> Names {

@@ -38,6 +38,7 @@ pub struct Permission {
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(bound = "")]
 pub struct Step<A> {
     /// What it does to a thing.
     pub change: Change,
@@ -54,6 +55,7 @@ pub struct Step<A> {
 
 /// What has to be done, in its order; empty when all is as it should be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(bound = "")]
 pub struct Plan<A> {
     /// The steps.
     pub steps: Vec<Step<A>>,

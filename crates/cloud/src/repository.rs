@@ -6,6 +6,7 @@ use std::fmt;
 
 use modelet_core::Target;
 
+use crate::apply::{GONE, Inverse};
 use crate::aws::Aws;
 use crate::aws::names::Names;
 use crate::aws::place::domain;
@@ -175,11 +176,13 @@ impl Repository {
 
 impl Action {
     /// What takes it back; `written` is the image that this plan brings.
-    pub fn inverse(&self, written: Option<&WrittenImage>) -> Option<Self> {
-        match self {
-            Self::Create => Some(Self::Delete),
-            Self::Push => Some(Self::DeleteImage(written?.image.manifest.digest.clone())),
-            Self::Delete | Self::DeleteImage(_) => None,
+    pub fn inverse(&self, written: Option<&WrittenImage>) -> Inverse<Self> {
+        match (self, written) {
+            (Self::Create, _) => Inverse::Action(Self::Delete),
+            (Self::Push, Some(written)) => {
+                Inverse::Action(Self::DeleteImage(written.image.manifest.digest.clone()))
+            }
+            (Self::Push | Self::Delete | Self::DeleteImage(_), _) => Inverse::Stays(GONE),
         }
     }
 }

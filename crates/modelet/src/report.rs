@@ -30,6 +30,13 @@ impl Report {
         self
     }
 
+    /// Adds a further line.
+    #[must_use]
+    pub fn note(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.notes.push((name, text.into()));
+        self
+    }
+
     /// What happened, to what.
     pub fn message(&self) -> &str {
         &self.message

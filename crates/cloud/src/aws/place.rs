@@ -38,9 +38,8 @@ impl Place {
         let profiles = profile::all(&environment)?;
         let http = Http::new()?;
         let mut place = Self { http, region: String::new(), profile, profiles, environment };
-        if let Some(name) = &place.profile
-            && !place.profiles.contains_key(name)
-        {
+        let name = place.profile_name();
+        if name != "default" && !place.profiles.contains_key(&name) {
             let known: Vec<_> = place.profiles.keys().map(String::as_str).collect();
             return Err(CloudError::new(
                 Kind::Credentials,
@@ -63,12 +62,14 @@ impl Place {
     }
 
     /// The profile that is meant where none is asked for.
-    pub fn profile_name(&self) -> &str {
-        self.profile.as_deref().unwrap_or(if self.profiles.contains_key("default") { "default" } else { "" })
+    pub fn profile_name(&self) -> String {
+        let named =
+            self.environment.get("AWS_PROFILE").or_else(|| self.environment.get("AWS_DEFAULT_PROFILE"));
+        self.profile.clone().or(named).unwrap_or_else(|| "default".to_owned())
     }
 
     fn of_profile(&self, name: &str) -> Option<String> {
-        Some(self.profiles.get(self.profile_name())?.get(name)?.to_owned())
+        Some(self.profiles.get(&self.profile_name())?.get(name)?.to_owned())
     }
 
     /// `aws`, or what the regions of China and the government have in its place in ARNs.

@@ -10,7 +10,7 @@ use super::action::{Action, Grant, NEW};
 use super::names::{ALIAS, Names, TAG_ARTIFACT};
 use super::there::There;
 use super::wanted::{Code, Wanted};
-use crate::apply::Hand;
+use crate::apply::{Hand, Inverse};
 use crate::aws::Aws;
 use crate::aws::s3::Notification;
 use crate::error::{CloudError, Kind, gone, made};
@@ -105,7 +105,7 @@ impl Hand for LambdaHand<'_> {
         }
     }
 
-    fn inverse(&self, action: &Action) -> Option<Action> {
+    fn inverse(&self, action: &Action) -> Inverse<Action> {
         action.inverse(self.before, self.wanted)
     }
 }

@@ -118,6 +118,6 @@ pub fn reads(names: &Names, wanted: Option<&Wanted>) -> Vec<Permission> {
 }
 
 /// The policy that allows a plan, and nothing else.
-pub fn document(plan: &Plan<Action>) -> Value {
+pub fn document<A>(plan: &Plan<A>) -> Value {
     policy::document(plan, "lambda.amazonaws.com")
 }

@@ -2,6 +2,7 @@
 
 use super::there::There;
 use super::wanted::Wanted;
+use crate::apply::{GONE, Inverse};
 use crate::repository;
 
 /// Something that can be done.
@@ -42,28 +43,34 @@ pub enum Action {
 }
 
 impl Action {
-    /// What takes it back, to what was there before; `None` where nothing does, or needs to.
-    pub fn inverse(&self, before: &There, wanted: Option<&Wanted>) -> Option<Self> {
-        Some(match self {
-            Self::CreateLogGroup => Self::DeleteLogGroup,
-            Self::SetRetention(_) => Self::SetRetention(before.log_group.as_ref()?.retention_days),
-            Self::CreateRole => Self::DeleteRole,
-            Self::PutPolicy => Self::DeletePolicy(wanted?.role_policy_name()),
+    /// What takes it back, to what was there before.
+    pub fn inverse(&self, before: &There, wanted: Option<&Wanted>) -> Inverse<Self> {
+        let back = match self {
             Self::Images(action) => {
-                Self::Images(action.inverse(wanted.and_then(|wanted| wanted.written.as_deref()))?)
+                return action.inverse(wanted.and_then(|wanted| wanted.written.as_deref())).map(Self::Images);
             }
-            Self::CreateModel(version) => Self::DeleteModel(*version),
-            Self::CreateConfig(version) => Self::DeleteConfig(*version),
-            Self::CreateEndpoint(_) => Self::DeleteEndpoint,
-            Self::Route(_) => Self::Route(before.live()?),
-            Self::Await(_) => return None,
-            // What takes away comes last, and is not brought back.
+            Self::CreateLogGroup => Some(Self::DeleteLogGroup),
+            Self::SetRetention(_) => {
+                before.log_group.as_ref().map(|group| Self::SetRetention(group.retention_days))
+            }
+            Self::CreateRole => Some(Self::DeleteRole),
+            Self::PutPolicy => wanted.map(|wanted| Self::DeletePolicy(wanted.role_policy_name())),
+            Self::CreateModel(version) => Some(Self::DeleteModel(*version)),
+            Self::CreateConfig(version) => Some(Self::DeleteConfig(*version)),
+            Self::CreateEndpoint(_) => Some(Self::DeleteEndpoint),
+            Self::Route(_) => match before.live() {
+                Some(version) => Some(Self::Route(version)),
+                None => return Inverse::Stays("the config that it had is none of modelet's"),
+            },
+            Self::Await(_) => None,
+            // What takes away comes last.
             Self::DeleteLogGroup
             | Self::DeleteRole
             | Self::DeletePolicy(_)
             | Self::DeleteModel(_)
             | Self::DeleteConfig(_)
-            | Self::DeleteEndpoint => return None,
-        })
+            | Self::DeleteEndpoint => return Inverse::Stays(GONE),
+        };
+        back.map_or(Inverse::Included, Inverse::Action)
     }
 }

@@ -6,7 +6,7 @@ use super::action::Action;
 use super::names::TAG_REVISION;
 use super::there::There;
 use super::wanted::Wanted;
-use crate::apply::Hand;
+use crate::apply::{Hand, Inverse};
 use crate::aws::Aws;
 use crate::aws::names::{Names, TAG_ARTIFACT};
 use crate::aws::sagemaker::Endpoint;
@@ -68,7 +68,7 @@ impl Hand for SagemakerHand<'_> {
         }
     }
 
-    fn inverse(&self, action: &Action) -> Option<Action> {
+    fn inverse(&self, action: &Action) -> Inverse<Action> {
         action.inverse(self.before, self.wanted)
     }
 }
