@@ -24,6 +24,9 @@ TOOLS = ("docker-registry", "skopeo", "podman", "runc")
 #: Podman as it works where nobody may raise limits, and with control groups of either version.
 PODMAN = ("podman", "--cgroup-manager", "cgroupfs", "--runtime", "runc", "--storage-driver", "vfs")
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+#: The user `me` with the password `correct horse`, in the one form that the registry reads (bcrypt).
+USER = "me:$2b$04$9N8Y762.L17pJ0YrzPVbJOjTbTmgcVpZEnILZJdiegc7SlDywuv4y\n"
+PASSWORD = "correct horse"
 #: As strict as hosts are: nobody's user, no capability, nothing to write to but /tmp.
 STRICT = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--tmpfs", "/tmp:rw,size=64m")
 
@@ -48,23 +51,18 @@ def tool(*words: str | Path, **options) -> str:
 
 
 class Registry:
-    """Debian's docker-registry on loopback; with a user, it wants to know who asks."""
+    """Debian's docker-registry on loopback; a locked one wants to know who asks."""
 
-    def __init__(self, folder: Path, user: str | None = None, password: str | None = None):
-        self.port, self.host = free_port(), ""
-        self.host = f"127.0.0.1:{self.port}"
+    def __init__(self, folder: Path, locked: bool = False):
+        self.host = f"127.0.0.1:{free_port()}"
         folder.mkdir(parents=True)
         config = {
             "version": 0.1,
             "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
             "http": {"addr": self.host},
         }
-        if user:
-            # bcrypt is the one form that the registry reads, and htpasswd is a package of its own.
-            import bcrypt  # noqa: PLC0415
-
-            hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
-            (folder / "users").write_text(f"{user}:{hashed}\n")
+        if locked:
+            (folder / "users").write_text(USER)
             config["auth"] = {"htpasswd": {"realm": "tests", "path": str(folder / "users")}}
         (folder / "config.yml").write_text(json.dumps(config))
         self.log = folder / "log"
@@ -85,10 +83,51 @@ class Registry:
         """An image's manifest, as skopeo reads it."""
         return json.loads(tool("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{self.host}/{name}"))
 
+    def manifest_bytes(self, name: str) -> int:
+        """The bytes of that manifest."""
+        return len(tool("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{self.host}/{name}"))
+
     def stop(self) -> None:
         """Ends it."""
         self.process.terminate()
         self.process.wait(PATIENCE_S)
+
+
+class Hosted:
+    """A container that runs, with what it is asked over HTTP."""
+
+    def __init__(self, podman: Podman, name: str, port: int):
+        self.podman, self.name = podman, name
+        self.url = f"http://127.0.0.1:{port}"
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False)
+
+    def is_ready(self, path: str, status: int) -> bool:
+        """Whether a host's probe finds it ready."""
+        try:
+            return self.http.get(path).status_code == status
+        except httpx.TransportError:
+            return False
+
+    def answer(self, path: str, body: object) -> httpx.Response | None:
+        """What it answers, once somebody listens."""
+        try:
+            return self.http.post(path, json=body)
+        except httpx.TransportError:
+            return None
+
+    def said(self) -> str:
+        """What it wrote."""
+        done = subprocess.run([*self.podman.words, "logs", self.name], capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    def stop(self, seconds: int = 10) -> int:
+        """Tells it to end, as hosts do; its exit code, 137 where it had to be killed."""
+        tool(*self.podman.words, "stop", "--time", str(seconds), self.name)
+        code = int(tool(*self.podman.words, "wait", self.name))
+        tool(*self.podman.words, "rm", self.name)
+        self.http.close()
+        self.podman.running.remove(self)
+        return code
 
 
 class Podman:
@@ -96,37 +135,33 @@ class Podman:
 
     def __init__(self, folder: Path):
         self.words = (*PODMAN, "--root", folder / "store", "--runroot", folder / "run")
-        self.running: list[str] = []
+        self.running: list[Hosted] = []
 
     def pull(self, image: str) -> None:
         """Brings an image from a registry on loopback."""
         tool(*self.words, "pull", "-q", "--tls-verify=false", image)
 
-    def start(self, image: str, *words: str, port: int, environment: dict[str, str] | None = None, command=()) -> str:
-        """Starts a container strictly, on this machine's own network; its id."""
-        said = [word for name, value in (environment or {}).items() for word in ("--env", f"{name}={value}")]
-        fixed = (*LIMITS, *STRICT, "--network", "host", "--env", f"PORT={port}")
-        name = tool(*self.words, "run", "--detach", *fixed, *said, *words, image, *command).strip()
-        self.running.append(name)
-        return name
+    def run(self, image: str, *command: str, options=(), port: int | None = None, **said: str) -> Hosted:
+        """Starts a container strictly, on this machine's own network. A variable with the value PORT gets the port."""
+        port = port or free_port()
+        values = {name: str(port) if value == "PORT" else value for name, value in ({"PORT": "PORT"} | said).items()}
+        words = [word for name, value in values.items() for word in ("--env", f"{name}={value}")]
+        fixed = (*LIMITS, *STRICT, "--network", "host")
+        name = tool(*self.words, "run", "--detach", *fixed, *words, *options, image, *command).strip()
+        self.running.append(Hosted(self, name, port))
+        return self.running[-1]
 
-    def logs(self, name: str) -> str:
-        """What a container wrote."""
-        done = subprocess.run([*self.words, "logs", name], capture_output=True, text=True, timeout=PATIENCE_S)
-        return done.stdout + done.stderr
-
-    def stop(self, name: str, seconds: int = 10) -> int:
-        """Tells it to end; its exit code."""
-        tool(*self.words, "stop", "--time", str(seconds), name)
-        code = int(tool(*self.words, "wait", name))
-        tool(*self.words, "rm", name)
-        self.running.remove(name)
-        return code
+    def start(self, image: str, *command: str, probe: str = "/", ready: int = 200, **said: str) -> Hosted:
+        """The same, and waits until a probe finds it ready."""
+        hosted = self.run(image, *command, **said)
+        eventually(lambda: hosted.is_ready(probe, ready), what=f"{probe} is answered by {image}: {hosted.said()}")
+        return hosted
 
     def close(self) -> None:
         """Nothing is left of it."""
-        for name in list(self.running):
-            subprocess.run([*self.words, "rm", "--force", name], capture_output=True, timeout=PATIENCE_S)
+        for hosted in list(self.running):
+            tool(*self.words, "rm", "--force", hosted.name)
+        tool(*self.words, "system", "reset", "--force")
 
 
 def libraries(programs: list[Path]) -> set[Path]:

@@ -14,6 +14,7 @@
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
 //! - [`target`]: clouds that a function may be meant for, and their limits
+//! - [`standalone`]: one file that is a program and the artifact that it serves
 //! - [`instance`]: what the platform and an instance say to each other
 //! - [`entry`]: one thing that is said in a log; [`lines`]: of what a process prints
 //! - [`millis`], [`moment`]: times as text
@@ -42,6 +43,7 @@ pub mod record;
 pub mod rule;
 pub mod settings;
 pub mod signature;
+pub mod standalone;
 pub mod steps;
 pub mod target;
 pub mod tensor;

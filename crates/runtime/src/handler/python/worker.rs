@@ -358,7 +358,7 @@ fn start(config: &Config, python: &PythonCard) -> Value {
         "kind": python.interface,
         "tried_imports": tried,
         "folder": config.files(),
-        "packages": child::packages().into_iter().collect::<Vec<_>>(),
+        "packages": child::packages(config).into_iter().collect::<Vec<_>>(),
         "module": python.module,
         "function": python.function,
         "signature_type": python.signature_type,
