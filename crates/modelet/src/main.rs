@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let as_json = cli.common.json;
     match commands::run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(report) => {
             report.print(as_json);
             report.exit_code()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use docker_credential::{DockerCredential, get_credential, get_podman_credential};
 use oci_client::Reference;
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 
 /// Docker's own registry, as `docker login` calls it.
@@ -65,6 +65,21 @@ pub(super) fn is_refusal(error: &OciDistributionError) -> bool {
             error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403))
         }
         OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403),
+        _ => false,
+    }
+}
+
+/// True when a registry says that it has no such image, or no such repository.
+pub(super) fn is_not_there(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ImageManifestNotFoundError(_)
+        | OciDistributionError::ServerError { code: 404, .. } => true,
+        OciDistributionError::RegistryError { envelope, .. } => envelope.errors.iter().any(|error| {
+            matches!(
+                error.code,
+                OciErrorCode::ManifestUnknown | OciErrorCode::NameUnknown | OciErrorCode::NotFound
+            )
+        }),
         _ => false,
     }
 }
