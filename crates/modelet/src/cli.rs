@@ -1,11 +1,13 @@
 //! The words of the command line.
 
+pub mod check;
 pub mod dev;
 pub mod image;
 pub mod making;
 pub mod package;
 pub mod proof;
 pub mod simulate;
+pub mod target;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -58,9 +60,14 @@ pub enum Command {
         after_help = "Examples:\n  modelet dev\n  modelet dev ./churn --as aws-lambda\n  modelet dev app.py --listen 9000 --memory-mib 512"
     )]
     Dev(dev::Dev),
+    /// Find out what would break a function on a cloud: run it once under that cloud's limits, and read its files
+    #[command(
+        after_help = "Examples:\n  modelet check ./churn --as aws-lambda --sample '{\"plan\": \"pro\"}'\n  modelet check model.onnx --as sagemaker\n  modelet check app/ --as cloud-run --at /predict --sample rows.json --json | jq '.findings[] | select(.verdict == \"breaks\")'"
+    )]
+    Check(check::Check),
     /// Publish a model file, or a folder with a model and modelet.toml, as a function
     #[command(
-        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'"
+        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'\n  modelet deploy churn.zip --to aws-lambda --plan"
     )]
     Deploy(Deploy),
     /// Make of a model or of code what another host starts: a zip, or one program that needs nothing else
@@ -109,6 +116,17 @@ pub enum Command {
     /// Show where the time of a function's last cold starts went, and what to do about it
     #[command(after_help = "Examples:\n  modelet why-slow iris\n  modelet why-slow iris -n 3")]
     WhySlow(WhySlow),
+    /// Show a function at a cloud: who gets the calls, versions, address
+    #[command(after_help = "Examples:\n  modelet status churn --to aws-lambda")]
+    Status(target::StatusOf),
+    /// Give calls at a cloud to another version, a part of them or all
+    #[command(
+        after_help = "Examples:\n  modelet traffic churn --to aws-lambda --canary 10\n  modelet traffic churn --to aws-lambda --promote"
+    )]
+    Traffic(target::Traffic),
+    /// Give all calls at a cloud back to the version that had them before
+    #[command(after_help = "Examples:\n  modelet rollback churn --to aws-lambda")]
+    Rollback(target::Rollback),
     /// Delete a function with all its versions and logs
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
     Delete(Delete),
@@ -213,6 +231,8 @@ pub struct Up {
 pub struct Deploy {
     #[command(flatten)]
     pub making: Making,
+    #[command(flatten)]
+    pub target: target::DeployTo,
 }
 
 /// `modelet invoke`
@@ -232,8 +252,10 @@ pub struct Invoke {
     #[arg(long, value_name = "TYPE")]
     pub accept: Option<String>,
     /// Do not wait for the answer: print the invocation's id, with which `modelet result` gets it
-    #[arg(long = "async")]
+    #[arg(long = "async", conflicts_with = "to")]
     pub is_async: bool,
+    #[command(flatten)]
+    pub elsewhere: target::Elsewhere,
 }
 
 /// `modelet result`
@@ -268,7 +290,7 @@ pub struct Logs {
     /// Name of the function
     pub name: FunctionName,
     /// Go on as records come
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "to")]
     pub follow: bool,
     /// How many of the last records to start with
     #[arg(long, short = 'n', default_value_t = 100, value_name = "N")]
@@ -282,6 +304,8 @@ pub struct Logs {
     /// Only of this long ago and later, such as 10m
     #[arg(long, value_name = "SPAN", value_parser = milliseconds)]
     pub since: Option<u64>,
+    #[command(flatten)]
+    pub elsewhere: target::Elsewhere,
 }
 
 /// `modelet usage`
@@ -315,6 +339,8 @@ pub struct Delete {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+    #[command(flatten)]
+    pub elsewhere: target::Elsewhere,
 }
 
 /// `modelet secret`

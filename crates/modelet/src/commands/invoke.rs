@@ -15,6 +15,10 @@ use crate::output;
 use crate::report::Report;
 
 pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
+    if let Some(to) = invoke.elsewhere.to {
+        let body = invoke.body.as_deref().map(body).transpose()?.map(|(body, _)| body);
+        return super::target::invoke(common, to, invoke, body).await;
+    }
     let client = Client::find(common)?;
     let (body, content_type) = match &invoke.body {
         Some(text) => body(text)?,
@@ -96,7 +100,8 @@ fn body(text: &str) -> Result<(Bytes, Option<&'static str>), Report> {
     Ok((bytes.into(), kind))
 }
 
-fn content_type(name: &str, bytes: &[u8]) -> Option<&'static str> {
+/// What a body is, when the ending of its file's name or its first bytes say so.
+pub fn content_type(name: &str, bytes: &[u8]) -> Option<&'static str> {
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "json" => Some("application/json"),
