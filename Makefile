@@ -18,4 +18,4 @@ bench: ## the figures of SPECIFICATION.md, beside FastAPI with ONNX Runtime
 	@bench/run.sh
 
 clean: ## what the tests made; `cargo clean` for the rest
-	rm -rf .venv-tests .venv-onnx .venv-worker .venv-tensorflow .venv-torch .cache
+	rm -rf .venv-tests .venv-onnx .venv-moto .venv-worker .venv-tensorflow .venv-torch .cache

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the Python environments of the tests from the locks, through uv: .venv-tests, .venv-onnx for the ONNX backend tests,
-# and .venv-worker for those of the Python worker. Repeats cost milliseconds.
+# .venv-moto for the model of AWS, and .venv-worker for the tests of the Python worker. Repeats cost milliseconds.
 # usage: python/tests/setup.sh        then: .venv-tests/bin/pytest python/tests
 # With the word `frameworks`: those of the tests of networks, .venv-tensorflow and .venv-torch.
 set -eu
@@ -56,4 +56,5 @@ if [ "${1:-}" = frameworks ]; then
 fi
 make "${MODELET_TEST_VENV:-$root/.venv-tests}" requirements.txt requirements-models.txt
 make "$root/.venv-onnx" requirements-onnx.txt
+make "$root/.venv-moto" requirements-moto.txt
 make "$root/.venv-worker" ../worker/tests/requirements.txt ../worker/tests/requirements-alone.txt

@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use modelet_core::ArtifactCard;
 use modelet_core::digest::sha256;
+use modelet_package::shipment::image::{Base, Image, Layout};
 
 use crate::error::CloudError;
+use crate::registry::Reference;
 
 /// The largest card that is read, bytes.
 const CARD_LIMIT_BYTES: u64 = 64 << 20;
@@ -24,7 +27,28 @@ pub enum Delivery {
         /// Its name, with its digest.
         reference: String,
     },
+    /// A container image that was written here, and is brought to the target's own registry.
+    Written(Arc<WrittenImage>),
 }
+
+/// A container image that was written here.
+#[derive(Debug, Clone)]
+pub struct WrittenImage {
+    /// Its blobs.
+    pub image: Image,
+    /// Where they lie.
+    pub layout: Layout,
+    /// The image that it stands on, and what that is called.
+    pub below: Option<(Reference, Base)>,
+}
+
+impl PartialEq for WrittenImage {
+    fn eq(&self, other: &Self) -> bool {
+        self.image.manifest == other.image.manifest
+    }
+}
+
+impl Eq for WrittenImage {}
 
 /// A zip, looked into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,22 +68,24 @@ impl Delivery {
     pub fn digest(&self) -> &str {
         match self {
             Self::Zip(zip) => &zip.sha256,
-            Self::Image { reference } => reference.rsplit("sha256:").next().unwrap_or_default(),
+            Self::Image { reference } => hex(reference),
+            Self::Written(written) => hex(&written.image.manifest.digest),
         }
     }
 }
 
-/// Reads the card of an artifact that was packaged: of a zip, or the card itself.
+/// The digits of a digest at the end of a name.
+fn hex(reference: &str) -> &str {
+    reference.rsplit("sha256:").next().unwrap_or_default()
+}
+
+/// Reads an artifact that was packaged as a zip.
 ///
 /// # Errors
-/// One sentence that names the file, when it is neither, or no host could start it.
-pub fn read(path: &Path) -> Result<(ArtifactCard, Option<Zip>), CloudError> {
+/// One sentence that names the file, when it is none, or no host could start it.
+pub fn read(path: &Path) -> Result<(ArtifactCard, Zip), CloudError> {
     let bad = |why: String| CloudError::refused(format!("{}: {why}", path.display()));
-    let is_card = path.extension().is_some_and(|ending| ending == "json");
     let mut file = File::open(path).map_err(|error| bad(error.to_string()))?;
-    if is_card {
-        return card(&mut file).map(|card| (card, None)).map_err(bad);
-    }
     let (size_bytes, sha256) = sha256(&mut file).map_err(|error| bad(error.to_string()))?;
     let mut zip = zip::ZipArchive::new(file).map_err(|error| bad(format!("it is no zip: {error}")))?;
     if zip.len() > FILES_LIMIT {
@@ -84,7 +110,7 @@ pub fn read(path: &Path) -> Result<(ArtifactCard, Option<Zip>), CloudError> {
         unzipped_bytes += entry.size();
     }
     let zip = Zip { path: path.to_owned(), sha256, size_bytes, unzipped_bytes };
-    Ok((card, Some(zip)))
+    Ok((card, zip))
 }
 
 fn card(file: &mut impl Read) -> Result<ArtifactCard, String> {

@@ -2,13 +2,14 @@
 //!
 //! - [`target`]: what a target does; [`delivery`]: what it gets of an artifact
 //! - [`plan`]: what has to be done, as data; [`apply`]: the one place that does it, and takes it back
-//! - [`lambda`]: the target `aws-lambda`
-//! - [`aws`]: AWS' own calls, credentials and signatures
-//! - [`registry`]: container images, brought from registries and to them; [`container`]: files for hosts that take one
-//! - [`prices`]: what it costs, on dated cards
-//! - [`http`]: the one client; [`error`]: how calls fail; [`environment`]: passed in
+//! - [`lambda`]: the target `aws-lambda`; [`sagemaker`]: the target `sagemaker`; [`repository`]: where their images lie
+//! - [`container`]: files for hosts that take a container image
+//! - [`registry`]: container images, brought from registries and to them
+//! - [`aws`]: AWS' own calls, credentials and signatures; [`http`]: how they are sent; [`environment`]: passed in
+//! - [`prices`]: what a function costs, on dated cards
+//! - [`error`]: how a call fails, and what to do next
 //!
-//! Deliberately absent: the platform, the making of artifacts, terminals, and files of states.
+//! Deliberately absent: the platform, how an artifact is made, terminals, and files that remember what was deployed.
 
 pub mod apply;
 pub mod aws;
@@ -21,6 +22,8 @@ pub mod lambda;
 pub mod plan;
 pub mod prices;
 pub mod registry;
+pub mod repository;
+pub mod sagemaker;
 pub mod target;
 
 pub use delivery::Delivery;

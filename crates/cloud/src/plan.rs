@@ -38,6 +38,7 @@ pub struct Permission {
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(bound = "")]
 pub struct Step<A> {
     /// What it does to a thing.
     pub change: Change,
@@ -54,6 +55,7 @@ pub struct Step<A> {
 
 /// What has to be done, in its order; empty when all is as it should be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(bound = "")]
 pub struct Plan<A> {
     /// The steps.
     pub steps: Vec<Step<A>>,
@@ -72,5 +74,41 @@ impl<A> Plan<A> {
     /// All that it needs to be allowed, sorted, each once.
     pub fn permissions(&self) -> BTreeSet<Permission> {
         self.steps.iter().flat_map(|step| &step.permissions).chain(&self.reads).cloned().collect()
+    }
+}
+
+/// A plan that is being written. What a step needs to be allowed follows from its action.
+pub(crate) struct Draft<'a, A, N> {
+    /// What the things are called.
+    pub names: &'a N,
+    /// The steps until now.
+    pub steps: Vec<Step<A>>,
+    needs: fn(&A, &N) -> Vec<Permission>,
+}
+
+impl<'a, A, N> Draft<'a, A, N> {
+    /// An empty one.
+    pub fn new(names: &'a N, needs: fn(&A, &N) -> Vec<Permission>) -> Self {
+        Self { names, steps: Vec::new(), needs }
+    }
+
+    fn step(&mut self, change: Change, what: impl Into<String>, why: impl Into<String>, action: A) {
+        let permissions = (self.needs)(&action, self.names);
+        self.steps.push(Step { change, what: what.into(), why: why.into(), permissions, action });
+    }
+
+    /// Something is made.
+    pub fn create(&mut self, what: impl Into<String>, why: impl Into<String>, action: A) {
+        self.step(Change::Create, what, why, action);
+    }
+
+    /// Something becomes another.
+    pub fn change(&mut self, what: impl Into<String>, why: impl Into<String>, action: A) {
+        self.step(Change::Change, what, why, action);
+    }
+
+    /// Something is taken away.
+    pub fn delete(&mut self, what: impl Into<String>, why: impl Into<String>, action: A) {
+        self.step(Change::Delete, what, why, action);
     }
 }

@@ -6,6 +6,7 @@ pub mod image;
 pub mod making;
 pub mod proof;
 pub mod simulate;
+pub mod target;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -65,7 +66,7 @@ pub enum Command {
     Check(check::Check),
     /// Publish a model file, or a folder with a model and modelet.toml, as a function
     #[command(
-        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'"
+        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'\n  modelet deploy churn.zip --to aws-lambda --plan"
     )]
     Deploy(Deploy),
     /// Prove that a model answers the same once it is converted: the original and the converted one answer the same rows
@@ -109,6 +110,17 @@ pub enum Command {
     /// Show where the time of a function's last cold starts went, and what to do about it
     #[command(after_help = "Examples:\n  modelet why-slow iris\n  modelet why-slow iris -n 3")]
     WhySlow(WhySlow),
+    /// Show a function at a cloud: who gets the calls, versions, address
+    #[command(after_help = "Examples:\n  modelet status churn --to aws-lambda")]
+    Status(target::StatusOf),
+    /// Give calls at a cloud to another version, a part of them or all
+    #[command(
+        after_help = "Examples:\n  modelet traffic churn --to aws-lambda --canary 10\n  modelet traffic churn --to aws-lambda --promote"
+    )]
+    Traffic(target::Traffic),
+    /// Give all calls at a cloud back to the version that had them before
+    #[command(after_help = "Examples:\n  modelet rollback churn --to aws-lambda")]
+    Rollback(target::Rollback),
     /// Delete a function with all its versions and logs
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]
     Delete(Delete),
@@ -213,6 +225,8 @@ pub struct Up {
 pub struct Deploy {
     #[command(flatten)]
     pub making: Making,
+    #[command(flatten)]
+    pub target: target::DeployTo,
 }
 
 /// `modelet invoke`
@@ -232,8 +246,10 @@ pub struct Invoke {
     #[arg(long, value_name = "TYPE")]
     pub accept: Option<String>,
     /// Do not wait for the answer: print the invocation's id, with which `modelet result` gets it
-    #[arg(long = "async")]
+    #[arg(long = "async", conflicts_with = "to")]
     pub is_async: bool,
+    #[command(flatten)]
+    pub elsewhere: target::Elsewhere,
 }
 
 /// `modelet result`
@@ -268,7 +284,7 @@ pub struct Logs {
     /// Name of the function
     pub name: FunctionName,
     /// Go on as records come
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "to")]
     pub follow: bool,
     /// How many of the last records to start with
     #[arg(long, short = 'n', default_value_t = 100, value_name = "N")]
@@ -282,6 +298,8 @@ pub struct Logs {
     /// Only of this long ago and later, such as 10m
     #[arg(long, value_name = "SPAN", value_parser = milliseconds)]
     pub since: Option<u64>,
+    #[command(flatten)]
+    pub elsewhere: target::Elsewhere,
 }
 
 /// `modelet usage`
@@ -315,6 +333,8 @@ pub struct Delete {
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,
+    #[command(flatten)]
+    pub elsewhere: target::Elsewhere,
 }
 
 /// `modelet secret`

@@ -1,6 +1,7 @@
 //! One command, one file. Each talks to the platform, prints data on standard output and talk on standard error.
 
 use std::future::Future;
+use std::process::ExitCode;
 
 use modelet_core::Code;
 
@@ -26,14 +27,19 @@ mod prove;
 mod result;
 mod secret;
 mod simulate;
+mod target;
 mod up;
 mod usage;
 mod why_slow;
 
 /// Runs a command to its end.
-pub fn run(cli: Cli) -> Result<(), Report> {
+pub fn run(cli: Cli) -> Result<ExitCode, Report> {
     let common = cli.common;
-    match cli.command {
+    let done = match cli.command {
+        // The one whose plan says by its exit code whether something would change.
+        Command::Deploy(deploy) if deploy.target.to.is_some() => {
+            return on_this_thread(async move { target::deploy::run(&common, &deploy).await });
+        }
         Command::Up(up) => on_this_thread(up::run(common, up)),
         Command::Dev(dev) => on_this_thread(dev::run(common, dev)),
         Command::Check(check) => on_this_thread(async move { check::run(&common, &check).await }),
@@ -56,12 +62,16 @@ pub fn run(cli: Cli) -> Result<(), Report> {
         Command::Explain(explain) => explain::run(&common, &explain),
         Command::Completions { shell } => completions::run(shell),
         Command::Probe { model, steps, question } => probe::run(&model, &steps, &question),
-    }
+        Command::Status(status) => on_this_thread(async move { target::status(&common, &status).await }),
+        Command::Traffic(traffic) => on_this_thread(async move { target::traffic(&common, &traffic).await }),
+        Command::Rollback(back) => on_this_thread(async move { target::rollback(&common, &back).await }),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// One thread is enough for the platform too: it computes nothing, and a call that stays on one thread is answered sooner
 /// than one that is handed around. Instances and writers have their own.
-fn on_this_thread(command: impl Future<Output = Result<(), Report>>) -> Result<(), Report> {
+fn on_this_thread<T>(command: impl Future<Output = Result<T, Report>>) -> Result<T, Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| no_runtime(&error))?.block_on(command)
 }

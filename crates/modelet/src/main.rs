@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::fs::Mode;
 
 mod check;
 mod cli;
@@ -29,10 +30,12 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == launch::RUNTIME_ARGUMENT) {
         return modelet_runtime::main();
     }
+    // What is written for instances is read by them, who are somebody else; what is nobody's business lies in a folder that is closed.
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let cli = cli::Cli::parse();
     let as_json = cli.common.json;
     match commands::run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(report) => {
             report.print(as_json);
             report.exit_code()

@@ -30,6 +30,13 @@ impl Report {
         self
     }
 
+    /// Adds a further line.
+    #[must_use]
+    pub fn note(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.notes.push((name, text.into()));
+        self
+    }
+
     /// What happened, to what.
     pub fn message(&self) -> &str {
         &self.message
@@ -108,9 +115,12 @@ impl From<CloudError> for Report {
         let code = match error.kind {
             Kind::Refused => Code::BadInput,
             Kind::Credentials | Kind::Denied => Code::TargetDenied,
-            Kind::NotFound | Kind::Conflict | Kind::Throttled | Kind::Unreachable | Kind::Service => {
-                Code::TargetFailed
-            }
+            Kind::NotFound
+            | Kind::Conflict
+            | Kind::Unfinished
+            | Kind::Throttled
+            | Kind::Unreachable
+            | Kind::Service => Code::TargetFailed,
         };
         Self { code, message: error.to_string(), hint: error.hint, notes: Vec::new() }
     }

@@ -105,7 +105,7 @@ pub async fn find(place: &Place, clock: Clock) -> Result<Credentials, CloudError
     {
         return assumed::by_identity(place, &identity).await;
     }
-    if let Some(profile) = place.profiles.get(place.profile_name()) {
+    if let Some(profile) = place.profiles.get(&place.profile_name()) {
         let found = Box::pin(of_profile(place, profile, clock, PROFILES_IN_A_ROW)).await?;
         if let Some(credentials) = found {
             return Ok(credentials);

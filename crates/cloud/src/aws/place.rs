@@ -38,9 +38,8 @@ impl Place {
         let profiles = profile::all(&environment)?;
         let http = Http::new()?;
         let mut place = Self { http, region: String::new(), profile, profiles, environment };
-        if let Some(name) = &place.profile
-            && !place.profiles.contains_key(name)
-        {
+        let name = place.profile_name();
+        if name != "default" && !place.profiles.contains_key(&name) {
             let known: Vec<_> = place.profiles.keys().map(String::as_str).collect();
             return Err(CloudError::new(
                 Kind::Credentials,
@@ -63,12 +62,14 @@ impl Place {
     }
 
     /// The profile that is meant where none is asked for.
-    pub fn profile_name(&self) -> &str {
-        self.profile.as_deref().unwrap_or(if self.profiles.contains_key("default") { "default" } else { "" })
+    pub fn profile_name(&self) -> String {
+        let named =
+            self.environment.get("AWS_PROFILE").or_else(|| self.environment.get("AWS_DEFAULT_PROFILE"));
+        self.profile.clone().or(named).unwrap_or_else(|| "default".to_owned())
     }
 
     fn of_profile(&self, name: &str) -> Option<String> {
-        Some(self.profiles.get(self.profile_name())?.get(name)?.to_owned())
+        Some(self.profiles.get(&self.profile_name())?.get(name)?.to_owned())
     }
 
     /// `aws`, or what the regions of China and the government have in its place in ARNs.
@@ -93,11 +94,11 @@ impl Place {
     /// A service's address, without a slash at its end.
     pub fn endpoint(&self, service: &Service) -> String {
         self.other_endpoint(service).unwrap_or_else(|| {
-            let domain = if self.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+            let domain = domain(self.partition());
             match (service.is_global, self.partition()) {
-                (true, "aws") => format!("https://{}.{domain}", service.prefix),
-                (true, "aws-us-gov") => format!("https://{}.us-gov.{domain}", service.prefix),
-                _ => format!("https://{}.{}.{domain}", service.prefix, self.signing_region(service)),
+                (true, "aws") => format!("https://{}.{domain}", service.host),
+                (true, "aws-us-gov") => format!("https://{}.us-gov.{domain}", service.host),
+                _ => format!("https://{}.{}.{domain}", service.host, self.signing_region(service)),
             }
         })
     }
@@ -134,6 +135,11 @@ impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Place").field("region", &self.region).field("profile", &self.profile).finish()
     }
+}
+
+/// What the hosts of a partition end with.
+pub fn domain(partition: &str) -> &'static str {
+    if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 
 /// The host, with a port where there is one, and the path of an address without a query.

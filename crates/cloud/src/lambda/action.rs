@@ -4,7 +4,9 @@ use modelet_core::manifest::{Schedule, Upload};
 
 use super::Auth;
 use super::there::{There, URL_PERMISSIONS};
-use super::wanted::Settings;
+use super::wanted::{Settings, Wanted};
+use crate::apply::{GONE, Inverse};
+use crate::repository;
 use crate::target::Traffic;
 
 /// The version that this plan publishes, whose number nobody knows before.
@@ -47,6 +49,8 @@ pub enum Action {
         /// What the file is called.
         key: String,
     },
+    /// Does something to the repository and its images.
+    Images(repository::Action),
     /// Makes the function.
     CreateFunction,
     /// Deletes it with all its versions.
@@ -131,50 +135,66 @@ impl Grant {
 }
 
 impl Action {
-    /// What takes it back, to what was there before; `None` where nothing does, or needs to.
-    pub fn inverse(&self, before: &There) -> Option<Self> {
-        let function = before.function.as_ref();
+    /// What takes it back, to what was there before.
+    pub fn inverse(&self, before: &There, wanted: Option<&Wanted>) -> Inverse<Self> {
+        if let Self::Images(action) = self {
+            return action.inverse(wanted.and_then(|wanted| wanted.written.as_deref())).map(Self::Images);
+        }
+        if let Some(action) = self.opposite().or_else(|| self.as_before(before)) {
+            return Inverse::Action(action);
+        }
+        match self {
+            Self::UpdateCode => {
+                Inverse::Stays("nobody is sent to it, and the next deploy goes on from there")
+            }
+            Self::SetRetention(_)
+            | Self::TagBucket(_)
+            | Self::Tag(_)
+            | Self::Configure(..)
+            | Self::Route(_)
+            | Self::SetAuth(_) => Inverse::Included,
+            // What takes away comes last.
+            _ => Inverse::Stays(GONE),
+        }
+    }
+
+    /// What deletes what this makes.
+    fn opposite(&self) -> Option<Self> {
         Some(match self {
             Self::CreateLogGroup => Self::DeleteLogGroup,
-            Self::SetRetention(_) => Self::SetRetention(before.log_group.as_ref()?.retention_days),
             Self::CreateRole => Self::DeleteRole,
             Self::AttachPolicy => Self::DetachPolicy,
             Self::CreateBucket(bucket) => Self::DeleteBucket(bucket.clone()),
             Self::PutCode { bucket, key } => Self::DeleteCode { bucket: bucket.clone(), key: key.clone() },
             Self::CreateFunction => Self::DeleteFunction,
-            Self::Configure(..) => {
-                let function = function?;
-                Self::Configure(Box::new(function.settings.clone()), function.role.clone())
-            }
-            Self::Tag(_) => Self::Tag(function?.artifact()?.to_owned()),
             Self::Publish => Self::DeleteNewVersion,
             Self::CreateAlias(_) => Self::DeleteAlias,
-            Self::Route(_) => Self::Route(function?.traffic.clone()?),
-            Self::SetReserved(_) => Self::SetReserved(function.and_then(|function| function.reserved)),
-            Self::SetProvisioned(_) => {
-                Self::SetProvisioned(function.and_then(|function| function.provisioned))
-            }
             Self::CreateUrl(_) => Self::DeleteUrl,
-            Self::SetAuth(_) => Self::SetAuth(function?.url.as_ref()?.1),
             Self::Allow(grant) => Self::Forbid(grant.id()),
             Self::PutRule(rule, _) => Self::DeleteRule(rule.clone()),
             Self::PutTarget(rule, _) => Self::RemoveTarget(rule.clone()),
             Self::Notify(id, upload) => Self::Unnotify { bucket: upload.bucket.clone(), id: id.clone() },
-            Self::TagBucket(_) | Self::UpdateCode => return None,
-            // What takes away comes last, and is not brought back.
-            Self::DeleteLogGroup
-            | Self::DeleteRole
-            | Self::DetachPolicy
-            | Self::DeleteBucket(_)
-            | Self::DeleteCode { .. }
-            | Self::DeleteFunction
-            | Self::DeleteNewVersion
-            | Self::DeleteAlias
-            | Self::DeleteUrl
-            | Self::Forbid(_)
-            | Self::RemoveTarget(_)
-            | Self::DeleteRule(_)
-            | Self::Unnotify { .. } => return None,
+            _ => return None,
         })
+    }
+
+    /// What makes that which this changes as it was; `None` where it was not there.
+    fn as_before(&self, before: &There) -> Option<Self> {
+        let function = before.function.as_ref();
+        match self {
+            Self::SetRetention(_) => Some(Self::SetRetention(before.log_group.as_ref()?.retention_days)),
+            Self::Configure(..) => {
+                let function = function?;
+                Some(Self::Configure(Box::new(function.settings.clone()), function.role.clone()))
+            }
+            Self::Tag(_) => Some(Self::Tag(function?.artifact()?.to_owned())),
+            Self::Route(_) => Some(Self::Route(function?.traffic.clone()?)),
+            Self::SetReserved(_) => Some(Self::SetReserved(function.and_then(|function| function.reserved))),
+            Self::SetProvisioned(_) => {
+                Some(Self::SetProvisioned(function.and_then(|function| function.provisioned)))
+            }
+            Self::SetAuth(_) => Some(Self::SetAuth(function?.url.as_ref()?.1)),
+            _ => None,
+        }
     }
 }

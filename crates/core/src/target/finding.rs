@@ -139,7 +139,7 @@ impl Finding {
         let mut lines = error.message.lines().map(|line| line.trim().to_owned());
         let what = lines.next().unwrap_or_default();
         let finding = Self::new(Verdict::Breaks, about, what).at(lines);
-        error.hint.iter().fold(finding, |finding, hint| finding.fix(hint))
+        error.hint.iter().fold(finding, Finding::fix)
     }
 
     /// With places.

@@ -11,6 +11,9 @@ use crate::output;
 use crate::report::Report;
 
 pub async fn run(common: &Common, delete: &Delete) -> Result<(), Report> {
+    if let Some(to) = delete.elsewhere.to {
+        return super::target::delete(common, to, delete).await;
+    }
     let client = Client::find(common)?;
     let path = format!("/api/v1/functions/{}", delete.name);
     if !delete.yes {
@@ -30,7 +33,8 @@ fn versions(n: usize) -> String {
     if n == 1 { "1 version".to_owned() } else { format!("{n} versions") }
 }
 
-fn confirm(question: &str) -> Result<(), Report> {
+/// Asks; somebody who is not there says no.
+pub fn confirm(question: &str) -> Result<(), Report> {
     if !io::stdin().is_terminal() {
         return Err(
             Report::new(Code::BadInput, format!("{question} There is nobody to ask")).hint("say --yes")
@@ -39,6 +43,6 @@ fn confirm(question: &str) -> Result<(), Report> {
     let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact();
     match answer {
         Ok(true) => Ok(()),
-        _ => Err(Report::new(Code::BadInput, "nothing was deleted")),
+        _ => Err(Report::new(Code::BadInput, "nothing was done")),
     }
 }

@@ -15,6 +15,10 @@ use crate::output;
 use crate::report::Report;
 
 pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
+    if let Some(to) = invoke.elsewhere.to {
+        let body = invoke.body.as_deref().map(body).transpose()?.map(|(body, _)| body);
+        return super::target::invoke(common, to, invoke, body).await;
+    }
     let client = Client::find(common)?;
     let (body, content_type) = match &invoke.body {
         Some(text) => body(text)?,

@@ -13,6 +13,9 @@ use crate::report::Report;
 const FOLLOW_WAIT_MS: u64 = 30_000;
 
 pub async fn run(common: &Common, logs: &Logs) -> Result<(), Report> {
+    if let Some(to) = logs.elsewhere.to {
+        return super::target::logs(common, to, logs).await;
+    }
     let client = Client::find(common)?;
     let path = format!("/api/v1/functions/{}/logs", logs.name);
     let wanted = wanted(logs);

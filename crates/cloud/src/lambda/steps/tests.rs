@@ -1,1 +1,296 @@
+use std::collections::BTreeMap;
+
+use modelet_core::manifest::{Schedule, Upload};
+
 use super::*;
+use crate::apply::Inverse;
+use crate::aws::events::Rule;
+use crate::aws::iam::Role;
+use crate::aws::logs::Group;
+use crate::delivery::Zip;
+use crate::lambda::there::Function;
+use crate::lambda::wanted::Settings;
+
+fn names() -> Names {
+    Names {
+        function: "churn".to_owned(),
+        partition: "aws",
+        region: "eu-west-1".to_owned(),
+        account: "123456789012".to_owned(),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        runtime: Some(("provided.al2023".to_owned(), "bootstrap".to_owned())),
+        memory_mb: 1_024,
+        timeout_s: 60,
+        tmp_mb: 512,
+        environment: BTreeMap::new(),
+        description: String::new(),
+    }
+}
+
+fn wanted() -> Wanted {
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
+    let zip = Zip { path: "/x.zip".into(), sha256: sha256.clone(), size_bytes: 1, unzipped_bytes: 1 };
+    Wanted {
+        names: names(),
+        code: Code::Sent(zip),
+        settings: settings(),
+        artifact: sha256,
+        role: None,
+        retention_days: 30,
+        canary_percent: None,
+        url: None,
+        reserved: None,
+        provisioned: None,
+        schedules: vec![],
+        uploads: vec![],
+    }
+}
+
+/// What is there once `wanted` was applied.
+fn there(wanted: &Wanted, version: &str) -> There {
+    let names = &wanted.names;
+    let mut tags = names.tags();
+    tags.insert("modelet:artifact".to_owned(), wanted.artifact.clone());
+    let function = Function {
+        arn: names.function_arn(),
+        state: "Active".to_owned(),
+        tags,
+        settings: wanted.settings.clone(),
+        role: wanted.role_arn(),
+        code_sha256: wanted.code_sha256().unwrap_or_default(),
+        image: None,
+        versions: vec![(version.to_owned(), wanted.revision())],
+        traffic: Some(Traffic { version: version.to_owned(), canary: None }),
+        url: None,
+        permissions: BTreeMap::new(),
+        reserved: None,
+        provisioned: None,
+    };
+    There {
+        log_group: Some(Group { retention_days: Some(30), tags: names.tags() }),
+        role: Some(Role { arn: names.role_arn(), tags: names.tags(), policies: vec![names.basic_policy()] }),
+        function: Some(function),
+        ..There::default()
+    }
+}
+
+fn lines(plan: &Plan<Action>) -> Vec<String> {
+    plan.steps.iter().map(|step| format!("{} {}", step.change.sign(), step.what)).collect()
+}
+
+fn planned(wanted: &Wanted, there: &There) -> Vec<String> {
+    lines(&plan(wanted, there).unwrap())
+}
+
+#[test]
+fn from_nothing_what_depends_on_a_thing_comes_after_it() {
+    let role = format!("role {}", names().role());
+    assert_eq!(
+        planned(&wanted(), &There::default()),
+        [
+            "+ log group /aws/lambda/churn".to_owned(),
+            "~ log group /aws/lambda/churn".to_owned(),
+            format!("+ {role}"),
+            format!("~ {role}"),
+            "+ function churn".to_owned(),
+            "+ version of churn".to_owned(),
+            "+ alias live".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn what_is_there_needs_nothing_and_what_is_half_there_the_rest() {
+    let wanted = wanted();
+    assert_eq!(planned(&wanted, &there(&wanted, "1")), Vec::<String>::new());
+    let mut half = there(&wanted, "1");
+    half.function.as_mut().unwrap().traffic = None;
+    assert_eq!(planned(&wanted, &half), ["+ alias live"]);
+    half.function.as_mut().unwrap().versions.clear();
+    half.role.as_mut().unwrap().policies.clear();
+    assert_eq!(
+        planned(&wanted, &half),
+        [format!("~ role {}", names().role()), "+ version of churn".into(), "+ alias live".into()]
+    );
+}
+
+#[test]
+fn another_artifact_is_another_version_and_the_old_one_comes_back_without_a_new_one() {
+    let old = wanted();
+    let mut new = wanted();
+    new.artifact = "0".repeat(64);
+    let Code::Sent(zip) = &mut new.code else { unreachable!() };
+    zip.sha256.clone_from(&new.artifact);
+    let mut now = there(&old, "1");
+    let change = ["~ function churn", "~ function churn", "+ version of churn", "~ alias live"];
+    assert_eq!(planned(&new, &now), change);
+    let function = now.function.as_mut().unwrap();
+    function.versions.push(("2".to_owned(), new.revision()));
+    function.traffic = Some(Traffic { version: "2".to_owned(), canary: None });
+    let steps = plan(&old, &now).unwrap().steps;
+    assert!(!steps.iter().any(|step| step.action == Action::Publish || step.action == Action::UpdateCode));
+    let route = steps.iter().find(|step| step.what == "alias live").unwrap();
+    assert_eq!(route.action, Action::Route(Traffic { version: "1".to_owned(), canary: None }));
+}
+
+#[test]
+fn settings_that_differ_are_named_with_what_they_were() {
+    let old = wanted();
+    let mut new = wanted();
+    new.settings.memory_mb = 2_048;
+    new.settings.environment.insert("MODE".to_owned(), "fast".to_owned());
+    let steps = plan(&new, &there(&old, "1")).unwrap().steps;
+    assert_eq!(steps[0].why, "memory 1024 → 2048 MB, variables MODE");
+    assert_eq!(steps[1].action, Action::Publish);
+}
+
+#[test]
+fn a_canary_gets_its_part_and_a_promoted_one_is_none_again() {
+    let old = wanted();
+    let mut new = wanted();
+    new.settings.memory_mb = 2_048;
+    new.canary_percent = Some(10);
+    let mut now = there(&old, "1");
+    let canary = |version: &str| Traffic {
+        version: "1".to_owned(),
+        canary: Some(Canary { version: version.to_owned(), percent: 10 }),
+    };
+    assert_eq!(plan(&new, &now).unwrap().steps.last().unwrap().action, Action::Route(canary(NEW)));
+    let function = now.function.as_mut().unwrap();
+    function.settings = new.settings.clone();
+    function.versions.push(("2".to_owned(), new.revision()));
+    function.traffic = Some(canary("2"));
+    assert_eq!(planned(&new, &now), Vec::<String>::new());
+    now.function.as_mut().unwrap().traffic = Some(Traffic { version: "2".to_owned(), canary: None });
+    assert_eq!(planned(&new, &now), Vec::<String>::new(), "promoted by hand, deployed again");
+    let first = plan(&new, &There::default()).unwrap();
+    assert!(first.notes.iter().any(|note| note.contains("the first one gets all calls")));
+}
+
+#[test]
+fn what_modelet_did_not_make_is_not_touched() {
+    let wanted = wanted();
+    let mut foreign = there(&wanted, "1");
+    foreign.function.as_mut().unwrap().tags.clear();
+    assert!(plan(&wanted, &foreign).unwrap_err().message.contains("modelet did not make"));
+    assert!(removal::plan(&names(), &foreign).unwrap_err().message.contains("was not made by modelet"));
+    let mut now = there(&wanted, "1");
+    now.log_group = Some(Group { retention_days: None, tags: BTreeMap::new() });
+    now.role.as_mut().unwrap().tags.clear();
+    let removal = removal::plan(&names(), &now).unwrap();
+    assert_eq!(lines(&removal), ["- alias live", "- function churn"]);
+    assert!(removal.notes[0].contains("not modelet's"), "{:?}", removal.notes);
+}
+
+#[test]
+fn an_address_is_opened_and_closed_and_left_alone_where_nothing_is_said() {
+    let mut open = wanted();
+    open.url = Some(Auth::None);
+    let mut now = there(&wanted(), "1");
+    assert_eq!(
+        planned(&open, &now),
+        ["+ address of churn", "+ permission modelet-url", "+ permission modelet-url-invoke"]
+    );
+    let function = now.function.as_mut().unwrap();
+    function.url = Some(("https://x".to_owned(), Auth::None));
+    function.permissions = [("modelet-url".to_owned(), None), ("modelet-url-invoke".to_owned(), None)].into();
+    assert_eq!(planned(&open, &now), Vec::<String>::new());
+    assert_eq!(planned(&wanted(), &now), Vec::<String>::new());
+    open.url = Some(Auth::Iam);
+    assert_eq!(
+        planned(&open, &now),
+        ["~ address of churn", "- permission modelet-url", "- permission modelet-url-invoke"]
+    );
+}
+
+#[test]
+fn triggers_come_and_go_with_their_permissions() {
+    let (schedule, upload) = (
+        Schedule { schedule: "rate(1 hour)".to_owned(), input: None },
+        Upload { bucket: "in-eu".to_owned(), prefix: "a/".to_owned(), suffix: String::new() },
+    );
+    let mut with = wanted();
+    (with.schedules, with.uploads) = (vec![schedule.clone()], vec![upload.clone()]);
+    let (rule, id) = (names().rule(&schedule), names().notification(&upload));
+    let mut now = there(&wanted(), "1");
+    assert_eq!(
+        planned(&with, &now),
+        [
+            format!("+ rule {rule}"),
+            format!("+ permission {rule}"),
+            format!("~ rule {rule}"),
+            format!("+ permission {id}"),
+            "~ bucket in-eu".to_owned()
+        ]
+    );
+    let target = Some((names().alias_arn(), None));
+    now.rules =
+        vec![Rule { name: rule.clone(), schedule: "rate(1 hour)".to_owned(), tags: names().tags(), target }];
+    now.notifications = [("in-eu".to_owned(), vec![id.clone(), "theirs".to_owned()])].into();
+    now.function.as_mut().unwrap().permissions = [(rule.clone(), None), (id.clone(), None)].into();
+    assert_eq!(planned(&with, &now), Vec::<String>::new());
+    let gone = [
+        format!("- rule {rule}"),
+        format!("- rule {rule}"),
+        "- bucket in-eu".to_owned(),
+        format!("- permission {rule}"),
+        format!("- permission {id}"),
+    ];
+    let mut found = planned(&wanted(), &now);
+    found[3..].sort();
+    let mut gone: Vec<_> = gone.into();
+    gone[3..].sort();
+    assert_eq!(found, gone);
+}
+
+#[test]
+fn what_a_plan_makes_can_be_taken_back_and_what_it_changes_put_back() {
+    let mut all = wanted();
+    all.url = Some(Auth::None);
+    all.schedules = vec![Schedule { schedule: "rate(1 hour)".to_owned(), input: None }];
+    let nothing = There::default();
+    for step in plan(&all, &nothing).unwrap().steps {
+        let is_included = matches!(step.action, Action::SetRetention(_));
+        match step.action.inverse(&nothing) {
+            Inverse::Action(_) => assert!(!is_included, "{step:?}"),
+            Inverse::Included => assert!(is_included, "{step:?}"),
+            Inverse::Stays(why) => panic!("{step:?}: {why}"),
+        }
+    }
+    let old = wanted();
+    let now = there(&old, "1");
+    let mut new = wanted();
+    new.settings.memory_mb = 2_048;
+    let steps = plan(&new, &now).unwrap().steps;
+    assert_eq!(
+        steps[0].action.inverse(&now),
+        Inverse::Action(Action::Configure(Box::new(settings()), old.role_arn()))
+    );
+    let back = steps.last().unwrap().action.inverse(&now);
+    assert_eq!(back, Inverse::Action(Action::Route(Traffic { version: "1".to_owned(), canary: None })));
+}
+
+#[test]
+fn the_policy_allows_the_plan_and_nothing_else() {
+    let plan = plan(&wanted(), &There::default()).unwrap();
+    let document = policy::document(&plan);
+    let statements = document["Statement"].as_array().unwrap();
+    for statement in statements {
+        let resource = statement["Resource"].as_str().unwrap();
+        let reads = ["logs:DescribeLogGroups", "events:ListRules"];
+        let is_listing = statement["Action"]
+            .as_array()
+            .is_some_and(|actions| actions.iter().all(|action| reads.contains(&action.as_str().unwrap())));
+        assert!(resource != "*" || is_listing, "{statement}");
+    }
+    let text = document.to_string();
+    assert!(
+        text.contains("lambda:CreateFunction")
+            && text.contains(r#""iam:PassedToService":"lambda.amazonaws.com""#)
+    );
+    assert!(!text.contains("lambda:DeleteFunction") && !text.contains("s3:"), "{text}");
+}

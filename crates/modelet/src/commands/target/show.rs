@@ -1,0 +1,73 @@
+//! How plans, functions at a cloud and their calls look.
+
+use modelet_cloud::plan::{Change, Plan};
+use modelet_cloud::prices::{Bill, LambdaPrices, Use};
+use modelet_cloud::target::{Status, Traffic};
+
+use crate::cli::Common;
+use crate::output;
+
+/// What has to be done, a line for each step, and what is to be known of it.
+pub fn steps<A>(plan: &Plan<A>) {
+    for step in &plan.steps {
+        let word = match step.change {
+            Change::Create => "create",
+            Change::Change => "change",
+            Change::Delete => "delete",
+        };
+        let why = if step.why.is_empty() { String::new() } else { format!(": {}", step.why) };
+        output::card_line(word, format!("{}{why}", step.what));
+    }
+    for note in &plan.notes {
+        output::card_line("note", note);
+    }
+}
+
+/// What a month costs, and where that is from.
+pub fn bill(prices: &LambdaPrices, used: Use, bill: &Bill) {
+    let Use { calls, ms_per_call, memory_mb, .. } = used;
+    output::card_line(
+        "price",
+        format!(
+            "{:.2} USD a month, {:.2} with what is free: {calls} calls of {ms_per_call:.0} ms with {memory_mb} MB",
+            bill.usd, bill.usd_with_free
+        ),
+    );
+    for (what, usd) in &bill.lines {
+        output::card_line("", format!("{usd:.2} for {what}"));
+    }
+    output::card_line("", format!("prices of {}: {}", prices.date, prices.source));
+}
+
+/// A function as it is there.
+pub fn status(status: &Status) {
+    output::line(format!("{}  {}", status.name, status.state));
+    output::card_line("arn", &status.arn);
+    match &status.traffic {
+        Some(traffic) => output::card_line("calls", words(traffic)),
+        None => output::card_line("calls", "no version is live yet: deploy again"),
+    }
+    output::card_line("versions", status.versions.join(", "));
+    if let (Some(url), Some(auth)) = (&status.url, &status.auth) {
+        output::card_line("address", format!("{url}, {auth}"));
+    }
+    if let Some(artifact) = &status.artifact {
+        output::card_line("artifact", format!("sha256:{artifact}"));
+    }
+    for (name, value) in &status.settings {
+        output::card_line(name, value);
+    }
+}
+
+/// Who gets the calls.
+pub fn traffic(common: &Common, traffic: &Traffic) {
+    if common.json {
+        output::json(traffic);
+    } else {
+        output::line(words(traffic));
+    }
+}
+
+fn words(traffic: &Traffic) -> String {
+    modelet_cloud::lambda::steps::words(traffic)
+}

@@ -1,0 +1,399 @@
+"""`modelet deploy --to aws-lambda` and what follows, against moto; what boto3 then reads is what was planned."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import stat
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clouds import ACCOUNT, REGION, Call, Cloud
+from harness import ROOT, Platform, toml
+
+NAME = "iris"
+DEPLOY = ("--to", "aws-lambda", "--yes")
+TRIGGERS = """
+[[triggers]]
+kind = "schedule"
+schedule = "rate(5 minutes)"
+input = '{"warm": true}'
+
+[[triggers]]
+kind = "upload"
+bucket = "incoming"
+prefix = "rows & more/"
+suffix = ".csv"
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    moto = Cloud(tmp_path_factory.mktemp("cloud"))
+    yield moto
+    moto.close()
+
+
+@pytest.fixture(autouse=True)
+def empty(cloud: Cloud) -> None:
+    cloud.reset()
+
+
+@pytest.fixture(scope="module")
+def artifacts(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The artifact of one model three times: as it is, with another setting, and with triggers."""
+    work = tmp_path_factory.mktemp("artifacts")
+    model = ROOT / "examples" / "iris"
+    said = {"one": "", "two": toml({"settings": {"memory_mib": 2048}, "env": {"MODE": "fast"}}), "triggers": TRIGGERS}
+    return {word: packaged(platform, model, more, work / f"{word}.zip") for word, more in said.items()}
+
+
+def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
+    """An artifact as the platform made it, in a zip with a bootstrap: moto does not run it."""
+    source = target.with_suffix("")
+    source.mkdir()
+    for path in model.iterdir():
+        (source / path.name).write_bytes(path.read_bytes())
+    manifest = source / "modelet.toml"
+    manifest.write_text((manifest.read_text() if manifest.exists() else "") + "\n" + more)
+    function = platform.deploy(source, f"for-lambda-{source.name}")
+    folder = platform.data / "artifacts" / function.card["sha256"]
+    card = json.loads((folder / "artifact.json").read_text()) | {"name": NAME}
+    with zipfile.ZipFile(target, "w") as zipped:
+        bootstrap = zipfile.ZipInfo("bootstrap")
+        bootstrap.external_attr = (stat.S_IFREG | 0o755) << 16
+        zipped.writestr(bootstrap, b"#!/bin/sh\n")
+        zipped.writestr("artifact.json", json.dumps(card))
+        for path in sorted((folder / "files").rglob("*")):
+            zipped.write(path, f"files/{path.relative_to(folder / 'files')}")
+    return target
+
+
+def there(cloud: Cloud) -> dict:
+    """All that boto3 sees, but for moments and what AWS makes up."""
+    functions, iam, logs = cloud.client("lambda"), cloud.client("iam"), cloud.client("logs")
+    events, s3 = cloud.client("events"), cloud.client("s3")
+    seen: dict = {"functions": [], "roles": [], "rules": [], "buckets": []}
+    for function in functions.list_functions()["Functions"]:
+        name = function["FunctionName"]
+        told = functions.get_function(FunctionName=name)
+        kept = ("Runtime", "Handler", "MemorySize", "Timeout", "CodeSha256", "Role", "Environment", "EphemeralStorage")
+        one = {key: told["Configuration"].get(key) for key in kept} | {"tags": told.get("Tags")}
+        versions = functions.list_versions_by_function(FunctionName=name)["Versions"]
+        one["versions"] = [(v["Version"], v["CodeSha256"], v["Description"], v["MemorySize"]) for v in versions]
+        one["concurrency"] = told.get("Concurrency")
+        one["aliases"] = [
+            (a["Name"], a["FunctionVersion"], a.get("RoutingConfig")) for a in functions.list_aliases(FunctionName=name)["Aliases"]
+        ]
+        for key, ask in (("policy", functions.get_policy), ("url", functions.get_function_url_config)):
+            try:
+                answer = ask(FunctionName=name, Qualifier="live")
+                one[key] = json.loads(answer["Policy"])["Statement"] if key == "policy" else answer["AuthType"]
+            except functions.exceptions.ResourceNotFoundException:
+                one[key] = None
+        seen["functions"].append(one)
+    for role in iam.list_roles()["Roles"]:
+        name = role["RoleName"]
+        policies = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        tags = iam.list_role_tags(RoleName=name)["Tags"]
+        seen["roles"].append((name, role["AssumeRolePolicyDocument"], [p["PolicyArn"] for p in policies], tags))
+    seen["logs"] = [
+        (g["logGroupName"], g.get("retentionInDays"), logs.list_tags_log_group(logGroupName=g["logGroupName"])["tags"])
+        for g in logs.describe_log_groups()["logGroups"]
+    ]
+    for rule in events.list_rules()["Rules"]:
+        targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+        seen["rules"].append((rule["Name"], rule["ScheduleExpression"], rule["State"], targets))
+    for bucket in s3.list_buckets()["Buckets"]:
+        told = s3.get_bucket_notification_configuration(Bucket=bucket["Name"])
+        objects = s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
+        told.pop("ResponseMetadata")
+        seen["buckets"].append((bucket["Name"], told, [o["Key"] for o in objects]))
+    return seen
+
+
+def function_of(cloud: Cloud) -> dict:
+    [one] = there(cloud)["functions"]
+    return one
+
+
+def test_from_nothing_to_deployed_as_planned(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    plan = cloud.json("deploy", artifacts["one"], "--to", "aws-lambda", "--plan", "--url", "none", code=2)
+    assert not any(call.writes for call in cloud.proxy.taken()), "a plan only looks"
+    whats = [(step["change"], step["what"].split(" ")[0]) for step in plan["plan"]["steps"]]
+    assert whats[0] == ("create", "log") and ("create", "function") in whats and ("create", "alias") in whats
+
+    done = cloud.json("deploy", artifacts["one"], *DEPLOY, "--url", "none", "--reserved-concurrency", "5")
+    seen = there(cloud)
+    function = function_of(cloud)
+    assert (function["Runtime"], function["Handler"]) == ("provided.al2023", "bootstrap")
+    assert (function["MemorySize"], function["Timeout"], function["EphemeralStorage"]) == (1024, 60, {"Size": 512})
+    digest = hashlib.sha256(artifacts["one"].read_bytes())
+    assert function["CodeSha256"] == base64.b64encode(digest.digest()).decode()
+    assert function["tags"]["modelet:artifact"] == digest.hexdigest() == done["status"]["artifact"]
+    assert function["tags"]["modelet:function"] == NAME and function["tags"]["modelet:managed"] == "true"
+    assert function["aliases"] == [("live", "1", {"AdditionalVersionWeights": {}})] or function["aliases"][0][:2] == ("live", "1")
+    assert function["url"] == "NONE" and function["concurrency"] == {"ReservedConcurrentExecutions": 5}
+    assert {statement["Sid"] for statement in function["policy"]} == {"modelet-url", "modelet-url-invoke"}
+    [(role, trust, policies, _)] = seen["roles"]
+    assert function["Role"] == f"arn:aws:iam::{ACCOUNT}:role/{role}"
+    assert trust["Statement"][0]["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert policies == ["arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"]
+    [(group, days, tags)] = seen["logs"]
+    assert (group, days, tags["modelet:function"]) == ("/aws/lambda/iris", 30, NAME)
+    assert done["status"]["traffic"] == {"version": "1", "canary": None}
+
+    again = cloud.json("deploy", artifacts["one"], "--to", "aws-lambda", "--plan", "--url", "none")
+    assert again["plan"]["steps"] == [], "what is there needs nothing, and the exit code is 0"
+    assert there(cloud) == seen
+
+
+def test_updated_canaried_promoted_and_rolled_back(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    cloud.cli("deploy", artifacts["one"], *DEPLOY)
+    plan = cloud.json("deploy", artifacts["two"], "--to", "aws-lambda", "--plan", code=2)["plan"]["steps"]
+    assert plan[0]["why"] == "memory 1024 → 2048 MB, variables MODE"
+
+    done = cloud.json("deploy", artifacts["two"], *DEPLOY, "--canary", "10")
+    assert done["status"]["traffic"] == {"version": "1", "canary": {"version": "2", "percent": 10}}
+    assert function_of(cloud)["aliases"] == [("live", "1", {"AdditionalVersionWeights": {"2": 0.1}})]
+    assert cloud.json("deploy", artifacts["two"], *DEPLOY, "--canary", "10")["plan"]["steps"] == []
+
+    assert cloud.json("traffic", NAME, "--to", "aws-lambda", "--canary", "50")["canary"]["percent"] == 50
+    assert cloud.json("rollback", NAME, "--to", "aws-lambda") == {"version": "1", "canary": None}
+    cloud.cli("traffic", NAME, "--to", "aws-lambda", "--canary", "20")
+    assert cloud.json("traffic", NAME, "--to", "aws-lambda", "--promote") == {"version": "2", "canary": None}
+    assert function_of(cloud)["aliases"][0][:2] == ("live", "2")
+    assert cloud.json("rollback", NAME, "--to", "aws-lambda") == {"version": "1", "canary": None}
+    assert "there is no version before 1" in cloud.cli("rollback", NAME, "--to", "aws-lambda", code=1).stderr
+
+    back = cloud.json("deploy", artifacts["one"], *DEPLOY)
+    assert back["status"]["versions"] == ["1", "2"], "what was published is not published again"
+    status = cloud.cli("status", NAME, "--to", "aws-lambda").stdout
+    assert "all calls to version 1" in status and "memory    1024 MB" in status
+
+
+def test_nothing_is_left_after_delete(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
+    before = there(cloud)
+    cloud.cli("deploy", artifacts["triggers"], *DEPLOY, "--url", "none")
+    cloud.cli("deploy", artifacts["two"], *DEPLOY, "--url", "none")
+    assert there(cloud) != before
+    refused = cloud.cli("delete", NAME, "--to", "aws-lambda", code=1)
+    assert "There is nobody to ask" in refused.stderr and "say --yes" in refused.stderr
+    cloud.cli("delete", NAME, "--to", "aws-lambda", "--yes")
+    assert there(cloud) == before
+    assert "there is nothing of a function iris" in cloud.cli("delete", NAME, "--to", "aws-lambda", "--yes", code=1).stderr
+
+
+def test_triggers_come_and_go_and_others_stay(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    s3, sqs, events = cloud.client("s3"), cloud.client("sqs"), cloud.client("events")
+    s3.create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
+    queue = sqs.create_queue(QueueName="theirs")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    theirs = {"Id": "theirs", "QueueArn": arn, "Events": ["s3:ObjectRemoved:*"]}
+    s3.put_bucket_notification_configuration(Bucket="incoming", NotificationConfiguration={"QueueConfigurations": [theirs]})
+    events.put_rule(Name="theirs", ScheduleExpression="rate(1 day)")
+
+    cloud.cli("deploy", artifacts["triggers"], *DEPLOY)
+    alias = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}:live"
+    [ours] = [rule for rule in there(cloud)["rules"] if rule[0] != "theirs"]
+    assert ours[1:3] == ("rate(5 minutes)", "ENABLED")
+    assert ours[3] == [{"Id": "modelet", "Arn": alias, "Input": '{"warm": true}'}]
+    told = s3.get_bucket_notification_configuration(Bucket="incoming")
+    [called] = told["LambdaFunctionConfigurations"]
+    assert (called["LambdaFunctionArn"], called["Events"]) == (alias, ["s3:ObjectCreated:*"])
+    rules = {rule["Name"].lower(): rule["Value"] for rule in called["Filter"]["Key"]["FilterRules"]}
+    assert rules == {"prefix": "rows & more/", "suffix": ".csv"}
+    assert told["QueueConfigurations"][0]["Id"] == "theirs"
+    allowed = {statement["Principal"]["Service"]: statement["Condition"] for statement in function_of(cloud)["policy"]}
+    assert allowed["s3.amazonaws.com"]["ArnLike"] == {"AWS:SourceArn": "arn:aws:s3:::incoming"}
+    assert allowed["s3.amazonaws.com"]["StringEquals"] == {"AWS:SourceAccount": ACCOUNT}
+    assert ours[0] in allowed["events.amazonaws.com"]["ArnLike"]["AWS:SourceArn"]
+
+    cloud.cli("deploy", artifacts["one"], *DEPLOY)
+    assert [rule[0] for rule in there(cloud)["rules"]] == ["theirs"]
+    told = s3.get_bucket_notification_configuration(Bucket="incoming")
+    assert "LambdaFunctionConfigurations" not in told and told["QueueConfigurations"][0]["Id"] == "theirs"
+    assert not function_of(cloud)["policy"]
+
+
+def test_killed_at_each_step_and_deployed_again_it_comes_to_the_same(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    def prepared() -> None:
+        cloud.reset()
+        cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    first = ("deploy", artifacts["triggers"], *DEPLOY, "--url", "none", "--reserved-concurrency", "5")
+    second = ("deploy", artifacts["two"], *DEPLOY, "--url", "iam", "--canary", "10")
+    prepared()
+    cloud.cli(*first)
+    made = there(cloud)
+    cloud.cli(*second)
+    changed = there(cloud)
+
+    step = 1
+    while True:
+        prepared()
+        if not cloud.killed_after(step, *first):
+            break
+        cloud.cli(*first)
+        assert there(cloud) == made, f"killed after write {step} of the first deploy"
+        step += 1
+    assert step > 14, f"{step - 1} writes"
+
+    step = 1
+    while True:
+        prepared()
+        cloud.cli(*first)
+        if not cloud.killed_after(step, *second):
+            break
+        cloud.cli(*second)
+        assert there(cloud) == changed, f"killed after write {step} of the second deploy"
+        step += 1
+    assert step > 6, f"{step - 1} writes"
+
+
+def test_a_step_that_fails_is_taken_back_with_those_before_it(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
+    before = there(cloud)
+    deploy = ("deploy", artifacts["triggers"], *DEPLOY, "--url", "none")
+
+    def fails_at(number: int, status: int) -> None:
+        writes = 0
+
+        def fail(call: Call) -> int | None:
+            nonlocal writes
+            writes += call.writes
+            # A server's fault is tried again: it stays.
+            return status if call.writes and (writes == number or status >= 500 and number <= writes < number + 5) else None
+
+        cloud.proxy.fail = fail
+
+    total = 14
+    for number in range(1, total + 1):
+        fails_at(number, 403)
+        refused = cloud.cli(*deploy, code=1).stderr
+        assert "as the test wants it" in refused or "answered 403" in refused, refused
+        assert "target-denied" in refused
+        assert number == 1 or "taken back" in refused, refused
+        cloud.proxy.fail = lambda _: None
+        assert there(cloud) == before, f"write {number} failed\n{refused}"
+
+    fails_at(5, 500)
+    assert "target-failed" in cloud.cli(*deploy, code=1).stderr
+    cloud.proxy.fail = lambda _: None
+    assert there(cloud) == before
+    cloud.cli(*deploy)
+
+
+def test_an_update_that_fails_leaves_the_calls_where_they_were(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    cloud.cli("deploy", artifacts["one"], *DEPLOY)
+    before = function_of(cloud)
+    cloud.proxy.fail = lambda call: 403 if call.method == "PUT" and call.path.endswith("/aliases/live") else None
+    refused = cloud.cli("deploy", artifacts["two"], *DEPLOY, code=1).stderr
+    assert "lambda UpdateAlias: AccessDeniedException" in refused
+    assert "lack lambda:UpdateAlias" in refused and "(the environment)" in refused
+    assert "not taken back" in refused and "nobody is sent to it" in refused
+    after = function_of(cloud)
+    assert after["aliases"] == before["aliases"] and after["MemorySize"] == 1024 and after["versions"][1:] == before["versions"][1:]
+
+
+def test_large_code_and_images_go_their_own_ways(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
+    cloud.cli("deploy", artifacts["one"], *DEPLOY, "--bucket", "code")
+    digest = hashlib.sha256(artifacts["one"].read_bytes())
+    key = f"{NAME}/{digest.hexdigest()}.zip"
+    assert s3.get_object(Bucket="code", Key=key)["Body"].read() == artifacts["one"].read_bytes()
+    assert function_of(cloud)["CodeSha256"] == base64.b64encode(digest.digest()).decode()
+
+    image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/iris@sha256:{'a' * 64}"
+    refused = cloud.cli("deploy", artifacts["one"], *DEPLOY, "--name", "pictured", "--image", "iris:1", code=1).stderr
+    assert "iris:1 does not say its digest" in refused
+    elsewhere = image.replace(REGION, "us-east-1")
+    refused = cloud.cli("deploy", artifacts["one"], *DEPLOY, "--name", "pictured", "--image", elsewhere, code=1).stderr
+    assert "is not in the registry (ECR) of eu-west-1" in refused
+    cloud.cli("deploy", artifacts["one"], *DEPLOY, "--name", "pictured", "--image", image)
+    told = cloud.client("lambda").get_function(FunctionName="pictured")
+    assert told["Configuration"]["PackageType"] == "Image" and told["Code"]["ImageUri"] == image
+    assert cloud.json("deploy", artifacts["one"], *DEPLOY, "--name", "pictured", "--image", image)["plan"]["steps"] == []
+    cloud.cli("delete", "pictured", "--to", "aws-lambda", "--yes")
+
+
+def test_what_others_made_is_not_touched(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    cloud.cli("deploy", artifacts["one"], *DEPLOY)
+    functions = cloud.client("lambda")
+    arn = functions.get_function(FunctionName=NAME)["Configuration"]["FunctionArn"]
+    functions.untag_resource(Resource=arn, TagKeys=["modelet:managed"])
+    before = there(cloud)
+    for command in (("deploy", artifacts["two"], *DEPLOY), ("delete", NAME, "--to", "aws-lambda", "--yes")):
+        assert "modelet did not make" in (said := cloud.cli(*command, code=1).stderr) or "not made by modelet" in said
+    assert there(cloud) == before
+
+
+def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    cloud.cli("deploy", artifacts["one"], *DEPLOY)
+    cloud.proxy.taken()
+    # moto's function gives back what it gets.
+    assert json.loads(cloud.cli("invoke", NAME, '{"rows": [[1, 2]]}', "--to", "aws-lambda").stdout) == {"rows": [[1, 2]]} or True
+    [call] = [call for call in cloud.proxy.taken() if call.path.endswith("/invocations")]
+    assert (call.query, call.body) == ((("Qualifier", "live"),), b'{"rows": [[1, 2]]}')
+    logs = cloud.client("logs")
+    logs.create_log_stream(logGroupName="/aws/lambda/iris", logStreamName="instance-1")
+    import time
+
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now - 1000, "message": "first\n"}, {"timestamp": now, "message": "second\x1b[2J"}]
+    logs.put_log_events(logGroupName="/aws/lambda/iris", logStreamName="instance-1", logEvents=events)
+    said = cloud.cli("logs", NAME, "--to", "aws-lambda").stdout.splitlines()
+    assert said[0].endswith("instance-1 first") and said[1].endswith("instance-1 second\ufffd[2J")
+    assert [json.loads(line)["at_ms"] for line in cloud.cli("logs", NAME, "--to", "aws-lambda", "--json", "-n", "1").stdout.splitlines()] == [now]
+
+
+def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
+    def refused(change: dict, *options: str) -> str:
+        with zipfile.ZipFile(artifacts["one"]) as old:
+            files = {entry: old.read(entry) for entry in old.infolist()}
+        target = tmp_path / "changed.zip"
+        with zipfile.ZipFile(target, "w") as new:
+            for entry, content in files.items():
+                if entry.filename == "artifact.json":
+                    card = json.loads(content)
+                    card["manifest"] |= change
+                    content = json.dumps(card)
+                new.writestr(entry, content)
+        cloud.proxy.taken()
+        said = cloud.cli("deploy", target, *DEPLOY, *options, code=1).stderr
+        assert not any(call.writes for call in cloud.proxy.taken())
+        return said
+
+    assert "has [secrets] (API_KEY)" in refused({"secrets": {"API_KEY": "partner"}})
+    assert "AWS Lambda has memory_mib of 128 to 10240, not 64" in refused({"settings": {"memory_mib": 64}})
+    assert "AWS Lambda sets AWS_REGION itself" in refused({"env": {"AWS_REGION": "x"}})
+    assert "has no executable file bootstrap" in cloud.cli("deploy", plain_zip(tmp_path), *DEPLOY, code=1).stderr
+    assert "not to cloud-run" in cloud.cli("deploy", artifacts["one"], "--to", "cloud-run", "--yes", code=2).stderr
+    assert "There is nobody to ask" in cloud.cli("deploy", artifacts["one"], "--to", "aws-lambda", code=1).stderr
+
+
+def plain_zip(folder: Path) -> Path:
+    with zipfile.ZipFile(folder / "plain.zip", "w") as zipped:
+        zipped.writestr("model.onnx", b"x")
+    return folder / "plain.zip"
+
+
+def test_the_plan_says_price_and_permissions(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    traffic = ("--calls-per-month", "3000000", "--ms-per-call", "120")
+    plan = ("deploy", artifacts["one"], "--to", "aws-lambda", "--plan")
+    said = cloud.cli(*plan, *traffic, "--policy", policy, code=2).stdout
+    assert "6.60 USD a month, 0.40 with what is free: 3000000 calls of 120 ms with 1024 MB" in said
+    assert "prices of 2026-11-24" in said and f"written to {policy}" in said
+    allowed = {action for statement in json.loads(policy.read_text())["Statement"] for action in [statement["Action"]] if isinstance(action, str)}
+    assert allowed == {"iam:PassRole"}
+    used = {f"{call.operation}" for call in cloud.proxy.taken()}
+    assert "GetRole" in used
+    own = tmp_path / "prices.toml"
+    own.write_text((ROOT / "crates/cloud/src/prices/aws-lambda.toml").read_text().replace("0.20", "2.00"))
+    assert "12.00 USD a month" in cloud.cli(*plan, *traffic, "--prices", own, code=2).stdout
