@@ -65,7 +65,10 @@ pub async fn prepared(
         return Err(crate::proof::nothing_converted());
     }
     let packages = match (&source.requirements, &python) {
-        (Some(requirements), Some(python)) => Some(packages::made(requirements, python, progress).await?),
+        (Some(requirements), Some(python)) => {
+            let platform = making.site.wheels(&python.version);
+            Some(packages::made(requirements, python, platform.as_deref(), progress).await?)
+        }
         _ => None,
     };
     let card = source.card(plan(&source, name, python.as_ref(), packages.as_ref())?);
@@ -84,12 +87,12 @@ impl Prepared {
 
     /// What it is with what trying it came to.
     pub fn made(self, tried: Tried) -> Made {
-        let Self { source, mut card, python, packages } = self;
+        let Self { source, mut card, packages, .. } = self;
         if let Handler::Python(python) = &mut card.handler {
             python.imports.clone_from(&tried.imports);
         }
         let given = source.given();
-        Made { bundle: source.bundle, card, found: Found::Code(tried), python, packages, given }
+        Made { bundle: source.bundle, card, found: Found::Code(tried), packages, given }
     }
 }
 

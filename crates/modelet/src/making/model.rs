@@ -13,6 +13,7 @@ use modelet_package::probe::{Finding, Question};
 use modelet_package::{Evidence, ModelSource, Prober, annotate, certificate, choose};
 use modelet_worker::once::run_once;
 
+use super::site::Site;
 use super::{Found, Made};
 use crate::cli::making::Making;
 use crate::launch::this_binary;
@@ -31,22 +32,15 @@ pub async fn made(
     progress: &Progress,
 ) -> Result<Made, Report> {
     progress.next("trying the engines that can compute it");
-    let evidence = evidence(&source).await?;
-    let mut plan = plan(&source, name, &evidence)?;
+    let evidence = evidence(&source, making.site).await?;
+    let mut plan = plan(&source, name, &evidence, making.site)?;
     plan.certificate = shown(&source, &plan, making, progress).await?;
     let (card, given) = (card(&source, plan), source.given());
-    Ok(Made {
-        bundle: source.bundle,
-        card,
-        found: Found::Model(evidence),
-        python: None,
-        packages: None,
-        given,
-    })
+    Ok(Made { bundle: source.bundle, card, found: Found::Model(evidence), packages: None, given })
 }
 
 /// Tries the engines, and chooses one.
-pub async fn evidence(source: &ModelSource) -> Result<Evidence, Report> {
+pub async fn evidence(source: &ModelSource, site: Site) -> Result<Evidence, Report> {
     let prober = ChildProber {
         program: this_binary()?,
         model: source.model.place.clone(),
@@ -56,10 +50,11 @@ pub async fn evidence(source: &ModelSource) -> Result<Evidence, Report> {
     let wanted = manifest.engine.named();
     // Probes wait for child processes: not on the thread that talks to the platform.
     let max_rows = manifest.settings.batch_max_rows;
+    let by = site.by(source.bundle.files.iter().map(|file| file.size_bytes).sum());
     let chosen = tokio::task::spawn_blocking(move || {
-        let mut evidence = choose(&prober, wanted)?;
+        let mut evidence = choose(&prober, wanted, site.engines(), by)?;
         if let Some(measured) = evidence.chosen() {
-            evidence.batching = Some(prove(&prober, evidence.chosen, &measured.signature, max_rows)?);
+            evidence.batching = Some(prove(&prober, evidence.chosen, &measured.signature, max_rows, by)?);
         }
         Ok::<_, FunctionError>(evidence)
     })
@@ -68,14 +63,20 @@ pub async fn evidence(source: &ModelSource) -> Result<Evidence, Report> {
 }
 
 /// What is packaged, but for a certificate.
-pub fn plan(source: &ModelSource, name: FunctionName, evidence: &Evidence) -> Result<Plan, Report> {
+pub fn plan(
+    source: &ModelSource,
+    name: FunctionName,
+    evidence: &Evidence,
+    site: Site,
+) -> Result<Plan, Report> {
     let measured = evidence.chosen().ok_or_else(|| Report::new(Code::Internal, "no engine was measured"))?;
     let manifest = &source.bundle.manifest;
     let settings =
         manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
     let mut settings = match manifest.settings.concurrency {
-        Some(_) => settings,
-        None => fit_concurrency(settings, measured.warm_ms),
+        None if site == Site::Here => fit_concurrency(settings, measured.warm_ms),
+        // What a call takes elsewhere is not known here.
+        _ => settings,
     };
     if let Some(batching) = &evidence.batching {
         settings.batch_max_rows = batching.max_rows;
