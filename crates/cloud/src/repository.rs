@@ -91,17 +91,20 @@ impl Repository {
     }
 
     async fn holds(&self, aws: &Aws, written: &WrittenImage) -> Result<bool, CloudError> {
-        let (address, registries) = self.enter(aws).await?;
+        let (address, registries) = self.enter(aws, None).await?;
         let image = format!("{address}/{}@{}", self.name, written.image.manifest.digest);
         registries.holds(&reference(&image)?).await
     }
 
-    /// The registry's address, and who may go in.
-    async fn enter(&self, aws: &Aws) -> Result<(String, Registries), CloudError> {
+    /// The registry's address, and who may go in there and read the image `below`.
+    async fn enter(&self, aws: &Aws, below: Option<&Reference>) -> Result<(String, Registries), CloudError> {
         let address = aws.place.environment.get(REGISTRY).unwrap_or_else(|| self.registry.clone());
         let (user, password) = aws.registry_login().await?;
         let given = Some((address.clone(), user, password));
-        let access = Access { plain: vec![], given }.with_loopback(&reference(&format!("{address}/x"))?);
+        let mut access = Access { plain: vec![], given }.with_loopback(&reference(&format!("{address}/x"))?);
+        if let Some(below) = below {
+            access = access.with_loopback(below);
+        }
         Ok((address, Registries::new(access)))
     }
 
@@ -129,11 +132,11 @@ impl Repository {
     }
 
     async fn push(&self, aws: &Aws, written: &WrittenImage) -> Result<(), CloudError> {
-        let (address, registries) = self.enter(aws).await?;
+        let below = written.below.as_ref().map(|(name, base)| (name, base));
+        let (address, registries) = self.enter(aws, below.map(|(name, _)| name)).await?;
         let digest = written.image.manifest.digest.trim_start_matches("sha256:");
         let tag = digest.get(..TAG).unwrap_or(digest);
         let target = reference(&format!("{address}/{}:{tag}", self.name))?;
-        let below = written.below.as_ref().map(|(name, base)| (name, base));
         registries.push(&written.image, &written.layout, below, &target).await.map(drop)
     }
 
