@@ -22,6 +22,7 @@ from applications import asked
 from emulator import free_port
 from harness import PATIENCE_S, Function, eventually, find_binary
 from test_lambda_runtime import artifact
+from proofs import DOCUMENTATION, proof
 
 
 class Container:
@@ -87,6 +88,7 @@ def host(tmp_path, iris) -> Iterator[Callable[..., Container]]:
     assert [container.stop() for container in running] == [0] * len(running)
 
 
+@proof("SageMaker", "the runtime answers as its containers do", DOCUMENTATION)
 def test_sagemaker_finds_a_container_of_its_own(host, iris, rows):
     """`serve`, /ping, /invocations: JSON of the built-in algorithms, CSV, npy, and attributes that come back."""
     container = host("/ping", "SAGEMAKER_BIND_TO_PORT", "serve")
@@ -106,6 +108,7 @@ def test_sagemaker_finds_a_container_of_its_own(host, iris, rows):
     assert "contract http: SageMaker (the argument is serve" in container.said()
 
 
+@proof("SageMaker", "the runtime answers as its containers do", DOCUMENTATION)
 def test_sagemaker_has_its_artifact_where_it_unpacks_models(tmp_path):
     """/opt/ml/model, when nothing else is said; what is not there is named."""
     port = free_port()
@@ -114,6 +117,7 @@ def test_sagemaker_has_its_artifact_where_it_unpacks_models(tmp_path):
     assert "could not read /opt/ml/model/artifact.json" in container.said()
 
 
+@proof("Vertex AI", "the runtime answers as its containers do", DOCUMENTATION)
 def test_vertex_finds_its_routes(host, iris, rows):
     """Health and predictions where the variables say; parameters that say something are refused."""
     path = "/v1/endpoints/7/deployedModels/9:predict"
@@ -126,6 +130,7 @@ def test_vertex_finds_its_routes(host, iris, rows):
     assert (refused.status_code, refused.json()["error"]["field"]) == (400, "parameters")
 
 
+@proof("Azure Machine Learning", "the runtime answers as its containers do", DOCUMENTATION)
 def test_azure_machine_learning_scores(host, iris, rows):
     """/score, and the form of MLflow's models there, answered by a list."""
     container = host("/", "PORT", AZUREML_MODEL_DIR=str(artifact(iris)))
@@ -136,6 +141,7 @@ def test_azure_machine_learning_scores(host, iris, rows):
     assert container.http.post("/score", json=rows.tolist()).json() == iris.post(rows.tolist()).json()
 
 
+@proof("Azure Functions", "the runtime is a custom handler", DOCUMENTATION)
 def test_azure_functions_forwards_requests_and_sends_envelopes(host, iris, rows):
     """`/api/…` as /fn; a request in an envelope is answered by the output `res`, a message by the return value."""
     container = host("/", "FUNCTIONS_CUSTOMHANDLER_PORT", FUNCTIONS_APP_ROOT_PATH=str(artifact(iris)), PORT="1")
@@ -167,6 +173,7 @@ def test_azure_functions_forwards_requests_and_sends_envelopes(host, iris, rows)
     assert sent({"item": "1234"}).status_code == 400, "a number, or bytes"
 
 
+@proof("Cloud Run and Cloud Functions", "the runtime answers requests and CloudEvents", DOCUMENTATION)
 def test_cloud_run_sends_requests_and_events(host, iris, rows):
     """`POST /` as /fn; CloudEvents in binary and structured form; what is no event is a 400: not acknowledged."""
     container = host("/", "PORT", K_SERVICE="iris", K_REVISION="iris-00001", K_CONFIGURATION="iris")

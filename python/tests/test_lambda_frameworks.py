@@ -14,6 +14,9 @@ from functions import WEB, deployed
 from harness import Function, eventually
 from test_lambda_invoke import http_event
 from test_lambda_runtime import artifact
+from proofs import EMULATOR, proof
+
+pytestmark = proof("AWS Lambda", "FastAPI and Flask answer its events", EMULATOR)
 
 FASTAPI = """\
 from fastapi import FastAPI, Request, Response

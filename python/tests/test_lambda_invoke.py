@@ -16,6 +16,9 @@ from botocore.exceptions import ClientError
 from harness import eventually
 from tenants import Tenants
 from test_async import attempts, result
+from proofs import BOTO3, proof
+
+pytestmark = proof("Clients", "Lambda's Invoke", BOTO3)
 
 
 @pytest.fixture

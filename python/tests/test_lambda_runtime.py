@@ -19,6 +19,9 @@ from aws import lambda_client
 from emulator import Emulator
 from harness import Function, eventually
 from test_lambda_invoke import http_event
+from proofs import EMULATOR, proof
+
+pytestmark = proof("AWS Lambda", "the runtime speaks the Runtime API, for models and code", EMULATOR)
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ from functions import deployed
 from harness import PATIENCE_S
 from test_lambda_invoke import http_event
 from test_lambda_runtime import artifact
+from proofs import EMULATOR, proof
+
+pytestmark = proof("AWS Lambda", "streamed answers", EMULATOR)
 
 #: It makes the second piece once a file is there that its environment names.
 APP = """\

@@ -15,6 +15,9 @@ import pytest
 from aws import environment, lambda_client
 from test_lambda_invoke import refusal
 from test_programs import BOOTSTRAP
+from proofs import BOTO3, proof
+
+pytestmark = proof("Clients", "the log of a call (LogType=Tail)", BOTO3)
 
 TALKING = """\
 import logging

@@ -6,6 +6,9 @@ import models
 import numpy as np
 import pytest
 import wire
+from proofs import TRITON, proof
+
+pytestmark = proof("Clients", "the Open Inference Protocol (KServe V2), JSON and binary", TRITON)
 
 NAMES = models.names("trained", "carried", "handmade")
 TABLES = [name for name in NAMES if name.startswith(("iris", "tickets", "passthrough"))]

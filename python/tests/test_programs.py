@@ -11,6 +11,7 @@ from aws import lambda_client
 from functions import folder, lines
 from harness import Function, Platform, eventually
 from test_handlers import invoke
+from proofs import RIC, proof
 
 #: AWS' own client for Python, unmodified.
 AWSLAMBDARIC = {"program": {"command": ["python3", "-m", "awslambdaric", "app.handler"]}}
@@ -90,6 +91,7 @@ def awslambdaric(platform) -> Function:
     return deploy(platform, "program-awslambdaric", files, AWSLAMBDARIC)
 
 
+@proof("Clients", "AWS' client of the Runtime API is a program here, unmodified", RIC)
 def test_awslambdaric_answers_unmodified(awslambdaric, client):
     """By /fn and boto3, with the call's own id and time."""
     answer = awslambdaric.post({"a": "é"})
@@ -102,6 +104,7 @@ def test_awslambdaric_answers_unmodified(awslambdaric, client):
     eventually(lambda: lines(awslambdaric, "begins"), what="what it prints is in the log")
 
 
+@proof("Clients", "AWS' client of the Runtime API is a program here, unmodified", RIC)
 def test_what_it_reports_as_an_error_is_one_and_the_next_call_is_answered(awslambdaric, client):
     answer = awslambdaric.post({"do": "raise"})
     error = answer.json()["error"]

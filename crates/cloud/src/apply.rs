@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::CloudError;
+use crate::error::{CloudError, Kind};
 use crate::plan::{Plan, Step};
 
 /// Who can do the actions of a target.
@@ -29,6 +29,20 @@ pub enum Inverse<A> {
     Stays(&'static str),
 }
 
+/// Why what takes away, and comes last, is not taken back.
+pub const GONE: &str = "what is gone is not brought back";
+
+impl<A> Inverse<A> {
+    /// The same as an action of another kind.
+    pub fn map<B>(self, as_action: impl FnOnce(A) -> B) -> Inverse<B> {
+        match self {
+            Self::Action(action) => Inverse::Action(as_action(action)),
+            Self::Included => Inverse::Included,
+            Self::Stays(why) => Inverse::Stays(why),
+        }
+    }
+}
+
 /// A plan that stopped in the middle.
 #[derive(Debug, thiserror::Error)]
 pub struct Failed {
@@ -40,6 +54,13 @@ pub struct Failed {
     pub undone: Vec<String>,
     /// What was done before and could not be taken back, each with why.
     pub kept: Vec<(String, String)>,
+}
+
+impl Failed {
+    /// It failed before anything was done.
+    pub fn not_begun(error: CloudError) -> Self {
+        Self { step: "before the first step".into(), error: error.into(), undone: vec![], kept: vec![] }
+    }
 }
 
 impl fmt::Display for Failed {
@@ -62,7 +83,10 @@ pub async fn carry_out<H: Hand>(
         let line = line(step);
         tell(&line);
         if let Err(error) = hand.carry_out(&step.action).await {
-            let (undone, kept) = undo(&done, hand, tell).await;
+            let (undone, kept) = match error.kind {
+                Kind::Unfinished => (Vec::new(), all(&done, "what is not finished yet needs it")),
+                _ => undo(&done, hand, tell).await,
+            };
             return Err(Failed { step: line, error: error.into(), undone, kept });
         }
         done.push(step);
@@ -76,7 +100,7 @@ async fn undo<H: Hand>(
     tell: &mut dyn FnMut(&str),
 ) -> (Vec<String>, Vec<(String, String)>) {
     let (mut undone, mut kept) = (Vec::new(), Vec::new());
-    for step in done.iter().rev() {
+    for (at, step) in done.iter().enumerate().rev() {
         let line = line(step);
         let inverse = match hand.inverse(&step.action) {
             Inverse::Action(inverse) => inverse,
@@ -89,10 +113,19 @@ async fn undo<H: Hand>(
         tell(&format!("taking back: {line}"));
         match hand.carry_out(&inverse).await {
             Ok(()) => undone.push(line),
-            Err(error) => kept.push((line, error.to_string())),
+            Err(error) => {
+                kept.push((line, error.to_string()));
+                kept.extend(all(&done[..at], "what could not be taken back may need it"));
+                break;
+            }
         }
     }
     (undone, kept)
+}
+
+/// All of it stays, for one reason; the last first.
+fn all<A>(done: &[&Step<A>], why: &str) -> Vec<(String, String)> {
+    done.iter().rev().map(|step| (line(step), why.to_owned())).collect()
 }
 
 fn line<A>(step: &Step<A>) -> String {
@@ -109,6 +142,7 @@ mod tests {
     struct List {
         there: Vec<i32>,
         refused: i32,
+        how: Kind,
     }
 
     impl Hand for List {
@@ -116,7 +150,7 @@ mod tests {
 
         async fn carry_out(&mut self, action: &i32) -> Result<(), CloudError> {
             if *action == self.refused {
-                return Err(CloudError::new(Kind::Denied, "no"));
+                return Err(CloudError::new(self.how, "no"));
             }
             if *action < 0 {
                 self.there.retain(|there| there != &-action)
@@ -153,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_was_done_before_a_failure_is_taken_back_in_reverse() {
-        let mut list = List { there: vec![], refused: 3 };
+        let mut list = List { there: vec![], refused: 3, how: Kind::Denied };
         let failed = run(&mut list, &[1, 2, 3, 4]).unwrap_err();
         assert_eq!(list.there, Vec::<i32>::new());
         assert_eq!(failed.undone, ["+ 2", "+ 1"]);
@@ -164,12 +198,27 @@ mod tests {
 
     #[test]
     fn what_cannot_be_taken_back_is_said_and_the_rest_is_taken_back_all_the_same() {
-        let mut list = List { there: vec![], refused: 3 };
+        let mut list = List { there: vec![], refused: 3, how: Kind::Denied };
         let failed = run(&mut list, &[1, 7, 8, 3]).unwrap_err();
         assert_eq!((list.there.as_slice(), failed.undone.as_slice()), (&[7, 8][..], &["+ 1".to_owned()][..]));
         assert_eq!(failed.kept, [("+ 7".to_owned(), "it is seven".to_owned())]);
         list.refused = -2;
         let failed = run(&mut list, &[2, -2]).unwrap_err();
         assert_eq!(failed.kept, [("+ 2".to_owned(), "no".to_owned())]);
+    }
+
+    #[test]
+    fn what_stays_needs_what_was_done_before_it() {
+        let mut list = List { there: vec![], refused: -2, how: Kind::Denied };
+        let failed = run(&mut list, &[1, 2, 3, -2]).unwrap_err();
+        assert_eq!((list.there.as_slice(), failed.undone.as_slice()), (&[1, 2][..], &["+ 3".to_owned()][..]));
+        assert!(failed.kept[1].0 == "+ 1" && failed.kept[1].1.contains("may need it"), "{failed:?}");
+    }
+
+    #[test]
+    fn what_is_not_finished_takes_nothing_back() {
+        let mut list = List { there: vec![], refused: 3, how: Kind::Unfinished };
+        let failed = run(&mut list, &[1, 2, 3]).unwrap_err();
+        assert_eq!((list.there.as_slice(), failed.undone.len(), failed.kept.len()), (&[1, 2][..], 0, 2));
     }
 }

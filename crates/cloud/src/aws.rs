@@ -4,17 +4,22 @@
 //! - [`credentials`]: the key; [`sigv4`]: what it signs
 //! - [`call`]: a request, tried again where that helps; [`failure`]: what the answer means when it is none
 //! - [`xml`]: answers of the older services
-//! - [`iam`], [`lambda`], [`logs`], [`events`], [`s3`]: the operations that targets use, one file for each service
+//! - [`policy`]: what calls need to be allowed; [`names`]: what a function's things are called, and their tags
+//! - [`iam`], [`lambda`], [`sagemaker`], [`ecr`], [`logs`], [`events`], [`s3`]: the operations that targets use, one file for each service
 
 pub mod call;
 pub mod credentials;
+pub mod ecr;
 pub mod events;
 pub mod failure;
 pub mod iam;
 pub mod lambda;
 pub mod logs;
+pub mod names;
 pub mod place;
+pub mod policy;
 pub mod s3;
+pub mod sagemaker;
 pub mod service;
 pub mod sigv4;
 pub mod xml;
@@ -23,7 +28,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::CloudError;
 use crate::http::Answer;
@@ -91,7 +96,7 @@ impl Aws {
         let (host, path) = place::host_and_path(&url);
         let scope = sigv4::Scope {
             region: self.place.signing_region(request.service),
-            service: request.service.signing_name,
+            service: request.service.prefix,
             now: (self.clock)(),
         };
         let signed =
@@ -142,6 +147,11 @@ impl Aws {
         let answer = self.query(&service::STS, "GetCallerIdentity", &[]).await?;
         answer.text("Account").ok_or_else(|| failure::senseless(&service::STS, "GetCallerIdentity", 200))
     }
+}
+
+/// Tags as most services take them: a list of keys and values.
+pub(crate) fn listed(tags: &BTreeMap<String, String>) -> Vec<Value> {
+    tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }
 
 /// Tags, however a service tells them: as one object, or as a list of keys and values.

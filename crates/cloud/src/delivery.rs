@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use modelet_core::ArtifactCard;
 use modelet_core::digest::sha256;
+use modelet_package::shipment::image::{Base, Image, Layout};
 
 use crate::error::CloudError;
+use crate::registry::Reference;
 
 /// The largest card that is read, bytes.
 const CARD_LIMIT_BYTES: u64 = 64 << 20;
@@ -24,7 +27,28 @@ pub enum Delivery {
         /// Its name, with its digest.
         reference: String,
     },
+    /// A container image that was written here, and is brought to the target's own registry.
+    Written(Arc<WrittenImage>),
 }
+
+/// A container image that was written here.
+#[derive(Debug, Clone)]
+pub struct WrittenImage {
+    /// Its blobs.
+    pub image: Image,
+    /// Where they lie.
+    pub layout: Layout,
+    /// The image that it stands on, and what that is called.
+    pub below: Option<(Reference, Base)>,
+}
+
+impl PartialEq for WrittenImage {
+    fn eq(&self, other: &Self) -> bool {
+        self.image.manifest == other.image.manifest
+    }
+}
+
+impl Eq for WrittenImage {}
 
 /// A zip, looked into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +68,15 @@ impl Delivery {
     pub fn digest(&self) -> &str {
         match self {
             Self::Zip(zip) => &zip.sha256,
-            Self::Image { reference } => reference.rsplit("sha256:").next().unwrap_or_default(),
+            Self::Image { reference } => hex(reference),
+            Self::Written(written) => hex(&written.image.manifest.digest),
         }
     }
+}
+
+/// The digits of a digest at the end of a name.
+fn hex(reference: &str) -> &str {
+    reference.rsplit("sha256:").next().unwrap_or_default()
 }
 
 /// Reads an artifact that was packaged as a zip.

@@ -13,6 +13,8 @@ pub enum Kind {
     NotFound,
     /// It is there already, or somebody changes it at the moment.
     Conflict,
+    /// The cloud has begun it, and was not done when patience was over: nothing of it may be taken back.
+    Unfinished,
     /// Too many calls.
     Throttled,
     /// Nobody answers, or nobody that makes sense.
@@ -101,4 +103,23 @@ pub fn found<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> 
         Err(error) if error.kind == Kind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Made by this call, or by one before whose answer was lost.
+///
+/// # Errors
+/// Any failure but that it is there already, as it came.
+pub fn made(answer: Result<(), CloudError>) -> Result<(), CloudError> {
+    match answer {
+        Err(error) if error.kind == Kind::Conflict => Ok(()),
+        other => other,
+    }
+}
+
+/// Gone by this call, or before.
+///
+/// # Errors
+/// Any failure but that it is not there, as it came.
+pub fn gone(answer: Result<(), CloudError>) -> Result<(), CloudError> {
+    found(answer).map(drop)
 }

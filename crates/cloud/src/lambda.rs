@@ -19,7 +19,6 @@ use modelet_core::FunctionName;
 
 use crate::apply::{self, Failed};
 use crate::aws::Aws;
-use crate::aws::logs::Event;
 use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
 use crate::prices::Use;
@@ -182,18 +181,12 @@ impl Target for AwsLambda {
         tell: &mut dyn FnMut(&str),
     ) -> Result<(), Failed> {
         let names = self.names(name);
-        let not_begun = |error| Failed {
-            step: "before the first step".into(),
-            error: Box::new(error),
-            undone: vec![],
-            kept: vec![],
-        };
         let wanted = wanted
             .map(|wanted| Wanted::of(wanted, names.clone(), &self.options))
             .transpose()
-            .map_err(not_begun)?;
+            .map_err(Failed::not_begun)?;
         // What is taken back is taken back to what is there now.
-        let before: There = look(&self.aws, &names, wanted.as_ref()).await.map_err(not_begun)?;
+        let before: There = look(&self.aws, &names, wanted.as_ref()).await.map_err(Failed::not_begun)?;
         let (aws, names, wanted, before) = (&self.aws, &names, wanted.as_ref(), &before);
         apply::carry_out(plan, &mut LambdaHand { aws, names, wanted, before, new_version: None }, tell).await
     }
@@ -232,12 +225,7 @@ impl Target for AwsLambda {
         let events = events.ok_or_else(|| {
             CloudError::new(Kind::NotFound, format!("there is no log {group} in {}", self.region()))
         })?;
-        let line = |Event { timestamp, message, log_stream_name }| LogLine {
-            at_ms: timestamp,
-            instance: log_stream_name,
-            text: message,
-        };
-        Ok(events.into_iter().map(line).collect())
+        Ok(events.into_iter().map(LogLine::from).collect())
     }
 
     async fn invoke(

@@ -2,7 +2,7 @@
 //!
 //! - [`target`]: what a target does; [`delivery`]: what it gets of an artifact
 //! - [`plan`]: what has to be done, as data; [`apply`]: the one place that does it, and takes it back
-//! - [`lambda`]: the target `aws-lambda`
+//! - [`lambda`]: the target `aws-lambda`; [`sagemaker`]: the target `sagemaker`; [`repository`]: where their images lie
 //! - [`container`]: files for hosts that take a container image
 //! - [`registry`]: container images, brought from registries and to them
 //! - [`aws`]: AWS' own calls, credentials and signatures; [`http`]: how they are sent; [`environment`]: passed in
@@ -22,6 +22,8 @@ pub mod lambda;
 pub mod plan;
 pub mod prices;
 pub mod registry;
+pub mod repository;
+pub mod sagemaker;
 pub mod target;
 
 pub use delivery::Delivery;

@@ -76,3 +76,39 @@ impl<A> Plan<A> {
         self.steps.iter().flat_map(|step| &step.permissions).chain(&self.reads).cloned().collect()
     }
 }
+
+/// A plan that is being written. What a step needs to be allowed follows from its action.
+pub(crate) struct Draft<'a, A, N> {
+    /// What the things are called.
+    pub names: &'a N,
+    /// The steps until now.
+    pub steps: Vec<Step<A>>,
+    needs: fn(&A, &N) -> Vec<Permission>,
+}
+
+impl<'a, A, N> Draft<'a, A, N> {
+    /// An empty one.
+    pub fn new(names: &'a N, needs: fn(&A, &N) -> Vec<Permission>) -> Self {
+        Self { names, steps: Vec::new(), needs }
+    }
+
+    fn step(&mut self, change: Change, what: impl Into<String>, why: impl Into<String>, action: A) {
+        let permissions = (self.needs)(&action, self.names);
+        self.steps.push(Step { change, what: what.into(), why: why.into(), permissions, action });
+    }
+
+    /// Something is made.
+    pub fn create(&mut self, what: impl Into<String>, why: impl Into<String>, action: A) {
+        self.step(Change::Create, what, why, action);
+    }
+
+    /// Something becomes another.
+    pub fn change(&mut self, what: impl Into<String>, why: impl Into<String>, action: A) {
+        self.step(Change::Change, what, why, action);
+    }
+
+    /// Something is taken away.
+    pub fn delete(&mut self, what: impl Into<String>, why: impl Into<String>, action: A) {
+        self.step(Change::Delete, what, why, action);
+    }
+}

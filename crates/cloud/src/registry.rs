@@ -8,7 +8,7 @@ mod access;
 use std::path::Path;
 use std::time::Duration;
 
-use modelet_package::shipment::image::{Base, Descriptor, Image, Layout, MANIFEST};
+use modelet_package::shipment::image::{Base, Descriptor, Image, Layout};
 use oci_client::client::{ClientConfig, ClientProtocol, linux_amd64_resolver};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
@@ -139,7 +139,8 @@ impl Registries {
         }
         let place = layout.place(&image.manifest.digest).map_err(|error| unread(layout.folder(), &error))?;
         let manifest = tokio::fs::read(&place).await.map_err(|error| unread(&place, &error))?;
-        let kind = MANIFEST.parse().map_err(|_| CloudError::refused("an image's manifest has no type"))?;
+        let kind = image.manifest.media_type.parse();
+        let kind = kind.map_err(|_| CloudError::refused("an image's manifest has no type"))?;
         let pushed = self.client.push_manifest_raw(target, manifest, kind).await;
         pushed.map_err(|error| told("push", target, &error))?;
         Ok(Pushed {
@@ -147,6 +148,18 @@ impl Registries {
             sent_bytes,
             size_bytes: image.size_bytes(),
         })
+    }
+
+    /// True when an image is there under this name.
+    ///
+    /// # Errors
+    /// When the registry does not say.
+    pub async fn holds(&self, image: &Reference) -> Result<bool, CloudError> {
+        match self.client.fetch_manifest_digest(image, &self.access.to(image)).await {
+            Ok(_) => Ok(true),
+            Err(error) if access::is_not_there(&error) => Ok(false),
+            Err(error) => Err(told("look into", image, &error)),
+        }
     }
 
     /// Shows who asks, where the registry wants to know.
@@ -192,7 +205,7 @@ fn unread(path: &Path, error: &std::io::Error) -> CloudError {
 fn told(what: &str, image: &Reference, error: &OciDistributionError) -> CloudError {
     let (registry, text) = (image.resolve_registry(), access::said(error));
     let (kind, hint) = match error {
-        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => (
+        _ if access::is_refusal(error) => (
             Kind::Denied,
             format!("log in (docker login {registry}, or podman login), or name a user: --registry-user"),
         ),

@@ -5,6 +5,7 @@ use modelet_core::{ArtifactCard, FunctionName};
 use serde::Serialize;
 
 use crate::apply::Failed;
+use crate::aws::logs::Event;
 use crate::delivery::Delivery;
 use crate::error::CloudError;
 use crate::plan::Plan;
@@ -132,6 +133,12 @@ pub struct LogLine {
     pub instance: String,
     /// What it wrote.
     pub text: String,
+}
+
+impl From<Event> for LogLine {
+    fn from(event: Event) -> Self {
+        Self { at_ms: event.timestamp, instance: event.log_stream_name, text: event.message }
+    }
 }
 
 /// What a call came to.

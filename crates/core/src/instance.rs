@@ -23,9 +23,23 @@ pub const ENV_PYTHON: &str = "MODELET_PYTHON";
 /// Environment variable of an instance of Python code: the folder of its packages.
 pub const ENV_PACKAGES: &str = "MODELET_PACKAGES";
 
+/// Where everything lies that another host gets, relative to the artifact's folder.
+pub mod shipped {
+    /// The runtime, a program; AWS Lambda asks for this name.
+    pub const BOOTSTRAP: &str = "bootstrap";
+    /// The folder of packages.
+    pub const PACKAGES: &str = "packages";
+    /// The library of ONNX Runtime.
+    pub const ONNXRUNTIME: &str = "lib/libonnxruntime.so";
+}
+
 /// Environment variable of an instance that is tried: names of packages that its code imports later, and where, as JSON
 /// (`[["yaml", "app.py:3"]]`). It does not become ready without them.
 pub const ENV_TRIED_IMPORTS: &str = "MODELET_TRIED_IMPORTS";
+
+/// Environment variable of an instance that is tried for another host: paths that the host has not, a list in JSON. Its Python code is
+/// watched: what it [asks](crate::ask::Ask) of its machine stands in its log.
+pub const ENV_WATCHED: &str = "MODELET_WATCHED";
 
 /// Environment variable of a stem cell that becomes Python code: the modules that it imports ahead, a list in JSON.
 pub const ENV_IMPORTS: &str = "MODELET_IMPORTS";

@@ -111,7 +111,7 @@ fn options() -> LoadOptions {
     let cached = home.join(".cache/modelet").join(modelet_model::library::CACHE_FOLDER);
     let library = std::env::var_os("MODELET_ONNXRUNTIME")
         .map_or_else(|| cached.join(modelet_model::library::FILE_NAME), PathBuf::from);
-    LoadOptions { threads: 1, onnxruntime_library: Some(library) }
+    LoadOptions { onnxruntime_library: Some(library), ..LoadOptions::default() }
 }
 
 fn trees(criterion: &mut Criterion) {

@@ -30,7 +30,7 @@ fn main() {
     let library = std::env::var_os("MODELET_ONNXRUNTIME").map(PathBuf::from);
     let mut reference = None;
     for name in EngineName::ALL.iter().filter(|name| only == "all" || only == name.as_str()) {
-        let options = LoadOptions { threads: 1, onnxruntime_library: library.clone() };
+        let options = LoadOptions { onnxruntime_library: library.clone(), ..LoadOptions::default() };
         match ask(*name, &model, &options, rows) {
             Err(error) => println!("{name}: {error}"),
             Ok(answer) => match &reference {

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{EngineName, FunctionError, Signature, Tensor, Value};
 
+use crate::files::Files;
+
 /// How a model is to be loaded.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
@@ -11,6 +13,14 @@ pub struct LoadOptions {
     pub threads: usize,
     /// The library of ONNX Runtime, as [`crate::library::locate`] found it; `None` when it was not found.
     pub onnxruntime_library: Option<PathBuf>,
+    /// Where its files are read.
+    pub files: Files,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { threads: 1, onnxruntime_library: None, files: Files::Disk }
+    }
 }
 
 /// Something that computes models.

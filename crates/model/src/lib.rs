@@ -1,6 +1,7 @@
 //! Model formats and the engines that compute them.
 //!
 //! - [`mod@engine`]: what an engine and a loaded model are, and the list of engines
+//! - [`mod@files`]: where the files of a model are read
 //! - [`onnxruntime`], [`mod@tabular`], [`rten`]: the three engines
 //! - [`library`]: where the shared library of ONNX Runtime is looked for, and what makes it fit
 //! - [`onnx`]: what an ONNX file says about itself, read without its weights
@@ -15,6 +16,7 @@ pub mod compare;
 pub mod detect;
 pub mod engine;
 pub mod examples;
+pub mod files;
 pub mod library;
 pub mod onnx;
 pub mod onnxruntime;
@@ -28,5 +30,6 @@ mod binding;
 pub use compare::{Agreement, compare};
 pub use engine::{Engine, LoadOptions, Model, engine};
 pub use examples::examples;
+pub use files::Files;
 pub use onnx::{OnnxSummary, describe_onnx, summarize};
 pub use steps::load;

@@ -21,7 +21,6 @@ pub mod wire;
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
 use modelet_core::artifact::is_safe_path;
@@ -29,6 +28,7 @@ use modelet_core::{Code, EngineName, FunctionError};
 use prost::Message;
 
 use crate::detect;
+use crate::files::Files;
 use file::FileBuf;
 use proto::{FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
@@ -63,13 +63,18 @@ pub struct OnnxSummary {
 /// # Errors
 /// `model-refused`, saying what the file looks like when it is not ONNX.
 pub fn summarize(path: &Path) -> Result<OnnxSummary, FunctionError> {
+    summarize_in(&Files::Disk, path)
+}
+
+/// The same, of a file wherever it is.
+pub(crate) fn summarize_in(files: &Files, path: &Path) -> Result<OnnxSummary, FunctionError> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let unreadable = |error: std::io::Error| refused(format!("{name} cannot be read: {error}"));
-    let file = File::open(path).map_err(unreadable)?;
-    if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+    let Some(size_bytes) = files.size_bytes(path).map_err(unreadable)? else {
         return Err(refused(format!("{name} is a folder, not a model file")));
-    }
-    let mut buf = FileBuf::new(file).map_err(unreadable)?;
+    };
+    let file = files.open(path).map_err(unreadable)?;
+    let mut buf = FileBuf::new(file, size_bytes).map_err(unreadable)?;
     let head = buf.head().to_vec();
     if let Some(kind) = detect::other_format(&head) {
         return Err(not_onnx(&name, kind));
@@ -183,11 +188,11 @@ impl OnnxSummary {
     ///
     /// # Errors
     /// `model-refused`, with the name that the model refers to.
-    pub fn check_external_files(&self, folder: &Path) -> Result<(), FunctionError> {
+    pub fn check_external_files(&self, files: &Files, folder: &Path) -> Result<(), FunctionError> {
         let mut result = Ok(());
         self.each_tensor(&mut |tensor| {
             if let (Ok(()), Some(external)) = (&result, External::of(tensor)) {
-                result = external.check_presence(folder);
+                result = external.check_presence(files, folder);
             }
         });
         result
@@ -269,14 +274,11 @@ impl<'a> External<'a> {
         })
     }
 
-    fn check_presence(&self, folder: &Path) -> Result<(), FunctionError> {
+    fn check_presence(&self, files: &Files, folder: &Path) -> Result<(), FunctionError> {
         let path = self.check_path()?;
-        let size_bytes = match std::fs::metadata(folder.join(&path)) {
-            Ok(meta) if meta.is_file() => meta.len(),
-            _ => {
-                let message = format!("the model needs the weights file {path}, which is not beside it");
-                return Err(refused(message).hint(format!("put {path} into the model's folder")));
-            }
+        let Ok(Some(size_bytes)) = files.size_bytes(&folder.join(&path)) else {
+            let message = format!("the model needs the weights file {path}, which is not beside it");
+            return Err(refused(message).hint(format!("put {path} into the model's folder")));
         };
         if size_bytes < self.end_bytes {
             let Self { tensor, end_bytes, .. } = self;

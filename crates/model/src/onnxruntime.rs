@@ -19,6 +19,7 @@ use ort::value::ValueRef;
 
 use crate::binding::{bind_inputs, bind_outputs, guarded, one_line};
 use crate::engine::{Engine, LoadOptions, Model};
+use crate::files::Files;
 use crate::onnx::{OnnxSummary, locale, refused as model_refused, summarize};
 use values::MapKeys;
 
@@ -45,7 +46,7 @@ impl Engine for OnnxRuntime {
         let summary = summarize(model)?;
         summary.check()?;
         summary.check_engine(self.name())?;
-        summary.check_external_files(model.parent().unwrap_or(Path::new(".")))?;
+        summary.check_external_files(&Files::Disk, model.parent().unwrap_or(Path::new(".")))?;
         let signature = summary.signature()?;
         refused::check(&summary)?;
         let environment = environment(library(options)?)?;
@@ -110,6 +111,14 @@ impl Loaded {
 static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
 fn environment(library: &Path) -> Result<Environment, FunctionError> {
+    // Whoever is linked statically has no dynamic linker.
+    if cfg!(target_feature = "crt-static") {
+        return Err(FunctionError::new(
+            Code::EngineMissing,
+            "this build of the runtime is one static file, which loads no libraries, and so has no ONNX Runtime",
+        )
+        .hint("use the build for glibc"));
+    }
     // The lock is held while the library loads, so that two first models do not load it twice. What it guards is set in
     // one step, so a panic elsewhere leaves it sound.
     let mut current = ENVIRONMENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

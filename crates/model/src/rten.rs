@@ -15,7 +15,8 @@ use modelet_core::{Code, EngineName, FunctionError, Signature, Tensor, Value};
 
 use crate::binding::{bind_inputs, bind_outputs, guarded, one_line};
 use crate::engine::{Engine, LoadOptions, Model};
-use crate::onnx::{refused, summarize};
+use crate::files::Files;
+use crate::onnx::{refused, summarize_in};
 
 /// The version that `Cargo.toml` asks for.
 const VERSION: &str = "0.27.0";
@@ -38,14 +39,15 @@ impl Engine for Rten {
     }
 
     fn load(&self, model: &Path, options: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
-        let summary = summarize(model)?;
+        let summary = summarize_in(&options.files, model)?;
         summary.check()?;
         summary.check_engine(self.name())?;
-        summary.check_external_files(model.parent().unwrap_or(Path::new(".")))?;
+        summary.check_external_files(&options.files, model.parent().unwrap_or(Path::new(".")))?;
         let signature = summary.signature()?;
         supported::check(&summary)?;
-        check_names(model, &summary.external_files())?;
-        let graph = guarded(Code::ModelRefused, "rten", || open(model))?;
+        let weights = summary.external_files();
+        check_names(model, &weights)?;
+        let graph = guarded(Code::ModelRefused, "rten", || open(&options.files, model, &weights))?;
         let node = |name: &String| {
             graph.find_node(name).ok_or_else(|| refused(format!("rten finds no value {name} in the model")))
         };
@@ -131,8 +133,20 @@ fn check_names(model: &Path, weights: &[String]) -> Result<(), FunctionError> {
     }
 }
 
-fn open(model: &Path) -> Result<::rten::Model, FunctionError> {
-    ModelOptions::with_all_ops().load_file(model).map_err(|error| {
+fn open(files: &Files, model: &Path, weights: &[String]) -> Result<::rten::Model, FunctionError> {
+    let mut options = ModelOptions::with_all_ops();
+    let opened = match files {
+        Files::Disk => options.load_file(model),
+        Files::Memory(_) => {
+            let unreadable = |error: std::io::Error| refused(format!("a file of the model: {error}"));
+            for file in weights {
+                let content = files.in_memory(&model.with_file_name(file)).map_err(unreadable)?;
+                options.external_data_static(file, content);
+            }
+            options.load_static_slice(files.in_memory(model).map_err(unreadable)?)
+        }
+    };
+    opened.map_err(|error| {
         refused(format!("rten {VERSION} refuses the model: {}", one_line(&error.to_string())))
     })
 }

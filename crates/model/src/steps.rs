@@ -34,9 +34,12 @@ pub fn load(
 ) -> Result<Box<dyn Model>, FunctionError> {
     let model = engine(name).load(path, options)?;
     let model: Box<dyn Model> = match (&steps.text, &steps.image, &steps.audio) {
-        (Some(step), ..) => {
-            Box::new(text::TextModel::around(model, step, path.parent().unwrap_or(Path::new("")))?)
-        }
+        (Some(step), ..) => Box::new(text::TextModel::around(
+            model,
+            step,
+            path.parent().unwrap_or(Path::new("")),
+            &options.files,
+        )?),
         (None, Some(step), _) => Box::new(image::ImageModel::around(model, step)?),
         (None, None, Some(step)) => Box::new(audio::AudioModel::around(model, step)?),
         (None, None, None) => model,

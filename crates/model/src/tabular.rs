@@ -34,7 +34,8 @@ use prost::Message;
 
 use crate::binding::{bind_inputs, bind_outputs, guarded};
 use crate::engine::{Engine, LoadOptions, Model};
-use crate::onnx::{OnnxSummary, refused, summarize};
+use crate::files::Files;
+use crate::onnx::{OnnxSummary, refused, summarize_in};
 use crate::rows::slice;
 use graph::Graph;
 use proto::FullModel;
@@ -65,14 +66,14 @@ impl Engine for Tabular {
         Ok(())
     }
 
-    fn load(&self, model: &Path, _: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
-        let summary = summarize(model)?;
+    fn load(&self, model: &Path, options: &LoadOptions) -> Result<Box<dyn Model>, FunctionError> {
+        let summary = summarize_in(&options.files, model)?;
         summary.check()?;
         let signature = summary.signature()?;
         // Known without the numbers, so that a neural net is refused before its weights are read.
         check_operators(&summary)?;
         let (graph, documents) = guarded(Code::ModelRefused, NAME, || {
-            let full = read(model)?.graph.unwrap_or_default();
+            let full = read(&options.files, model)?.graph.unwrap_or_default();
             Ok((Graph::new(&full, &summary, &signature)?, Documents::of(&full, &signature)))
         })?;
         Ok(Box::new(Loaded { graph, documents, signature }))
@@ -185,13 +186,12 @@ fn joined(parts: Vec<Vec<Value>>) -> Option<Vec<Value>> {
     whole.into_iter().map(|(shape, data)| Some(Value::Tensor(Tensor::new(shape, data).ok()?))).collect()
 }
 
-fn read(model: &Path) -> Result<FullModel, FunctionError> {
+fn read(files: &Files, model: &Path) -> Result<FullModel, FunctionError> {
     let unreadable = |error: std::io::Error| refused(format!("the model file cannot be read: {error}"));
-    let size_bytes = std::fs::metadata(model).map_err(unreadable)?.len();
-    if size_bytes > MAX_FILE_BYTES {
+    if files.size_bytes(model).map_err(unreadable)? > Some(MAX_FILE_BYTES) {
         return Err(refused(format!("the engine tabular reads files of up to {MAX_FILE_BYTES} bytes")));
     }
-    let bytes = std::fs::read(model).map_err(unreadable)?;
+    let bytes = files.read(model).map_err(unreadable)?;
     FullModel::decode(&*bytes).map_err(|error| {
         refused(format!("the model file is damaged or cut: {error}")).hint("copy or export it again")
     })

@@ -134,7 +134,7 @@ fn run_child(name: &str) -> ExitCode {
 fn run_test(name: EngineName, folder: &Path) -> Outcome {
     let path = folder.join("model.onnx");
     let library = std::env::var_os("MODELET_ONNXRUNTIME").map(PathBuf::from);
-    let options = LoadOptions { threads: 1, onnxruntime_library: library };
+    let options = LoadOptions { onnxruntime_library: library, ..LoadOptions::default() };
     let mut model = match engine(name).load(&path, &options) {
         Ok(model) => model,
         Err(error) if error.code == Code::ModelRefused => return Outcome::Unsupported(error.to_string()),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use modelet_cloud::container;
 use modelet_cloud::registry::{Access, Pushed, Reference, Registries};
-use modelet_core::Code;
+use modelet_core::{ArtifactCard, Code};
 use modelet_package::Shipment;
 use modelet_package::shipment::image::{self, Base, Image, Layout};
 
@@ -77,9 +77,9 @@ pub async fn made(
 }
 
 /// Writes the files that hosts of containers take.
-pub fn files(shipment: &Shipment, reference: &str, folder: &Path) -> Result<Vec<String>, Report> {
+pub fn files(card: &ArtifactCard, reference: &str, folder: &Path) -> Result<Vec<String>, Report> {
     fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))?;
-    let files = container::files(&shipment.card, reference);
+    let files = container::files(card, reference);
     for (name, text) in &files {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| unwritten(&path, &error))?;

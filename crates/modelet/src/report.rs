@@ -115,9 +115,12 @@ impl From<CloudError> for Report {
         let code = match error.kind {
             Kind::Refused => Code::BadInput,
             Kind::Credentials | Kind::Denied => Code::TargetDenied,
-            Kind::NotFound | Kind::Conflict | Kind::Throttled | Kind::Unreachable | Kind::Service => {
-                Code::TargetFailed
-            }
+            Kind::NotFound
+            | Kind::Conflict
+            | Kind::Unfinished
+            | Kind::Throttled
+            | Kind::Unreachable
+            | Kind::Service => Code::TargetFailed,
         };
         Self { code, message: error.to_string(), hint: error.hint, notes: Vec::new() }
     }

@@ -13,6 +13,8 @@
 //! - [`evidence`]: what the probes found, and the engine that follows from it
 //! - [`batching`]: whether calls may be computed together
 //! - [`certificate`]: the proof that a converted model answers as its original
+//! - [`elf`]: what programs and libraries ask of the machine that runs them
+//! - [`binaries`]: whether a target's host runs those among files and packages
 //! - [`layer`]: packages as a tar of their own
 //! - [`artifact`]: the tar that travels, the same from the same source
 //! - [`shipment`]: what another host gets: an artifact, and all that answers its calls
@@ -23,9 +25,11 @@
 pub mod archive;
 pub mod artifact;
 pub mod batching;
+pub mod binaries;
 pub mod certificate;
 pub mod code;
 pub mod conversion;
+pub mod elf;
 pub mod evidence;
 pub mod given;
 pub mod importer;

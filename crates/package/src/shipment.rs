@@ -7,10 +7,15 @@
 //! | `packages/` | the packages of Python code |
 //! | `lib/libonnxruntime.so` | ONNX Runtime, for a model that it computes |
 //!
-//! A shipment is a list. How it travels:
+//! A shipment is a list; how it travels is written beside this:
+//!
+//! - [`zip`]: as a zip
 //! - [`image`]: as a container image
+//! - [`standalone`]: as one program, which serves a model and needs nothing else
 
 pub mod image;
+pub mod standalone;
+pub mod zip;
 
 use std::fs;
 use std::io;
@@ -19,15 +24,10 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::{ArtifactCard, Code, FunctionError};
 
+pub use modelet_core::instance::shipped::{BOOTSTRAP, ONNXRUNTIME, PACKAGES};
+
 use crate::layer;
 use crate::source::Bundle;
-
-/// The runtime's path.
-pub const BOOTSTRAP: &str = "bootstrap";
-/// The folder of packages.
-pub const PACKAGES: &str = "packages";
-/// ONNX Runtime's path.
-pub const ONNXRUNTIME: &str = "lib/libonnxruntime.so";
 
 /// What a host gets.
 #[derive(Debug, Clone)]
@@ -92,6 +92,15 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// What is in a file of this machine.
     File(PathBuf),
+}
+
+/// A file that a shipment was written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// Its bytes.
+    pub size_bytes: u64,
 }
 
 /// What stands beside an artifact in a shipment.
@@ -206,4 +215,53 @@ fn unread(path: &Path) -> impl FnOnce(io::Error) -> FunctionError {
 /// True for a file that its owner may run.
 pub(crate) fn is_program(metadata: &fs::Metadata) -> bool {
     metadata.permissions().mode() & 0o111 != 0
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use modelet_core::{EngineName, Handler, Manifest, ModelCard, Settings, Signature, Steps};
+
+    use super::*;
+    use crate::artifact::card_of;
+    use crate::source::SourceFile;
+
+    /// A small one, with a model in a folder.
+    pub(crate) fn shipment(folder: &Path) -> Shipment {
+        let (runtime, place) = (folder.join("runtime"), folder.join("model.onnx"));
+        fs::write(&runtime, "the runtime").unwrap();
+        fs::write(&place, "the model").unwrap();
+        let file = SourceFile {
+            path: "model.onnx".to_owned(),
+            place,
+            size_bytes: 9,
+            sha256: "0".repeat(64),
+            executable: false,
+        };
+        let bundle = Bundle { manifest: Manifest::default(), name: None, files: vec![file] };
+        let model = ModelCard {
+            file: "model.onnx".to_owned(),
+            format: "onnx".to_owned(),
+            origin: None,
+            steps: Steps::default(),
+            certificate: None,
+            engine: EngineName::Tabular,
+            engine_version: "0.1.0".to_owned(),
+            signature: Signature::default(),
+        };
+        let name = "iris".parse().unwrap();
+        let card =
+            card_of(&bundle, "0".repeat(64), name, Settings::default(), Handler::Model(Box::new(model)));
+        Shipment::of(card, &bundle, Beside { runtime: &runtime, packages: None, onnxruntime: None }).unwrap()
+    }
+
+    #[test]
+    fn a_host_gets_the_runtime_first_and_the_function_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let shipment = shipment(folder.path());
+        let kinds: Vec<_> = shipment.parts.iter().map(|part| part.kind).collect();
+        assert_eq!(kinds, [PartKind::Runtime, PartKind::Function]);
+        let paths: Vec<_> = shipment.files().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["bootstrap", "artifact.json", "files/model.onnx"]);
+        assert_eq!(shipment.parts[0].size_bytes(), 11);
+    }
 }

@@ -46,7 +46,7 @@ pub struct Assigned {
 /// library has other engines.
 pub fn prepare(onnxruntime: Option<&Path>) {
     let Some(library) = onnxruntime else { return };
-    let options = LoadOptions { threads: 1, onnxruntime_library: Some(library.to_owned()) };
+    let options = LoadOptions { onnxruntime_library: Some(library.to_owned()), ..LoadOptions::default() };
     if let Err(error) = modelet_model::engine(EngineName::Onnxruntime).prepare(&options) {
         // The model that needs it will say so again, to somebody who can act on it.
         log::say(Level::Warning, &format!("ONNX Runtime could not be prepared: {error}"));

@@ -5,10 +5,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
-use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_VERSION};
+use modelet_core::instance::{ENV_ARTIFACT, ENV_VERSION};
 use modelet_core::{ArtifactCard, Version};
+use modelet_model::Files;
 
+use crate::beside;
 use crate::handler::PreparedPython;
+
+/// The folder of the artifact's files, within its own.
+pub(crate) const FILES: &str = "files";
 
 /// Everything an instance needs to know.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub struct Config {
     pub card: ArtifactCard,
     /// The version it is.
     pub version: Version,
+    /// Where the artifact's files are read.
+    pub read_from: Files,
     /// The ONNX Runtime library, if one was found.
     pub onnxruntime: Option<PathBuf>,
     /// A Python that was started ahead, until somebody takes it.
@@ -26,14 +33,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment through `var`, and the card from the artifact. `usual`: where the host has artifacts, when the
+    /// Reads the environment through `var`, and the card from the artifact. `usual`: where the artifact lies, when the
     /// environment does not say it. An error is one sentence that names the variable or file.
     pub fn from_environment(
         var: impl Fn(&str) -> Option<OsString>,
         usual: Option<PathBuf>,
     ) -> Result<Self, String> {
         let artifact = var(ENV_ARTIFACT).map(PathBuf::from).or(usual).ok_or_else(|| {
-            format!("{ENV_ARTIFACT} is not set: it names the folder of an unpacked artifact")
+            format!("{ENV_ARTIFACT} is not set, and no artifact lies beside this program: it names the folder of an unpacked one")
         })?;
         let version = match var(ENV_VERSION) {
             None => Version(1),
@@ -43,7 +50,8 @@ impl Config {
                 .map(Version)
                 .ok_or_else(|| format!("{ENV_VERSION} is not a version number"))?,
         };
-        Self::of(artifact, version, var(ENV_ONNXRUNTIME).map(PathBuf::from))
+        let onnxruntime = beside::onnxruntime(var, &artifact);
+        Self::of(artifact, version, onnxruntime)
     }
 
     /// Reads the card in the folder of an artifact.
@@ -53,12 +61,13 @@ impl Config {
         let card: ArtifactCard = serde_json::from_slice(&text)
             .map_err(|error| format!("{} is not an artifact's card: {error}", path.display()))?;
         card.check().map_err(|why| format!("{}: {why}", path.display()))?;
-        Ok(Self { artifact, card, version, onnxruntime, prepared: RefCell::default() })
+        let prepared = RefCell::default();
+        Ok(Self { artifact, card, version, read_from: Files::Disk, onnxruntime, prepared })
     }
 
     /// The folder of the artifact's files.
     pub fn files(&self) -> PathBuf {
-        self.artifact.join("files")
+        self.artifact.join(FILES)
     }
 }
 

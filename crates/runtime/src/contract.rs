@@ -14,7 +14,7 @@ use host::Host;
 use lambda::InvokeMode;
 
 /// Environment variable: that sockets are inherited (sd_listen_fds(3)).
-const ENV_SOCKETS: &str = "LISTEN_FDS";
+pub(crate) const ENV_SOCKETS: &str = "LISTEN_FDS";
 /// Environment variable: where Lambda's Runtime API is, a host and a port.
 const ENV_RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 /// Environment variable: where Lambda has unpacked what was deployed there.
@@ -100,7 +100,10 @@ mod tests {
         );
         assert_eq!(of(&[(ENV_RUNTIME_API, api), (ENV_SOCKETS, "1")]), Ok(Contract::Platform));
         let port = of(&[("PORT", "8080")]).unwrap();
-        assert_eq!(port.announced().as_deref(), Some("contract http: PORT is 8080; calls at / and below"));
+        assert_eq!(
+            port.announced().as_deref(),
+            Some("contract http: listening on http://0.0.0.0:8080; calls at / and below")
+        );
         assert!(of(&[]).unwrap_err().starts_with("no socket was inherited"));
     }
 }

@@ -1,23 +1,27 @@
 //! The process inside an instance: a host contract on one side, a handler on the other.
 //!
 //! - [`inherited`]: the sockets that the host hands over, or the port that it names
+//! - [`beside`]: what lies beside this program, on hosts of others
 //! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
 //! - [`contract`]: how a host talks to us, as the environment says: `http` or `lambda`
 //! - [`handler`]: what answers an invocation: a model, Python code, or a program
+//! - [`standalone`]: a program that carries its artifact within itself
 //! - [`log`]: what is said, in the form that the host looks for
 //!
 //! Deliberately absent: everything of the platform (scaling, storage, logs). This room is all that an artifact carries to
 //! another host, so it stays lean.
 
 pub mod batch;
+pub mod beside;
 pub mod cell;
 pub mod config;
 pub mod contract;
 pub mod handler;
 pub mod inherited;
 pub mod log;
+pub mod standalone;
 
 mod count;
 mod processor;
@@ -61,16 +65,26 @@ fn run(load: impl FnOnce(&Config) -> Loaded) -> Result<ExitCode, String> {
     let started = Instant::now();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let contract = Contract::of(|name| std::env::var_os(name), &arguments)?;
-    log::open(&contract)?;
+    let usual = || beside::artifact().or_else(|| contract.artifact());
+    host(&contract, started, || Config::from_environment(|name| std::env::var_os(name), usual()), load)
+}
+
+/// The same, under a contract, with what `config` says where the host is not a platform of ours.
+fn host(
+    contract: &Contract,
+    started: Instant,
+    config: impl FnOnce() -> Result<Config, String>,
+    load: impl FnOnce(&Config) -> Loaded,
+) -> Result<ExitCode, String> {
+    log::open(contract)?;
     if let Some(line) = contract.announced() {
         log::say(Level::Info, &line);
     }
-    let config = || Config::from_environment(|name| std::env::var_os(name), contract.artifact());
-    match &contract {
+    match contract {
         Contract::Platform => serve_platform(started, load),
         Contract::Port(host) => {
             // Before anything is loaded: who connects meanwhile waits, and is not refused.
-            let listener = Listener::on(host.address(), host.port);
+            let listener = Listener::on(host.address, host.port);
             let listener = listener.map_err(|error| format!("port {}: {error}", host.port))?;
             let config = config()?;
             let site = Site::of(host.clone(), &config.card);

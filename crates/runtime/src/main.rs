@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    modelet_runtime::main()
+    modelet_runtime::standalone::main().unwrap_or_else(modelet_runtime::main)
 }

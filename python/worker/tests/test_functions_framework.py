@@ -6,6 +6,7 @@ import json
 
 import pytest
 from peers import FunctionsFramework
+from proofs import FUNCTIONS_FRAMEWORK, proof
 
 #: What belongs to a server and its connection, and not to a function's answer.
 OF_THE_SERVER = {"server", "date", "connection", "transfer-encoding", "content-length"}
@@ -109,6 +110,7 @@ def servers(tmp_path_factory):
         one.end()
 
 
+@proof("Cloud Run and Cloud Functions", "functions answer as under functions-framework", FUNCTIONS_FRAMEWORK)
 @pytest.mark.parametrize("case", CASES)
 def test_a_function_answers_as_under_its_own_server(start, servers, case):
     function, signature_type, method, target, body, headers = CASES[case]

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from proofs import RIC, proof
 
 ECHO = """
     def lambda_handler(event, context):
@@ -55,6 +56,7 @@ def test_none_is_null(start):
     assert start("def lambda_handler(event, context): pass").event({}).body == b"null"
 
 
+@proof("AWS Lambda", "handlers in Python do what they do under AWS' own client", RIC)
 def test_bytes_are_the_answer_as_they_are(start, emulator):
     code = """
         def lambda_handler(event, context):
@@ -63,6 +65,7 @@ def test_bytes_are_the_answer_as_they_are(start, emulator):
     assert start(code).event({}).body == emulator(code).event(b"{}") == b"\x00raw\xff"
 
 
+@proof("AWS Lambda", "handlers in Python do what they do under AWS' own client", RIC)
 def test_errors_are_those_of_the_cloud(start, emulator):
     """Type, message and lines of the trace, and the call behind an error is answered as if nothing had been."""
     worker, cloud = start(FAILING), emulator(FAILING)
@@ -73,6 +76,7 @@ def test_errors_are_those_of_the_cloud(start, emulator):
         assert worker.event("fine").json == "fine"
 
 
+@proof("AWS Lambda", "handlers in Python do what they do under AWS' own client", RIC)
 def test_in_strict_mode_results_that_the_cloud_refuses_are_refused_in_its_words(start, emulator):
     worker, cloud = start(FAILING, options={"strict": True}), emulator(FAILING)
     for event in ("result", "key of a tuple"):
@@ -123,6 +127,7 @@ CONTEXT = """
 """
 
 
+@proof("AWS Lambda", "handlers in Python do what they do under AWS' own client", RIC)
 def test_the_context_has_what_the_clouds_has(start, emulator):
     theirs = json.loads(emulator(CONTEXT).event(b"{}"))
     ours = start(CONTEXT).event({}).json

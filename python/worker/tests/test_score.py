@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 from peers import AzureServer
+from proofs import AZUREML_SERVER, proof
 
 #: What belongs to a server and its connection, or is another one each time.
 OF_THE_SERVER = {"server", "date", "connection", "content-length", "x-ms-server-version", "x-ms-run-fn-exec-ms"}
@@ -122,6 +123,7 @@ def servers(tmp_path_factory):
         one.end()
 
 
+@proof("Azure Machine Learning", "score.py answers as under Azure's own server", AZUREML_SERVER)
 @pytest.mark.parametrize("case", CASES)
 def test_a_script_answers_as_under_its_own_server(start, servers, case):
     code, method, target, body, headers = CASES[case]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::service::EVENTS;
-use super::{Aws, tags};
+use super::{Aws, listed, tags};
 use crate::aws::call::Request;
 use crate::error::CloudError;
 
@@ -69,7 +69,7 @@ impl Aws {
         schedule: &str,
         tags: &BTreeMap<String, String>,
     ) -> Result<(), CloudError> {
-        let tags: Vec<_> = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+        let tags = listed(tags);
         let body = json!({"Name": name, "ScheduleExpression": schedule, "State": "ENABLED", "Tags": tags});
         self.events("PutRule", &body).await.map(drop)
     }

@@ -26,7 +26,7 @@ impl Aws {
         Ok(Some(Role { arn: role.text("Arn").unwrap_or_default(), tags: role.tags(), policies }))
     }
 
-    /// Makes a role that Lambda may assume.
+    /// Makes a role, which those may assume whom its trust policy names.
     pub(crate) async fn create_role(
         &self,
         name: &str,
@@ -54,6 +54,23 @@ impl Aws {
     /// Takes a policy from a role.
     pub(crate) async fn detach_policy(&self, role: &str, arn: &str) -> Result<(), CloudError> {
         self.query(&IAM, "DetachRolePolicy", &[("RoleName", role), ("PolicyArn", arn)]).await.map(drop)
+    }
+
+    /// The names of the policies that stand in a role itself; none where there is no role.
+    pub(crate) async fn own_policies(&self, role: &str) -> Result<Vec<String>, CloudError> {
+        let answer = found(self.query(&IAM, "ListRolePolicies", &[("RoleName", role)]).await)?;
+        Ok(answer.map(|answer| answer.all("member")).unwrap_or_default())
+    }
+
+    /// Writes a policy into a role.
+    pub(crate) async fn put_policy(&self, role: &str, name: &str, document: &str) -> Result<(), CloudError> {
+        let form = [("RoleName", role), ("PolicyName", name), ("PolicyDocument", document)];
+        self.query(&IAM, "PutRolePolicy", &form).await.map(drop)
+    }
+
+    /// Takes a policy out of a role.
+    pub(crate) async fn delete_policy(&self, role: &str, name: &str) -> Result<(), CloudError> {
+        self.query(&IAM, "DeleteRolePolicy", &[("RoleName", role), ("PolicyName", name)]).await.map(drop)
     }
 
     /// Deletes a role, which has no policy any more.

@@ -266,7 +266,7 @@ impl Aws {
         }
         let minutes = LOOK_AGAIN.as_secs_f64() * f64::from(LOOKS_LIMIT) / 60.0;
         Err(CloudError::new(
-            Kind::Conflict,
+            Kind::Unfinished,
             format!("Lambda is still busy with {name} after {minutes} minutes"),
         )
         .hint("apply again later: what is done is kept"))

@@ -94,11 +94,11 @@ impl Place {
     /// A service's address, without a slash at its end.
     pub fn endpoint(&self, service: &Service) -> String {
         self.other_endpoint(service).unwrap_or_else(|| {
-            let domain = if self.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+            let domain = domain(self.partition());
             match (service.is_global, self.partition()) {
-                (true, "aws") => format!("https://{}.{domain}", service.prefix),
-                (true, "aws-us-gov") => format!("https://{}.us-gov.{domain}", service.prefix),
-                _ => format!("https://{}.{}.{domain}", service.prefix, self.signing_region(service)),
+                (true, "aws") => format!("https://{}.{domain}", service.host),
+                (true, "aws-us-gov") => format!("https://{}.us-gov.{domain}", service.host),
+                _ => format!("https://{}.{}.{domain}", service.host, self.signing_region(service)),
             }
         })
     }
@@ -135,6 +135,11 @@ impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Place").field("region", &self.region).field("profile", &self.profile).finish()
     }
+}
+
+/// What the hosts of a partition end with.
+pub fn domain(partition: &str) -> &'static str {
+    if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 
 /// The host, with a port where there is one, and the path of an address without a query.

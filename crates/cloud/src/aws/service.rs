@@ -24,10 +24,10 @@ pub enum Protocol {
 pub struct Service {
     /// Its name in environment variables, such as `CLOUDWATCH_LOGS`.
     pub id: &'static str,
-    /// The first part of its host, and of permissions.
+    /// The first part of permissions, and its name in signatures.
     pub prefix: &'static str,
-    /// Its name in signatures.
-    pub signing_name: &'static str,
+    /// The first part of its host.
+    pub host: &'static str,
     /// True for one that all regions share.
     pub is_global: bool,
     /// How it is spoken to.
@@ -35,7 +35,7 @@ pub struct Service {
 }
 
 const fn service(id: &'static str, prefix: &'static str, protocol: Protocol) -> Service {
-    Service { id, prefix, signing_name: prefix, is_global: false, protocol }
+    Service { id, prefix, host: prefix, is_global: false, protocol }
 }
 
 /// Lambda.
@@ -51,6 +51,19 @@ pub static LOGS: Service = service("CLOUDWATCH_LOGS", "logs", Protocol::Json { t
 pub static EVENTS: Service = service("EVENTBRIDGE", "events", Protocol::Json { target: "AWSEvents" });
 /// S3: files.
 pub static S3: Service = service("S3", "s3", Protocol::RestXml);
+/// The Elastic Container Registry: repositories of images, but for what the registry itself does.
+pub static ECR: Service = Service {
+    host: "api.ecr",
+    ..service("ECR", "ecr", Protocol::Json { target: "AmazonEC2ContainerRegistry_V20150921" })
+};
+/// SageMaker: models and endpoints.
+pub static SAGEMAKER: Service = Service {
+    host: "api.sagemaker",
+    ..service("SAGEMAKER", "sagemaker", Protocol::Json { target: "SageMaker" })
+};
+/// SageMaker's runtime: calls of endpoints.
+pub static SAGEMAKER_RUNTIME: Service =
+    Service { host: "runtime.sagemaker", ..service("SAGEMAKER_RUNTIME", "sagemaker", Protocol::RestJson) };
 
 impl Service {
     /// The permission that an operation needs, as policies name it. Most are called as the operation is.

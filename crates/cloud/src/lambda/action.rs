@@ -4,8 +4,9 @@ use modelet_core::manifest::{Schedule, Upload};
 
 use super::Auth;
 use super::there::{There, URL_PERMISSIONS};
-use super::wanted::Settings;
-use crate::apply::Inverse;
+use super::wanted::{Settings, Wanted};
+use crate::apply::{GONE, Inverse};
+use crate::repository;
 use crate::target::Traffic;
 
 /// The version that this plan publishes, whose number nobody knows before.
@@ -48,6 +49,8 @@ pub enum Action {
         /// What the file is called.
         key: String,
     },
+    /// Does something to the repository and its images.
+    Images(repository::Action),
     /// Makes the function.
     CreateFunction,
     /// Deletes it with all its versions.
@@ -133,7 +136,10 @@ impl Grant {
 
 impl Action {
     /// What takes it back, to what was there before.
-    pub fn inverse(&self, before: &There) -> Inverse<Self> {
+    pub fn inverse(&self, before: &There, wanted: Option<&Wanted>) -> Inverse<Self> {
+        if let Self::Images(action) = self {
+            return action.inverse(wanted.and_then(|wanted| wanted.written.as_deref())).map(Self::Images);
+        }
         if let Some(action) = self.opposite().or_else(|| self.as_before(before)) {
             return Inverse::Action(action);
         }
@@ -148,7 +154,7 @@ impl Action {
             | Self::Route(_)
             | Self::SetAuth(_) => Inverse::Included,
             // What takes away comes last.
-            _ => Inverse::Stays("what is gone is not brought back"),
+            _ => Inverse::Stays(GONE),
         }
     }
 

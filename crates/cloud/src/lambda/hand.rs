@@ -13,7 +13,7 @@ use super::wanted::{Code, Wanted};
 use crate::apply::{Hand, Inverse};
 use crate::aws::Aws;
 use crate::aws::s3::Notification;
-use crate::error::{CloudError, Kind, found};
+use crate::error::{CloudError, Kind, gone, made};
 use crate::target::Traffic;
 
 /// IAM's roles are known to Lambda some seconds after they are made: how often a function is tried to be made until then.
@@ -56,6 +56,10 @@ impl Hand for LambdaHand<'_> {
             Action::DeleteBucket(bucket) => emptied(aws.delete_bucket(bucket).await),
             Action::PutCode { bucket, key } => aws.put_object(bucket, key, self.zip()?.into()).await,
             Action::DeleteCode { bucket, key } => gone(aws.delete_object(bucket, key).await),
+            Action::Images(action) => {
+                let written = self.wanted.and_then(|wanted| wanted.written.as_deref());
+                names.repository().carry_out(aws, names, written, action).await
+            }
             Action::CreateFunction => self.create_function().await,
             Action::DeleteFunction => gone(aws.delete_function(name, None).await),
             Action::Configure(settings, role) => {
@@ -102,7 +106,7 @@ impl Hand for LambdaHand<'_> {
     }
 
     fn inverse(&self, action: &Action) -> Inverse<Action> {
-        action.inverse(self.before)
+        action.inverse(self.before, self.wanted)
     }
 }
 
@@ -234,19 +238,6 @@ fn bucket_tags(names: &Names) -> BTreeMap<String, String> {
     let mut tags = names.tags();
     tags.remove(super::names::TAG_FUNCTION);
     tags
-}
-
-/// Made by this, or by a call before whose answer was lost.
-fn made(answer: Result<(), CloudError>) -> Result<(), CloudError> {
-    match answer {
-        Err(error) if error.kind == Kind::Conflict => Ok(()),
-        other => other,
-    }
-}
-
-/// Gone by this, or before.
-fn gone(answer: Result<(), CloudError>) -> Result<(), CloudError> {
-    found(answer).map(drop)
 }
 
 /// A bucket in which something of another function lies stays.

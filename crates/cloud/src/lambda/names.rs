@@ -1,59 +1,17 @@
-//! What the things of a function are called at AWS, and the tags that say what modelet made.
+//! What the things of a function are called at Lambda.
 
-use std::collections::BTreeMap;
-
-use modelet_core::FunctionName;
-use modelet_core::digest::sha256;
+use modelet_core::Target;
 use modelet_core::manifest::{Schedule, Upload};
 
-use crate::aws::Place;
+pub use crate::aws::names::{Names, TAG_ARTIFACT, TAG_FUNCTION, TAG_MANAGED, short};
+use crate::repository::Repository;
 
 /// The alias that clients call.
 pub const ALIAS: &str = "live";
 /// What a function may do, and no more: write its log.
 const BASIC_POLICY: &str = "iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
-/// Letters of a digest that tell names apart.
-const SHORT: usize = 8;
-/// Letters of a function's name within other names, at most: a role's name has 64.
-const WITHIN: usize = 40;
-
-/// The tag whose value is the function's name.
-pub const TAG_FUNCTION: &str = "modelet:function";
-/// The tag that says that modelet made it, and may delete it.
-pub const TAG_MANAGED: &str = "modelet:managed";
-/// The tag whose value is the digest of the artifact.
-pub const TAG_ARTIFACT: &str = "modelet:artifact";
-/// The tag whose value is the version of modelet that wrote the others.
-pub const TAG_VERSION: &str = "modelet:version";
-
-/// The names of a function's things.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    /// The function.
-    pub function: String,
-    /// The partition, region and account that they are in.
-    pub partition: &'static str,
-    /// The region.
-    pub region: String,
-    /// The account's number.
-    pub account: String,
-}
 
 impl Names {
-    /// Those of a function at a place.
-    pub fn new(function: &FunctionName, place: &Place, account: &str) -> Self {
-        Self {
-            function: function.to_string(),
-            partition: place.partition(),
-            region: place.region.clone(),
-            account: account.to_owned(),
-        }
-    }
-
-    fn arn(&self, service: &str, rest: &str) -> String {
-        format!("arn:{}:{service}:{}:{}:{rest}", self.partition, self.region, self.account)
-    }
-
     /// The function's ARN.
     pub fn function_arn(&self) -> String {
         self.arn("lambda", &format!("function:{}", self.function))
@@ -81,12 +39,17 @@ impl Names {
 
     /// A role's ARN.
     pub fn role_arn(&self) -> String {
-        format!("arn:{}:iam::{}:role/{}", self.partition, self.account, self.role())
+        self.iam_role_arn(&self.role())
     }
 
     /// The policy of a role that writes its log and does nothing else.
     pub fn basic_policy(&self) -> String {
         format!("arn:{}:{BASIC_POLICY}", self.partition)
+    }
+
+    /// Where the images lie.
+    pub fn repository(&self) -> Repository {
+        Repository::of(self, Target::AwsLambda)
     }
 
     /// The bucket for code that is too large to be sent, where none is named: one for all functions.
@@ -130,30 +93,6 @@ impl Names {
         let digest = short(&[&self.function, &upload.bucket, &upload.prefix, &upload.suffix]);
         format!("modelet-{}-{digest}", self.within())
     }
-
-    /// The tags of what is made for this function.
-    pub fn tags(&self) -> BTreeMap<String, String> {
-        [(TAG_MANAGED, "true"), (TAG_FUNCTION, &self.function), (TAG_VERSION, env!("CARGO_PKG_VERSION"))]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into()
-    }
-
-    /// True for the tags of what was made for this function.
-    pub fn are_ours(&self, tags: &BTreeMap<String, String>) -> bool {
-        tags.get(TAG_MANAGED).is_some_and(|value| value == "true")
-            && tags.get(TAG_FUNCTION).is_some_and(|name| *name == self.function)
-    }
-
-    fn within(&self) -> &str {
-        self.function.get(..WITHIN).unwrap_or(&self.function).trim_end_matches('-')
-    }
-}
-
-/// A few letters that stand for texts.
-pub fn short(parts: &[&str]) -> String {
-    // A slice is read to its end.
-    let digest = sha256(parts.join("\0").as_bytes()).map(|(_, digest)| digest).unwrap_or_default();
-    digest[..SHORT.min(digest.len())].to_owned()
 }
 
 #[cfg(test)]

@@ -1,17 +1,13 @@
 //! What each call needs to be allowed: the least privilege, as a policy of IAM (Service Authorization Reference).
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::action::Action;
 use super::names::Names;
 use super::wanted::{Code, Wanted};
-use crate::aws::service::{EVENTS, IAM, LAMBDA, LOGS, S3, Service};
+use crate::aws::policy::{self, Needs, permissions};
+use crate::aws::service::{EVENTS, IAM, LAMBDA, LOGS, S3};
 use crate::plan::{Permission, Plan};
-
-/// A resource and what is done to it.
-type Needs = (String, &'static Service, &'static [&'static str]);
 
 /// What an action needs.
 pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
@@ -37,6 +33,7 @@ pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
         Action::DeleteCode { bucket: name, key } => {
             vec![(format!("{}/{key}", bucket(name)), &S3, &["DeleteObject"])]
         }
+        Action::Images(action) => names.repository().needs(action),
         Action::CreateFunction => {
             vec![(own, &LAMBDA, &["CreateFunction", "TagResource"]), (role, &IAM, &["PassRole"])]
         }
@@ -106,6 +103,9 @@ pub fn reads(names: &Names, wanted: Option<&Wanted>) -> Vec<Permission> {
             &["ListTagsForResource", "ListTargetsByRule"],
         ),
     ];
+    if wanted.is_none_or(|wanted| matches!(wanted.code, Code::Image(_))) {
+        needs.extend(names.repository().reads());
+    }
     let bucket = match wanted.map(|wanted| &wanted.code) {
         Some(Code::Bucket { bucket, .. }) => Some(bucket.clone()),
         Some(Code::Sent(_) | Code::Image(_)) => None,
@@ -117,42 +117,7 @@ pub fn reads(names: &Names, wanted: Option<&Wanted>) -> Vec<Permission> {
     permissions(&needs)
 }
 
-fn permissions(needs: &[Needs]) -> Vec<Permission> {
-    let one = |(resource, service, operations): &Needs| {
-        let (resource, service) = (resource.clone(), *service);
-        operations
-            .iter()
-            .map(move |operation| Permission {
-                resource: resource.clone(),
-                action: service.permission(operation),
-            })
-            .collect::<Vec<_>>()
-    };
-    needs.iter().flat_map(one).collect()
-}
-
 /// The policy that allows a plan, and nothing else.
 pub fn document<A>(plan: &Plan<A>) -> Value {
-    let mut by_resource: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut passed = Vec::new();
-    for Permission { resource, action } in plan.permissions() {
-        if action == "iam:PassRole" {
-            passed.push(resource);
-        } else {
-            by_resource.entry(resource).or_default().push(action);
-        }
-    }
-    let mut statements: Vec<Value> = by_resource
-        .into_iter()
-        .map(|(resource, actions)| json!({"Effect": "Allow", "Action": actions, "Resource": resource}))
-        .collect();
-    statements.extend(passed.into_iter().map(|role| {
-        json!({
-            "Effect": "Allow",
-            "Action": "iam:PassRole",
-            "Resource": role,
-            "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
-        })
-    }));
-    json!({"Version": "2012-10-17", "Statement": statements})
+    policy::document(plan, "lambda.amazonaws.com")
 }

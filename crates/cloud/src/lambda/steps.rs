@@ -12,33 +12,12 @@ use super::policy;
 use super::there::{Function, There, is_managed};
 use super::wanted::{Code, Wanted};
 use crate::error::CloudError;
-use crate::plan::{Change, Plan, Step};
+use crate::plan::Plan;
+use crate::repository;
 use crate::target::{Canary, Traffic};
 
 /// A plan that is being written.
-struct Draft<'a> {
-    names: &'a Names,
-    steps: Vec<Step<Action>>,
-}
-
-impl Draft<'_> {
-    fn step(&mut self, change: Change, what: impl Into<String>, why: impl Into<String>, action: Action) {
-        let permissions = policy::of(&action, self.names);
-        self.steps.push(Step { change, what: what.into(), why: why.into(), permissions, action });
-    }
-
-    fn create(&mut self, what: impl Into<String>, why: impl Into<String>, action: Action) {
-        self.step(Change::Create, what, why, action);
-    }
-
-    fn change(&mut self, what: impl Into<String>, why: impl Into<String>, action: Action) {
-        self.step(Change::Change, what, why, action);
-    }
-
-    fn delete(&mut self, what: impl Into<String>, why: impl Into<String>, action: Action) {
-        self.step(Change::Delete, what, why, action);
-    }
-}
+type Draft<'a> = crate::plan::Draft<'a, Action, Names>;
 
 /// What has to be done so that what is wanted is there.
 ///
@@ -58,13 +37,16 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
             names.function
         )));
     }
-    let mut draft = Draft { names, steps: Vec::new() };
+    let mut draft = Draft::new(names, policy::of);
     let mut notes = Vec::new();
     log(&mut draft, wanted, there, &mut notes);
     role(&mut draft, wanted, there);
     let is_new_code = there.function.as_ref().is_none_or(|function| !is_made_of(function, wanted));
     if is_new_code {
         bucket(&mut draft, wanted, there);
+    }
+    if let Some(written) = &wanted.written {
+        repository::put(&mut draft, &names.repository(), &there.images, written, Action::Images)?;
     }
     match &there.function {
         None => {

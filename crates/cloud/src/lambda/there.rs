@@ -13,6 +13,7 @@ use crate::aws::iam::Role;
 use crate::aws::lambda::{Alias, Configuration, Function as Told, Url};
 use crate::aws::logs::Group;
 use crate::error::CloudError;
+use crate::repository;
 use crate::target::{Canary, Traffic};
 
 /// What our permissions are called: an id begins with this.
@@ -31,6 +32,8 @@ pub struct There {
     pub bucket: Option<BTreeMap<String, String>>,
     /// The function's code in it.
     pub code_keys: Vec<String>,
+    /// The repository and the image, if code goes through one.
+    pub images: repository::There,
     /// The function.
     pub function: Option<Function>,
     /// The rules that may be ours.
@@ -109,6 +112,11 @@ pub async fn look(aws: &Aws, names: &Names, wanted: Option<&Wanted>) -> Result<T
         if there.bucket.is_some() {
             there.code_keys = aws.objects(&bucket, &names.code_prefix()).await?;
         }
+    }
+    let is_image = wanted.is_none_or(|wanted| matches!(wanted.code, Code::Image(_)));
+    if is_image {
+        let written = wanted.and_then(|wanted| wanted.written.as_deref());
+        there.images = names.repository().look(aws, names, written).await?;
     }
     let uploads = wanted.map_or(&[][..], |wanted| &wanted.uploads);
     let buckets = function

@@ -1,6 +1,7 @@
 //! What is to be there: of the card, what is delivered and what was asked for, everything resolved and held against Lambda's limits.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use modelet_core::manifest::{Schedule, Trigger, Upload};
 use modelet_core::target::limits::Of;
@@ -10,8 +11,9 @@ use serde_json::{Value, json};
 use super::names::{Names, short};
 use super::{Auth, Options};
 use crate::aws::lambda::Configuration;
-use crate::delivery::{Delivery, Zip};
+use crate::delivery::{Delivery, WrittenImage, Zip};
 use crate::error::CloudError;
+use crate::repository;
 use crate::target::Deployment;
 
 /// The largest zip that is sent with the call; a larger one goes through S3 (Lambda quotas: 50 MB, which are MiB there, of the request,
@@ -31,6 +33,8 @@ pub struct Wanted {
     pub code: Code,
     /// How it runs.
     pub settings: Settings,
+    /// The image that has to be brought to the region's registry first.
+    pub written: Option<Arc<WrittenImage>>,
     /// The digest of the artifact.
     pub artifact: String,
     /// A role that is there already; `None`: one is made.
@@ -113,6 +117,10 @@ impl Wanted {
             names,
             code,
             settings,
+            written: match &deployment.delivery {
+                Delivery::Written(written) => Some(Arc::clone(written)),
+                Delivery::Zip(_) | Delivery::Image { .. } => None,
+            },
             artifact: deployment.delivery.digest().to_owned(),
             role: options.role.clone(),
             retention_days: options.retention_days,
@@ -222,25 +230,11 @@ fn code(delivery: &Delivery, names: &Names, options: &Options) -> Result<Code, C
                 Code::Bucket { zip: zip.clone(), bucket, is_ours: options.bucket.is_none() }
             })
         }
+        Delivery::Written(written) => {
+            Ok(Code::Image(names.repository().image(&written.image.manifest.digest)))
+        }
         Delivery::Image { reference } => {
-            let is_named = reference.rsplit_once("@sha256:").is_some_and(|(_, digest)| digest.len() == 64);
-            let registry = format!("{}.dkr.ecr.{}.", names.account, names.region);
-            if !is_named {
-                return Err(CloudError::refused(format!(
-                    "{reference} does not say its digest, and a tag may be moved to another image"
-                ))
-                .hint(format!("write it as {registry}amazonaws.com/NAME@sha256:…")));
-            }
-            if reference
-                .split_once('/')
-                .is_none_or(|(host, _)| !host.contains(&format!(".dkr.ecr.{}.", names.region)))
-            {
-                return Err(CloudError::refused(format!(
-                    "{reference} is not in the registry (ECR) of {}, from which alone Lambda takes images",
-                    names.region
-                ))
-                .hint(format!("push it to {registry}amazonaws.com/NAME first")));
-            }
+            repository::check(reference, names, Target::AwsLambda)?;
             Ok(Code::Image(reference.clone()))
         }
     }

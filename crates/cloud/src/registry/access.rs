@@ -4,7 +4,7 @@ use std::fmt;
 
 use docker_credential::{DockerCredential, get_credential, get_podman_credential};
 use oci_client::Reference;
-use oci_client::errors::OciDistributionError;
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 
 /// Docker's own registry, as `docker login` calls it.
@@ -55,6 +55,35 @@ impl fmt::Debug for Access {
     }
 }
 
+/// True where a registry lets nobody do that, or not this one.
+pub(super) fn is_refusal(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
+            true
+        }
+        OciDistributionError::RequestError(error) => {
+            error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403))
+        }
+        OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403),
+        _ => false,
+    }
+}
+
+/// True when a registry says that it has no such image, or no such repository.
+pub(super) fn is_not_there(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::ImageManifestNotFoundError(_)
+        | OciDistributionError::ServerError { code: 404, .. } => true,
+        OciDistributionError::RegistryError { envelope, .. } => envelope.errors.iter().any(|error| {
+            matches!(
+                error.code,
+                OciErrorCode::ManifestUnknown | OciErrorCode::NameUnknown | OciErrorCode::NotFound
+            )
+        }),
+        _ => false,
+    }
+}
+
 /// What a registry said, in one line.
 pub(super) fn said(error: &OciDistributionError) -> String {
     match error {
@@ -63,6 +92,7 @@ pub(super) fn said(error: &OciDistributionError) -> String {
                 envelope.errors.iter().map(|error| format!("{:?}: {}", error.code, error.message)).collect();
             words.join("; ")
         }
+        _ if is_refusal(error) => "it wants to know who asks, or does not let them".to_owned(),
         OciDistributionError::RequestError(error) => {
             let mut text = error.to_string();
             let mut cause = std::error::Error::source(error);
@@ -72,7 +102,6 @@ pub(super) fn said(error: &OciDistributionError) -> String {
             }
             text
         }
-        OciDistributionError::UnauthorizedError { .. } => "it wants to know who asks".to_owned(),
         other => other.to_string(),
     }
 }

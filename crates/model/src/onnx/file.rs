@@ -1,15 +1,16 @@
 //! A file as a [`Buf`] that seeks over what its reader skips: a model of gigabytes is read in milliseconds.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, SeekFrom};
 
 use prost::bytes::Buf;
+
+use crate::files::Seekable;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A window that moves over a file.
 pub(super) struct FileBuf {
-    file: File,
+    file: Box<dyn Seekable>,
     window: Vec<u8>,
     /// Where in the window the next byte is.
     at: usize,
@@ -20,10 +21,9 @@ pub(super) struct FileBuf {
 }
 
 impl FileBuf {
-    /// Starts at the beginning of a file.
-    pub(super) fn new(file: File) -> io::Result<Self> {
-        let remaining = file.metadata()?.len();
-        let mut buf = Self { file, window: Vec::new(), at: 0, remaining, failure: None };
+    /// Starts at the beginning of a file that has so many bytes.
+    pub(super) fn new(file: Box<dyn Seekable>, size_bytes: u64) -> io::Result<Self> {
+        let mut buf = Self { file, window: Vec::new(), at: 0, remaining: size_bytes, failure: None };
         buf.fill();
         buf.failure.take().map_or(Ok(buf), Err)
     }
@@ -91,17 +91,13 @@ impl Buf for FileBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]
     fn reads_and_skips_over_window_borders() {
-        let mut file = tempfile::tempfile().unwrap();
         let bytes: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();
-        file.write_all(&bytes).unwrap();
-        file.rewind().unwrap();
-        let mut buf = FileBuf::new(file).unwrap();
+        let file = Box::new(io::Cursor::new(bytes.clone()));
+        let mut buf = FileBuf::new(file, bytes.len() as u64).unwrap();
         assert_eq!(buf.head()[..4], bytes[..4]);
         for (skip, take) in [(0, 3), (65_530, 20), (0, 70_000), (100_000, 1)] {
             let at = bytes.len() - buf.remaining() + skip;

@@ -13,6 +13,7 @@ use tokenizers::{
 
 use crate::binding::{bind_inputs, bind_outputs};
 use crate::engine::Model;
+use crate::files::Files;
 use crate::steps::pooling;
 
 /// Texts that the model computes at once, of about the same length: what is filled up is computed in vain.
@@ -74,13 +75,19 @@ struct Pooled {
 
 impl TextModel {
     /// Lays the step around a model; the tokenizer lies in `folder`.
-    pub fn around(inner: Box<dyn Model>, step: &TextStep, folder: &Path) -> Result<Self, FunctionError> {
+    pub fn around(
+        inner: Box<dyn Model>,
+        step: &TextStep,
+        folder: &Path,
+        files: &Files,
+    ) -> Result<Self, FunctionError> {
         let feeds = feeds(inner.signature())?;
         let path = folder.join(&step.tokenizer);
         let damaged = |error: &dyn std::fmt::Display| {
             refused(format!("the tokenizer {} cannot be used: {error}", step.tokenizer))
         };
-        let mut tokenizer = Tokenizer::from_file(&path).map_err(|error| damaged(&error))?;
+        let content = files.read(&path).map_err(|error| damaged(&error))?;
+        let mut tokenizer = Tokenizer::from_bytes(content).map_err(|error| damaged(&error))?;
         let padding = padding(&tokenizer, step)?;
         let direction =
             tokenizer.get_truncation().map_or(TruncationDirection::Right, |truncation| truncation.direction);

@@ -9,6 +9,7 @@ use modelet_core::{Data, FunctionError, Signature, Tensor};
 
 use super::proto::{FullGraph, FullNode};
 use super::{bounds, categories, constant, texts};
+use crate::files::Files;
 use crate::onnx::{refused, summarize};
 
 /// Longest way from a tree to an input of the graph, in nodes.
@@ -41,7 +42,7 @@ pub struct Asked {
 /// `model-refused` when the file cannot be read, or its trees are damaged.
 pub fn splits(model: &Path) -> Result<Vec<Asked>, FunctionError> {
     let signature = summarize(model)?.signature()?;
-    let graph = super::read(model)?.graph.unwrap_or_default();
+    let graph = super::read(&Files::Disk, model)?.graph.unwrap_or_default();
     let tracer = Tracer::new(&graph, &signature)?;
     let mut asked = BTreeMap::new();
     for node in &graph.node {

@@ -16,7 +16,7 @@ fn load_with(path: Option<PathBuf>) -> FunctionError {
         vec![tensor("x", F32, &["n"])],
         vec![tensor("y", F32, &["n"])],
     );
-    let options = LoadOptions { threads: 1, onnxruntime_library: path };
+    let options = LoadOptions { onnxruntime_library: path, ..LoadOptions::default() };
     let ort = engine(EngineName::Onnxruntime);
     let error = ort.load(&built.write(folder.path()), &options).map(|_| ()).unwrap_err();
     assert_eq!(error.code, Code::EngineMissing);

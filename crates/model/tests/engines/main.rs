@@ -34,7 +34,7 @@ fn library() -> PathBuf {
 }
 
 fn options() -> LoadOptions {
-    LoadOptions { threads: 1, onnxruntime_library: Some(library()) }
+    LoadOptions { onnxruntime_library: Some(library()), ..LoadOptions::default() }
 }
 
 fn load(name: EngineName, model: &build::Built) -> Result<Box<dyn Model>, FunctionError> {

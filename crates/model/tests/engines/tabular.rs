@@ -184,7 +184,7 @@ fn columns_are_put_together_and_taken_apart_alike() {
 fn no_library_is_needed() {
     let built = one(node("Neg", &["x"], &["y"], vec![]), 3, F32, &[("y", F32)]);
     let folder = tempfile::tempdir().unwrap();
-    let options = modelet_model::LoadOptions { threads: 1, onnxruntime_library: None };
+    let options = modelet_model::LoadOptions::default();
     assert!(modelet_model::engine(TABULAR).load(&built.write(folder.path()), &options).is_ok());
 }
 

@@ -37,7 +37,7 @@ async fn install(common: &Common) -> Result<(), Report> {
 
 fn list(common: &Common) {
     let found = engines::locate();
-    let options = modelet_model::LoadOptions { threads: 1, onnxruntime_library: None };
+    let options = modelet_model::LoadOptions::default();
     let version = |name| modelet_model::engine(name).version(&options).unwrap_or_default();
     let (tabular, rten) = (version(EngineName::Tabular), version(EngineName::Rten));
     if common.json {

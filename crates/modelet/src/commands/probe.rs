@@ -14,7 +14,7 @@ use crate::report::Report;
 pub fn run(model: &Path, steps: &str, question: &str) -> Result<(), Report> {
     let (steps, question): (Steps, Question) = (read(steps)?, read(question)?);
     let library = engines::locate().ok().map(|found| found.path);
-    let options = LoadOptions { threads: 1, onnxruntime_library: library };
+    let options = LoadOptions { onnxruntime_library: library, ..LoadOptions::default() };
     let finding = probe::answer(&question, model, &steps, &options);
     // On one line: engines may print before it.
     output::line(serde_json::to_string(&finding).unwrap_or_default());

@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use modelet_core::{Code, FunctionError};
-use modelet_model::OnnxSummary;
 use modelet_model::onnx::{locale, weights};
+use modelet_model::{Files, OnnxSummary};
 
 use crate::importer::{Imported, Importer, Workshop, has_ending};
 
@@ -25,7 +25,7 @@ impl Importer for Onnx {
         let summary = modelet_model::summarize(model)?;
         summary.check()?;
         let own = model.parent().unwrap_or(Path::new(""));
-        summary.check_external_files(own)?;
+        summary.check_external_files(&Files::Disk, own)?;
         let name = model.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
             FunctionError::new(Code::ModelRefused, format!("{} is not a file name in UTF-8", model.display()))
         })?;

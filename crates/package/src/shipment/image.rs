@@ -6,6 +6,7 @@
 //! Source: OCI Image Format Specification 1.1 (`image-layout.md`, `manifest.md`, `config.md`, `layer.md`).
 
 mod base;
+mod docker;
 mod layer;
 mod layout;
 

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use http::Method;
 
-const ENV_PORT: &str = "PORT";
+pub(crate) const ENV_PORT: &str = "PORT";
 /// The present name, and that of older hosts.
 const ENV_AZURE_PORTS: [&str; 2] = ["FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_HTTPWORKER_PORT"];
 const ENV_AZURE_ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
@@ -69,6 +69,8 @@ pub struct Host {
     pub kind: Kind,
     /// The port that it calls.
     pub port: u16,
+    /// Where we listen: for other processes of the same machine, or for whoever the host lets reach us.
+    pub address: Ipv4Addr,
 }
 
 /// What a request is.
@@ -109,7 +111,11 @@ impl Host {
         } else {
             return Ok(None);
         };
-        Ok(Some(Self { kind, port }))
+        let address = match &kind {
+            Kind::AzureFunctions(_) => Ipv4Addr::LOCALHOST,
+            _ => Ipv4Addr::UNSPECIFIED,
+        };
+        Ok(Some(Self { kind, port, address }))
     }
 
     /// Where the artifact lies, unless something else is said.
@@ -119,14 +125,6 @@ impl Host {
             Kind::AzureMl(folder) => Some(folder.clone()),
             Kind::AzureFunctions(folder) => folder.clone(),
             _ => None,
-        }
-    }
-
-    /// Who may call: another process of the same machine, or whoever the host lets reach us.
-    pub fn address(&self) -> Ipv4Addr {
-        match &self.kind {
-            Kind::AzureFunctions(_) => Ipv4Addr::LOCALHOST,
-            _ => Ipv4Addr::UNSPECIFIED,
         }
     }
 
@@ -149,7 +147,7 @@ impl Host {
                     "Cloud Run or Knative, service {name} ({ENV_KNATIVE} is set, {ENV_PORT} is {port}); calls at /"
                 )
             }
-            Kind::Plain => format!("{ENV_PORT} is {port}; calls at / and below"),
+            Kind::Plain => format!("listening on http://{}:{port}; calls at / and below", self.address),
         }
     }
 
@@ -187,6 +185,10 @@ mod tests {
         )
     }
 
+    fn everywhere(kind: Kind, port: u16) -> Host {
+        Host { kind, port, address: Ipv4Addr::UNSPECIFIED }
+    }
+
     #[test]
     fn the_environment_says_who_hosts() {
         let vertex = [
@@ -196,7 +198,7 @@ mod tests {
             (ENV_PORT, "1"),
         ];
         let kind = Kind::Vertex { health: "/h".into(), predict: "/p".into() };
-        assert_eq!(of(&vertex, &[]), Ok(Some(Host { kind, port: 8081 })));
+        assert_eq!(of(&vertex, &[]), Ok(Some(everywhere(kind, 8081))));
         for (environment, arguments, kind, port) in [
             (&[][..], &["serve"][..], Kind::SageMaker, 8080),
             (
@@ -212,11 +214,8 @@ mod tests {
             (&[(ENV_KNATIVE, "churn"), (ENV_PORT, "8080")], &[], Kind::Knative("churn".into()), 8080),
             (&[(ENV_PORT, "8080")], &[], Kind::Plain, 8080),
         ] {
-            assert_eq!(
-                of(environment, arguments),
-                Ok(Some(Host { kind, port })),
-                "{environment:?} {arguments:?}"
-            );
+            let found = of(environment, arguments).unwrap().unwrap();
+            assert_eq!((found.kind, found.port), (kind, port), "{environment:?} {arguments:?}");
         }
         assert_eq!(of(&[(ENV_KNATIVE, "churn")], &[]), Ok(None));
     }
@@ -233,9 +232,9 @@ mod tests {
 
     #[test]
     fn paths_mean_what_the_host_means_by_them() {
-        let sagemaker = Host { kind: Kind::SageMaker, port: 8080 };
-        let plain = Host { kind: Kind::Plain, port: 8080 };
-        let azure = Host { kind: Kind::AzureFunctions(None), port: 7 };
+        let sagemaker = everywhere(Kind::SageMaker, 8080);
+        let plain = everywhere(Kind::Plain, 8080);
+        let azure = Host { kind: Kind::AzureFunctions(None), port: 7, address: Ipv4Addr::LOCALHOST };
         for (host, method, path, meaning) in [
             (&sagemaker, Method::GET, "/ping", Meaning::Readiness),
             (&sagemaker, Method::POST, "/invocations", Meaning::Call),

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use modelet_core::instance::{ENV_PACKAGES, ENV_PYTHON};
-use modelet_core::{Code, FunctionError};
+use modelet_core::FunctionError;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
+use crate::beside;
 use crate::config::Config;
 use crate::log::{self, Level};
 
@@ -41,15 +41,12 @@ pub(super) fn environment(threads: usize) -> Vec<(OsString, OsString)> {
 
 /// The interpreter of code that needs a Python.
 pub(super) fn python(version: &str) -> Result<PathBuf, FunctionError> {
-    std::env::var_os(ENV_PYTHON).map(PathBuf::from).ok_or_else(|| {
-        let message = format!("{ENV_PYTHON} is not set: it names the Python {version} to run the code with");
-        FunctionError::new(Code::PythonMissing, message)
-    })
+    beside::python(|name| std::env::var_os(name), version)
 }
 
 /// The folder of its packages, if it has some.
-pub(super) fn packages() -> Option<PathBuf> {
-    std::env::var_os(ENV_PACKAGES).map(PathBuf::from)
+pub(super) fn packages(config: &Config) -> Option<PathBuf> {
+    beside::packages(|name| std::env::var_os(name), &config.artifact)
 }
 
 /// What code is called by where AWS Lambda is not the host and gives no name.

@@ -34,6 +34,7 @@ impl ModelHandler {
         let options = LoadOptions {
             threads: settings.engine_threads(),
             onnxruntime_library: config.onnxruntime.clone(),
+            files: config.read_from.clone(),
         };
         let model = modelet_model::load(
             model_card.engine,

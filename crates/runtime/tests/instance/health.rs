@@ -28,7 +28,7 @@ pub fn write_artifact(folder: &Path) {
         vec![tensor("y", F32, &shape)],
     );
     let path = negative.write(&files);
-    let options = LoadOptions { threads: 1, onnxruntime_library: None };
+    let options = LoadOptions::default();
     let signature =
         modelet_model::engine(EngineName::Rten).load(&path, &options).unwrap().signature().clone();
     let file =

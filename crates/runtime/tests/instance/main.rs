@@ -32,7 +32,7 @@ fn library() -> PathBuf {
 
 fn batcher(engine: EngineName, built: &build::Built, settings: &Settings) -> Batcher {
     let folder = tempfile::tempdir().unwrap();
-    let options = LoadOptions { threads: 1, onnxruntime_library: Some(library()) };
+    let options = LoadOptions { onnxruntime_library: Some(library()), ..LoadOptions::default() };
     let model = modelet_model::engine(engine).load(&built.write(folder.path()), &options).unwrap();
     let signature = model.signature().clone();
     Batcher::new(model, &signature, settings)

@@ -7,6 +7,7 @@ use crate::lambda::names::Names;
 use crate::lambda::policy;
 use crate::lambda::there::{There, is_managed};
 use crate::plan::Plan;
+use crate::repository;
 
 /// What has to be done so that nothing is there any more that modelet made.
 ///
@@ -18,7 +19,7 @@ pub fn plan(names: &Names, there: &There) -> Result<Plan<Action>, CloudError> {
         let why = format!("the function {} in {} was not made by modelet", names.function, names.region);
         return Err(CloudError::refused(why).hint("delete it as it was made"));
     }
-    let mut draft = Draft { names, steps: Vec::new() };
+    let mut draft = Draft::new(names, policy::of);
     triggers::remove(&mut draft, there, |_| true);
     if let Some(function) = function {
         if function.url.is_some() {
@@ -39,6 +40,7 @@ pub fn plan(names: &Names, there: &There) -> Result<Plan<Action>, CloudError> {
     }
     let mut notes = Vec::new();
     code(&mut draft, there, &mut notes);
+    repository::remove(&mut draft, &names.repository(), &there.images, Action::Images);
     if let Some(role) = there.role.as_ref().filter(|role| names.are_ours(&role.tags)) {
         let what = format!("role {}", names.role());
         if role.policies.contains(&names.basic_policy()) {

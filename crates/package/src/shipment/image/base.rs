@@ -7,7 +7,7 @@ use super::LAYER;
 use super::layout::Descriptor;
 
 /// How Docker called layers before there was OCI; the bytes are the same.
-const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+pub(super) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
 /// An image to stand on.
 #[derive(Debug, Clone)]

@@ -63,7 +63,7 @@ impl Process {
             let known = std::env::var_os("PATH").unwrap_or_default();
             let path = above.into_iter().chain(std::env::split_paths(&known));
             command.env("PATH", std::env::join_paths(path).unwrap_or(known.clone()));
-            let path = [Some(files.clone()), child::packages()].into_iter().flatten();
+            let path = [Some(files.clone()), child::packages(config)].into_iter().flatten();
             command.env("PYTHONPATH", std::env::join_paths(path).unwrap_or_default());
             command.env("PYTHONDONTWRITEBYTECODE", "1");
         }

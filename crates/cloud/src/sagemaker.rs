@@ -1,0 +1,216 @@
+//! The target `sagemaker`: a serverless endpoint with a role and a log, whose versions are models of images in a repository of ECR.
+//!
+//! - [`wanted`]: what is to be there; [`there`]: what is there; [`names`]: what the things are called
+//! - [`steps`]: the plan, a pure function of the two; [`policy`]: what it needs to be allowed
+//! - [`action`]: what can be done, and what takes it back; [`hand`]: does it
+
+pub mod action;
+pub mod hand;
+pub mod names;
+pub mod policy;
+pub mod steps;
+pub mod there;
+pub mod wanted;
+
+use bytes::Bytes;
+use modelet_core::FunctionName;
+use modelet_core::target::limits::Of;
+
+use crate::apply::{self, Failed};
+use crate::aws::Aws;
+use crate::aws::names::Names;
+use crate::aws::sagemaker::Serverless;
+use crate::aws::service::SAGEMAKER_RUNTIME;
+use crate::error::{CloudError, Kind, found};
+use crate::plan::Plan;
+use crate::target::{Answered, Deployment, LogLine, Shift, Status, Target, Traffic};
+use action::Action;
+use hand::{SagemakerHand, route};
+use there::{There, look};
+use wanted::Wanted;
+
+/// What may be asked for besides what the artifact's card says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Options {
+    /// A role that is there already, by ARN.
+    pub role: Option<String>,
+    /// How long the log is kept, days.
+    pub retention_days: u32,
+    /// Instances kept ready.
+    pub provisioned: Option<u32>,
+}
+
+/// SageMaker's Serverless Inference, in one region of one account.
+#[derive(Debug)]
+pub struct Sagemaker {
+    aws: Aws,
+    account: String,
+    options: Options,
+}
+
+impl Sagemaker {
+    /// Asks AWS who one is, and is ready.
+    ///
+    /// # Errors
+    /// When the credentials are not valid, or AWS cannot be reached.
+    pub async fn new(aws: Aws, options: Options) -> Result<Self, CloudError> {
+        let account = aws.account().await?;
+        Ok(Self { aws, account, options })
+    }
+
+    /// The account and the region, for people.
+    pub fn place(&self) -> String {
+        format!("account {}, {}, by {}", self.account, self.aws.place.region, self.aws.credentials_source())
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.aws.place.region
+    }
+
+    fn names(&self, name: &FunctionName) -> Names {
+        Names::new(name, &self.aws.place, &self.account)
+    }
+
+    /// What is there of a function whose endpoint is of our making.
+    async fn there(&self, name: &FunctionName) -> Result<(There, there::Endpoint), CloudError> {
+        let names = self.names(name);
+        let there = look(&self.aws, &names, None).await?;
+        let endpoint = there.endpoint.clone().ok_or_else(|| {
+            CloudError::new(Kind::NotFound, format!("there is no endpoint {name} in {}", names.region))
+                .hint("modelet deploy … --to sagemaker; or is it in another region? --region")
+        })?;
+        if names.are_ours(&endpoint.tags) {
+            return Ok((there, endpoint));
+        }
+        Err(CloudError::refused(format!("the endpoint {name} in {} was not made by modelet", names.region)))
+    }
+}
+
+impl Target for Sagemaker {
+    type Action = Action;
+
+    async fn plan(&self, wanted: &Deployment) -> Result<Plan<Action>, CloudError> {
+        let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
+        let there = look(&self.aws, &wanted.names, Some(&wanted)).await?;
+        steps::plan(&wanted, &there)
+    }
+
+    async fn remove(&self, name: &FunctionName) -> Result<Plan<Action>, CloudError> {
+        let names = self.names(name);
+        steps::removal::plan(&names, &look(&self.aws, &names, None).await?)
+    }
+
+    async fn apply(
+        &self,
+        name: &FunctionName,
+        plan: &Plan<Action>,
+        wanted: Option<&Deployment>,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<(), Failed> {
+        let names = self.names(name);
+        let wanted = wanted.map(|wanted| Wanted::of(wanted, names.clone(), &self.options));
+        let wanted = wanted.transpose().map_err(Failed::not_begun)?;
+        // What is taken back is taken back to what is there now.
+        let before = look(&self.aws, &names, wanted.as_ref()).await.map_err(Failed::not_begun)?;
+        let (aws, names, wanted, before) = (&self.aws, &names, wanted.as_ref(), &before);
+        apply::carry_out(plan, &mut SagemakerHand { aws, names, wanted, before }, tell).await
+    }
+
+    async fn status(&self, name: &FunctionName) -> Result<Status, CloudError> {
+        let (there, endpoint) = self.there(name).await?;
+        let variant = endpoint.told.production_variants.first();
+        let limits = variant.and_then(|variant| variant.current_serverless_config);
+        let live = endpoint.version.and_then(|number| there.version(number));
+        let runtime = self.aws.place.endpoint(&SAGEMAKER_RUNTIME);
+        Ok(Status {
+            name: name.clone(),
+            arn: endpoint.told.endpoint_arn,
+            state: endpoint.told.endpoint_status,
+            traffic: endpoint.version.map(all),
+            artifact: live.map(|version| version.artifact.clone()),
+            versions: there.versions.iter().map(|version| version.number.to_string()).collect(),
+            url: Some(format!("{runtime}/endpoints/{name}/invocations")),
+            auth: Some("for those whom IAM lets call it".to_owned()),
+            settings: limits.map(rows).unwrap_or_default(),
+        })
+    }
+
+    async fn logs(
+        &self,
+        name: &FunctionName,
+        since_ms: i64,
+        most: usize,
+    ) -> Result<Vec<LogLine>, CloudError> {
+        let group = self.names(name).endpoint_log_group();
+        let events = found(self.aws.log_events(&group, since_ms, most).await)?;
+        let events = events.ok_or_else(|| {
+            CloudError::new(Kind::NotFound, format!("there is no log {group} in {}", self.region()))
+        })?;
+        Ok(events.into_iter().map(LogLine::from).collect())
+    }
+
+    async fn invoke(
+        &self,
+        name: &FunctionName,
+        version: Option<&str>,
+        body: Bytes,
+    ) -> Result<Answered, CloudError> {
+        if version.is_some() {
+            return Err(one_version());
+        }
+        let most = core_limit(Of::Request);
+        if body.len() as u64 > most {
+            let why = format!("SageMaker takes {most} bytes in a call, and these are {}", body.len());
+            return Err(CloudError::refused(why));
+        }
+        match self.aws.invoke_endpoint(name.as_str(), body).await {
+            Ok(answer) => Ok(Answered { version: None, failed: None, body: answer.body }),
+            Err(error) if error.is("ModelError") => Ok(Answered {
+                version: None,
+                failed: Some("ModelError".to_owned()),
+                body: Bytes::from(error.message),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn traffic(&self, _: &FunctionName, _: &Shift) -> Result<Traffic, CloudError> {
+        Err(one_version())
+    }
+
+    async fn rollback(&self, name: &FunctionName) -> Result<Traffic, CloudError> {
+        let (there, endpoint) = self.there(name).await?;
+        let before = there.before_live().ok_or_else(|| {
+            let has = endpoint.version.map_or_else(|| "none".to_owned(), |number| number.to_string());
+            CloudError::refused(format!("there is no version before {has}, which has the calls"))
+        })?;
+        route(&self.aws, &self.names(name), before).await?;
+        Ok(all(before))
+    }
+}
+
+/// All calls to one version.
+fn all(version: u64) -> Traffic {
+    Traffic { version: version.to_string(), canary: None }
+}
+
+/// Why calls are not given to two versions.
+fn one_version() -> CloudError {
+    CloudError::refused("a serverless endpoint of SageMaker has one version at a time, which gets all calls")
+        .hint("deploy it as a function of another name to try it, or --to aws-lambda, which can give a part of the calls to a version")
+}
+
+fn core_limit(of: Of) -> u64 {
+    modelet_core::Target::Sagemaker.limit(of).unwrap_or(u64::MAX)
+}
+
+/// The limits of an endpoint, for people.
+fn rows(limits: Serverless) -> Vec<(String, String)> {
+    let mut rows = vec![
+        ("memory".to_owned(), format!("{} MB", limits.memory_mb)),
+        ("calls at once".to_owned(), limits.max_concurrency.to_string()),
+    ];
+    rows.extend(limits.provisioned.map(|ready| ("kept ready".to_owned(), ready.to_string())));
+    rows
+}
