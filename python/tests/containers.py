@@ -24,6 +24,8 @@ TOOLS = ("docker-registry", "skopeo", "podman", "runc")
 #: Podman as it works where nobody may raise limits, and with control groups of either version.
 PODMAN = ("podman", "--cgroup-manager", "cgroupfs", "--runtime", "runc", "--storage-driver", "vfs")
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+#: What wheels may count on by manylinux' rules, beside what Python itself is linked with.
+WHEELS_COUNT_ON = ("libstdc++.so.6", "libgcc_s.so.1", "librt.so.1", "libdl.so.2", "libpthread.so.0")
 #: The user `me` with the password `correct horse`, in the one form that the registry reads (bcrypt).
 USER = "me:$2b$04$9N8Y762.L17pJ0YrzPVbJOjTbTmgcVpZEnILZJdiegc7SlDywuv4y\n"
 PASSWORD = "correct horse"
@@ -180,8 +182,7 @@ def python_image(folder: Path) -> Path:
     without = {"test", "site-packages", "dist-packages", "__pycache__", "idlelib", "tkinter", "ensurepip", "turtledemo"}
     tree = [path for path in stdlib.rglob("*") if path.is_file() and not without & set(path.relative_to(stdlib).parts)]
     objects = [program, *(path for path in tree if path.suffix == ".so")]
-    # What wheels may count on, by manylinux' rules.
-    cpp = [Path(tool("cc", f"-print-file-name={name}").strip()) for name in ("libstdc++.so.6", "libgcc_s.so.1")]
+    cpp = [Path(os.path.normpath(tool("cc", f"-print-file-name={name}").strip())) for name in WHEELS_COUNT_ON]
     files = {path: path for path in [*tree, *libraries([*objects, *cpp]), *cpp]}
     files[Path("/usr/local/bin") / program.name] = program
     return layout(folder, files, [f"PATH=/usr/local/bin:/usr/bin", f"PYTHONHOME={prefix}", "LANG=C.UTF-8"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from pathlib import Path
 
 from harness import Function, Platform, toml
@@ -47,3 +48,22 @@ def records(function: Function) -> list[dict]:
     """The newest records of its log, in their order."""
     page = function.platform.http.get(f"/api/v1/functions/{function.name}/logs?after=0&limit=10000")
     return page.raise_for_status().json()["rows"]
+
+
+def wheel(place: Path, name: str, size: int = 0, files: dict[str, bytes] | None = None) -> Path:
+    """A wheel with these files, and with one large file of nothing, which takes no room while it is zipped."""
+    path = place / f"{name}-1.0-py3-none-any.whl"
+    info = f"{name}-1.0.dist-info"
+    content = {f"{name}/__init__.py": b""} | (files or {})
+    content[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode()
+    content[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    named = [*content, f"{info}/RECORD"] + ([f"{name}/weights.bin"] if size else [])
+    content[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in named).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file, data in content.items():
+            archive.writestr(file, data)
+        if size:
+            with archive.open(f"{name}/weights.bin", "w", force_zip64=True) as file:
+                for _ in range(size >> 20):
+                    file.write(bytes(1 << 20))
+    return path

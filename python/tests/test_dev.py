@@ -6,14 +6,13 @@ import concurrent.futures
 import re
 import statistics
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from developing import Dev
-from functions import SCIENCE, WEB, folder
+from functions import SCIENCE, WEB, folder, wheel
 from harness import ROOT, toml
 
 #: From a save to the first answer of the new code, the median of ten.
@@ -271,21 +270,6 @@ def test_memory_and_variables_that_lambda_does_not_have_are_refused(dev):
     mark = function.save("modelet.toml", toml({"env": {"AWS_REGION": "mars"}, "settings": {"memory_mib": 128}}))
     message = function.record("reload_failed", mark)["error"]["message"]
     assert "AWS Lambda sets AWS_REGION itself" in message
-
-
-def wheel(place: Path, name: str, size: int) -> Path:
-    """A wheel with one large file of nothing, which takes no room while it is zipped."""
-    path = place / f"{name}-1.0-py3-none-any.whl"
-    info = f"{name}-1.0.dist-info"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"{name}/__init__.py", "")
-        with archive.open(f"{name}/weights.bin", "w", force_zip64=True) as file:
-            for _ in range(size >> 20):
-                file.write(bytes(1 << 20))
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"{name}/__init__.py,,\n{name}/weights.bin,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return path
 
 
 def test_packages_too_large_for_lambdas_zip_are_refused_with_sizes_and_two_ways_out(dev, tmp_path):

@@ -205,7 +205,7 @@ fn unread(path: &Path, error: &std::io::Error) -> CloudError {
 fn told(what: &str, image: &Reference, error: &OciDistributionError) -> CloudError {
     let (registry, text) = (image.resolve_registry(), access::said(error));
     let (kind, hint) = match error {
-        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => (
+        _ if access::is_refusal(error) => (
             Kind::Denied,
             format!("log in (docker login {registry}, or podman login), or name a user: --registry-user"),
         ),

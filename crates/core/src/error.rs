@@ -79,6 +79,7 @@ codes! {
     ModelRefused, "model-refused", 400;
     HandlerRefused, "handler-refused", 400;
     PackagesRefused, "packages-refused", 400;
+    TargetUnfit, "target-unfit", 400;
     PythonMissing, "python-missing", 503;
     EngineMissing, "engine-missing", 503;
     EnginesDisagree, "engines-disagree", 400;

@@ -37,6 +37,10 @@ pub mod shipped {
 /// (`[["yaml", "app.py:3"]]`). It does not become ready without them.
 pub const ENV_TRIED_IMPORTS: &str = "MODELET_TRIED_IMPORTS";
 
+/// Environment variable of an instance that is tried for another host: paths that the host has not, a list in JSON. Its Python code is
+/// watched: what it [asks](crate::ask::Ask) of its machine stands in its log.
+pub const ENV_WATCHED: &str = "MODELET_WATCHED";
+
 /// Environment variable of a stem cell that becomes Python code: the modules that it imports ahead, a list in JSON.
 pub const ENV_IMPORTS: &str = "MODELET_IMPORTS";
 /// Environment variable of such a stem cell, `1` or `0`: whether loaders of models are wrapped as their libraries are imported, so that

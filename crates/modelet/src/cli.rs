@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+pub mod check;
 pub mod dev;
 pub mod image;
 pub mod making;
@@ -58,6 +59,11 @@ pub enum Command {
         after_help = "Examples:\n  modelet dev\n  modelet dev ./churn --as aws-lambda\n  modelet dev app.py --listen 9000 --memory-mib 512"
     )]
     Dev(dev::Dev),
+    /// Find out what would break a function on a cloud: run it once under that cloud's limits, and read its files
+    #[command(
+        after_help = "Examples:\n  modelet check ./churn --as aws-lambda --sample '{\"plan\": \"pro\"}'\n  modelet check model.onnx --as sagemaker\n  modelet check app/ --as cloud-run --at /predict --sample rows.json --json | jq '.findings[] | select(.verdict == \"breaks\")'"
+    )]
+    Check(check::Check),
     /// Publish a model file, or a folder with a model and modelet.toml, as a function
     #[command(
         after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'\n  modelet deploy churn.zip --to aws-lambda --plan"

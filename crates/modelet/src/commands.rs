@@ -8,17 +8,18 @@ use modelet_core::Code;
 use crate::cli::{Cli, Command};
 use crate::report::Report;
 
+mod check;
 mod completions;
 mod delete;
 mod demo;
-mod deploy;
+pub mod deploy;
 mod describe;
 mod dev;
 mod doctor;
 mod engines;
 mod explain;
 mod inspect;
-mod invoke;
+pub mod invoke;
 mod logs;
 mod ls;
 mod probe;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Report> {
         }
         Command::Up(up) => on_this_thread(up::run(common, up)),
         Command::Dev(dev) => on_this_thread(dev::run(common, dev)),
+        Command::Check(check) => on_this_thread(async move { check::run(&common, &check).await }),
         Command::Demo(demo) => on_this_thread(demo::run(common, demo)),
         Command::Deploy(deploy) => on_this_thread(async move { deploy::run(&common, &deploy).await }),
         Command::Prove(prove) => on_this_thread(async move { prove::run(&common, &prove).await }),

@@ -7,7 +7,7 @@ use std::path::Path;
 use modelet_cloud::container;
 use modelet_cloud::delivery::WrittenImage;
 use modelet_cloud::registry::{Access, Pushed, Reference, Registries};
-use modelet_core::Code;
+use modelet_core::{ArtifactCard, Code};
 use modelet_package::Shipment;
 use modelet_package::shipment::image::{self, Base, Image, Layout};
 
@@ -113,9 +113,9 @@ async fn written(
 }
 
 /// Writes the files that hosts of containers take.
-pub fn files(shipment: &Shipment, reference: &str, folder: &Path) -> Result<Vec<String>, Report> {
+pub fn files(card: &ArtifactCard, reference: &str, folder: &Path) -> Result<Vec<String>, Report> {
     fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))?;
-    let files = container::files(&shipment.card, reference);
+    let files = container::files(card, reference);
     for (name, text) in &files {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| unwritten(&path, &error))?;

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::fs::Mode;
 
+mod check;
 mod cli;
 mod client;
 mod commands;
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == launch::RUNTIME_ARGUMENT) {
         return modelet_runtime::main();
     }
+    // What is written for instances is read by them, who are somebody else; what is nobody's business lies in a folder that is closed.
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
     let cli = cli::Cli::parse();
     let as_json = cli.common.json;
     match commands::run(cli) {

@@ -7,13 +7,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use modelet_core::instance::{
-    ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_TRIED_IMPORTS, ENV_VERSION,
+    ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, ENV_TRIED_IMPORTS, ENV_VERSION, ENV_WATCHED,
 };
 use modelet_core::manifest::Rung;
-use modelet_core::{ArtifactCard, EngineName};
+use modelet_core::{ArtifactCard, EngineName, Target};
 use modelet_package::Bundle;
 use modelet_platform::dispatch::environment;
-use modelet_worker::{Bind, Feed, Launch, OutputLine, Process, Sandbox, SocketFolder, Spawner, output};
+use modelet_platform::dispatch::launch::binds;
+use modelet_worker::{
+    Bind, Confinement, Feed, Launch, OutputLine, Process, Readers, Sandbox, SocketFolder, Spawner, output,
+};
 use tokio::sync::mpsc;
 
 use crate::engines;
@@ -38,6 +41,10 @@ pub struct Trial<'a> {
     pub packages: Option<&'a Path>,
     /// What its code imports, perhaps later only, and where.
     pub imports: Vec<(String, String)>,
+    /// The host that it is tried for: what its code asks of the machine is told, and what that host has not is not there.
+    pub target: Option<Target>,
+    /// Most memory, MiB.
+    pub memory_mib: u64,
 }
 
 /// An instance that runs. It ends when it is dropped.
@@ -48,6 +55,10 @@ pub struct Running {
     pub process: Process,
     /// What it prints.
     pub lines: mpsc::Receiver<OutputLine>,
+    /// Those who read it.
+    pub readers: Readers,
+    /// Its walls.
+    pub confinement: Confinement,
 }
 
 impl Trial<'_> {
@@ -58,12 +69,18 @@ impl Trial<'_> {
         let sockets = SocketFolder::create(&work.join("sockets")).map_err(said)?;
         let socket = sockets.bind("trial").map_err(said)?;
         let binary = this_binary().map_err(|report| report.message().to_owned())?;
-        let has_own_tmp =
+        let has_own_root =
             spawner.ladder().choose(self.card.manifest.isolation).is_ok_and(|rung| rung <= Rung::Namespaces);
-        let launch = self.launch(binary, &artifact, socket.listener, has_own_tmp);
+        let launch = self.launch(binary, &artifact, socket.listener, has_own_root);
         let spawned = spawner.spawn(launch).await.map_err(|error| error.to_string())?;
-        let (lines, _) = output::follow(spawned.stdout, spawned.stderr, LINES);
-        Ok(Running { feed: Feed::new(socket.address), process: spawned.process, lines })
+        let (lines, readers) = output::follow(spawned.stdout, spawned.stderr, LINES);
+        Ok(Running {
+            feed: Feed::new(socket.address),
+            process: spawned.process,
+            lines,
+            readers,
+            confinement: spawned.confinement,
+        })
     }
 
     /// The artifact's folder, as the store unpacks it.
@@ -81,30 +98,33 @@ impl Trial<'_> {
         Ok(folder)
     }
 
-    fn launch(&self, program: PathBuf, artifact: &Path, socket: OwnedFd, has_own_tmp: bool) -> Launch {
-        let mut env = environment::plain(has_own_tmp);
+    fn launch(&self, program: PathBuf, artifact: &Path, socket: OwnedFd, has_own_root: bool) -> Launch {
+        let mut env = environment::plain(has_own_root);
         env.push(("LISTEN_FDS".into(), "1".into()));
         env.push((ENV_VERSION.into(), "1".into()));
         env.push((ENV_ARTIFACT.into(), artifact.into()));
-        let mut shown = vec![artifact.to_owned()];
         // Others do without, and the library may lie where a sandbox cannot reach.
         if self.card.model().is_some_and(|model| model.engine == EngineName::Onnxruntime)
             && let Ok(library) = engines::locate()
         {
-            env.push((ENV_ONNXRUNTIME.into(), library.path.clone().into()));
-            shown.push(library.path);
-        }
-        if let Some(python) = self.python {
-            env.push((ENV_PYTHON.into(), python.program.clone().into()));
-            shown.push(python.prefix.clone());
+            env.push((ENV_ONNXRUNTIME.into(), library.path.into()));
         }
         if let Some(packages) = self.packages {
             env.push((ENV_PACKAGES.into(), packages.into()));
-            shown.push(packages.to_owned());
+        }
+        let mut binds = binds(&mut env, has_own_root);
+        if let Some(python) = self.python {
+            env.push((ENV_PYTHON.into(), python.program.clone().into()));
+            // The system's own folders are there anyway.
+            binds.extend((!python.prefix.starts_with("/usr")).then(|| Bind::same(&python.prefix)));
         }
         if !self.imports.is_empty() {
             let imports = serde_json::to_string(&self.imports).unwrap_or_default();
             env.push((ENV_TRIED_IMPORTS.into(), imports.into()));
+        }
+        if let Some(target) = self.target {
+            let missing: Vec<&str> = target.missing().iter().map(|missing| missing.path).collect();
+            env.push((ENV_WATCHED.into(), serde_json::to_string(&missing).unwrap_or_default().into()));
         }
         let manifest = &self.card.manifest;
         env.extend(manifest.env.iter().map(|(name, value)| (name.into(), value.into())));
@@ -118,10 +138,11 @@ impl Trial<'_> {
             socket,
             control: None,
             sandbox: Sandbox {
-                // The system's own folders are there anyway.
-                binds: shown.iter().filter(|path| !path.starts_with("/usr")).map(Bind::same).collect(),
+                binds,
                 network: manifest.network,
                 loopback: self.card.is_code(),
+                bare: self.target.is_some_and(Target::is_bare),
+                memory_mib: self.memory_mib,
                 ..Sandbox::within(&self.card.settings)
             },
         }

@@ -19,7 +19,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cloud", &["core", "package"]),
     ("runtime", &["core", "model", "protocol", "socket"]),
     ("platform", &["core", "protocol", "scheduler", "worker"]),
-    ("modelet", &["cloud", "core", "model", "package", "platform", "runtime", "scheduler", "worker"]),
+    (
+        "modelet",
+        &["cloud", "core", "model", "package", "platform", "protocol", "runtime", "scheduler", "worker"],
+    ),
 ];
 
 fn crates() -> PathBuf {

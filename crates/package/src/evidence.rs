@@ -3,6 +3,7 @@
 //! The rule, in order: an engine that the manifest names is taken, or the deploy is refused with its reason. Else of the
 //! engines that load the model, ONNX Runtime is the reference. One that answers the example rows as it does is taken in its
 //! place when it is better at both, cold and warm, or starts so much faster that a cold call gains more than a warm one loses.
+//! Where a host cannot have an engine, that one is a reference all the same.
 
 use modelet_core::{Code, DType, EngineName, FunctionError, Settings, Signature};
 use serde::{Deserialize, Serialize};
@@ -91,8 +92,12 @@ impl Evidence {
     }
 }
 
-/// Chooses the engine: `wanted`, or the best.
-pub fn choose(prober: &dyn Prober, wanted: Option<EngineName>) -> Result<Evidence, FunctionError> {
+/// Chooses the engine: `wanted`, or the best, of those that the host can have.
+pub fn choose(
+    prober: &dyn Prober,
+    wanted: Option<EngineName>,
+    possible: &[EngineName],
+) -> Result<Evidence, FunctionError> {
     let candidates = wanted.map_or_else(|| EngineName::ALL.to_vec(), |engine| vec![engine]);
     let mut engines = Vec::new();
     let mut first_refusal = None;
@@ -112,12 +117,32 @@ pub fn choose(prober: &dyn Prober, wanted: Option<EngineName>) -> Result<Evidenc
     let serving: Vec<_> = engines.iter().filter_map(|e| Some((e.engine, e.measured.as_ref()?))).collect();
     let choice = match serving.as_slice() {
         [] => return Err(nobody(first_refusal)),
-        [(engine, _)] if wanted.is_some() => Choice::of(*engine, "the manifest names it"),
-        [(engine, _)] => Choice::of(*engine, "the only engine that serves this model"),
-        [reference, others @ ..] => between(prober, *reference, others)?,
+        [(engine, _)] if possible.contains(engine) && wanted.is_some() => {
+            Ok(Choice::of(*engine, "the manifest names it"))
+        }
+        [(engine, _)] if possible.contains(engine) => {
+            Ok(Choice::of(*engine, "the only engine that serves this model"))
+        }
+        [reference, others @ ..] => between(prober, *reference, others, possible)?,
     };
-    let Choice { chosen, reason, largest_difference } = choice;
+    let Choice { chosen, reason, largest_difference } =
+        choice.map_err(|why| out_of_reach(serving[0].0, possible, &engines, why))?;
     Ok(Evidence { engines, chosen, reason, largest_difference, batching: None })
+}
+
+/// The refusal of a model that only engines compute which the host cannot have; `why` is what was said against the others.
+fn out_of_reach(
+    reference: EngineName,
+    possible: &[EngineName],
+    engines: &[EngineEvidence],
+    mut why: Vec<String>,
+) -> FunctionError {
+    let said = |one: &EngineEvidence| Some(format!("{}: {}", one.engine, one.refused.as_ref()?));
+    why.extend(engines.iter().filter(|one| possible.contains(&one.engine)).filter_map(said));
+    let why = if why.is_empty() { "no other was asked for".to_owned() } else { why.join("; ") };
+    let message = format!("{reference} computes this model, which is not there on its host; {why}");
+    FunctionError::new(Code::ModelRefused, message)
+        .hint("package it for a host that has the library beside the runtime: a zip or an image")
 }
 
 /// An engine with its figures.
@@ -136,30 +161,37 @@ impl Choice {
     }
 }
 
-/// The best of several engines: each that answers as the reference does is held against the best so far.
+/// The best of several engines: each that answers as the reference does is held against the best so far. The inner error is what was
+/// said against each that the host can have.
 fn between(
     prober: &dyn Prober,
     reference: Candidate<'_>,
     others: &[Candidate<'_>],
-) -> Result<Choice, FunctionError> {
-    let mut best = reference;
+    possible: &[EngineName],
+) -> Result<Result<Choice, Vec<String>>, FunctionError> {
+    let mut best = possible.contains(&reference.0).then_some(reference);
     let mut taken_for = None;
     let mut kept_for = Vec::new();
     let mut largest_difference: Option<f64> = None;
-    for other in others {
+    for other in others.iter().filter(|(engine, _)| possible.contains(engine)) {
         match difference(prober, reference, *other)? {
             Ok(difference) => {
                 largest_difference = Some(largest_difference.unwrap_or(0.0).max(difference));
-                match faster(best, *other) {
-                    Ok(reason) => (best, taken_for) = (*other, Some(reason)),
+                let reason = match best {
+                    Some(best) => faster(best, *other),
+                    None => Ok(format!("answers as {} does, which is not there on its host", reference.0)),
+                };
+                match reason {
+                    Ok(reason) => (best, taken_for) = (Some(*other), Some(reason)),
                     Err(reason) => kept_for.push(reason),
                 }
             }
             Err(reason) => kept_for.push(reason),
         }
     }
+    let Some((chosen, _)) = best else { return Ok(Err(kept_for)) };
     let reason = taken_for.unwrap_or_else(|| kept_for.join("; "));
-    Ok(Choice { chosen: best.0, reason, largest_difference })
+    Ok(Ok(Choice { chosen, reason, largest_difference }))
 }
 
 /// How far an engine's answers are from the reference's, or why it cannot take its place.
@@ -265,7 +297,7 @@ mod tests {
     }
 
     fn chosen(answers: Vec<(Question, Finding)>) -> EngineName {
-        choose(&Script(answers), None).unwrap().chosen
+        choose(&Script(answers), None, EngineName::ALL).unwrap().chosen
     }
 
     #[test]
@@ -297,9 +329,27 @@ mod tests {
         let refused = Finding::Refused(Code::EnginesDisagree, "y[3]: 1.0 and 2.0".into());
         let answers =
             vec![(ORT, measured(30.0, 0.02)), no_tabular(), (RTEN, measured(3.0, 0.04)), (BOTH, refused)];
-        let evidence = choose(&Script(answers), None).unwrap();
+        let evidence = choose(&Script(answers), None, EngineName::ALL).unwrap();
         assert_eq!(evidence.chosen, EngineName::Onnxruntime);
         assert!(evidence.reason.contains("y[3]"), "{}", evidence.reason);
+    }
+
+    #[test]
+    fn where_the_best_engine_cannot_be_another_that_agrees_is_taken_or_none() {
+        let rten = &[EngineName::Rten];
+        let with = |rten_finding: Finding| {
+            let measured = vec![(ORT, measured(30.0, 0.02)), no_tabular(), (RTEN, measured(90.0, 9.0))];
+            choose(&Script([&measured[..], &[(BOTH, rten_finding)]].concat()), None, rten)
+        };
+        let evidence = with(Finding::Agree(1e-6)).unwrap();
+        assert_eq!((evidence.chosen, evidence.largest_difference), (EngineName::Rten, Some(1e-6)));
+        assert!(evidence.reason.contains("answers as onnxruntime does"), "{}", evidence.reason);
+        let error = with(Finding::Refused(Code::EnginesDisagree, "y[3]: 1.0 and 2.0".into())).unwrap_err();
+        assert!(error.message.starts_with("onnxruntime computes this model"), "{error:?}");
+        assert!(error.message.contains("y[3]"), "{error:?}");
+        let alone = vec![(ORT, measured(30.0, 0.02))];
+        let error = choose(&Script(alone), Some(EngineName::Onnxruntime), rten).unwrap_err();
+        assert!(error.message.ends_with("no other was asked for"), "{error:?}");
     }
 
     #[test]
@@ -309,7 +359,7 @@ mod tests {
             no_tabular(),
             (RTEN, Finding::Refused(Code::ModelRefused, "no operator".into())),
         ];
-        let error = choose(&Script(answers), None).unwrap_err();
+        let error = choose(&Script(answers), None, EngineName::ALL).unwrap_err();
         assert_eq!((error.code, error.message.as_str()), (Code::EngineMissing, "no library"));
         assert!(error.hint.unwrap().contains("engines install"));
     }

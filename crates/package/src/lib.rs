@@ -14,6 +14,7 @@
 //! - [`batching`]: whether calls may be computed together
 //! - [`certificate`]: the proof that a converted model answers as its original
 //! - [`elf`]: what programs and libraries ask of the machine that runs them
+//! - [`binaries`]: whether a target's host runs those among files and packages
 //! - [`layer`]: packages as a tar of their own
 //! - [`artifact`]: the tar that travels, the same from the same source
 //! - [`shipment`]: what another host gets: an artifact, and all that answers its calls
@@ -24,6 +25,7 @@
 pub mod archive;
 pub mod artifact;
 pub mod batching;
+pub mod binaries;
 pub mod certificate;
 pub mod code;
 pub mod conversion;

@@ -35,7 +35,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use modelet_core::instance::HEADER_FUNCTION_ERROR;
 use modelet_core::{
-    Failure, FunctionError, FunctionName, InvocationId, PlatformError, Tensor, Value, Version,
+    Failure, FunctionError, FunctionName, InvocationId, PlatformError, Signature, Tensor, Value, Version,
 };
 
 pub use protocol::{
@@ -46,6 +46,7 @@ pub use protocol::{
 pub use fn_http::{Below, below, split};
 pub use lambda_invoke::{EventRequest, event_request};
 pub use route::query_pairs;
+pub use sample::Sample;
 
 use fn_http::FnHttp;
 use kserve_v2::KserveV2;
@@ -127,6 +128,11 @@ pub fn decode(
         Ok(()) => Ok(decoded),
         Err(error) => Err(Refused { error, reply: Some(decoded.reply) }),
     }
+}
+
+/// The simplest valid request for `POST /fn/NAME`; `None` where nobody would read one, since its inputs are so large.
+pub fn sample(name: &FunctionName, signature: &Signature) -> Option<Sample> {
+    protocol(ProtocolName::Fn).samples(name, signature).into_iter().next()
 }
 
 /// The body of a request, unpacked where it was sent compressed.

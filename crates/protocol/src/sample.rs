@@ -8,11 +8,14 @@ use crate::protocol::ProtocolName;
 
 /// A request that the function takes.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Sample {
+pub struct Sample {
     pub(crate) protocol: ProtocolName,
-    pub(crate) path: String,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: Vec<u8>,
+    /// Where it goes, by POST.
+    pub path: String,
+    /// What its body is.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: Vec<u8>,
     /// Python that prints the body, for bodies too long to copy.
     pub(crate) python: Option<String>,
 }

@@ -64,6 +64,11 @@ impl Confinement {
         held
     }
 
+    /// Of that what the files in its /tmp take, KiB; 0 on rungs without one.
+    pub fn tmp_kib(&self) -> u64 {
+        self.members.tmp_kib()
+    }
+
     /// The most memory that it ever held, KiB. As the kernel noted it, which counts files that it read too; else the most that
     /// [`Confinement::memory_kib`] has seen.
     pub fn peak_memory_kib(&self) -> u64 {

@@ -92,6 +92,8 @@ pub struct Sandbox {
     pub network: bool,
     /// May its processes speak TCP to each other, where it has a network of its own (rungs 1 and 2)?
     pub loopback: bool,
+    /// Is it to be without /dev/shm and /sys, as on AWS Lambda? On rungs 1 and 2.
+    pub bare: bool,
     /// A folder beside /tmp that it may write to, in memory; rungs 1 and 2.
     pub scratch: Option<PathBuf>,
     /// Size of its /tmp, MiB; what lies there counts as its memory.
@@ -117,6 +119,7 @@ impl Sandbox {
             binds: Vec::new(),
             network: false,
             loopback: false,
+            bare: false,
             scratch: None,
             tmp_mib: settings.tmp_mib,
             memory_mib: settings.memory_mib,

@@ -56,7 +56,7 @@ impl Members {
         }
     }
 
-    fn tmp_kib(self) -> u64 {
+    pub(crate) fn tmp_kib(self) -> u64 {
         let Self::OfNamespace(leader) = self else { return 0 };
         let stat = rustix::fs::statvfs(format!("/proc/{leader}/root/tmp"));
         stat.map_or(0, |stat| ((stat.f_blocks - stat.f_bfree) * stat.f_frsize) >> 10)

@@ -101,6 +101,10 @@ def load(start):
     """What answers calls, by the kind of handler."""
     from modelet_worker import entry, environment
 
+    if start.get("watched") is not None:
+        from modelet_worker import asks
+
+        asks.install(start)
     environment.describe(start)
     entry.prepare_paths(start["folder"], start["packages"])
     environment.watch_libraries(start)

@@ -55,6 +55,20 @@ impl fmt::Debug for Access {
     }
 }
 
+/// True where a registry lets nobody do that, or not this one.
+pub(super) fn is_refusal(error: &OciDistributionError) -> bool {
+    match error {
+        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
+            true
+        }
+        OciDistributionError::RequestError(error) => {
+            error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403))
+        }
+        OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403),
+        _ => false,
+    }
+}
+
 /// True when a registry says that it has no such image, or no such repository.
 pub(super) fn is_not_there(error: &OciDistributionError) -> bool {
     match error {
@@ -78,6 +92,7 @@ pub(super) fn said(error: &OciDistributionError) -> String {
                 envelope.errors.iter().map(|error| format!("{:?}: {}", error.code, error.message)).collect();
             words.join("; ")
         }
+        _ if is_refusal(error) => "it wants to know who asks, or does not let them".to_owned(),
         OciDistributionError::RequestError(error) => {
             let mut text = error.to_string();
             let mut cause = std::error::Error::source(error);
@@ -87,7 +102,6 @@ pub(super) fn said(error: &OciDistributionError) -> String {
             }
             text
         }
-        OciDistributionError::UnauthorizedError { .. } => "it wants to know who asks".to_owned(),
         other => other.to_string(),
     }
 }

@@ -28,6 +28,8 @@ const OF_LAMBDA: &[&str] = &[
 ];
 /// Those of Cloud Run's container contract.
 const OF_CLOUD_RUN: &[&str] = &["K_CONFIGURATION", "K_REVISION", "K_SERVICE", "PORT"];
+/// What those of Vertex AI begin with ("Custom container requirements for prediction").
+const OF_VERTEX: &str = "AIP_";
 
 /// What variables are made of.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,7 @@ impl Target {
                 ("FUNCTIONS_WORKER_RUNTIME", "custom".to_owned()),
                 ("AZURE_FUNCTIONS_ENVIRONMENT", "Development".to_owned()),
             ],
+            Self::Vertex => vec![("AIP_MODE", "PREDICTION".to_owned())],
             Self::Sagemaker => vec![],
         }
     }
@@ -76,20 +79,44 @@ impl Target {
     /// # Errors
     /// One sentence that names the variable, or the size and the limit.
     pub fn check_environment(self, env: &BTreeMap<String, String>) -> Result<(), String> {
-        let reserved = match self {
-            Self::AwsLambda => OF_LAMBDA,
-            Self::CloudRun => OF_CLOUD_RUN,
-            Self::AzureFunctions | Self::Sagemaker => &[],
-        };
-        if let Some(name) = env.keys().find(|name| reserved.contains(&name.as_str())) {
-            return Err(format!("{} sets {name} itself: take it out of [env]", self.title()));
-        }
+        self.refused_environment(env).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// The same, with a sentence for each.
+    pub fn refused_environment(self, env: &BTreeMap<String, String>) -> Vec<String> {
+        let reserved = env.keys().filter(|name| self.reserves(name));
+        let mut refused: Vec<String> = reserved
+            .map(|name| format!("{} sets {name} itself: take it out of [env]", self.title()))
+            .collect();
         let size: u64 = env.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum();
-        match self.limit(Of::Environment).filter(|most| size > *most) {
-            None => Ok(()),
-            Some(most) => {
-                Err(format!("the variables in [env] have {size} bytes, {} takes {most}", self.title()))
+        refused.extend(
+            self.limit(Of::Environment).filter(|most| size > *most).map(|most| {
+                format!("the variables in [env] have {size} bytes, {} takes {most}", self.title())
+            }),
+        );
+        refused
+    }
+
+    /// Where what is known of its own variables is from.
+    pub const fn variables_source(self) -> &'static str {
+        match self {
+            Self::AwsLambda => {
+                "AWS Lambda Developer Guide, Defined runtime environment variables; Lambda quotas"
             }
+            Self::CloudRun => "Cloud Run documentation, Container runtime contract",
+            Self::Vertex => "Vertex AI documentation, Custom container requirements for prediction",
+            Self::AzureFunctions => "Azure Functions documentation, App settings reference",
+            Self::Sagemaker => "SageMaker AI Developer Guide, Use your own inference code",
+        }
+    }
+
+    /// True for a variable that nobody else may set there.
+    pub fn reserves(self, variable: &str) -> bool {
+        match self {
+            Self::AwsLambda => OF_LAMBDA.contains(&variable),
+            Self::CloudRun => OF_CLOUD_RUN.contains(&variable),
+            Self::Vertex => variable.starts_with(OF_VERTEX),
+            Self::AzureFunctions | Self::Sagemaker => false,
         }
     }
 }
@@ -119,6 +146,9 @@ mod tests {
             "AWS Lambda sets AWS_REGION itself: take it out of [env]"
         );
         assert!(refused(Target::CloudRun, env("PORT", "1")).contains("PORT"));
+        assert!(refused(Target::Vertex, env("AIP_HTTP_PORT", "1")).contains("AIP_HTTP_PORT"));
+        let two = BTreeMap::from([("AWS_REGION".into(), "x".into()), ("_HANDLER".into(), "y".repeat(4_096))]);
+        assert_eq!(Target::AwsLambda.refused_environment(&two).len(), 3);
         assert_eq!(Target::Sagemaker.check_environment(&env("PORT", "1")), Ok(()));
         assert_eq!(Target::AwsLambda.check_environment(&env("MODE", &"x".repeat(4_092))), Ok(()));
         assert_eq!(

@@ -31,6 +31,8 @@ pub enum Of {
     Environment,
     /// Files and packages, unzipped.
     Unzipped,
+    /// A container image with all that is in it, uncompressed.
+    Image,
     /// Open files of an instance.
     OpenFiles,
     /// Processes and threads of an instance.
@@ -41,7 +43,7 @@ impl Of {
     /// The unit of its values.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Request | Self::Answer | Self::Environment | Self::Unzipped => "bytes",
+            Self::Request | Self::Answer | Self::Environment | Self::Unzipped | Self::Image => "bytes",
             Self::Timeout | Self::DefaultTimeout | Self::Load => "ms",
             Self::LeastMemory
             | Self::MostMemory
@@ -69,6 +71,7 @@ impl Of {
             Self::DefaultTmp => "default /tmp",
             Self::Environment => "environment variables",
             Self::Unzipped => "files and packages, unzipped",
+            Self::Image => "container image, uncompressed",
             Self::OpenFiles => "open files",
             Self::Processes => "processes and threads",
         }
@@ -98,6 +101,8 @@ const RUN_SETTINGS: &str = "Cloud Run documentation, Configure services";
 const AZURE_LIMITS: &str =
     "Azure Functions documentation, Scale and hosting: service limits, Consumption plan";
 const AZURE_HOST: &str = "Azure Functions host, customHandler.initializationTimeout";
+const VERTEX_PREDICT: &str = "gcloud ai endpoints predict, reference: payload limit";
+const VERTEX_QUOTAS: &str = "Vertex AI documentation, Quotas and limits";
 const SAGEMAKER_GUIDE: &str = "SageMaker AI Developer Guide, Serverless Inference";
 
 /// AWS Lambda, from a zip. 6 MB of payload are 6 MiB there, 250 MB unzipped 250 MiB.
@@ -158,6 +163,14 @@ pub const SAGEMAKER: &[Limit] = &[
     limit(Of::DefaultMemory, 2_048, SAGEMAKER_GUIDE),
     limit(Of::Tmp, 5_120, SAGEMAKER_GUIDE),
     limit(Of::DefaultTmp, 5_120, SAGEMAKER_GUIDE),
+    limit(Of::Image, 10 << 30, SAGEMAKER_GUIDE),
+];
+
+/// Vertex AI's online prediction from a container, on a shared public endpoint. Memory is that of the machine which one chooses.
+pub const VERTEX: &[Limit] = &[
+    limit(Of::Request, 1_500_000, VERTEX_PREDICT),
+    limit(Of::Timeout, 60_000, VERTEX_QUOTAS),
+    limit(Of::DefaultTimeout, 60_000, VERTEX_QUOTAS),
 ];
 
 #[cfg(test)]

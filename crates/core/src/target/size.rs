@@ -30,14 +30,18 @@ impl Target {
         largest: impl FnOnce() -> Vec<(String, u64)>,
     ) -> Result<(), FunctionError> {
         let all = files_bytes + packages_bytes;
-        let Some(most) = self.limit(Of::Unzipped).filter(|most| all > *most) else { return Ok(()) };
+        let (limit, form) = match self.limit(Of::Unzipped) {
+            Some(limit) => (Some(limit), "unzipped"),
+            None => (self.limit(Of::Image), "in an image"),
+        };
+        let Some(most) = limit.filter(|most| all > *most) else { return Ok(()) };
         let packages = largest();
         let mut list = String::new();
         for (name, bytes) in packages.iter().take(NAMED) {
             list.push_str(&format!("\n  {bytes:>13}  {name}"));
         }
         let message = format!(
-            "{} takes {most} bytes unzipped, these are {all}: {files_bytes} of the folder, {packages_bytes} of packages{list}",
+            "{} takes {most} bytes {form}, these are {all}: {files_bytes} of the folder, {packages_bytes} of packages{list}",
             self.title()
         );
         let is_there = |name: &str| packages.iter().any(|(own, _)| own == name);
@@ -49,10 +53,13 @@ impl Target {
             ([], None) => "keep large files elsewhere, and load them at the start".to_owned(),
             (named, _) => named.join("; "),
         };
-        Err(FunctionError::new(Code::PackagesRefused, message).hint(format!(
-            "ship it as a container image, which may have 10 GB (modelet dev --as cloud-run has no such limit either); or make it \
-             smaller: {smaller}"
-        )))
+        let elsewhere = if self.limit(Of::Unzipped).is_some() {
+            "ship it as a container image, which may have 10 GB (modelet dev --as cloud-run has no such limit either)"
+        } else {
+            "keep what is large in a storage of the cloud, and load it at the start"
+        };
+        Err(FunctionError::new(Code::PackagesRefused, message)
+            .hint(format!("{elsewhere}; or make it smaller: {smaller}")))
     }
 }
 
@@ -70,6 +77,9 @@ mod tests {
         let hint = error.hint.unwrap();
         assert!(hint.contains("container image") && hint.contains("xgboost-cpu"), "{hint}");
         assert_eq!(Target::CloudRun.check_size(1 << 40, 0, packages), Ok(()));
+        let image = Target::Sagemaker.check_size(1, 10 << 30, packages).unwrap_err();
+        assert!(image.message.contains("takes 10737418240 bytes in an image"), "{image:?}");
+        assert!(!image.hint.unwrap().contains("container image"));
         let unknown =
             Target::AwsLambda.check_size(0, 1 << 30, || vec![("blob".to_owned(), 1 << 30)]).unwrap_err();
         assert!(unknown.hint.unwrap().contains("do without the largest, blob"));

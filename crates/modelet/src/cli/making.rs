@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use modelet_core::FunctionName;
 use modelet_core::manifest::EngineChoice;
 
@@ -45,6 +45,40 @@ impl Making {
             no_proof: false,
             require_proof: false,
             proof: ProofOptions::default(),
+        }
+    }
+}
+
+/// What is given and made without a proof, which takes longer than one waits for each time.
+#[derive(Debug, Clone, Args)]
+pub struct Draft {
+    /// A folder or a file, as for deploy
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Name of the function [default: from modelet.toml, else from the folder's or the file's name]
+    #[arg(long, short)]
+    pub name: Option<FunctionName>,
+    /// Memory of an instance, MiB [default: modelet.toml's, else the target's]
+    #[arg(long, value_name = "MIB", value_parser = value_parser!(u64).range(64..=1 << 20))]
+    pub memory_mib: Option<u64>,
+    /// A limit, such as request_timeout_ms=5000; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parse_setting)]
+    pub settings: Vec<(String, u64)>,
+    /// The Python that it runs in, or that a model is converted in [default: as for deploy]
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+}
+
+impl Draft {
+    /// The same, as what makes artifacts wants it.
+    pub fn making(&self) -> Making {
+        let memory = self.memory_mib.map(|mib| ("memory_mib".to_owned(), mib));
+        Making {
+            name: self.name.clone(),
+            settings: self.settings.iter().cloned().chain(memory).collect(),
+            no_proof: true,
+            proof: ProofOptions { python: self.python.clone(), ..ProofOptions::default() },
+            ..Making::of(self.path.clone())
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::cli::Common;
 use crate::cli::dev::Dev;
 use crate::cli::making::Making;
 use crate::client::Client;
-use crate::commands::deploy::session::Session;
+use crate::commands::deploy::session::{self, Session};
 use crate::commands::deploy::{self, Outcome, Way, publish_so};
 use crate::commands::up::{Shutdown, config, serve_beside};
 use crate::dev::console::{Console, Reloaded};
@@ -32,13 +32,11 @@ const SETTLE: Duration = Duration::from_millis(50);
 const LOG_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the log is waited for at a time.
 const LOG_WAIT: Duration = Duration::from_secs(30);
-/// Where a developer's environment names a region of AWS.
-const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
 pub async fn run(mut common: Common, dev: Dev) -> Result<(), Report> {
     let shutdown = Shutdown::listen()?;
-    let path = dev.path.canonicalize().map_err(|error| {
-        Report::new(Code::ModelRefused, format!("{}: {error}", dev.path.display()))
+    let path = dev.draft.path.canonicalize().map_err(|error| {
+        Report::new(Code::ModelRefused, format!("{}: {error}", dev.draft.path.display()))
             .hint("name a folder or a file: modelet dev FOLDER")
     })?;
     let scratch = Scratch::of(&path)?;
@@ -48,14 +46,14 @@ pub async fn run(mut common: Common, dev: Dev) -> Result<(), Report> {
     let platform = Platform::start(config).await?;
     let url = platform.url().to_owned();
     let console = Rc::new(Console::new(common.json, dev.target));
-    let region = REGIONS.into_iter().find_map(|name| std::env::var(name).ok());
+    let region = session::region();
     let not_imposed = dev.target.map(|target| not_imposed(target, platform.has_own_tmp(), region.is_some()));
     console.up(&url, &path, &scratch.folder, &not_imposed.unwrap_or_default());
     let (name, named) = watch::channel(None);
     let (told, telling) = watch::channel(0);
     let writing = Writing {
         client: Client::at(&url)?,
-        making: Making { path: path.clone(), ..dev.making() },
+        making: Making { path: path.clone(), ..dev.draft.making() },
         session: Session::new(scratch.folder.clone(), dev.target, region),
         console: console.clone(),
         watch: Watch::of(path),

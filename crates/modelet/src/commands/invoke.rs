@@ -100,7 +100,8 @@ fn body(text: &str) -> Result<(Bytes, Option<&'static str>), Report> {
     Ok((bytes.into(), kind))
 }
 
-fn content_type(name: &str, bytes: &[u8]) -> Option<&'static str> {
+/// What a body is, when the ending of its file's name or its first bytes say so.
+pub fn content_type(name: &str, bytes: &[u8]) -> Option<&'static str> {
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "json" => Some("application/json"),

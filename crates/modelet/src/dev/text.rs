@@ -81,16 +81,19 @@ pub fn hint(row: &LogRow, target: Option<Target>) -> Option<String> {
 
 /// The same of a failure's message.
 pub fn hint_of(text: &str, target: Option<Target>) -> Option<String> {
-    let path = CANNOT_WRITE.iter().find_map(|words| text.lines().find_map(|line| line.split_once(words)))?.1;
-    let path = path.trim_start_matches([':', ' ', '\'', '"']).split(['\'', '"']).next()?;
-    if !path.starts_with('/') || path.starts_with("/tmp/") {
-        return None;
-    }
+    let path = unwritable(text)?;
     let there = target.map_or_else(String::new, |target| format!(", as on {}", target.title()));
     Some(format!(
         "only what lies below /tmp can be written{there}: copy {path} to /tmp first and open the copy, or open it for reading (\"r\", \
          not \"r+\")"
     ))
+}
+
+/// The path that a text says could not be written, where it lies elsewhere than below /tmp.
+pub fn unwritable(text: &str) -> Option<&str> {
+    let path = CANNOT_WRITE.iter().find_map(|words| text.lines().find_map(|line| line.split_once(words)))?.1;
+    let path = path.trim_start_matches([':', ' ', '\'', '"']).split(['\'', '"']).next()?;
+    (path.starts_with('/') && !path.starts_with("/tmp/")).then_some(path)
 }
 
 #[cfg(test)]

@@ -148,6 +148,8 @@ async fn tried(
         python,
         packages: packages.map(|packages| packages.folder.as_path()),
         imports: source.imports(),
+        target: None,
+        memory_mib: card.settings.memory_mib,
     };
     let limit = Duration::from_millis(card.settings.load_timeout_ms);
     let mut running = trial.start(&spawner, work).await.map_err(failed)?;

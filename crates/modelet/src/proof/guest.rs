@@ -82,6 +82,7 @@ fn program(python: &Python, options: &ProofOptions, errand: Errand) -> Result<Pr
             binds: binds(shown.chain(&python.packages)),
             network: false,
             loopback: false,
+            bare: false,
             scratch: None,
             tmp_mib: TMP_MIB,
             memory_mib: options.proof_memory_mib,

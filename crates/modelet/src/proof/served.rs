@@ -44,6 +44,8 @@ impl Served {
             python: None,
             packages: None,
             imports: vec![],
+            target: None,
+            memory_mib: self.card.settings.memory_mib,
         };
         let running = trial.start(spawner, work).await.map_err(failed)?;
         let instance = Instance { feed: running.feed, path: format!("/v2/models/{}/infer", self.card.name) };

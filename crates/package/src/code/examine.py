@@ -11,6 +11,12 @@ APPLICATIONS = {
     "FastAPI", "Starlette", "Flask", "get_wsgi_application", "get_asgi_application", "Quart", "Litestar", "Dash",
     "mount_gradio_app",
 }
+# How code answers in pieces or by websockets, by the last name of what is called.
+WAYS = {
+    "StreamingResponse": "stream", "EventSourceResponse": "stream", "stream_with_context": "stream",
+    "websocket": "websocket", "websocket_route": "websocket", "add_websocket_route": "websocket",
+    "add_api_websocket_route": "websocket", "WebSocketRoute": "websocket",
+}
 # What loads a model from the path that is its first argument, by the last name of what is called.
 LOADERS = {"load_model", "load", "InferenceSession"}
 
@@ -58,6 +64,14 @@ def paths(tree):
             first = node.args[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str) and first.value.startswith("/"):
                 yield {"path": first.value, "line": node.lineno, "call": dotted(node.func)}
+
+
+def ways(tree):
+    """Where code answers in pieces or by websockets."""
+    for node in ast.walk(tree):
+        kind = WAYS.get(dotted(node).rpartition(".")[2]) if isinstance(node, ast.Call) else None
+        if kind:
+            yield {"kind": kind, "line": node.lineno}
 
 
 def imports(tree):
@@ -119,6 +133,7 @@ def examine(path):
         "applications": applications(tree),
         "imports": imports(tree),
         "paths": list(paths(tree)),
+        "ways": list(ways(tree)),
     }
 
 

@@ -17,8 +17,29 @@ pub struct Facts {
     pub imports: Vec<Import>,
     /// Absolute paths that loaders of models are given as they stand.
     pub paths: Vec<NamedPath>,
+    /// Where it answers otherwise than whole.
+    pub ways: Vec<Way>,
     /// Why it cannot be read.
     pub error: Option<Unreadable>,
+}
+
+/// A place where code answers otherwise than whole.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Way {
+    /// How.
+    pub kind: WayKind,
+    /// Where, from 1.
+    pub line: u32,
+}
+
+/// How code answers otherwise than whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayKind {
+    /// In pieces, while the answer is made.
+    Stream,
+    /// By a websocket.
+    Websocket,
 }
 
 /// A function.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON};
 use modelet_core::manifest::Rung;
-use modelet_core::{ArtifactCard, Code, PlatformError, Version};
+use modelet_core::{ArtifactCard, Code, PlatformError, Target, Version};
 use modelet_worker::{
     Bind, Confinement, Control, Feed, Launch, OutputLine, Process, Readers, Sandbox, SpawnError, output,
 };
@@ -95,7 +95,12 @@ pub async fn start(shared: &Shared, name: &str, role: Role) -> Result<Started, P
     let launch = Launch {
         program,
         args,
-        sandbox: Sandbox { weakest, binds, ..sandbox(&role) },
+        sandbox: Sandbox {
+            weakest,
+            binds,
+            bare: shared.target.is_some_and(Target::is_bare),
+            ..sandbox(&role)
+        },
         env,
         folder: Path::new("/").into(),
         socket: socket.listener,
@@ -147,7 +152,7 @@ pub async fn python(shared: &Shared, version: &str) -> Result<Python, PlatformEr
 
 /// What a process can read: the artifact, the library of ONNX Runtime and packages, and nothing else of this machine that is not part of
 /// the system. A file system of its own shows both in places that nothing else can cover, wherever they lie outside.
-fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> {
+pub fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> {
     let mut binds = Vec::new();
     for (name, path) in env {
         let target = match () {

@@ -61,9 +61,10 @@ pub(crate) fn build(order: &Order) -> Step<()> {
         fs::create_dir_all(place).doing("make the scratch folder")?;
         mount::tmpfs(place, SCRATCH_OPTIONS).doing("mount the scratch folder")?;
     }
-    own_files(order.sandbox.network).doing("write the files of the new root")?;
+    own_files(order.sandbox.network, order.sandbox.bare).doing("write the files of the new root")?;
     let network = if order.sandbox.network { NETWORK } else { &[] };
-    for path in LIBRARY.iter().chain(network) {
+    let is_shown = |path: &&&str| !order.sandbox.bare || !path.starts_with("/sys/");
+    for path in LIBRARY.iter().chain(network).filter(is_shown) {
         show_if_there(Path::new(path), Kind::Files)?;
     }
     for path in DEVICES {
@@ -117,7 +118,7 @@ fn show(source: &Path, target: &Path, kind: Kind) -> Step<()> {
 }
 
 /// What the C library wants to read, with nothing of this machine in it.
-fn own_files(network: bool) -> io::Result<()> {
+fn own_files(network: bool, bare: bool) -> io::Result<()> {
     fs::create_dir_all("etc")?;
     fs::write("etc/passwd", format!("modelet:x:{INNER_ID}:{INNER_ID}::/tmp:/bin/sh\n"))?;
     fs::write("etc/group", format!("modelet:x:{INNER_ID}:\n"))?;
@@ -131,10 +132,12 @@ fn own_files(network: bool) -> io::Result<()> {
         ("dev/stdin", "/proc/self/fd/0"),
         ("dev/stdout", "/proc/self/fd/1"),
         ("dev/stderr", "/proc/self/fd/2"),
-        // Shared memory is limited together with the temporary files.
-        ("dev/shm", "/tmp"),
     ] {
         symlink(target, name)?;
+    }
+    if !bare {
+        // Shared memory is limited together with the temporary files.
+        symlink("/tmp", "dev/shm")?;
     }
     Ok(())
 }

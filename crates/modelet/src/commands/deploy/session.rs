@@ -22,6 +22,22 @@ use crate::python::packages::Made as Packages;
 use crate::python::versions;
 use crate::report::Report;
 
+/// Where a developer's environment names a region of AWS.
+const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+/// The region that the developer's environment names.
+pub fn region() -> Option<String> {
+    REGIONS.into_iter().find_map(|name| env::var(name).ok())
+}
+
+/// Gives a function the variables that a target sets and that are true here; what it has itself goes before.
+pub fn give_variables(target: Target, manifest: &mut Manifest, name: &FunctionName, region: Option<&str>) {
+    let memory_mib = manifest.settings.memory_mib.unwrap_or_default();
+    for (variable, value) in target.variables(Situation { name: name.as_str(), memory_mib, region }) {
+        manifest.env.entry(variable.to_owned()).or_insert(value);
+    }
+}
+
 /// What earlier deploys of the session found out, and what all of them are to keep to.
 pub struct Session {
     /// The platform's data folder.
@@ -75,14 +91,7 @@ impl Session {
         };
         target.check_environment(&manifest.env).map_err(refused)?;
         target.impose(&mut manifest.settings).map_err(refused)?;
-        let here = Situation {
-            name: name.as_str(),
-            memory_mib: manifest.settings.memory_mib.unwrap_or_default(),
-            region: self.region.as_deref(),
-        };
-        for (variable, value) in target.variables(here) {
-            manifest.env.entry(variable.to_owned()).or_insert(value);
-        }
+        give_variables(target, manifest, name, self.region.as_deref());
         Ok(())
     }
 

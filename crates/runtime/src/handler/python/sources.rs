@@ -17,6 +17,7 @@ sources! {
     "modelet_worker/asgi/__init__.py",
     "modelet_worker/asgi/conversation.py",
     "modelet_worker/asgi/exchange.py",
+    "modelet_worker/asks.py",
     "modelet_worker/context.py",
     "modelet_worker/controls.py",
     "modelet_worker/entry.py",

@@ -14,7 +14,7 @@ use std::thread;
 use bytes::Bytes;
 use landlock::{ABI, AccessFs, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, path_beneath_rules};
 use modelet_core::handler::PythonCard;
-use modelet_core::instance::ENV_TRIED_IMPORTS;
+use modelet_core::instance::{ENV_TRIED_IMPORTS, ENV_WATCHED};
 use modelet_core::{Code, FunctionError};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde_json::{Value, json};
@@ -352,11 +352,11 @@ fn start(config: &Config, python: &PythonCard) -> Value {
         .iter()
         .map(|(path, inner)| (path.clone(), config.files().join(inner).to_string_lossy().into()))
         .collect();
-    let tried = std::env::var(ENV_TRIED_IMPORTS).ok().and_then(|text| serde_json::from_str(&text).ok());
-    let tried: Value = tried.unwrap_or_else(|| json!([]));
+    let told = |name| std::env::var(name).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
     json!({
         "kind": python.interface,
-        "tried_imports": tried,
+        "tried_imports": told(ENV_TRIED_IMPORTS).unwrap_or_else(|| json!([])),
+        "watched": told(ENV_WATCHED),
         "folder": config.files(),
         "packages": child::packages(config).into_iter().collect::<Vec<_>>(),
         "module": python.module,

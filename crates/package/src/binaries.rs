@@ -1,0 +1,267 @@
+//! Libraries and programs among files and packages: whether a host runs them.
+
+use std::collections::{BTreeSet, HashSet};
+use std::env::consts::ARCH;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use modelet_core::Target;
+use modelet_core::target::finding::{About, Finding, Verdict};
+use modelet_core::target::host::System;
+
+use crate::elf::{self, Elf};
+use crate::layer;
+use crate::shipment::PACKAGES;
+use crate::source::Bundle;
+
+/// What every such file begins with.
+const MAGIC: [u8; 4] = *b"\x7fELF";
+/// How many files are named.
+const NAMED: usize = 10;
+/// Libraries of the system that every host has on which wheels for Linux run.
+///
+/// Source: PEP 600 and auditwheel's policy for manylinux, without what belongs to a desktop.
+const EVERYWHERE: &[&str] = &[
+    "ld-linux-aarch64.so.1",
+    "ld-linux-x86-64.so.2",
+    "libc.so.6",
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libresolv.so.2",
+    "librt.so.1",
+    "libstdc++.so.6",
+    "libutil.so.1",
+    "libz.so.1",
+];
+/// What comes with the driver of a graphics card; no such library is loaded where there is none.
+const OF_DRIVERS: [&str; 2] = ["libcuda.so", "libnvidia-"];
+
+/// A library or a program.
+#[derive(Debug, Clone)]
+pub struct Binary {
+    /// Its path in the shipment.
+    pub path: String,
+    /// What it asks for.
+    pub elf: Elf,
+}
+
+/// Those of a function and of its packages.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn of(bundle: &Bundle, packages: Option<&Path>) -> io::Result<Vec<Binary>> {
+    let own = bundle.files.iter().map(|file| (file.path.clone(), file.place.clone()));
+    let packages = packages.map(layer::listed).transpose()?.unwrap_or_default();
+    let packages = packages.into_iter().map(|file| (format!("{PACKAGES}/{}", file.path), file.place));
+    let mut found = Vec::new();
+    for (path, place) in own.chain(packages) {
+        if is_elf(&place)?
+            && let Some(elf) = elf::read(&fs::read(&place)?)
+        {
+            found.push(Binary { path, elf });
+        }
+    }
+    Ok(found)
+}
+
+fn is_elf(place: &Path) -> io::Result<bool> {
+    let mut head = Vec::with_capacity(MAGIC.len());
+    File::open(place)?.take(MAGIC.len() as u64).read_to_end(&mut head)?;
+    Ok(head == MAGIC)
+}
+
+/// Whether a target runs them. `system`: what it runs them in; `None` where that is not known.
+pub fn findings(binaries: &[Binary], target: Target, system: Option<System>) -> Vec<Finding> {
+    let mut found = machines(binaries);
+    found.extend(system.and_then(|system| too_new(binaries, target, system)));
+    found.extend(libraries(binaries, target));
+    if found.is_empty() && !binaries.is_empty() {
+        let what = format!("{} libraries and programs are of {}", binaries.len(), here());
+        found.push(Finding::new(Verdict::Ok, About::Binaries, what));
+    }
+    found
+}
+
+/// The machine of functions, as ELF files are told.
+fn here() -> &'static str {
+    if ARCH == "aarch64" { "arm64" } else { ARCH }
+}
+
+/// Those of another machine. A package that has both may look for the right one itself.
+fn machines(binaries: &[Binary]) -> Vec<Finding> {
+    let is_ours = |binary: &&Binary| binary.elf.machine.to_string() == here();
+    let folders: HashSet<&str> = binaries.iter().filter(is_ours).map(|binary| folder(&binary.path)).collect();
+    let (beside, alone): (Vec<&Binary>, Vec<&Binary>) = binaries
+        .iter()
+        .filter(|binary| !is_ours(binary))
+        .partition(|binary| folders.contains(folder(&binary.path)));
+    let named = |binary: &&Binary| format!("{}: {}", binary.path, binary.elf.machine);
+    let finding = |verdict, binaries: Vec<&Binary>, what: &str| {
+        (!binaries.is_empty()).then(|| {
+            Finding::new(verdict, About::Binaries, format!("{} {what} {}", files(binaries.len()), here()))
+                .at(shown(binaries.iter().map(named)))
+        })
+    };
+    let fix = "name its package in requirements.txt, which brings the one for this machine, in the place of a copy from another";
+    [
+        finding(Verdict::Breaks, alone, "made for another machine than").map(|finding| finding.fix(fix)),
+        finding(Verdict::Note, beside, "made for another machine, beside others for"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Those that need a newer C library than the host has.
+fn too_new(binaries: &[Binary], target: Target, system: System) -> Option<Finding> {
+    let (major, minor) = system.glibc;
+    let newer: Vec<String> = binaries
+        .iter()
+        .filter_map(|binary| Some((binary, binary.elf.glibc.filter(|glibc| *glibc > system.glibc)?)))
+        .map(|(binary, (major, minor))| format!("{}: glibc {major}.{minor}", binary.path))
+        .collect();
+    if newer.is_empty() {
+        return None;
+    }
+    let what = format!("{} need a newer C library than {} has", files(newer.len()), target.title());
+    Some(
+        Finding::new(Verdict::Breaks, About::Binaries, what)
+            .at(shown(newer))
+            .rule(format!("{}: glibc {major}.{minor}", system.name), system.source)
+            .fix("take a version of the package with wheels for an older system (manylinux2014 needs glibc 2.17), or Python 3.12 and newer, or an image"),
+    )
+}
+
+/// Libraries of the system that are asked for, and that a host may not have.
+fn libraries(binaries: &[Binary], target: Target) -> Option<Finding> {
+    let shipped: HashSet<&str> = binaries.iter().map(|binary| name(&binary.path)).collect();
+    let is_missing = |library: &str| {
+        !shipped.contains(library)
+            && !EVERYWHERE.contains(&library)
+            && !OF_DRIVERS.iter().any(|driver| library.starts_with(driver))
+    };
+    let asks = |binary: &Binary| {
+        let missing = binary.elf.needed.iter().filter(|library| is_missing(library));
+        missing.map(|library| format!("{}: {library}", binary.path)).collect::<Vec<_>>()
+    };
+    let asked: BTreeSet<String> = binaries.iter().flat_map(asks).collect();
+    if asked.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "{} of the system are asked for, which {} may not have",
+        count(asked.len(), "library"),
+        target.title()
+    );
+    Some(
+        Finding::new(Verdict::Warning, About::Binaries, what).at(shown(asked)).fix(
+            "bring the library with a package of its own, or beside the code; or take an image that has it",
+        ),
+    )
+}
+
+fn shown(places: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut all: Vec<String> = places.into_iter().collect();
+    let more = all.len().saturating_sub(NAMED);
+    all.truncate(NAMED);
+    if more > 0 {
+        all.push(format!("and {more} more"));
+    }
+    all
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+}
+
+fn count(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {}ies", what.trim_end_matches('y')) }
+}
+
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use modelet_core::Manifest;
+
+    use super::*;
+    use crate::elf::Machine;
+
+    fn ours() -> Machine {
+        if ARCH == "aarch64" { Machine::Aarch64 } else { Machine::X86_64 }
+    }
+
+    fn theirs() -> Machine {
+        if ARCH == "aarch64" { Machine::X86_64 } else { Machine::Aarch64 }
+    }
+
+    fn binary(path: &str, machine: Machine, glibc: Option<(u32, u32)>, needed: &[&str]) -> Binary {
+        let needed = needed.iter().map(|name| (*name).to_owned()).collect();
+        Binary { path: path.to_owned(), elf: Elf { machine, glibc, needed } }
+    }
+
+    #[test]
+    fn one_of_another_machine_is_refused_by_name_unless_the_right_one_lies_beside_it() {
+        let alone = [binary("packages/fast/fast.so", theirs(), None, &[])];
+        for target in Target::ALL {
+            let found = findings(&alone, target, target.system(Some("3.12")));
+            assert_eq!((found[0].verdict, found.len()), (Verdict::Breaks, 1), "{target}");
+            assert!(found[0].places[0].starts_with("packages/fast/fast.so: "), "{found:?}");
+        }
+        let beside = [
+            binary("packages/debugger/attach_a.so", theirs(), None, &[]),
+            binary("packages/debugger/attach_b.so", ours(), None, &[]),
+        ];
+        assert_eq!(findings(&beside, Target::Vertex, None)[0].verdict, Verdict::Note);
+    }
+
+    #[test]
+    fn one_that_needs_a_newer_c_library_is_refused_where_the_host_has_an_older_one() {
+        let new = [binary("packages/new.so", ours(), Some((2, 35)), &["libc.so.6"])];
+        let on = |python| findings(&new, Target::AwsLambda, Target::AwsLambda.system(Some(python)));
+        assert_eq!(on("3.12")[0].verdict, Verdict::Breaks);
+        assert!(on("3.12")[0].places[0].contains("packages/new.so: glibc 2.35"));
+        assert!(on("3.11")[0].limit.as_ref().unwrap().rule.contains("glibc 2.26"));
+        let old = [binary("packages/old.so", ours(), Some((2, 28)), &["libc.so.6"])];
+        let found = findings(&old, Target::AwsLambda, Target::AwsLambda.system(Some("3.12")));
+        assert_eq!(found[0].verdict, Verdict::Ok);
+        assert_eq!(findings(&new, Target::CloudRun, None)[0].verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn libraries_that_nobody_brings_are_named() {
+        let asks = [
+            binary(
+                "packages/cv2/cv2.so",
+                ours(),
+                None,
+                &["libGL.so.1", "libown.so.2", "libcuda.so.1", "libc.so.6"],
+            ),
+            binary("packages/cv2.libs/libown.so.2", ours(), None, &[]),
+        ];
+        let found = findings(&asks, Target::CloudRun, None);
+        assert_eq!((found.len(), found[0].verdict), (1, Verdict::Warning));
+        assert_eq!(found[0].places, ["packages/cv2/cv2.so: libGL.so.1"]);
+    }
+
+    #[test]
+    fn programs_are_found_among_packages() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("tool")).unwrap();
+        fs::write(folder.path().join("tool/a.py"), "x").unwrap();
+        fs::copy(std::env::current_exe().unwrap(), folder.path().join("tool/run")).unwrap();
+        let bundle = Bundle { manifest: Manifest::default(), name: None, files: vec![] };
+        let found = of(&bundle, Some(folder.path())).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].path.as_str(), found[0].elf.machine), ("packages/tool/run", ours()));
+    }
+}
