@@ -1,6 +1,7 @@
 //! The target `aws-lambda`: a function with a role, a log, published versions, the alias `live`, an address and triggers.
 //!
 //! - [`wanted`]: what is to be there; [`there`]: what is there; [`names`]: what the things are called, and their tags
+//! - [`start`]: how a zip is started
 //! - [`steps`]: the plan, a pure function of the two; [`policy`]: what it needs to be allowed
 //! - [`shift`]: who gets the calls after a canary, a promotion, a step back
 //! - [`action`]: what can be done, and what takes it back; [`hand`]: does it
@@ -10,6 +11,7 @@ pub mod hand;
 pub mod names;
 pub mod policy;
 pub mod shift;
+pub mod start;
 pub mod steps;
 pub mod there;
 pub mod wanted;
