@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import botocore.session
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -37,7 +38,8 @@ def service_of(call: Call) -> str:
 def by_botocore(cloud: Cloud, call: Call, params: dict[str, dict]) -> Sent:
     """Reads a call by the service's model and lets botocore send the same. `params`: of operations whose bodies are XML."""
     client = cloud.client(service_of(call))
-    model = client.meta.service_model
+    # The client's own model has lost the buckets in its paths.
+    model = botocore.session.get_session().get_service_model(service_of(call))
     operation = operation_of(model, call)
     said = params.get(operation.name) or read(model, operation, call)
     caught: list[AWSRequest] = []

@@ -6,10 +6,12 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from as_botocore import Sent, by_botocore, service_of, signature
 from clouds import REGION, Call, Cloud
+from proofs import BOTOCORE, proof
 from test_aws_lambda import DEPLOY, NAME, artifacts, cloud, empty  # noqa: F401 (fixtures)
 
 #: What every service looks at, beside the signature.
@@ -35,11 +37,7 @@ def calls(cloud: Cloud, artifacts: dict[str, Path]) -> list[Call]:
     return cloud.proxy.taken()
 
 
-def parameters() -> dict[str, dict]:
-    """Of operations whose bodies are XML."""
-    return {}
-
-
+@proof("AWS Lambda", "each call of the command line", BOTOCORE)
 def test_each_call_is_what_botocore_sends(cloud: Cloud, calls: list[Call]) -> None:
     seen: dict[str, Sent] = {}
     for call in calls:
@@ -58,6 +56,7 @@ def test_each_call_is_what_botocore_sends(cloud: Cloud, calls: list[Call]) -> No
     assert len(seen) >= 45, sorted(seen)
 
 
+@proof("AWS Lambda", "each call's signature", BOTOCORE)
 def test_each_call_is_signed_as_botocore_signs(cloud: Cloud, calls: list[Call]) -> None:
     for call in calls:
         said = re.search(r"Signature=([0-9a-f]{64})$", call.headers["authorization"]).group(1)
@@ -74,17 +73,11 @@ def same(call: Call, sent: Sent) -> bool:
         return call.body == sent.body or b"x-amz-checksum" in sent.body
     if "urlencoded" in kind:
         return Call("POST", "/", (), {"content-type": kind}, sent.body, "/").parsed() == call.parsed()
-    return without_nothing(json.loads(sent.body or b"{}")) == without_nothing(json.loads(call.body or b"{}"))
-
-
-def without_nothing(value: Any) -> Any:
-    return value
+    return json.loads(sent.body or b"{}") == json.loads(call.body or b"{}")
 
 
 def elements(body: bytes) -> Any:
     """A document as what stands in what, whatever the order."""
-    from xml.etree import ElementTree
-
     def tree(node: ElementTree.Element) -> tuple:
         return node.tag.rsplit("}", 1)[-1], (node.text or "").strip(), sorted(map(tree, node))
 
@@ -93,8 +86,6 @@ def elements(body: bytes) -> Any:
 
 def xml_parameters(call: Call) -> dict[str, dict]:
     """What a call to S3 says in XML, by operation."""
-    from xml.etree import ElementTree
-
     root = ElementTree.fromstring(re.sub(rb' xmlns="[^"]+"', b"", call.body))
     bucket = call.path.strip("/")
     text = lambda node, name: node.findtext(name)  # noqa: E731

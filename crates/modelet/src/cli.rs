@@ -4,6 +4,7 @@ pub mod check;
 pub mod dev;
 pub mod image;
 pub mod making;
+pub mod package;
 pub mod proof;
 pub mod simulate;
 pub mod target;
@@ -69,6 +70,11 @@ pub enum Command {
         after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'\n  modelet deploy churn.zip --to aws-lambda --plan"
     )]
     Deploy(Deploy),
+    /// Make of a model or of code what another host starts: a zip, or one program that needs nothing else
+    #[command(
+        after_help = "Examples:\n  modelet package churn.joblib --for aws-lambda\n  modelet package ./app -o app.zip\n  modelet package churn.joblib --standalone -o churn && ./churn --port 9000"
+    )]
+    Package(Box<package::Package>),
     /// Prove that a model answers the same once it is converted: the original and the converted one answer the same rows
     #[command(
         after_help = "Examples:\n  modelet prove churn.ubj\n  modelet prove churn.ubj --sample more.csv --json | jq .outputs\n  modelet prove churn.txt --python ./venv/bin/python"

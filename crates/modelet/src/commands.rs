@@ -22,6 +22,7 @@ mod inspect;
 pub mod invoke;
 mod logs;
 mod ls;
+mod package;
 mod probe;
 mod prove;
 mod result;
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, Report> {
         Command::Check(check) => on_this_thread(async move { check::run(&common, &check).await }),
         Command::Demo(demo) => on_this_thread(demo::run(common, demo)),
         Command::Deploy(deploy) => on_this_thread(async move { deploy::run(&common, &deploy).await }),
+        Command::Package(package) => on_this_thread(async move { package::run(&common, *package).await }),
         Command::Prove(prove) => on_this_thread(async move { prove::run(&common, &prove).await }),
         Command::Invoke(invoke) => on_this_thread(async move { invoke::run(&common, &invoke).await }),
         Command::Result(result) => on_this_thread(async move { result::run(&common, &result).await }),

@@ -18,6 +18,7 @@ mod output;
 mod proof;
 mod python;
 mod report;
+mod runtimes;
 mod simulate;
 mod spans;
 mod trial;

@@ -1,10 +1,12 @@
 //! From what the user points at to what is packaged. No platform is needed for it.
 //!
 //! - [`model`]: its engine is chosen on evidence, its conversion proved
+//! - [`site`]: where it is to run
 //! - [`code`]: its packages are brought, and it is tried in a sandbox
 
 pub mod code;
 pub mod model;
+pub mod site;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -80,6 +82,7 @@ pub async fn opened(
     let conversion = Conversion { options: making.proof.clone(), progress: Arc::clone(progress) };
     let source = source(&making.path, conversion, work).await?;
     let source = amended(source, making.engine, &making.settings)?;
+    making.site.check(&source.bundle().manifest)?;
     let name = making.name.clone().or_else(|| source.bundle().name.clone()).ok_or_else(|| {
         Report::new(Code::BadName, format!("no function name can be made of {}", making.path.display()))
             .hint("say one: --name NAME")

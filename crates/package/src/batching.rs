@@ -1,15 +1,15 @@
 //! Whether calls of a function may be computed together, found out at deploy.
 //!
 //! The rule: a signature with an axis of rows, and example rows that get the same answers together as alone, within the
-//! tolerance that engines have to one another, and sooner by more than putting them together costs. Else `batch_max_rows` becomes 1, with the reason in the evidence. A
-//! number that the user has set stays, and the reason becomes a warning.
+//! tolerance that engines have to one another, and sooner by more than putting them together costs (which [by rule](By::Rule) is not asked).
+//! Else `batch_max_rows` becomes 1, with the reason in the evidence. A number that the user has set stays, and the reason becomes a warning.
 
 use modelet_core::certificate::short;
 use modelet_core::{EngineName, FunctionError, Settings, Signature};
 use modelet_model::rows::{check_batch_axis, limit};
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Prober;
+use crate::evidence::{By, Prober};
 use crate::probe::{Finding, Question};
 
 /// Rows go together when that saves this much for each, milliseconds. Reading, gathering and answering in bursts costs a call
@@ -56,6 +56,7 @@ pub fn prove(
     engine: EngineName,
     signature: &Signature,
     set: Option<u64>,
+    by: By,
 ) -> Result<Batching, FunctionError> {
     if set == Some(1) {
         let reason = "off: batch_max_rows = 1 is set".to_owned();
@@ -70,13 +71,13 @@ pub fn prove(
     let most = limit(signature).map_or(u64::MAX, |rows| rows as u64);
     let set = set.map(|rows| rows.min(most));
     Ok(match prober.ask(&Question::Together { engine })? {
-        Finding::Together(measured) => judge(measured, set, most),
+        Finding::Together(measured) => judge(measured, set, most, by),
         Finding::Refused(_, why) => unproven(&format!("it could not be tried: {why}"), None, set),
         Finding::Measured(_) | Finding::Agree(_) => unproven("another question was answered", None, set),
     })
 }
 
-fn judge(measured: Together, set: Option<u64>, most: u64) -> Batching {
+fn judge(measured: Together, set: Option<u64>, most: u64, by: By) -> Batching {
     if let Some(differs) = &measured.differs {
         let why = format!("rows get other answers together than alone: {differs}");
         return unproven(&why, Some(measured), set);
@@ -87,7 +88,7 @@ fn judge(measured: Together, set: Option<u64>, most: u64) -> Batching {
         measured.rows, measured.together_ms, measured.alone_ms
     );
     let saved_ms = (measured.alone_ms - measured.together_ms) / measured.rows.max(1) as f64;
-    if saved_ms < LEAST_SAVING_MS {
+    if by == By::Clock && saved_ms < LEAST_SAVING_MS {
         return unproven(&format!("it would save too little: {times}"), Some(measured), set);
     }
     let reason = format!(
@@ -153,7 +154,7 @@ mod tests {
     }
 
     fn proven(finding: Option<Finding>, first: Dim, set: Option<u64>) -> (u64, bool, String) {
-        let batching = prove(&Once(finding), EngineName::Rten, &signature(first), set).unwrap();
+        let batching = prove(&Once(finding), EngineName::Rten, &signature(first), set, By::Clock).unwrap();
         (batching.max_rows, batching.warning, batching.reason)
     }
 

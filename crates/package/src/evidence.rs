@@ -3,7 +3,8 @@
 //! The rule, in order: an engine that the manifest names is taken, or the deploy is refused with its reason. Else of the
 //! engines that load the model, ONNX Runtime is the reference. One that answers the example rows as it does is taken in its
 //! place when it is better at both, cold and warm, or starts so much faster that a cold call gains more than a warm one loses.
-//! Where a host cannot have an engine, that one is a reference all the same.
+//! Where a host cannot have an engine, that one is a reference all the same. For hosts elsewhere what was measured here says little, and the
+//! same files have to be the same artifact wherever they are packaged: there a [rule](By::Rule) takes the place of the clock.
 
 use modelet_core::{Code, DType, EngineName, FunctionError, Settings, Signature};
 use serde::{Deserialize, Serialize};
@@ -92,11 +93,27 @@ impl Evidence {
     }
 }
 
+/// A larger model is left to ONNX Runtime, bytes: a warm call of rten takes about twice as long, which small models do not feel.
+const RTEN_BYTES: u64 = 16 << 20;
+
+/// What decides between engines that answer alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// What was measured: it runs where it was measured.
+    Clock,
+    /// What comes first in a list, whatever was measured: `tabular`; `rten` for small models; ONNX Runtime; `rten`.
+    Rule {
+        /// How large the model is.
+        model_bytes: u64,
+    },
+}
+
 /// Chooses the engine: `wanted`, or the best, of those that the host can have.
 pub fn choose(
     prober: &dyn Prober,
     wanted: Option<EngineName>,
     possible: &[EngineName],
+    by: By,
 ) -> Result<Evidence, FunctionError> {
     let candidates = wanted.map_or_else(|| EngineName::ALL.to_vec(), |engine| vec![engine]);
     let mut engines = Vec::new();
@@ -123,7 +140,7 @@ pub fn choose(
         [(engine, _)] if possible.contains(engine) => {
             Ok(Choice::of(*engine, "the only engine that serves this model"))
         }
-        [reference, others @ ..] => between(prober, *reference, others, possible)?,
+        [reference, others @ ..] => between(prober, *reference, others, possible, by)?,
     };
     let Choice { chosen, reason, largest_difference } =
         choice.map_err(|why| out_of_reach(serving[0].0, possible, &engines, why))?;
@@ -168,6 +185,7 @@ fn between(
     reference: Candidate<'_>,
     others: &[Candidate<'_>],
     possible: &[EngineName],
+    by: By,
 ) -> Result<Result<Choice, Vec<String>>, FunctionError> {
     let mut best = possible.contains(&reference.0).then_some(reference);
     let mut taken_for = None;
@@ -178,7 +196,7 @@ fn between(
             Ok(difference) => {
                 largest_difference = Some(largest_difference.unwrap_or(0.0).max(difference));
                 let reason = match best {
-                    Some(best) => faster(best, *other),
+                    Some(best) => by.prefers(best, *other),
                     None => Ok(format!("answers as {} does, which is not there on its host", reference.0)),
                 };
                 match reason {
@@ -215,7 +233,28 @@ fn takes_wide_integers(signature: &Signature) -> bool {
     signature.inputs.iter().any(|input| matches!(input.dtype, DType::I64 | DType::U64 | DType::U32))
 }
 
-/// Why another engine is taken in the place of the best so far, or why not.
+impl By {
+    /// Why another engine is taken in the place of the best so far, or why not.
+    fn prefers(self, best: Candidate<'_>, other: Candidate<'_>) -> Result<String, String> {
+        let model_bytes = match self {
+            Self::Clock => return faster(best, other),
+            Self::Rule { model_bytes } => model_bytes,
+        };
+        let place = |engine| match engine {
+            EngineName::Tabular => 0,
+            EngineName::Rten if model_bytes <= RTEN_BYTES => 1,
+            EngineName::Onnxruntime => 2,
+            EngineName::Rten => 3,
+        };
+        let rule = "by rule, so that the same files are the same artifact wherever they are packaged";
+        match place(other.0) < place(best.0) {
+            true => Ok(format!("answers as {} does, and is taken {rule}", best.0)),
+            false => Err(format!("{} comes after it, {rule}", other.0)),
+        }
+    }
+}
+
+/// The same by what was measured.
 fn faster(best: Candidate<'_>, other: Candidate<'_>) -> Result<String, String> {
     let cold_ms = |measured: &Measured| measured.load_ms + measured.first_ms;
     let gain = cold_ms(best.1) - cold_ms(other.1);
@@ -297,7 +336,7 @@ mod tests {
     }
 
     fn chosen(answers: Vec<(Question, Finding)>) -> EngineName {
-        choose(&Script(answers), None, EngineName::ALL).unwrap().chosen
+        choose(&Script(answers), None, EngineName::ALL, By::Clock).unwrap().chosen
     }
 
     #[test]
@@ -325,11 +364,29 @@ mod tests {
     }
 
     #[test]
+    fn by_rule_nothing_that_was_measured_decides() {
+        let chosen = |ort_ms: f64, rten_ms: f64, model_bytes| {
+            let agree = (BOTH, Finding::Agree(0.0));
+            let answers = vec![
+                (ORT, measured(ort_ms, ort_ms)),
+                (RTEN, measured(rten_ms, rten_ms)),
+                no_tabular(),
+                agree,
+            ];
+            choose(&Script(answers), None, EngineName::ALL, By::Rule { model_bytes }).unwrap().chosen
+        };
+        for (ort_ms, rten_ms) in [(1.0, 100.0), (100.0, 1.0)] {
+            assert_eq!(chosen(ort_ms, rten_ms, 1 << 20), EngineName::Rten);
+            assert_eq!(chosen(ort_ms, rten_ms, 1 << 30), EngineName::Onnxruntime);
+        }
+    }
+
+    #[test]
     fn disagreement_leaves_the_reference_and_says_so() {
         let refused = Finding::Refused(Code::EnginesDisagree, "y[3]: 1.0 and 2.0".into());
         let answers =
             vec![(ORT, measured(30.0, 0.02)), no_tabular(), (RTEN, measured(3.0, 0.04)), (BOTH, refused)];
-        let evidence = choose(&Script(answers), None, EngineName::ALL).unwrap();
+        let evidence = choose(&Script(answers), None, EngineName::ALL, By::Clock).unwrap();
         assert_eq!(evidence.chosen, EngineName::Onnxruntime);
         assert!(evidence.reason.contains("y[3]"), "{}", evidence.reason);
     }
@@ -339,7 +396,7 @@ mod tests {
         let rten = &[EngineName::Rten];
         let with = |rten_finding: Finding| {
             let measured = vec![(ORT, measured(30.0, 0.02)), no_tabular(), (RTEN, measured(90.0, 9.0))];
-            choose(&Script([&measured[..], &[(BOTH, rten_finding)]].concat()), None, rten)
+            choose(&Script([&measured[..], &[(BOTH, rten_finding)]].concat()), None, rten, By::Clock)
         };
         let evidence = with(Finding::Agree(1e-6)).unwrap();
         assert_eq!((evidence.chosen, evidence.largest_difference), (EngineName::Rten, Some(1e-6)));
@@ -348,7 +405,7 @@ mod tests {
         assert!(error.message.starts_with("onnxruntime computes this model"), "{error:?}");
         assert!(error.message.contains("y[3]"), "{error:?}");
         let alone = vec![(ORT, measured(30.0, 0.02))];
-        let error = choose(&Script(alone), Some(EngineName::Onnxruntime), rten).unwrap_err();
+        let error = choose(&Script(alone), Some(EngineName::Onnxruntime), rten, By::Clock).unwrap_err();
         assert!(error.message.ends_with("no other was asked for"), "{error:?}");
     }
 
@@ -359,7 +416,7 @@ mod tests {
             no_tabular(),
             (RTEN, Finding::Refused(Code::ModelRefused, "no operator".into())),
         ];
-        let error = choose(&Script(answers), None, EngineName::ALL).unwrap_err();
+        let error = choose(&Script(answers), None, EngineName::ALL, By::Clock).unwrap_err();
         assert_eq!((error.code, error.message.as_str()), (Code::EngineMissing, "no library"));
         assert!(error.hint.unwrap().contains("engines install"));
     }

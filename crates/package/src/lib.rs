@@ -45,7 +45,7 @@ pub mod steps;
 
 pub use artifact::{Packed, pack};
 pub use batching::Batching;
-pub use evidence::{EngineEvidence, Evidence, Measured, Prober, choose};
+pub use evidence::{By, EngineEvidence, Evidence, Measured, Prober, choose};
 pub use notes::annotate;
 pub use shipment::Shipment;
 pub use source::{Bundle, ModelSource, Source, SourceFile};

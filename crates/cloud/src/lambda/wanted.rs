@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use modelet_core::manifest::{Schedule, Trigger, Upload};
 use modelet_core::target::limits::Of;
-use modelet_core::{ArtifactCard, Handler, Target, base64};
+use modelet_core::{ArtifactCard, Target, base64};
 use serde_json::{Value, json};
 
 use super::names::{Names, short};
+use super::start::Start;
 use super::{Auth, Options};
 use crate::aws::lambda::Configuration;
 use crate::delivery::{Delivery, WrittenImage, Zip};
@@ -19,10 +20,11 @@ use crate::target::Deployment;
 /// The largest zip that is sent with the call; a larger one goes through S3 (Lambda quotas: 50 MB, which are MiB there, of the request,
 /// in which a zip is base64).
 const SENT_LIMIT_BYTES: u64 = 50 << 20;
-/// The Pythons that Lambda has (Developer Guide, "Lambda runtimes").
-const PYTHONS: &[&str] = &["3.10", "3.11", "3.12", "3.13", "3.14"];
-/// What runs before Lambda's own Python: our runtime, which takes its place.
-const WRAPPER: (&str, &str) = ("AWS_LAMBDA_EXEC_WRAPPER", "/var/task/bootstrap");
+/// Days for which CloudWatch keeps logs (API reference of `PutRetentionPolicy`).
+const RETENTIONS: [u32; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288,
+    3_653,
+];
 
 /// What is to be there.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +76,7 @@ pub enum Code {
 }
 
 /// How a function runs: what Lambda keeps of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     /// What starts it, and what is called; `None` for an image, which says it itself.
     pub runtime: Option<(String, String)>,
@@ -98,6 +100,11 @@ impl Wanted {
     pub fn of(deployment: &Deployment, names: Names, options: &Options) -> Result<Self, CloudError> {
         let card = &deployment.card;
         refuse(card)?;
+        if !RETENTIONS.contains(&options.retention_days) {
+            let known = RETENTIONS.map(|days| days.to_string()).join(", ");
+            let why = format!("CloudWatch keeps logs for {known} days, not for {}", options.retention_days);
+            return Err(CloudError::refused(why));
+        }
         let mut schedules = Vec::new();
         let mut uploads = Vec::new();
         for trigger in &card.manifest.triggers {
@@ -107,12 +114,12 @@ impl Wanted {
             }
         }
         let code = code(&deployment.delivery, &names, options)?;
-        let runtime = if matches!(code, Code::Image(_)) { None } else { Some(runtime(card)?) };
         let mut settings = settings(card);
-        if runtime.as_ref().is_some_and(|(runtime, _)| runtime.starts_with("python")) {
-            settings.environment.insert(WRAPPER.0.to_owned(), WRAPPER.1.to_owned());
+        if !matches!(code, Code::Image(_)) {
+            let Start { runtime, handler, variable } = Start::of(card)?;
+            settings.runtime = Some((runtime, handler));
+            settings.environment.extend(variable.map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
-        settings.runtime = runtime;
         Ok(Self {
             names,
             code,
@@ -238,27 +245,6 @@ fn code(delivery: &Delivery, names: &Names, options: &Options) -> Result<Code, C
             Ok(Code::Image(reference.clone()))
         }
     }
-}
-
-/// What starts it: our runtime, and where Python is needed, within Lambda's own environment for it.
-fn runtime(card: &ArtifactCard) -> Result<(String, String), CloudError> {
-    let Some(python) = card.python() else {
-        return Ok(("provided.al2023".to_owned(), "bootstrap".to_owned()));
-    };
-    if !PYTHONS.contains(&python) {
-        return Err(CloudError::refused(format!(
-            "AWS Lambda has Python {}, and {} needs {python}",
-            PYTHONS.join(", "),
-            card.name
-        ))
-        .hint("say another in modelet.toml ([python] version), or deploy it as an image: --image"));
-    }
-    let handler = match &card.handler {
-        Handler::Python(python) => python.handler(),
-        // The wrapper takes the place of what it names.
-        Handler::Model(_) | Handler::Program(_) => "bootstrap".to_owned(),
-    };
-    Ok((format!("python{python}"), handler))
 }
 
 fn settings(card: &ArtifactCard) -> Settings {

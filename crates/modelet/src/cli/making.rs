@@ -8,6 +8,7 @@ use modelet_core::manifest::EngineChoice;
 
 use super::proof::ProofOptions;
 use super::{parse_engine, parse_setting};
+use crate::making::site::Site;
 
 /// What is given, and what is to be made of it.
 #[derive(Debug, Clone, Args)]
@@ -32,6 +33,9 @@ pub struct Making {
     pub require_proof: bool,
     #[command(flatten)]
     pub proof: ProofOptions,
+    /// Where it is to run, which other commands say.
+    #[arg(skip)]
+    pub site: Site,
 }
 
 impl Making {
@@ -45,6 +49,7 @@ impl Making {
             no_proof: false,
             require_proof: false,
             proof: ProofOptions::default(),
+            site: Site::Here,
         }
     }
 }

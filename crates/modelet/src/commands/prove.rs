@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::cli::Common;
 use crate::cli::proof::Prove;
 use crate::making;
+use crate::making::site::Site;
 use crate::output::{self, Progress};
 use crate::proof;
 use crate::proof::conversion::Conversion;
@@ -34,7 +35,7 @@ pub async fn run(common: &Common, prove: &Prove) -> Result<(), Report> {
     let name = source.bundle.name.clone().or_else(|| FunctionName::nearest("model"));
     let name = name.ok_or_else(|| Report::new(Code::Internal, "no name for the model"))?;
     progress.next("trying the engines that can compute it");
-    let evidence = making::model::evidence(&source).await?;
+    let evidence = making::model::evidence(&source, Site::Here).await?;
     let plan = making::model::plan(&source, name, &evidence)?;
     let proof = proof::prove(&source, &plan, &prove.proof, &progress).await?;
     drop(progress);

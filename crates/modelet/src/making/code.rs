@@ -65,7 +65,10 @@ pub async fn prepared(
         return Err(crate::proof::nothing_converted());
     }
     let packages = match (&source.requirements, &python) {
-        (Some(requirements), Some(python)) => Some(packages::made(requirements, python, progress).await?),
+        (Some(requirements), Some(python)) => {
+            let platform = making.site.wheels(&python.version);
+            Some(packages::made(requirements, python, platform.as_deref(), progress).await?)
+        }
         _ => None,
     };
     let card = source.card(plan(&source, name, python.as_ref(), packages.as_ref())?);

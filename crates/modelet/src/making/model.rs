@@ -13,6 +13,7 @@ use modelet_package::probe::{Finding, Question};
 use modelet_package::{Evidence, ModelSource, Prober, annotate, certificate, choose};
 use modelet_worker::once::run_once;
 
+use super::site::Site;
 use super::{Found, Made};
 use crate::cli::making::Making;
 use crate::launch::this_binary;
@@ -31,7 +32,7 @@ pub async fn made(
     progress: &Progress,
 ) -> Result<Made, Report> {
     progress.next("trying the engines that can compute it");
-    let evidence = evidence(&source).await?;
+    let evidence = evidence(&source, making.site).await?;
     let mut plan = plan(&source, name, &evidence)?;
     plan.certificate = shown(&source, &plan, making, progress).await?;
     let (card, given) = (card(&source, plan), source.given());
@@ -46,7 +47,7 @@ pub async fn made(
 }
 
 /// Tries the engines, and chooses one.
-pub async fn evidence(source: &ModelSource) -> Result<Evidence, Report> {
+pub async fn evidence(source: &ModelSource, site: Site) -> Result<Evidence, Report> {
     let prober = ChildProber {
         program: this_binary()?,
         model: source.model.place.clone(),
@@ -57,7 +58,7 @@ pub async fn evidence(source: &ModelSource) -> Result<Evidence, Report> {
     // Probes wait for child processes: not on the thread that talks to the platform.
     let max_rows = manifest.settings.batch_max_rows;
     let chosen = tokio::task::spawn_blocking(move || {
-        let mut evidence = choose(&prober, wanted)?;
+        let mut evidence = choose(&prober, wanted, site.engines())?;
         if let Some(measured) = evidence.chosen() {
             evidence.batching = Some(prove(&prober, evidence.chosen, &measured.signature, max_rows)?);
         }

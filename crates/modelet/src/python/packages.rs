@@ -42,10 +42,11 @@ pub struct Made {
 }
 
 /// The packages that some code asks for, made when they are not there yet. All of it or nothing: whoever comes second takes the
-/// first one's.
+/// first one's. `platform`: for what hosts, as `uv` names them; `None`: for this machine.
 pub async fn made(
     requirements: &Requirements,
     python: &Interpreter,
+    platform: Option<&str>,
     progress: &Progress,
 ) -> Result<Made, FunctionError> {
     let failed = |why: String| FunctionError::new(Code::PackagesRefused, why);
@@ -53,7 +54,7 @@ pub async fn made(
     let cache =
         cache_folder().ok_or_else(|| failed("there is no cache folder: HOME is not set".to_owned()))?;
     let cache = cache.join(FOLDER);
-    let place = cache.join(key(requirements, &python.version));
+    let place = cache.join(key(requirements, &python.version, platform));
     if let Some(made) = kept(&place) {
         return Ok(made);
     }
@@ -68,13 +69,13 @@ pub async fn made(
     let work = tempfile::tempdir_in(&cache).map_err(not_written)?;
     progress.next(format!("resolving {}", file_name(&requirements.file)));
     let refused = |why: String| refused(&named.to_string(), &why);
-    let lock = resolve(&uv, requirements, python).await.map_err(refused)?;
+    let lock = resolve(&uv, requirements, python, platform).await.map_err(refused)?;
     let draft = work.path().join("draft");
     fs::create_dir(&draft).map_err(not_written)?;
     fs::write(draft.join(LOCK), &lock).map_err(not_written)?;
     let packages = listed(&lock);
     progress.next(format!("installing {} packages for Python {}", packages.len(), python.version));
-    install(&uv, python, &draft).await.map_err(refused)?;
+    install(&uv, python, platform, &draft).await.map_err(refused)?;
     progress.next("reading what was installed");
     let folder = draft.join(PACKAGES);
     let summed = tokio::task::spawn_blocking(move || layer::digest(&folder)).await;
@@ -104,10 +105,10 @@ fn refused(named: &str, why: &str) -> FunctionError {
     )
 }
 
-/// What the same packages have in common: what is asked for, the Python, the machine.
-fn key(requirements: &Requirements, version: &str) -> String {
+/// What the same packages have in common: what is asked for, the Python, the machine or the hosts.
+fn key(requirements: &Requirements, version: &str, platform: Option<&str>) -> String {
     let form = format!("{:?}", requirements.form);
-    let text = [form.as_str(), &requirements.text, version, ARCH].join("\n\0\n");
+    let text = [form.as_str(), &requirements.text, version, platform.unwrap_or(ARCH)].join("\n\0\n");
     digest::hex(&Sha256::digest(text))[..16].to_owned()
 }
 
@@ -121,7 +122,12 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Versions and hashes of all packages, as a requirements file, with the places besides PyPI that they come from.
-async fn resolve(uv: &Uv, requirements: &Requirements, python: &Interpreter) -> Result<String, String> {
+async fn resolve(
+    uv: &Uv,
+    requirements: &Requirements,
+    python: &Interpreter,
+    platform: Option<&str>,
+) -> Result<String, String> {
     let folder = requirements.file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = fs::canonicalize(folder.unwrap_or(Path::new("."))).map_err(|error| error.to_string())?;
     // Paths within the file are meant from where it lies.
@@ -152,7 +158,9 @@ async fn resolve(uv: &Uv, requirements: &Requirements, python: &Interpreter) -> 
     };
     args.extend(words.iter().map(OsString::from));
     args.extend(["--python".into(), python.program.clone().into()]);
+    // A lock is for all platforms.
     if requirements.form != Form::UvLock {
+        args.extend(of_platform(platform));
         args.push(file_name(&requirements.file).into());
     }
     Ok(anchored(&uv.run(args, RESOLVE_LIMIT).await?, &folder))
@@ -170,12 +178,17 @@ fn anchored(lock: &str, folder: &Path) -> String {
     lock.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-async fn install(uv: &Uv, python: &Interpreter, draft: &Path) -> Result<(), String> {
+fn of_platform(platform: Option<&str>) -> impl Iterator<Item = OsString> {
+    platform.into_iter().flat_map(|platform| ["--python-platform".into(), platform.into()])
+}
+
+async fn install(uv: &Uv, python: &Interpreter, platform: Option<&str>, draft: &Path) -> Result<(), String> {
     let mut args: Vec<OsString> =
         ["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"]
             .map(Into::into)
             .into();
     args.extend(["--python".into(), python.program.clone().into()]);
+    args.extend(of_platform(platform));
     args.extend(["--target".into(), draft.join(PACKAGES).into()]);
     args.extend(["--requirements".into(), draft.join(LOCK).into()]);
     // Bytecode that holds whenever its source was written: unpacked elsewhere, it is as good.
@@ -235,12 +248,13 @@ mod tests {
     fn other_requirements_or_another_python_are_other_packages() {
         let requirements =
             |text: &str, form| Requirements { file: "requirements.txt".into(), form, text: text.to_owned() };
-        let one = key(&requirements("numpy", Form::RequirementsTxt), "3.11");
-        assert_eq!(one, key(&requirements("numpy", Form::RequirementsTxt), "3.11"));
+        let one = key(&requirements("numpy", Form::RequirementsTxt), "3.11", None);
+        assert_eq!(one, key(&requirements("numpy", Form::RequirementsTxt), "3.11", None));
         for other in [
-            key(&requirements("numpy\n", Form::RequirementsTxt), "3.11"),
-            key(&requirements("numpy", Form::Pyproject), "3.11"),
-            key(&requirements("numpy", Form::RequirementsTxt), "3.12"),
+            key(&requirements("numpy\n", Form::RequirementsTxt), "3.11", None),
+            key(&requirements("numpy", Form::Pyproject), "3.11", None),
+            key(&requirements("numpy", Form::RequirementsTxt), "3.12", None),
+            key(&requirements("numpy", Form::RequirementsTxt), "3.11", Some("x86_64-manylinux_2_28")),
         ] {
             assert_ne!(one, other);
         }
