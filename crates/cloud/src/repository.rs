@@ -42,8 +42,8 @@ pub enum Action {
     Create,
     /// Deletes it with all images.
     Delete,
-    /// Brings the image there.
-    Push,
+    /// Brings the image of this digest there.
+    Push(String),
     /// Deletes the image of this digest.
     DeleteImage(String),
 }
@@ -123,7 +123,7 @@ impl Repository {
             Action::Create => made(aws.create_repository(&self.name, &names.tags()).await),
             Action::Delete => gone(aws.delete_repository(&self.name).await),
             Action::DeleteImage(digest) => gone(aws.delete_image(&self.name, digest).await),
-            Action::Push => {
+            Action::Push(_) => {
                 let written =
                     written.ok_or_else(|| CloudError::refused("there is no image to be brought"))?;
                 self.push(aws, written).await
@@ -147,7 +147,7 @@ impl Repository {
             Action::Create => vec![own(&["CreateRepository", "TagResource"])],
             Action::Delete => vec![own(&["DeleteRepository"])],
             Action::DeleteImage(_) => vec![own(&["BatchDeleteImage"])],
-            Action::Push => {
+            Action::Push(_) => {
                 let mut needs: Vec<Needs> = vec![own(&[
                     "BatchCheckLayerAvailability",
                     "InitiateLayerUpload",
@@ -178,14 +178,12 @@ impl Repository {
 }
 
 impl Action {
-    /// What takes it back; `written` is the image that this plan brings.
-    pub fn inverse(&self, written: Option<&WrittenImage>) -> Inverse<Self> {
-        match (self, written) {
-            (Self::Create, _) => Inverse::Action(Self::Delete),
-            (Self::Push, Some(written)) => {
-                Inverse::Action(Self::DeleteImage(written.image.manifest.digest.clone()))
-            }
-            (Self::Push | Self::Delete | Self::DeleteImage(_), _) => Inverse::Stays(GONE),
+    /// What takes it back.
+    pub fn inverse(&self) -> Inverse<Self> {
+        match self {
+            Self::Create => Inverse::Action(Self::Delete),
+            Self::Push(digest) => Inverse::Action(Self::DeleteImage(digest.clone())),
+            Self::Delete | Self::DeleteImage(_) => Inverse::Stays(GONE),
         }
     }
 }
@@ -219,7 +217,11 @@ pub(crate) fn put<A, N>(
         let digest = written.image.manifest.digest.get(..TAG + "sha256:".len()).unwrap_or_default();
         let why =
             format!("{digest}…, {} bytes, of which what is not there travels", written.image.size_bytes());
-        draft.create(format!("image in {}", repository.name), why, as_action(Action::Push));
+        draft.create(
+            format!("image in {}", repository.name),
+            why,
+            as_action(Action::Push(written.image.manifest.digest.clone())),
+        );
     }
     Ok(())
 }
