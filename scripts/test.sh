@@ -26,6 +26,7 @@ cargo test --workspace --quiet
 
 step "4/7 Python environment and real models"
 python/tests/setup.sh
+python/tests/setup-containers.sh
 .venv-tests/bin/python python/tests/models.py
 
 step "5/7 ONNX backend tests"

@@ -17,7 +17,7 @@ import functions
 import joblib
 import pytest
 import yaml
-from containers import PASSWORD, Podman, Registry, layout, needs_containers, python_image, tool
+from containers import PASSWORD, Hosted, Podman, Registry, layout, needs_containers, python_image, tool
 from emulator import PATH, find_emulator, free_port
 from harness import PATIENCE_S, ROOT, Platform, eventually
 from proofs import CONTAINERS, DOCUMENTATION, EMULATOR, proof
@@ -26,6 +26,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from test_applications import FASTAPI
+from test_lambda_invoke import http_event
 
 pytestmark = needs_containers
 
@@ -84,6 +85,14 @@ def pushed(package, registry, podman) -> Callable[..., str]:
 def iris_image(pushed) -> str:
     """The sample model's image."""
     return pushed(IRIS, "iris")
+
+
+@pytest.fixture(scope="module")
+def web_image(pushed, registry, tmp_path_factory) -> str:
+    """The image of an application of FastAPI."""
+    files = {"app.py": FASTAPI, "requirements.txt": functions.WEB}
+    folder = functions.folder(tmp_path_factory.mktemp("code") / "web", files)
+    return pushed(folder, "web", "--base", f"{registry.host}/python:slim")
 
 
 @pytest.fixture
@@ -185,11 +194,9 @@ def test_a_call_that_is_worked_on_when_the_host_says_to_end_is_answered(podman, 
 
 
 @proof("Any container host", "Python code in an image that stands on another", CONTAINERS)
-def test_an_application_with_packages_stands_on_an_image_with_its_python(podman, pushed, registry, tmp_path):
+def test_an_application_with_packages_stands_on_an_image_with_its_python(podman, web_image):
     """FastAPI, its packages in a layer of their own."""
-    files = {"app.py": FASTAPI, "requirements.txt": functions.WEB}
-    image = pushed(functions.folder(tmp_path / "web", files), "web", "--base", f"{registry.host}/python:slim")
-    hosted = podman.start(image, probe="/begun", K_SERVICE="web")
+    hosted = podman.start(web_image, probe="/begun", K_SERVICE="web")
     assert hosted.http.get("/items/7?q=x").json() == {"item": 7, "q": "x", "mine": None}
     assert hosted.http.get("/items/seven").status_code == 422
     assert hosted.stop() == 0
@@ -204,17 +211,46 @@ def test_a_model_of_onnx_runtime_brings_the_library(podman, pushed, registry, ex
     assert hosted.stop() == 0
 
 
-@proof("AWS Lambda", "the image runs", EMULATOR)
-def test_the_image_answers_on_lambda(podman, iris_image, expected):
-    """AWS' emulator starts the image's program within the image, on a read-only root."""
-    port = free_port()
-    addresses = ("--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address")
-    options = ("--volume", f"{find_emulator()}:/rie:ro", "--entrypoint", "/rie")
-    command = (*addresses, f"127.0.0.1:{free_port()}", "/modelet/bootstrap")
-    hosted = podman.run(iris_image, *command, options=options, port=port)
-    answer = eventually(lambda: hosted.answer(PATH, ROW), what="the emulator answers")
-    assert answer.json() == expected
+@pytest.fixture
+def on_lambda(podman) -> Callable[[str], Hosted]:
+    """Starts an image with AWS' emulator as its first program, which starts the image's own, on a read-only root."""
+
+    def start(image: str) -> Hosted:
+        port = free_port()
+        addresses = ("--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address")
+        options = ("--volume", f"{find_emulator()}:/rie:ro", "--entrypoint", "/rie")
+        command = (*addresses, f"127.0.0.1:{free_port()}", "/modelet/bootstrap")
+        hosted = podman.run(image, *command, options=options, port=port)
+        eventually(lambda: hosted.is_ready("/", 404), what="the emulator listens")
+        return hosted
+
+    return start
+
+
+@proof("AWS Lambda", "the image runs: a model", EMULATOR)
+def test_the_image_of_a_model_answers_on_lambda(on_lambda, iris_image, expected):
+    """A body, an event of API Gateway, and what is wrong."""
+    hosted = on_lambda(iris_image)
+    assert hosted.http.post(PATH, json=ROW).json() == expected
+    answer = hosted.http.post(PATH, json=http_event(json.dumps(ROW))).json()
+    assert (answer["statusCode"], json.loads(answer["body"])) == (200, expected)
+    assert hosted.http.post(PATH, json=[["x"]]).json()["errorType"] == "Function.BadInput"
     assert "contract lambda" in hosted.said()
+    hosted.stop()
+
+
+@proof("AWS Lambda", "the image runs: FastAPI", EMULATOR)
+def test_the_image_of_an_application_answers_on_lambda(on_lambda, web_image):
+    """An event of API Gateway is a request of its own."""
+    hosted = on_lambda(web_image)
+
+    def get(path: str) -> dict:
+        http = {"method": "GET", "path": path, "protocol": "HTTP/1.1"}
+        return hosted.http.post(PATH, json=http_event("", rawPath=path, requestContext={"http": http})).json()
+
+    answer = get("/items/7")
+    assert (answer["statusCode"], json.loads(answer["body"])["item"]) == (200, 7)
+    assert get("/items/seven")["statusCode"] == 422
     hosted.stop()
 
 

@@ -106,7 +106,7 @@ impl Hand for LambdaHand<'_> {
     }
 
     fn inverse(&self, action: &Action) -> Inverse<Action> {
-        action.inverse(self.before, self.wanted)
+        action.inverse(self.before)
     }
 }
 
@@ -204,6 +204,7 @@ impl LambdaHand<'_> {
 
 /// Who gets the calls, as the API takes it: a version, and another with a part of the calls.
 pub fn alias_body(version: &str, canary: Option<(&str, u8)>) -> Value {
+    // No weights at all are what takes a canary away.
     let mut weights = serde_json::Map::new();
     if let Some((version, percent)) = canary {
         weights.insert(version.to_owned(), json!(f64::from(percent) / 100.0));

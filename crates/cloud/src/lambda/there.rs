@@ -43,7 +43,7 @@ pub struct There {
 }
 
 /// A function that is there.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Function {
     /// Its ARN.
     pub arn: String,

@@ -36,14 +36,7 @@ pub async fn made(
     let mut plan = plan(&source, name, &evidence, making.site)?;
     plan.certificate = shown(&source, &plan, making, progress).await?;
     let (card, given) = (card(&source, plan), source.given());
-    Ok(Made {
-        bundle: source.bundle,
-        card,
-        found: Found::Model(evidence),
-        python: None,
-        packages: None,
-        given,
-    })
+    Ok(Made { bundle: source.bundle, card, found: Found::Model(evidence), packages: None, given })
 }
 
 /// Tries the engines, and chooses one.
@@ -80,9 +73,9 @@ pub fn plan(
     let manifest = &source.bundle.manifest;
     let settings =
         manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
-    // What was measured here says nothing of another host.
     let mut settings = match manifest.settings.concurrency {
         None if site == Site::Here => fit_concurrency(settings, measured.warm_ms),
+        // What a call takes elsewhere is not known here.
         _ => settings,
     };
     if let Some(batching) = &evidence.batching {

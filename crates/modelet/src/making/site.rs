@@ -4,7 +4,7 @@ use std::env::consts::ARCH;
 
 use modelet_cloud::lambda::start;
 use modelet_core::{Code, EngineName, Manifest, Target};
-use modelet_package::evidence::By;
+use modelet_package::By;
 use modelet_package::shipment::standalone;
 
 use crate::report::Report;
@@ -35,7 +35,7 @@ impl Site {
         }
     }
 
-    /// What decides between engines that answer alike, for a model of so many bytes.
+    /// What decides between engines; `model_bytes`: how large the model is.
     pub const fn by(self, model_bytes: u64) -> By {
         match self {
             Self::Here => By::Clock,

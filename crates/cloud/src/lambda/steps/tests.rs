@@ -38,6 +38,7 @@ fn wanted() -> Wanted {
         names: names(),
         code: Code::Sent(zip),
         settings: settings(),
+        written: None,
         artifact: sha256,
         role: None,
         retention_days: 30,
@@ -184,6 +185,20 @@ fn what_modelet_did_not_make_is_not_touched() {
     let removal = removal::plan(&names(), &now).unwrap();
     assert_eq!(lines(&removal), ["- alias live", "- function churn"]);
     assert!(removal.notes[0].contains("not modelet's"), "{:?}", removal.notes);
+}
+
+#[test]
+fn what_lambda_does_not_make_of_a_function_is_refused() {
+    let mut image = wanted();
+    image.code = Code::Image("x@sha256:y".to_owned());
+    let mut now = there(&wanted(), "1");
+    assert!(plan(&image, &now).unwrap_err().message.contains("does not change the one into the other"));
+    let mut canary = wanted();
+    canary.canary_percent = Some(10);
+    now.function.as_mut().unwrap().provisioned = Some(1);
+    assert!(plan(&canary, &now).unwrap_err().hint.unwrap().contains("--provisioned-concurrency 0"));
+    canary.provisioned = Some(0);
+    assert!(plan(&canary, &now).is_ok());
 }
 
 #[test]
