@@ -26,7 +26,7 @@ use crate::aws::Aws;
 use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
 use crate::prices::Use;
-use crate::target::{Answered, Canary, Deployment, LogLine, Shift, Status, Target, Traffic};
+use crate::target::{Answered, Deployment, LogLine, Shift, Status, Target, Traffic};
 use action::Action;
 use hand::{LambdaHand, alias_body};
 use names::{ALIAS, Names, TAG_ARTIFACT};

@@ -60,7 +60,7 @@ pub struct There {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deploying to a cloud (--to)")]
 pub struct DeployTo {
-    /// Deploy to a cloud in the place of the platform: aws-lambda. PATH is what `modelet package --for aws-lambda` wrote
+    /// Deploy to a cloud in the place of the platform: aws-lambda. PATH may be what `modelet package` wrote, which is deployed as it is
     #[arg(long, value_name = "TARGET")]
     pub to: Option<Cloud>,
     #[command(flatten)]

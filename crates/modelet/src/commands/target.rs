@@ -1,6 +1,7 @@
 //! What is done at a cloud in the place of the platform: `--to TARGET`.
 
 pub mod deploy;
+mod packaged;
 mod show;
 
 use bytes::Bytes;

@@ -2,20 +2,23 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use modelet_cloud::lambda::{AwsLambda, Options, action::Action, policy};
 use modelet_cloud::plan::Plan;
 use modelet_cloud::prices::{Bill, LambdaPrices, Use};
 use modelet_cloud::target::Status;
-use modelet_cloud::{Delivery, Deployment, Target, delivery};
-use modelet_core::{Code, FunctionName};
+use modelet_cloud::{Delivery, Deployment, Target as _, delivery};
+use modelet_core::{Code, FunctionName, Target};
 use modelet_platform::admin::views::UsagePage;
 use serde_json::{Value, json};
 
+use super::packaged::packaged;
 use super::{Cloud, confirm, connected, failed, show};
 use crate::cli::target::DeployTo;
 use crate::cli::{Common, Deploy};
 use crate::client::Client;
+use crate::making;
 use crate::output::{self, Progress};
 use crate::report::Report;
 
@@ -33,7 +36,10 @@ struct Price {
 
 pub async fn run(common: &Common, deploy: &Deploy) -> Result<ExitCode, Report> {
     let asked = &deploy.target;
-    let wanted = wanted(deploy)?;
+    let work = making::work_folder()?;
+    let progress = Arc::new(Progress::start(format!("reading {}", deploy.making.path.display())));
+    let path = packaged(&deploy.making, Target::AwsLambda, work.path(), &progress).await?;
+    let wanted = wanted(deploy, &path)?;
     let options = Options {
         role: asked.role.clone(),
         bucket: asked.bucket.clone(),
@@ -42,7 +48,7 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<ExitCode, Report> {
         reserved: asked.reserved_concurrency,
         provisioned: asked.provisioned_concurrency,
     };
-    let progress = Progress::start("looking at what is there");
+    progress.next("looking at what is there");
     let target = connected(asked.to.unwrap_or(Cloud::AwsLambda), &asked.region, options).await?;
     let plan = target.plan(&wanted).await?;
     let price = price(common, asked, &target, &wanted).await?;
@@ -78,13 +84,9 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<ExitCode, Report> {
 }
 
 /// What is to be there: of a packaged artifact, or of an image whose function that describes.
-fn wanted(deploy: &Deploy) -> Result<Deployment, Report> {
+fn wanted(deploy: &Deploy, path: &Path) -> Result<Deployment, Report> {
     let asked = &deploy.target;
-    let path = &deploy.making.path;
-    let (card, zip) = delivery::read(path).map_err(|error| {
-        Report::from(error)
-            .hint("PATH is what modelet package wrote: modelet package SOURCE --for aws-lambda -o FILE.zip")
-    })?;
+    let (card, zip) = delivery::read(path)?;
     let delivery = match &asked.image {
         Some(reference) => Delivery::Image { reference: reference.clone() },
         None => Delivery::Zip(zip),
