@@ -20,12 +20,13 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use modelet_core::FunctionName;
+use serde_json::Value;
 
 use crate::apply::{self, Failed};
 use crate::aws::Aws;
 use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
-use crate::prices::Use;
+use crate::prices::{LambdaPrices, Month, Use};
 use crate::target::{Answered, Deployment, LogLine, Shift, Status, Target, Traffic};
 use action::Action;
 use hand::{LambdaHand, alias_body};
@@ -117,26 +118,6 @@ impl AwsLambda {
         Ok(Self { aws, account, options })
     }
 
-    /// The account and the region, for people.
-    pub fn place(&self) -> String {
-        format!("account {}, {}, by {}", self.account, self.aws.place.region, self.aws.credentials_source())
-    }
-
-    /// The region.
-    pub fn region(&self) -> &str {
-        &self.aws.place.region
-    }
-
-    /// What a month of so many calls of so many milliseconds uses.
-    ///
-    /// # Errors
-    /// When the deployment is refused.
-    pub fn used(&self, wanted: &Deployment, calls: u64, ms_per_call: f64) -> Result<Use, CloudError> {
-        let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
-        let (memory_mb, tmp_mb) = (wanted.settings.memory_mb, wanted.settings.tmp_mb);
-        Ok(Use { calls, ms_per_call, memory_mb, tmp_mb, ready: wanted.provisioned.unwrap_or(0) })
-    }
-
     fn names(&self, name: &FunctionName) -> Names {
         Names::new(name, &self.aws.place, &self.account)
     }
@@ -165,6 +146,33 @@ impl AwsLambda {
 
 impl Target for AwsLambda {
     type Action = Action;
+
+    fn place(&self) -> String {
+        self.aws.words(&self.account)
+    }
+
+    fn region(&self) -> &str {
+        &self.aws.place.region
+    }
+
+    fn policy(plan: &Plan<Action>) -> Value {
+        policy::document(plan)
+    }
+
+    fn month(
+        &self,
+        wanted: &Deployment,
+        calls: u64,
+        ms_per_call: f64,
+        prices: Option<&str>,
+    ) -> Result<Option<Month>, CloudError> {
+        let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
+        let (memory_mb, tmp_mb) = (wanted.settings.memory_mb, wanted.settings.tmp_mb);
+        let used = Use { calls, ms_per_call, memory_mb, tmp_mb, ready: wanted.provisioned.unwrap_or(0) };
+        let card = LambdaPrices::read(prices)?;
+        let bill = card.month(used);
+        Ok(Some(Month { used, bill, date: card.date, source: card.source }))
+    }
 
     async fn plan(&self, wanted: &Deployment) -> Result<Plan<Action>, CloudError> {
         let names = self.names(&wanted.name);

@@ -20,7 +20,6 @@ use crate::cli::making::Making;
 use crate::output::Progress;
 use crate::proof::conversion::Conversion;
 use crate::python::examine::Examination;
-use crate::python::interpreter::Interpreter;
 use crate::python::packages::Made as Packages;
 use crate::report::Report;
 
@@ -32,8 +31,6 @@ pub struct Made {
     pub card: ArtifactCard,
     /// What was found out about it.
     pub found: Found,
-    /// The Python of its code.
-    pub python: Option<Interpreter>,
     /// The packages of its code.
     pub packages: Option<Packages>,
     /// What the user gave, in words.

@@ -4,7 +4,7 @@ use modelet_core::manifest::{Schedule, Upload};
 
 use super::Auth;
 use super::there::{There, URL_PERMISSIONS};
-use super::wanted::{Settings, Wanted};
+use super::wanted::Settings;
 use crate::apply::{GONE, Inverse};
 use crate::repository;
 use crate::target::Traffic;
@@ -136,9 +136,9 @@ impl Grant {
 
 impl Action {
     /// What takes it back, to what was there before.
-    pub fn inverse(&self, before: &There, wanted: Option<&Wanted>) -> Inverse<Self> {
+    pub fn inverse(&self, before: &There) -> Inverse<Self> {
         if let Self::Images(action) = self {
-            return action.inverse(wanted.and_then(|wanted| wanted.written.as_deref())).map(Self::Images);
+            return action.inverse().map(Self::Images);
         }
         if let Some(action) = self.opposite().or_else(|| self.as_before(before)) {
             return Inverse::Action(action);

@@ -110,7 +110,7 @@ impl Hand for LambdaHand<'_> {
     }
 
     fn inverse(&self, action: &Action) -> Inverse<Action> {
-        action.inverse(self.before, self.wanted)
+        action.inverse(self.before)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `modelet package`: what another host starts is made of a model or of code. No platform is needed for it.
 //!
 //! - [`said`]: what is told of it
+//! - [`image`]: as a container image
 
+mod image;
 mod said;
 
 use std::fs;
@@ -78,6 +80,23 @@ pub async fn run(common: &Common, mut package: Package) -> Result<(), Report> {
     if let Some(target) = package.target {
         said::start(target, &shipment)?;
         check_size(target, &shipment, &largest)?;
+    }
+    if package.is_image() {
+        let usual =
+            || Some(format!("{}.tar", made.card.name).into()).filter(|_| package.images.push.is_none());
+        let saved = package.output.clone().or_else(usual);
+        if let Some(saved) = &saved {
+            check_place(saved, &package.making.path)?;
+        }
+        let said = image::run(shipment, &package.images, saved.as_deref(), work.path(), &progress).await?;
+        drop(progress);
+        if common.json {
+            output::json(&said);
+        } else {
+            print_made(&made);
+            image::print(&said);
+        }
+        return Ok(());
     }
     let path = package.output.clone().unwrap_or_else(|| form.usual_file(made.card.name.as_str()));
     check_place(&path, &package.making.path)?;

@@ -36,7 +36,7 @@ pub async fn run(common: &Common, prove: &Prove) -> Result<(), Report> {
     let name = name.ok_or_else(|| Report::new(Code::Internal, "no name for the model"))?;
     progress.next("trying the engines that can compute it");
     let evidence = making::model::evidence(&source, Site::Here).await?;
-    let plan = making::model::plan(&source, name, &evidence)?;
+    let plan = making::model::plan(&source, name, &evidence, Site::Here)?;
     let proof = proof::prove(&source, &plan, &prove.proof, &progress).await?;
     drop(progress);
     if common.json {

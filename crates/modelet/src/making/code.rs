@@ -87,12 +87,12 @@ impl Prepared {
 
     /// What it is with what trying it came to.
     pub fn made(self, tried: Tried) -> Made {
-        let Self { source, mut card, python, packages } = self;
+        let Self { source, mut card, packages, .. } = self;
         if let Handler::Python(python) = &mut card.handler {
             python.imports.clone_from(&tried.imports);
         }
         let given = source.given();
-        Made { bundle: source.bundle, card, found: Found::Code(tried), python, packages, given }
+        Made { bundle: source.bundle, card, found: Found::Code(tried), packages, given }
     }
 }
 

@@ -33,17 +33,10 @@ pub async fn made(
 ) -> Result<Made, Report> {
     progress.next("trying the engines that can compute it");
     let evidence = evidence(&source, making.site).await?;
-    let mut plan = plan(&source, name, &evidence)?;
+    let mut plan = plan(&source, name, &evidence, making.site)?;
     plan.certificate = shown(&source, &plan, making, progress).await?;
     let (card, given) = (card(&source, plan), source.given());
-    Ok(Made {
-        bundle: source.bundle,
-        card,
-        found: Found::Model(evidence),
-        python: None,
-        packages: None,
-        given,
-    })
+    Ok(Made { bundle: source.bundle, card, found: Found::Model(evidence), packages: None, given })
 }
 
 /// Tries the engines, and chooses one.
@@ -57,10 +50,11 @@ pub async fn evidence(source: &ModelSource, site: Site) -> Result<Evidence, Repo
     let wanted = manifest.engine.named();
     // Probes wait for child processes: not on the thread that talks to the platform.
     let max_rows = manifest.settings.batch_max_rows;
+    let by = site.by(source.bundle.files.iter().map(|file| file.size_bytes).sum());
     let chosen = tokio::task::spawn_blocking(move || {
-        let mut evidence = choose(&prober, wanted, site.engines())?;
+        let mut evidence = choose(&prober, wanted, site.engines(), by)?;
         if let Some(measured) = evidence.chosen() {
-            evidence.batching = Some(prove(&prober, evidence.chosen, &measured.signature, max_rows)?);
+            evidence.batching = Some(prove(&prober, evidence.chosen, &measured.signature, max_rows, by)?);
         }
         Ok::<_, FunctionError>(evidence)
     })
@@ -69,14 +63,20 @@ pub async fn evidence(source: &ModelSource, site: Site) -> Result<Evidence, Repo
 }
 
 /// What is packaged, but for a certificate.
-pub fn plan(source: &ModelSource, name: FunctionName, evidence: &Evidence) -> Result<Plan, Report> {
+pub fn plan(
+    source: &ModelSource,
+    name: FunctionName,
+    evidence: &Evidence,
+    site: Site,
+) -> Result<Plan, Report> {
     let measured = evidence.chosen().ok_or_else(|| Report::new(Code::Internal, "no engine was measured"))?;
     let manifest = &source.bundle.manifest;
     let settings =
         manifest.settings.over(&Settings::default()).map_err(|why| Report::new(Code::BadManifest, why))?;
     let mut settings = match manifest.settings.concurrency {
-        Some(_) => settings,
-        None => fit_concurrency(settings, measured.warm_ms),
+        None if site == Site::Here => fit_concurrency(settings, measured.warm_ms),
+        // What a call takes elsewhere is not known here.
+        _ => settings,
     };
     if let Some(batching) = &evidence.batching {
         settings.batch_max_rows = batching.max_rows;

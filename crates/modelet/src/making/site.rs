@@ -4,6 +4,7 @@ use std::env::consts::ARCH;
 
 use modelet_cloud::lambda::start;
 use modelet_core::{Code, EngineName, Manifest, Target};
+use modelet_package::By;
 use modelet_package::shipment::standalone;
 
 use crate::report::Report;
@@ -31,6 +32,14 @@ impl Site {
         match self {
             Self::Here | Self::Host(_) => EngineName::ALL,
             Self::Alone => &standalone::ENGINES,
+        }
+    }
+
+    /// What decides between engines; `model_bytes`: how large the model is.
+    pub const fn by(self, model_bytes: u64) -> By {
+        match self {
+            Self::Here => By::Clock,
+            Self::Host(_) | Self::Alone => By::Rule { model_bytes },
         }
     }
 

@@ -38,6 +38,7 @@ fn wanted() -> Wanted {
         names: names(),
         code: Code::Sent(zip),
         settings: settings(),
+        written: None,
         artifact: sha256,
         role: None,
         retention_days: 30,

@@ -21,8 +21,11 @@ pub async fn run(
     progress: &Progress,
 ) -> Result<Value, Report> {
     if options.files.is_some() && options.push.is_none() {
-        return Err(Report::new(Code::BadInput, "--files names the image by where hosts find it: in a registry")
-            .hint("say where it goes: --push REGISTRY/NAME:TAG"));
+        return Err(Report::new(
+            Code::BadInput,
+            "--files names the image by where hosts find it: in a registry",
+        )
+        .hint("say where it goes: --push REGISTRY/NAME:TAG"));
     }
     let card = shipment.card.clone();
     let made = image::made(shipment, options, saved, work, progress).await?;
@@ -59,7 +62,8 @@ pub fn print(said: &Value) {
         output::card_line("base", base);
     }
     for layer in image["layers"].as_array().into_iter().flatten() {
-        let sizes = format!("{}, {} compressed", bytes(&layer["size_bytes"]), bytes(&layer["compressed_bytes"]));
+        let sizes =
+            format!("{}, {} compressed", bytes(&layer["size_bytes"]), bytes(&layer["compressed_bytes"]));
         output::card_line("layer", format!("{:<9} {sizes}", text(&layer["part"])));
     }
     output::card_line("image", format!("{}  {}", bytes(&image["size_bytes"]), text(&image["digest"])));

@@ -22,7 +22,7 @@ pub async fn packaged(
     progress: &Arc<Progress>,
 ) -> Result<PathBuf, Report> {
     if delivery::is_packaged(&making.path) {
-        return Ok(making.path.clone());
+        return as_it_is(making).map(|()| making.path.clone());
     }
     let mut making = making.clone();
     making.site = Site::Host(Some(target));
@@ -34,4 +34,26 @@ pub async fn packaged(
     let written = tokio::task::spawn_blocking(move || zip::write(&shipment, &file)).await;
     written.map_err(|error| Report::new(Code::Internal, format!("packaging failed: {error}")))??;
     Ok(path)
+}
+
+/// Refuses what is said of something that is made already.
+fn as_it_is(making: &Making) -> Result<(), Report> {
+    let said = [
+        ("--set", !making.settings.is_empty()),
+        ("--engine", making.engine.is_some()),
+        ("--sample", making.proof.sample.is_some()),
+        ("--no-proof", making.no_proof),
+        ("--require-proof", making.require_proof),
+    ];
+    match said.iter().find(|(_, is_said)| *is_said) {
+        None => Ok(()),
+        Some((option, _)) => {
+            let why = format!(
+                "{} is packaged already, and {option} would change nothing of it",
+                making.path.display()
+            );
+            Err(Report::new(Code::BadInput, why)
+                .hint(format!("say {option} to modelet package, or give the source")))
+        }
+    }
 }
