@@ -16,6 +16,7 @@
 //! - [`target`]: clouds that a function may be meant for, and their limits
 //! - [`standalone`]: one file that is a program and the artifact that it serves
 //! - [`instance`]: what the platform and an instance say to each other
+//! - [`caches`]: where libraries keep what they would rather not make again
 //! - [`entry`]: one thing that is said in a log; [`lines`]: of what a process prints; [`ask`]: what code that is watched asked for
 //! - [`millis`], [`moment`]: times as text
 //! - [`digest`]: what content is named by; [`base64`]: bytes as text; [`wav`]: samples as a sound's file
@@ -26,6 +27,7 @@
 pub mod artifact;
 pub mod ask;
 pub mod base64;
+pub mod caches;
 pub mod certificate;
 pub mod digest;
 pub mod end;

@@ -1,6 +1,6 @@
 //! Libraries and programs among files and packages: whether a host runs them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::env::consts::ARCH;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,7 +16,11 @@ use crate::shipment::PACKAGES;
 use crate::source::Bundle;
 
 /// What every such file begins with.
-const MAGIC: [u8; 4] = *b"\x7fELF";
+const MAGIC: &[u8] = b"\x7fELF";
+/// Bytes of the header up to the end of what says its kind.
+const HEAD_BYTES: u64 = 18;
+/// The kinds that are loaded and run (`e_type`: EXEC, DYN); others are parts of such, or no code at all.
+const KINDS: [u8; 2] = [2, 3];
 /// How many files are named.
 const NAMED: usize = 10;
 /// Libraries of the system that every host has on which wheels for Linux run.
@@ -68,9 +72,11 @@ pub fn of(bundle: &Bundle, packages: Option<&Path>) -> io::Result<Vec<Binary>> {
 }
 
 fn is_elf(place: &Path) -> io::Result<bool> {
-    let mut head = Vec::with_capacity(MAGIC.len());
-    File::open(place)?.take(MAGIC.len() as u64).read_to_end(&mut head)?;
-    Ok(head == MAGIC)
+    let mut head = Vec::new();
+    File::open(place)?.take(HEAD_BYTES).read_to_end(&mut head)?;
+    // One of its two bytes is 0, whatever their order.
+    let is_loaded = |head: &[u8]| head[16..].iter().any(|kind| KINDS.contains(kind));
+    Ok(head.starts_with(MAGIC) && head.len() as u64 == HEAD_BYTES && is_loaded(&head))
 }
 
 /// Whether a target runs them. `system`: what it runs them in; `None` where that is not known.
@@ -79,7 +85,7 @@ pub fn findings(binaries: &[Binary], target: Target, system: Option<System>) -> 
     found.extend(system.and_then(|system| too_new(binaries, target, system)));
     found.extend(libraries(binaries, target));
     if found.is_empty() && !binaries.is_empty() {
-        let what = format!("{} libraries and programs are of {}", binaries.len(), here());
+        let what = format!("libraries and programs: {}, of {}", binaries.len(), here());
         found.push(Finding::new(Verdict::Ok, About::Binaries, what));
     }
     found
@@ -126,12 +132,15 @@ fn too_new(binaries: &[Binary], target: Target, system: System) -> Option<Findin
     if newer.is_empty() {
         return None;
     }
-    let what = format!("{} need a newer C library than {} has", files(newer.len()), target.title());
+    let what = format!("a newer C library than {} has is needed by {}", target.title(), files(newer.len()));
     Some(
         Finding::new(Verdict::Breaks, About::Binaries, what)
             .at(shown(newer))
             .rule(format!("{}: glibc {major}.{minor}", system.name), system.source)
-            .fix("take a version of the package with wheels for an older system (manylinux2014 needs glibc 2.17), or Python 3.12 and newer, or an image"),
+            .fix(
+                "take another Python ([python] version = \"3.12\" and newer has glibc 2.34 on AWS Lambda), a version of the package \
+                 with wheels for an older system (manylinux2014 needs 2.17), or an image",
+            ),
     )
 }
 
@@ -143,21 +152,23 @@ fn libraries(binaries: &[Binary], target: Target) -> Option<Finding> {
             && !EVERYWHERE.contains(&library)
             && !OF_DRIVERS.iter().any(|driver| library.starts_with(driver))
     };
-    let asks = |binary: &Binary| {
-        let missing = binary.elf.needed.iter().filter(|library| is_missing(library));
-        missing.map(|library| format!("{}: {library}", binary.path)).collect::<Vec<_>>()
-    };
-    let asked: BTreeSet<String> = binaries.iter().flat_map(asks).collect();
+    let mut asked: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for binary in binaries {
+        for library in binary.elf.needed.iter().filter(|library| is_missing(library)) {
+            asked.entry(library).or_default().push(&binary.path);
+        }
+    }
     if asked.is_empty() {
         return None;
     }
-    let what = format!(
-        "{} of the system are asked for, which {} may not have",
-        count(asked.len(), "library"),
-        target.title()
-    );
+    let named = |(library, by): (&&str, &Vec<&str>)| match by.as_slice() {
+        [one] => format!("{library}, for {one}"),
+        [first, more @ ..] => format!("{library}, for {first} and {} more", more.len()),
+        [] => (*library).to_owned(),
+    };
+    let what = format!("libraries of the system that {} may not have: {}", target.title(), asked.len());
     Some(
-        Finding::new(Verdict::Warning, About::Binaries, what).at(shown(asked)).fix(
+        Finding::new(Verdict::Warning, About::Binaries, what).at(shown(asked.iter().map(named))).fix(
             "bring the library with a package of its own, or beside the code; or take an image that has it",
         ),
     )
@@ -175,10 +186,6 @@ fn shown(places: impl IntoIterator<Item = String>) -> Vec<String> {
 
 fn files(count: usize) -> String {
     if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
-}
-
-fn count(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {}ies", what.trim_end_matches('y')) }
 }
 
 fn folder(path: &str) -> &str {
@@ -250,7 +257,7 @@ mod tests {
         ];
         let found = findings(&asks, Target::CloudRun, None);
         assert_eq!((found.len(), found[0].verdict), (1, Verdict::Warning));
-        assert_eq!(found[0].places, ["packages/cv2/cv2.so: libGL.so.1"]);
+        assert_eq!(found[0].places, ["libGL.so.1, for packages/cv2/cv2.so"]);
     }
 
     #[test]
@@ -258,6 +265,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("tool")).unwrap();
         fs::write(folder.path().join("tool/a.py"), "x").unwrap();
+        fs::write(folder.path().join("tool/part.o"), [MAGIC, &[2, 1, 1], &[0; 9], &[1, 0, 62, 0]].concat())
+            .unwrap();
         fs::copy(std::env::current_exe().unwrap(), folder.path().join("tool/run")).unwrap();
         let bundle = Bundle { manifest: Manifest::default(), name: None, files: vec![] };
         let found = of(&bundle, Some(folder.path())).unwrap();

@@ -4,10 +4,16 @@ use super::Target;
 use super::finding::{About, Finding, Verdict};
 use crate::ask::{Ask, AskKind};
 
+/// What a start fails with that was not ready in time.
+pub const LATE_START: &str = "it was not ready in time";
+/// What a call fails with that was not answered in time.
+pub const LATE_CALL: &str = "it was not answered in time";
 /// How many things that the same line asked for are named.
 const NAMED: usize = 3;
-/// How failures say that nobody was reached.
-const UNREACHED: [&str; 5] = [
+/// How failures say that nobody was reached, or that somebody was waited for.
+const UNREACHED: [&str; 7] = [
+    LATE_START,
+    LATE_CALL,
     "name resolution",
     "Name or service not known",
     "Network is unreachable",
@@ -16,6 +22,11 @@ const UNREACHED: [&str; 5] = [
 ];
 /// How they say that there is no shared memory.
 const UNSHARED: [&str; 3] = ["SemLock", "shm", "Function not implemented"];
+/// Files of packages that try whether there is shared memory and do without it, and what that means.
+const DO_WITHOUT: [(&str, &str); 1] = [(
+    "packages/joblib/_multiprocessing_helpers.py",
+    "joblib found no shared memory: what asks it for several processes is computed one after the other",
+)];
 /// Folders of the shipment, under the names that they have here.
 const SHIPPED: [&str; 2] = ["/modelet/packages", "/modelet/artifact"];
 
@@ -65,10 +76,15 @@ impl Target {
 
     fn of_shared_memory(self, group: &Group<'_>, failures: &[String]) -> Option<Finding> {
         let missing = self.missing().iter().find(|missing| missing.path == "/dev/shm")?;
+        let rule = format!("{} has no {}", self.title(), missing.path);
+        let does_without = |(file, _): &&(&str, &str)| group.lines.iter().any(|line| line.starts_with(file));
+        if let Some((_, meaning)) = DO_WITHOUT.iter().find(does_without) {
+            let finding = Finding::new(Verdict::Note, About::SharedMemory, *meaning);
+            return Some(finding.at(group.lines.iter().cloned()).rule(rule, missing.source));
+        }
         let breaks =
             group.is_told(failures, |failure, _| UNSHARED.iter().any(|words| failure.contains(words)));
         let what = format!("{} for {}", group.when("asks"), group.named());
-        let rule = format!("{} has no {}", self.title(), missing.path);
         let fix = "use threads, or multiprocessing.Process with a Pipe, which need no shared memory; with joblib prefer=\"threads\"";
         Some(group.finding(breaks, About::SharedMemory, what).rule(rule, missing.source).fix(fix))
     }
@@ -144,7 +160,7 @@ fn groups(heard: &[Heard]) -> Vec<Group<'_>> {
             group.kind == ask.kind && group.in_call == *in_call && is_same(group.lines, &ask.lines)
         };
         match groups.iter_mut().find(same) {
-            Some(group) if group.targets.contains(&ask.target.as_str()) => {}
+            Some(group) if group.targets.iter().any(|target| is_named_by(target, &ask.target)) => {}
             Some(_) if ask.kind == AskKind::Network && is_address(&ask.target) => {}
             Some(group) => group.targets.push(&ask.target),
             None => groups.push(Group {
@@ -163,6 +179,12 @@ fn is_same(one: &[String], other: &[String]) -> bool {
     let file =
         |line: &String| line.rsplit_once(':').map_or_else(|| line.clone(), |(file, _)| file.to_owned());
     one.first() == other.first() && one.iter().map(file).eq(other.iter().map(file))
+}
+
+/// Whether a thing is named already: a host without its port is one with it.
+fn is_named_by(target: &str, other: &str) -> bool {
+    let is_rest = |rest: &str| rest.is_empty() || rest.starts_with(':');
+    target.strip_prefix(other).is_some_and(is_rest) || other.strip_prefix(target).is_some_and(is_rest)
 }
 
 /// True for the numbers of an address.
@@ -219,6 +241,7 @@ mod tests {
         let asked = [
             heard(AskKind::Network, "models.example:443", &["app.py:2"]),
             heard(AskKind::Network, "192.0.2.7:443", &["app.py:2"]),
+            heard(AskKind::Network, "models.example", &["app.py:2"]),
         ];
         let all = found(Target::Vertex, &asked, "gaierror: [Errno -3] Temporary failure in name resolution");
         assert_eq!((all.len(), all[0].verdict), (1, Verdict::Breaks));
@@ -235,6 +258,9 @@ mod tests {
         assert!(finding.limit.as_ref().unwrap().rule.contains("no /dev/shm"));
         assert_eq!(found(Target::AwsLambda, &asked, "")[0].verdict, Verdict::Warning);
         assert_eq!(found(Target::CloudRun, &asked, ""), vec![]);
+        let joblib = ["app.py:1", "packages/joblib/_multiprocessing_helpers.py:36"];
+        let tries = [heard(AskKind::SharedMemory, "a semaphore of multiprocessing", &joblib)];
+        assert_eq!(found(Target::AwsLambda, &tries, "")[0].verdict, Verdict::Note);
     }
 
     #[test]

@@ -45,10 +45,10 @@ impl Checked {
         for words in self.target.not_imposed() {
             output::line(format!("{:<8} {:<13} {words}", Verdict::Note.as_str(), "not as there"));
         }
-        output::line(self.sum());
     }
 
-    fn sum(&self) -> String {
+    /// All of it in one sentence.
+    pub fn sum(&self) -> String {
         let there = self.target.title();
         match (self.count(Verdict::Breaks), self.count(Verdict::Warning)) {
             (0, 0) => format!("nothing was found that would break it on {there}"),

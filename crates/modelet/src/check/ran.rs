@@ -2,7 +2,7 @@
 
 use modelet_core::ask::Ask;
 use modelet_core::entry::Entry;
-use modelet_core::target::asked::Heard;
+use modelet_core::target::asked::{Heard, LATE_CALL, LATE_START};
 use modelet_core::target::finding::{About, Finding, Verdict};
 use modelet_core::target::limits::Of;
 use modelet_core::{ArtifactCard, Code, Target};
@@ -166,6 +166,8 @@ fn failure(ran: &Ran) -> Option<String> {
         (_, Some(Call::Answered { status, body, .. })) if !status.is_success() => {
             Some(String::from_utf8_lossy(body).into_owned())
         }
+        (Some(Start::Late), _) => Some(LATE_START.to_owned()),
+        (_, Some(Call::Late)) => Some(LATE_CALL.to_owned()),
         _ => None,
     }
 }

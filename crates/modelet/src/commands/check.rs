@@ -50,13 +50,13 @@ pub async fn run(common: &Common, check: &Check) -> Result<(), Report> {
     } else {
         checked.print();
     }
-    match checked.count(Verdict::Breaks) {
-        0 => Ok(()),
-        count => {
-            let message = format!("{count} of the findings would break it on {}", checked.target.title());
-            Err(Report::new(Code::TargetUnfit, message).hint("each says what to do next"))
-        }
+    if checked.count(Verdict::Breaks) > 0 {
+        return Err(Report::new(Code::TargetUnfit, checked.sum()).hint("each finding says what to do next"));
     }
+    if !common.json {
+        output::line(checked.sum());
+    }
+    Ok(())
 }
 
 async fn checked(check: &Check) -> Result<Checked, Report> {

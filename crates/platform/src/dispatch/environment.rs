@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
+use modelet_core::caches::CACHES;
 use modelet_core::instance::{
     ENV_ARTIFACT, ENV_CELL, ENV_IMPORTS, ENV_THREADS, ENV_VERSION, ENV_WRAP_LOADERS,
 };
@@ -16,23 +17,6 @@ const PLAIN: &[(&str, &str)] = &[
     // ONNX Runtime must not talk to anybody; see the engine.
     ("ORT_DISABLE_TELEMETRY", "1"),
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-];
-
-/// Where libraries keep what they would rather not make again. The only place that can be written to is an instance's own /tmp,
-/// so all of it is there, and a library that is new to this list finds a HOME that works. Only for an instance that has a /tmp
-/// of its own: in a shared one, others could plant what it reads.
-const CACHES: &[(&str, &str)] = &[
-    ("HOME", "/tmp"),
-    ("XDG_CACHE_HOME", "/tmp/.cache"),
-    ("XDG_CONFIG_HOME", "/tmp/.config"),
-    ("XDG_DATA_HOME", "/tmp/.local/share"),
-    ("HF_HOME", "/tmp/.cache/huggingface"),
-    ("KERAS_HOME", "/tmp/.keras"),
-    ("MPLCONFIGDIR", "/tmp/.config/matplotlib"),
-    ("NUMBA_CACHE_DIR", "/tmp/.cache/numba"),
-    ("TORCH_HOME", "/tmp/.cache/torch"),
-    ("TORCHINDUCTOR_CACHE_DIR", "/tmp/.cache/torchinductor"),
-    ("TRITON_CACHE_DIR", "/tmp/.cache/triton"),
 ];
 
 /// Without one: Keras would take its settings from everybody's, where others could plant them, and fail where it may not look.

@@ -3,16 +3,17 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use modelet_core::FunctionError;
+use modelet_core::{FunctionError, caches};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::beside;
 use crate::config::Config;
+use crate::contract::ENV_SOCKETS;
 use crate::log::{self, Level};
 
 /// Code that is told to end runs its last functions within this time; then its process is killed.
@@ -30,13 +31,30 @@ const POOLS: [&str; 7] = [
     "TF_NUM_INTEROP_THREADS",
 ];
 
-/// The whole environment of code: pools of threads as its share of the processors wants them, and what the host says.
+/// The whole environment of code: pools of threads as its share of the processors wants them, what the host says, and where libraries
+/// keep their caches where it says nothing of that.
 pub(super) fn environment(threads: usize) -> Vec<(OsString, OsString)> {
     let threads = threads.to_string();
     let pools = POOLS.iter().map(|name| ((*name).into(), threads.clone().into()));
     let is_for_code = |name: &str| !NOT_FOR_CODE.iter().any(|prefix| name.starts_with(prefix));
     let said = std::env::vars_os().filter(|(name, _)| name.to_str().is_none_or(is_for_code));
-    pools.chain(said).collect()
+    let can_write = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    pools.chain(said).chain(caches(|name| std::env::var_os(name), can_write)).collect()
+}
+
+/// Where libraries keep their caches, on a host of others; a platform of ours has said it already. A home that cannot be written to is
+/// none.
+fn caches(
+    var: impl Fn(&str) -> Option<OsString>,
+    can_write: impl Fn(&Path) -> bool,
+) -> Vec<(OsString, OsString)> {
+    if var(ENV_SOCKETS).is_some() || !can_write(Path::new("/tmp")) {
+        return Vec::new();
+    }
+    let is_said =
+        |name: &str| var(name).is_some_and(|place| name != caches::HOME || can_write(Path::new(&place)));
+    let unsaid = caches::CACHES.iter().filter(|(name, _)| !is_said(name));
+    unsaid.map(|(name, place)| (name.into(), place.into())).collect()
 }
 
 /// The interpreter of code that needs a Python.
@@ -100,4 +118,30 @@ pub(super) fn told(who: &str, status: io::Result<ExitStatus>) -> u8 {
 /// The same, in words.
 pub(super) fn ending(child: &mut Child) -> String {
     end(child).map_or_else(|error| error.to_string(), |status| status.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(said: &[(&str, &str)], writable: &[&str]) -> Vec<String> {
+        let var = |name: &str| said.iter().find(|(own, _)| *own == name).map(|(_, value)| value.into());
+        let can_write = |path: &Path| writable.contains(&path.to_str().unwrap());
+        caches(var, can_write).into_iter().map(|(name, _)| name.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn libraries_find_a_place_for_their_caches_on_hosts_that_name_none() {
+        let on_lambda = of(&[], &["/tmp"]);
+        assert!(
+            ["HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"]
+                .iter()
+                .all(|name| on_lambda.contains(&(*name).into()))
+        );
+        let own = of(&[("HOME", "/home/me"), ("NUMBA_CACHE_DIR", "/cache")], &["/tmp", "/home/me"]);
+        assert!(!own.contains(&"HOME".into()) && !own.contains(&"NUMBA_CACHE_DIR".into()));
+        assert!(of(&[("HOME", "/")], &["/tmp"]).contains(&"HOME".into()));
+        assert_eq!(of(&[], &[]), Vec::<String>::new());
+        assert_eq!(of(&[("LISTEN_FDS", "1")], &["/tmp"]), Vec::<String>::new());
+    }
 }
