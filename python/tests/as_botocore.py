@@ -14,10 +14,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from clouds import KEYS, Call, Cloud
 
-#: The services that modelet calls, as botocore names them, by their names in signatures.
-SERVICES = {name: name for name in ("lambda", "iam", "sts", "logs", "events", "s3")}
-
-
 @dataclass
 class Sent:
     """A call as botocore would have sent it."""
@@ -32,7 +28,7 @@ class Sent:
 
 def service_of(call: Call) -> str:
     """The service that a call's signature names."""
-    return SERVICES[re.search(r"/([a-z0-9]+)/aws4_request", call.headers["authorization"]).group(1)]
+    return re.search(r"/([a-z0-9]+)/aws4_request", call.headers["authorization"]).group(1)
 
 
 def by_botocore(cloud: Cloud, call: Call, params: dict[str, dict]) -> Sent:
@@ -83,11 +79,13 @@ def matches(operation: Any, call: Call) -> bool:
     members = operation.input_shape.members if operation.input_shape else {}
     needed = [members[name].serialization for name in (operation.input_shape.required_members if members else [])]
     headers = [place["name"].lower() for place in needed if place.get("location") == "header"]
+    asked = [place["name"] for place in needed if place.get("location") == "querystring"]
     return (
         operation.http["method"] == call.method
         and not operation.deprecated
         and all(pair in call.query for pair in wanted)
         and all(name in call.headers for name in headers)
+        and all(name in dict(call.query) for name in asked)
         and bool(re.fullmatch(pattern(path), raw(call)))
     )
 

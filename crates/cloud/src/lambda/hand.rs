@@ -80,7 +80,11 @@ impl Hand for LambdaHand<'_> {
                 Some(version) => gone(aws.delete_function(name, Some(version)).await),
                 None => Ok(()),
             },
-            Action::CreateAlias(traffic) => aws.create_alias(name, &self.alias(traffic)?).await,
+            Action::CreateAlias(traffic) => {
+                let mut body = self.alias(traffic)?;
+                body["Name"] = json!(ALIAS);
+                aws.create_alias(name, &body).await
+            }
             Action::Route(traffic) => aws.update_alias(name, ALIAS, &self.alias(traffic)?).await,
             Action::DeleteAlias => gone(aws.delete_alias(name, ALIAS).await),
             Action::SetReserved(calls) => aws.set_reserved(name, *calls).await,
@@ -178,12 +182,12 @@ impl LambdaHand<'_> {
             (NEW, None) => Err(CloudError::refused("no version was published")),
             (version, _) => Ok(version.to_owned()),
         };
-        let mut body = alias_body(&number(&traffic.version)?, None);
-        if let Some(canary) = &traffic.canary {
-            body = alias_body(&number(&traffic.version)?, Some((&number(&canary.version)?, canary.percent)));
-        }
-        body["Name"] = json!(ALIAS);
-        Ok(body)
+        let canary = match &traffic.canary {
+            Some(canary) => Some((number(&canary.version)?, canary.percent)),
+            None => None,
+        };
+        let canary = canary.as_ref().map(|(version, percent)| (version.as_str(), *percent));
+        Ok(alias_body(&number(&traffic.version)?, canary))
     }
 
     /// Reads what a bucket calls, changes the one entry, and writes it back.

@@ -20,20 +20,22 @@ pub enum Cloud {
 }
 
 impl Cloud {
+    /// The target that it is.
+    pub const fn target(self) -> Target {
+        match self {
+            Self::AwsLambda => Target::AwsLambda,
+            Self::Sagemaker => Target::Sagemaker,
+        }
+    }
+
     /// The name on command lines.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AwsLambda => Target::AwsLambda.as_str(),
-            Self::Sagemaker => Target::Sagemaker.as_str(),
-        }
+        self.target().as_str()
     }
 
     /// The name in sentences.
     pub const fn title(self) -> &'static str {
-        match self {
-            Self::AwsLambda => Target::AwsLambda.title(),
-            Self::Sagemaker => Target::Sagemaker.title(),
-        }
+        self.target().title()
     }
 }
 
@@ -84,7 +86,8 @@ pub struct There {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deploying to a cloud (--to)")]
 pub struct DeployTo {
-    /// Deploy to a cloud in the place of the platform: aws-lambda, sagemaker. PATH is what `modelet package --for aws-lambda` wrote
+    /// Deploy to a cloud in the place of the platform: aws-lambda, sagemaker. PATH may be what `modelet package` wrote, which is
+    /// deployed as it is
     #[arg(long, value_name = "TARGET")]
     pub to: Option<Cloud>,
     #[command(flatten)]

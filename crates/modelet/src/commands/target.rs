@@ -2,6 +2,7 @@
 
 pub mod deploy;
 mod options;
+mod packaged;
 mod show;
 
 use bytes::Bytes;

@@ -13,6 +13,7 @@ use modelet_package::shipment::unzip;
 use modelet_platform::admin::views::UsagePage;
 use serde_json::{Value, json};
 
+use super::packaged::packaged;
 use super::{Cloud, Connected, confirm, connected, failed, show, with};
 use crate::cli::target::DeployTo;
 use crate::cli::{Common, Deploy};
@@ -31,7 +32,7 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<ExitCode, Report> {
     let asked = &deploy.target;
     let to = asked.to.unwrap_or(Cloud::AwsLambda);
     let work = making::work_folder()?;
-    let progress = Progress::start(format!("reading {}", deploy.making.path.display()));
+    let progress = Arc::new(Progress::start(format!("reading {}", deploy.making.path.display())));
     let wanted = wanted(deploy, to, work.path(), &progress).await?;
     progress.next("looking at what is there");
     let target = connected(to, &asked.region, Some(asked)).await?;
@@ -43,7 +44,7 @@ async fn deployed<T: Target>(
     asked: &DeployTo,
     (to, target): (Cloud, &T),
     wanted: &Deployment,
-    progress: Progress,
+    progress: Arc<Progress>,
 ) -> Result<ExitCode, Report> {
     let plan = target.plan(wanted).await?;
     let price = price(common, asked, target, wanted).await?;
@@ -79,18 +80,20 @@ async fn deployed<T: Target>(
 }
 
 /// What is to be there: of a packaged artifact as it is, or as an image, which is made in the folder `work` or lies there already.
-async fn wanted(deploy: &Deploy, to: Cloud, work: &Path, progress: &Progress) -> Result<Deployment, Report> {
+async fn wanted(
+    deploy: &Deploy,
+    to: Cloud,
+    work: &Path,
+    progress: &Arc<Progress>,
+) -> Result<Deployment, Report> {
     let asked = &deploy.target;
-    let path = &deploy.making.path;
-    let (card, zip) = delivery::read(path).map_err(|error| {
-        Report::from(error)
-            .hint("PATH is what modelet package wrote: modelet package SOURCE --for aws-lambda -o FILE.zip")
-    })?;
+    let path = packaged(&deploy.making, to.target(), work, progress).await?;
+    let (card, zip) = delivery::read(&path)?;
     let delivery = match (to, &asked.image) {
         (_, Some(Some(reference))) => Delivery::Image { reference: reference.clone() },
         (Cloud::AwsLambda, None) => Delivery::Zip(zip),
         (Cloud::AwsLambda, Some(None)) | (Cloud::Sagemaker, _) => {
-            let shipment = unzip::read(path, &work.join("shipment"))?;
+            let shipment = unzip::read(&path, &work.join("shipment"))?;
             let written = image::for_aws(shipment, asked.base.clone(), work, progress).await?;
             Delivery::Written(Arc::new(written))
         }
