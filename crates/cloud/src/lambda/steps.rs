@@ -42,7 +42,7 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     }
     match &there.function {
         None => {
-            draft.create(format!("function {}", names.function), code_words(wanted), Action::CreateFunction)
+            draft.create(format!("function {}", names.function), code_words(wanted), Action::CreateFunction);
         }
         Some(function) => change(&mut draft, wanted, function, is_new_code),
     }
