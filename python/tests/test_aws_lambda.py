@@ -373,9 +373,9 @@ def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path]) -> None:
 
 
 def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
-    def refused(change: dict, *options: str) -> str:
+    def refused(change: dict, *options: str, without: str = "") -> str:
         with zipfile.ZipFile(artifacts["one"]) as old:
-            files = {entry: old.read(entry) for entry in old.infolist()}
+            files = {entry: old.read(entry) for entry in old.infolist() if entry.filename != without}
         target = tmp_path / "changed.zip"
         with zipfile.ZipFile(target, "w") as new:
             for entry, content in files.items():
@@ -393,15 +393,10 @@ def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Clo
     assert "AWS Lambda has memory_mib of 128 to 10240, not 64" in refused({"settings": {"memory_mib": 64}})
     assert "AWS Lambda sets AWS_REGION itself" in refused({"env": {"AWS_REGION": "x"}})
     assert "keeps logs for 1, 3, 5" in refused({}, "--log-days", "31")
-    assert "has no executable file bootstrap" in cloud.cli("deploy", plain_zip(tmp_path), *DEPLOY, code=1).stderr
+    assert "has no executable file bootstrap" in refused({}, without="bootstrap")
+    assert "is packaged already, and --set would change nothing of it" in refused({}, "--set", "memory_mib=512")
     assert "not to cloud-run" in cloud.cli("deploy", artifacts["one"], "--to", "cloud-run", "--yes", code=2).stderr
     assert "There is nobody to ask" in cloud.cli("deploy", artifacts["one"], "--to", "aws-lambda", code=1).stderr
-
-
-def plain_zip(folder: Path) -> Path:
-    with zipfile.ZipFile(folder / "plain.zip", "w") as zipped:
-        zipped.writestr("model.onnx", b"x")
-    return folder / "plain.zip"
 
 
 def test_the_plan_says_price_and_permissions(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
