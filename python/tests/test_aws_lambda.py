@@ -75,6 +75,14 @@ def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
     return target
 
 
+def enlarged(artifact: Path, target: Path) -> Path:
+    """An artifact that is too large to be sent to Lambda."""
+    target.write_bytes(artifact.read_bytes())
+    with zipfile.ZipFile(target, "a") as zipped:
+        zipped.writestr("files/noise", os.urandom(40 << 20))
+    return target
+
+
 def there(cloud: Cloud) -> dict:
     """All that boto3 sees, but for moments and what AWS makes up."""
     functions, iam, logs = cloud.client("lambda"), cloud.client("iam"), cloud.client("logs")
@@ -313,10 +321,7 @@ def test_an_update_that_fails_leaves_the_calls_where_they_were(cloud: Cloud, art
 def test_large_code_and_images_go_their_own_ways(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
-    large = tmp_path / "large.zip"
-    large.write_bytes(artifacts["one"].read_bytes())
-    with zipfile.ZipFile(large, "a") as zipped:
-        zipped.writestr("files/noise", os.urandom(40 << 20))
+    large = enlarged(artifacts["one"], tmp_path / "large.zip")
     made = f"modelet-{ACCOUNT}-{REGION}"
     for bucket, artifact, options in (("code", artifacts["one"], ("--bucket", "code")), (made, large, ())):
         cloud.proxy.taken()
