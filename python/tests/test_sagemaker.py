@@ -111,14 +111,16 @@ def test_from_nothing_to_deployed_what_boto3_reads_is_what_the_plan_said(cloud: 
 
 
 @proof("SageMaker", "its image is in a registry as SageMaker reads it: named in Docker's words, by its digest", CONTAINERS)
-def test_the_image_lies_in_the_registry_in_dockers_words(cloud: Sagemaker, artifacts: dict[str, Path], tmp_path: Path) -> None:
+def test_the_image_lies_in_the_registry_in_dockers_words(
+    cloud: Sagemaker, artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     cloud.cli("deploy", artifacts["one"], *DEPLOY)
     image = there(cloud)["models"]["iris-1"]["image"]
     manifest = cloud.manifest(image)
     assert manifest["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
     kinds = {blob["mediaType"] for blob in [manifest["config"], *manifest["layers"]]}
     assert kinds == {"application/vnd.docker.container.image.v1+json", "application/vnd.docker.image.rootfs.diff.tar.gzip"}
-    podman = Podman(tmp_path / "podman")
+    podman = Podman(tmp_path_factory.mktemp("podman"))
     try:
         podman.pull(image.replace(HOST, f"{cloud.registry.host}"), login=f"AWS:{ACCOUNT}-auth-token")
     finally:

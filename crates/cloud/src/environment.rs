@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-type LookUp = dyn Fn(&str) -> Option<String> + Send + Sync;
+/// Variables by their names.
+type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// Looks variables up.
 #[derive(Clone)]
-pub struct Environment(Arc<LookUp>);
+pub struct Environment(Arc<Variables>);
 
 impl Environment {
     /// One that asks this.
