@@ -169,10 +169,11 @@ class Cloud:
 
     def reset(self) -> None:
         """As if nothing had ever been there."""
-        httpx.post(f"{self.url}/moto-api/reset", trust_env=False).raise_for_status()
+        patient = {"trust_env": False, "timeout": PATIENCE_S}
+        httpx.post(f"{self.url}/moto-api/reset", **patient).raise_for_status()
         # Its other way to run functions wants Docker.
         config = {"lambda": {"use_docker": False}}
-        httpx.post(f"{self.url}/moto-api/config", json=config, trust_env=False).raise_for_status()
+        httpx.post(f"{self.url}/moto-api/config", json=config, **patient).raise_for_status()
         self.proxy.fail, self.proxy.after = lambda _: None, lambda _: None
         self.proxy.taken()
 

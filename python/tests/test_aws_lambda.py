@@ -229,38 +229,38 @@ def test_triggers_come_and_go_and_others_stay(cloud: Cloud, artifacts: dict[str,
 
 @proof("AWS Lambda", "a deploy that was killed is gone on with", MOTO)
 def test_killed_at_each_step_and_deployed_again_it_comes_to_the_same(cloud: Cloud, artifacts: dict[str, Path]) -> None:
-    def prepared() -> None:
-        cloud.reset()
-        cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
-
+    cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
     first = ("deploy", artifacts["triggers"], *DEPLOY, "--url", "none", "--reserved-concurrency", "5")
     second = ("deploy", artifacts["two"], *DEPLOY, "--url", "iam", "--canary", "10")
-    prepared()
+    delete = ("delete", NAME, "--to", "aws-lambda", "--yes")
+    nothing = there(cloud)
     cloud.cli(*first)
     made = there(cloud)
     cloud.cli(*second)
     changed = there(cloud)
+    cloud.cli(*delete)
 
-    step = 1
-    while True:
-        prepared()
-        if not cloud.killed_after(step, *first):
-            break
-        cloud.cli(*first)
-        assert there(cloud) == made, f"killed after write {step} of the first deploy"
-        step += 1
-    assert step > 14, f"{step - 1} writes"
+    def killed(command: tuple, before: list[tuple], expected: dict) -> int:
+        """Kills a command after each of its writes, does it again, and tells how many there were."""
+        step = 1
+        while True:
+            for earlier in before:
+                cloud.cli(*earlier)
+            if not cloud.killed_after(step, *command):
+                return step - 1
+            if command != delete or there(cloud) != nothing:
+                cloud.cli(*command)
+            assert there(cloud) == expected, f"{command[0]} killed after write {step}"
+            if expected != nothing:
+                cloud.cli(*delete)
+            step += 1
 
-    step = 1
-    while True:
-        prepared()
-        cloud.cli(*first)
-        if not cloud.killed_after(step, *second):
-            break
-        cloud.cli(*second)
-        assert there(cloud) == changed, f"killed after write {step} of the second deploy"
-        step += 1
-    assert step > 6, f"{step - 1} writes"
+    assert killed(first, [], made) >= 14
+    cloud.cli(*delete)
+    assert killed(second, [first], changed) >= 6
+    cloud.cli(*delete)
+    assert killed(delete, [first], nothing) >= 10
+    assert there(cloud) == nothing
 
 
 @proof("AWS Lambda", "a deploy that fails is taken back", MOTO)

@@ -93,7 +93,6 @@ impl Target {
             Self::AwsLambda => &[
                 "processors: AWS Lambda gives one for 1,769 MB of memory, here there is at least one",
                 "network: AWS Lambda has one whatever modelet.toml says, here code has it with network = true",
-                "zipped size: it is not known before there is a zip",
             ],
             Self::CloudRun => &[
                 "disk: Cloud Run lets code write anywhere, into its memory; here into /tmp alone",

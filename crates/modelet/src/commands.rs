@@ -22,7 +22,7 @@ mod inspect;
 pub mod invoke;
 mod logs;
 mod ls;
-mod package;
+pub mod package;
 mod probe;
 mod prove;
 mod result;

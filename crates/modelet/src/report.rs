@@ -42,6 +42,11 @@ impl Report {
         &self.message
     }
 
+    /// What to do next.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// True when it has this code.
     pub fn is(&self, code: Code) -> bool {
         self.code == code

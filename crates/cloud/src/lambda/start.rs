@@ -4,14 +4,11 @@
 //! `AWS_LAMBDA_EXEC_WRAPPER` names in the place of their own program, with its command line as arguments (Developer Guide, "Modifying
 //! the runtime environment", wrapper scripts): ours, which then speaks the Runtime API itself.
 
-use modelet_core::{ArtifactCard, Handler};
+use modelet_core::target::host::PYTHONS_OF_LAMBDA;
+use modelet_core::{ArtifactCard, Handler, Target};
 
 use crate::error::CloudError;
 
-/// The Pythons that Lambda has, and the glibc that is there with each (Developer Guide, "Lambda runtimes": Amazon Linux 2 has 2.26, 2023
-/// has 2.34).
-const PYTHONS: &[(&str, (u32, u32))] =
-    &[("3.10", (2, 26)), ("3.11", (2, 26)), ("3.12", (2, 34)), ("3.13", (2, 34)), ("3.14", (2, 34))];
 /// What runs before Lambda's own Python: our runtime, which takes its place.
 const WRAPPER: (&str, &str) = ("AWS_LAMBDA_EXEC_WRAPPER", "/var/task/bootstrap");
 
@@ -37,7 +34,7 @@ impl Start {
             return Ok(Self { runtime, handler, variable: None });
         };
         if glibc(python).is_none() {
-            let known: Vec<_> = PYTHONS.iter().map(|(version, _)| *version).collect();
+            let known: Vec<_> = PYTHONS_OF_LAMBDA.iter().map(|(version, _)| *version).collect();
             return Err(CloudError::refused(format!(
                 "AWS Lambda has Python {}, and {} needs {python}",
                 known.join(", "),
@@ -56,5 +53,5 @@ impl Start {
 
 /// The glibc that is there with a Python, such as that of `3.12`; `None`: there is no such Python.
 pub fn glibc(python: &str) -> Option<(u32, u32)> {
-    PYTHONS.iter().find(|(version, _)| *version == python).map(|(_, glibc)| *glibc)
+    Target::AwsLambda.system(Some(python)).map(|system| system.glibc)
 }

@@ -31,8 +31,14 @@ const DEBIAN_12: System = System {
     glibc: (2, 36),
     source: "Docker Official Images, python:X.Y-slim; Debian 12, package libc6",
 };
-/// The versions of Python that Lambda runs on Amazon Linux 2.
-const ON_AMAZON_LINUX_2: [&str; 4] = ["3.8", "3.9", "3.10", "3.11"];
+/// The Pythons that AWS Lambda has, and the system that is there with each.
+pub const PYTHONS_OF_LAMBDA: &[(&str, System)] = &[
+    ("3.10", AMAZON_LINUX_2),
+    ("3.11", AMAZON_LINUX_2),
+    ("3.12", AMAZON_LINUX_2023),
+    ("3.13", AMAZON_LINUX_2023),
+    ("3.14", AMAZON_LINUX_2023),
+];
 
 /// A path of the machine that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +77,13 @@ pub struct Calls {
 impl Target {
     /// The system that a function runs in; `None` where it is not known. `python`: the version of its Python.
     pub fn system(self, python: Option<&str>) -> Option<System> {
-        let is_old = python.is_some_and(|version| ON_AMAZON_LINUX_2.contains(&version));
         match self {
-            Self::AwsLambda if is_old => Some(AMAZON_LINUX_2),
-            Self::AwsLambda => Some(AMAZON_LINUX_2023),
+            Self::AwsLambda => match python {
+                None => Some(AMAZON_LINUX_2023),
+                Some(version) => {
+                    PYTHONS_OF_LAMBDA.iter().find(|(own, _)| *own == version).map(|(_, system)| *system)
+                }
+            },
             Self::CloudRun | Self::Sagemaker | Self::Vertex => Some(DEBIAN_12),
             Self::AzureFunctions => None,
         }
@@ -196,6 +205,7 @@ mod tests {
         assert_eq!(glibc(Some("3.11")), Some((2, 26)));
         assert_eq!(glibc(Some("3.12")), Some((2, 34)));
         assert_eq!(glibc(None), Some((2, 34)));
+        assert_eq!(glibc(Some("3.9")), None);
         assert_eq!(Target::CloudRun.system(Some("3.11")).map(|system| system.glibc), Some((2, 36)));
         assert_eq!(Target::AzureFunctions.system(None), None);
     }

@@ -31,6 +31,8 @@ pub enum Of {
     Environment,
     /// Files and packages, unzipped.
     Unzipped,
+    /// A zip that is sent with a call; a larger one has to travel otherwise.
+    Zipped,
     /// A container image with all that is in it, uncompressed.
     Image,
     /// Open files of an instance.
@@ -43,7 +45,12 @@ impl Of {
     /// The unit of its values.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Request | Self::Answer | Self::Environment | Self::Unzipped | Self::Image => "bytes",
+            Self::Request
+            | Self::Answer
+            | Self::Environment
+            | Self::Unzipped
+            | Self::Zipped
+            | Self::Image => "bytes",
             Self::Timeout | Self::DefaultTimeout | Self::Load => "ms",
             Self::LeastMemory
             | Self::MostMemory
@@ -71,6 +78,7 @@ impl Of {
             Self::DefaultTmp => "default /tmp",
             Self::Environment => "environment variables",
             Self::Unzipped => "files and packages, unzipped",
+            Self::Zipped => "zip that is sent at once",
             Self::Image => "container image, uncompressed",
             Self::OpenFiles => "open files",
             Self::Processes => "processes and threads",
@@ -120,6 +128,7 @@ pub const AWS_LAMBDA: &[Limit] = &[
     limit(Of::DefaultTmp, 512, LAMBDA_QUOTAS),
     limit(Of::Environment, 4_096, LAMBDA_QUOTAS),
     limit(Of::Unzipped, 262_144_000, LAMBDA_QUOTAS),
+    limit(Of::Zipped, 50 << 20, LAMBDA_QUOTAS),
     limit(Of::OpenFiles, 1_024, LAMBDA_QUOTAS),
     limit(Of::Processes, 1_024, LAMBDA_QUOTAS),
 ];

@@ -2,35 +2,79 @@
 
 use std::path::Path;
 
+use modelet_cloud::lambda::start::Start;
 use modelet_core::target::finding::{About, Finding, Verdict};
 use modelet_core::target::limits::Of;
 use modelet_core::{ArtifactCard, Code, Target};
 use modelet_package::code::Examiner;
 use modelet_package::code::facts::{Facts, WayKind};
-use modelet_package::{Bundle, binaries, layer};
+use modelet_package::shipment::zip;
+use modelet_package::{Bundle, Shipment, binaries, layer};
 
+use crate::commands::package::shipped_with;
 use crate::output;
 use crate::python::examine::Examination;
 use crate::python::packages::Made as Packages;
 use crate::report::Report;
 
-/// Whether files and packages are small enough.
-pub fn size(target: Target, card: &ArtifactCard, packages: Option<&Packages>) -> Finding {
-    let (files_bytes, packages_bytes) =
-        (card.size_bytes(), packages.map_or(0, |packages| packages.layer.size_bytes));
-    let largest = || packages.map(|it| largest(&it.folder)).unwrap_or_default();
-    match target.check_size(files_bytes, packages_bytes, largest) {
+/// What a host gets, where the runtime that goes along is on this machine; else why not.
+pub fn shipment(
+    card: &ArtifactCard,
+    bundle: &Bundle,
+    packages: Option<&Packages>,
+) -> Result<Shipment, Finding> {
+    shipped_with(card, bundle, packages, None).map_err(|report| {
+        let what = format!("sizes are without what goes along with each function: {}", report.message());
+        Finding::new(Verdict::Note, About::Size, what)
+    })
+}
+
+/// Whether all that a host gets is small enough, unpacked.
+pub fn size(
+    target: Target,
+    card: &ArtifactCard,
+    packages: Option<&Packages>,
+    shipment: Option<&Shipment>,
+) -> Finding {
+    let packages_bytes = packages.map_or(0, |packages| packages.layer.size_bytes);
+    let all = shipment.map_or_else(|| card.size_bytes() + packages_bytes, Shipment::size_bytes);
+    let largest = || packages.map(|it| layer::largest(&it.folder).unwrap_or_default()).unwrap_or_default();
+    match target.check_size(all - packages_bytes, packages_bytes, largest) {
         Err(error) => Finding::refused(About::Size, &error),
         Ok(()) => {
-            let what = format!("files and packages have {}", output::size(files_bytes + packages_bytes));
-            let finding = Finding::new(Verdict::Ok, About::Size, what);
+            let finding = Finding::new(Verdict::Ok, About::Size, format!("{} unpacked", output::size(all)));
             target.bound(Of::Unzipped).or(target.bound(Of::Image)).into_iter().fold(finding, Finding::by)
         }
     }
 }
 
-fn largest(folder: &Path) -> Vec<(String, u64)> {
-    layer::largest(folder).unwrap_or_default()
+/// How large the zip is, where the target takes one: it is written, and gone.
+///
+/// # Errors
+/// `bad-artifact` when it cannot be written.
+pub async fn zipped(target: Target, shipment: &Shipment, work: &Path) -> Result<Option<Finding>, Report> {
+    let Some(limit) = target.bound(Of::Zipped) else { return Ok(None) };
+    let (shipment, place) = (shipment.clone(), work.join("checked.zip"));
+    let written = tokio::task::spawn_blocking(move || zip::write(&shipment, &place)).await;
+    let size = written
+        .map_err(|error| Report::new(Code::Internal, format!("packaging failed: {error}")))??
+        .size_bytes;
+    let what = format!("{} as a zip", output::size(size));
+    Ok(Some(if size <= limit.value {
+        Finding::new(Verdict::Ok, About::Size, what).by(limit)
+    } else {
+        Finding::new(Verdict::Note, About::Size, what)
+            .by(limit)
+            .fix("it travels through S3, which modelet deploy --to aws-lambda does by itself")
+    }))
+}
+
+/// Whether the target has what starts it.
+pub fn start(target: Target, card: &ArtifactCard) -> Option<Finding> {
+    let error = (target == Target::AwsLambda).then(|| Start::of(card).err()).flatten()?;
+    let report = Report::from(error);
+    let finding = Finding::new(Verdict::Breaks, About::Binaries, report.message());
+    Some(report.advice().into_iter().fold(finding, Finding::fix))
 }
 
 /// Whether the target's host runs the libraries and programs among them.

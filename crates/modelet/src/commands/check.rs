@@ -21,6 +21,7 @@ use crate::cli::check::Check;
 use crate::commands::deploy::session::{give_variables, region};
 use crate::launch::this_binary;
 use crate::making;
+use crate::making::site::Site;
 use crate::output::{self, Progress};
 use crate::python::interpreter::Interpreter;
 use crate::python::packages::Made as Packages;
@@ -62,17 +63,31 @@ pub async fn run(common: &Common, check: &Check) -> Result<(), Report> {
 async fn checked(check: &Check) -> Result<Checked, Report> {
     let work = making::work_folder()?;
     let progress = Arc::new(Progress::start(format!("reading {}", check.draft.path.display())));
-    let making = check.draft.making();
+    let mut making = check.draft.making();
     let target = check.target;
     let (mut source, name) = making::opened(&making, &progress, work.path()).await?;
+    // What it asks for and the target does not have is found below, all of it.
+    making.site = Site::Host(Some(target));
     let manifest = &mut source.bundle_mut().manifest;
     let mut findings = target.of_manifest(manifest);
     give_variables(target, manifest, &name, region().as_deref());
     let subject = Subject::of(source, name.clone(), &making, &progress).await?;
     let sample = Sample::of(&subject.card, check.sample.as_deref(), check.at.as_deref())?;
-    findings.push(files::size(target, &subject.card, subject.packages.as_ref()));
-    progress.next("reading its libraries and programs");
     let Subject { card, bundle, packages, .. } = &subject;
+    findings.extend(files::start(target, card));
+    let shipment = match files::shipment(card, bundle, packages.as_ref()) {
+        Ok(shipment) => Some(shipment),
+        Err(finding) => {
+            findings.push(finding);
+            None
+        }
+    };
+    findings.push(files::size(target, card, packages.as_ref(), shipment.as_ref()));
+    if let Some(shipment) = &shipment {
+        progress.next("writing it as the target takes it");
+        findings.extend(files::zipped(target, shipment, work.path()).await?);
+    }
+    progress.next("reading its libraries and programs");
     findings.extend(files::programs(target, card, bundle, packages.as_ref()).await?);
     if subject.card.is_code() {
         findings.extend(files::ways(target, bundle).await?);

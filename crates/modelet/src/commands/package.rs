@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use modelet_core::target::limits::Of;
-use modelet_core::{Code, EngineName, Target};
+use modelet_core::{ArtifactCard, Code, EngineName, Target};
 use modelet_package::shipment::{Beside, Part, PartKind, Written, standalone, zip};
-use modelet_package::{Shipment, layer};
+use modelet_package::{Bundle, Shipment, layer};
 
 use crate::cli::Common;
 use crate::cli::package::Package;
@@ -23,6 +23,7 @@ use crate::engines;
 use crate::making::site::Site;
 use crate::making::{self, Made};
 use crate::output::{self, Progress};
+use crate::python::packages::Made as Packages;
 use crate::report::Report;
 use crate::runtimes::{self, Kind};
 
@@ -115,22 +116,29 @@ pub async fn run(common: &Common, mut package: Package) -> Result<(), Report> {
 
 /// What a host gets of what was made. `runtime`: the program that was named.
 pub fn shipped(made: &Made, runtime: Option<&Path>) -> Result<Shipment, Report> {
-    let runtime = runtimes::find(Kind::of(&made.card), runtime)?;
-    let needs_library = made.card.model().is_some_and(|model| model.engine == EngineName::Onnxruntime);
+    shipped_with(&made.card, &made.bundle, made.packages.as_ref(), runtime)
+}
+
+/// The same of its parts.
+pub fn shipped_with(
+    card: &ArtifactCard,
+    bundle: &Bundle,
+    packages: Option<&Packages>,
+    runtime: Option<&Path>,
+) -> Result<Shipment, Report> {
+    let runtime = runtimes::find(Kind::of(card), runtime)?;
+    let needs_library = card.model().is_some_and(|model| model.engine == EngineName::Onnxruntime);
     let library = needs_library.then(engines::locate).transpose().map_err(|searched| {
         let places: Vec<_> = searched.iter().map(ToString::to_string).collect();
         Report::new(Code::EngineMissing, format!("ONNX Runtime was not found: {}", places.join("; ")))
             .hint("run: modelet engines install")
     })?;
-    Ok(Shipment::of(
-        made.card.clone(),
-        &made.bundle,
-        Beside {
-            runtime: &runtime,
-            packages: made.packages.as_ref().map(|packages| packages.folder.as_path()),
-            onnxruntime: library.as_ref().map(|found| found.path.as_path()),
-        },
-    )?)
+    let beside = Beside {
+        runtime: &runtime,
+        packages: packages.map(|packages| packages.folder.as_path()),
+        onnxruntime: library.as_ref().map(|found| found.path.as_path()),
+    };
+    Ok(Shipment::of(card.clone(), bundle, beside)?)
 }
 
 /// Refuses what is too large for a target that takes a zip.

@@ -11,8 +11,6 @@ use crate::report::Report;
 
 /// How many of the largest packages are named.
 const NAMED: usize = 5;
-/// The largest zip that AWS Lambda takes with a call; a larger one goes through S3 (Lambda quotas: 50 MB).
-const SENT_LIMIT_BYTES: u64 = 50 << 20;
 
 /// How a target starts a shipment, where that has to be said to it.
 ///
@@ -79,9 +77,6 @@ pub fn print(packaged: &Packaged) {
             "lambda",
             format!("runtime {runtime}, handler {handler}{}", variable.unwrap_or_default()),
         );
-        if written.size_bytes > SENT_LIMIT_BYTES {
-            output::card_line("", "over 50 MB: AWS Lambda takes it from a bucket of S3");
-        }
     }
 }
 
