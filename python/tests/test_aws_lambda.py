@@ -75,6 +75,14 @@ def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
     return target
 
 
+def enlarged(artifact: Path, target: Path) -> Path:
+    """An artifact that is too large to be sent to Lambda."""
+    target.write_bytes(artifact.read_bytes())
+    with zipfile.ZipFile(target, "a") as zipped:
+        zipped.writestr("files/noise", os.urandom(40 << 20))
+    return target
+
+
 def there(cloud: Cloud) -> dict:
     """All that boto3 sees, but for moments and what AWS makes up."""
     functions, iam, logs = cloud.client("lambda"), cloud.client("iam"), cloud.client("logs")
@@ -313,10 +321,7 @@ def test_an_update_that_fails_leaves_the_calls_where_they_were(cloud: Cloud, art
 def test_large_code_and_images_go_their_own_ways(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
-    large = tmp_path / "large.zip"
-    large.write_bytes(artifacts["one"].read_bytes())
-    with zipfile.ZipFile(large, "a") as zipped:
-        zipped.writestr("files/noise", os.urandom(40 << 20))
+    large = enlarged(artifacts["one"], tmp_path / "large.zip")
     made = f"modelet-{ACCOUNT}-{REGION}"
     for bucket, artifact, options in (("code", artifacts["one"], ("--bucket", "code")), (made, large, ())):
         cloud.proxy.taken()
@@ -373,9 +378,9 @@ def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path]) -> None:
 
 
 def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
-    def refused(change: dict, *options: str) -> str:
+    def refused(change: dict, *options: str, without: str = "") -> str:
         with zipfile.ZipFile(artifacts["one"]) as old:
-            files = {entry: old.read(entry) for entry in old.infolist()}
+            files = {entry: old.read(entry) for entry in old.infolist() if entry.filename != without}
         target = tmp_path / "changed.zip"
         with zipfile.ZipFile(target, "w") as new:
             for entry, content in files.items():
@@ -393,15 +398,10 @@ def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Clo
     assert "AWS Lambda has memory_mib of 128 to 10240, not 64" in refused({"settings": {"memory_mib": 64}})
     assert "AWS Lambda sets AWS_REGION itself" in refused({"env": {"AWS_REGION": "x"}})
     assert "keeps logs for 1, 3, 5" in refused({}, "--log-days", "31")
-    assert "has no executable file bootstrap" in cloud.cli("deploy", plain_zip(tmp_path), *DEPLOY, code=1).stderr
+    assert "has no executable file bootstrap" in refused({}, without="bootstrap")
+    assert "is packaged already, and --set would change nothing of it" in refused({}, "--set", "memory_mib=512")
     assert "not to cloud-run" in cloud.cli("deploy", artifacts["one"], "--to", "cloud-run", "--yes", code=2).stderr
     assert "There is nobody to ask" in cloud.cli("deploy", artifacts["one"], "--to", "aws-lambda", code=1).stderr
-
-
-def plain_zip(folder: Path) -> Path:
-    with zipfile.ZipFile(folder / "plain.zip", "w") as zipped:
-        zipped.writestr("model.onnx", b"x")
-    return folder / "plain.zip"
 
 
 def test_the_plan_says_price_and_permissions(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
