@@ -10,6 +10,9 @@ machine=$(uname -m)
 triple=$machine-unknown-linux-gnu
 mkdir -p "$target/runtimes"
 
+# Random numbers come from the kernel itself: a static program does not find glibc's function for them, and there may be no /dev.
+export RUSTFLAGS='--cfg getrandom_backend="linux_getrandom"'
+
 # Libraries are compiled once: the two differ in how they are linked, which the last step alone is told.
 build() { # the program's name, what rustc is told
   # shellcheck disable=SC2086

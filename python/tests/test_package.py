@@ -13,7 +13,7 @@ import functions
 import httpx
 import pytest
 from emulator import free_port
-from harness import PATIENCE_S, ROOT, Platform, eventually
+from harness import PATIENCE_S, ROOT, Platform, eventually, stage
 from packaged import elsewhere, forest, modes, unzipped
 from proofs import EMULATOR, proof
 from recipes import sentences
@@ -208,12 +208,11 @@ def test_one_program_serves_a_model_in_an_empty_root(alone, platform):
     assert f"listening on http://127.0.0.1:{program.port}" in program.log.read_text()
 
 
-def test_one_program_carries_tokenizer_and_weights(alone, platform, tmp_path):
+def test_one_program_carries_tokenizer_and_weights(alone, platform, cases, tmp_path):
     """MiniLM under rten, whose weights lie in a file beside the model: the same vectors of texts as on the platform."""
-    folder = tmp_path / "minilm"
-    shutil.copytree(sentences.folder(), folder, ignore=shutil.ignore_patterns("*.safetensors"))
-    sentences.export(folder / "model.onnx")
-    (folder / "modelet.toml").write_text('engine = "rten"\n')
+    folder = stage(cases["minilm"], tmp_path / "minilm", {"engine": "rten"}, {})
+    ignored = shutil.ignore_patterns("*.safetensors", "modelet.toml")
+    shutil.copytree(sentences.folder(), folder, ignore=ignored, dirs_exist_ok=True)
     here = platform.deploy(folder, "minilm-alone")
     body = {"text": ["The cat sits outside", "Ünïcödé 北京", ""]}
     program = alone(folder, "minilm")

@@ -160,7 +160,9 @@ impl ModelSource {
         if let Some(text) = &mut steps.text
             && let Some(file) = self.bundle.files.iter().find(|file| file.path == text.tokenizer)
         {
-            text.tokenizer = file.place.to_string_lossy().into_owned();
+            // Relative, it would be looked for from the model's folder.
+            let place = std::path::absolute(&file.place).unwrap_or_else(|_| file.place.clone());
+            text.tokenizer = place.to_string_lossy().into_owned();
         }
         steps
     }
