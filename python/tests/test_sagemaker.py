@@ -135,6 +135,26 @@ def test_the_image_lies_in_the_registry_in_dockers_words(
     assert uploads < len(cloud.registry.log.read_text().split("PUT"))
 
 
+@proof("SageMaker", "what was deployed answers as its containers do", DOCUMENTATION)
+def test_a_model_is_deployed_at_once_and_its_image_answers(
+    cloud: Sagemaker, platform: Platform, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The argument `serve`, /ping and /invocations; as nobody, on a read-only root."""
+    model, rows = ROOT / "examples" / "iris", [[5.1, 3.5, 1.4, 0.2]]
+    expected = platform.deploy(model, "iris-expected").post({"instances": rows}).json()
+    cloud.cli("deploy", model, *DEPLOY)
+    assert cloud.json("deploy", model, *THERE, "--plan")["plan"]["steps"] == [], "the same files are the same image"
+    podman = Podman(tmp_path_factory.mktemp("podman"))
+    try:
+        image = there(cloud)["models"]["iris-1"]["image"].replace(HOST, cloud.registry.host)
+        podman.pull(image, login=f"AWS:{ACCOUNT}-auth-token")
+        hosted = podman.start(image, "serve", probe="/ping", SAGEMAKER_BIND_TO_PORT="PORT")
+        assert hosted.http.post("/invocations", json={"instances": rows}).json() == expected
+        assert hosted.stop() == 0
+    finally:
+        podman.close()
+
+
 @proof("SageMaker", "updating an endpoint and rolling it back (UpdateEndpoint, which moto has not)", DOCUMENTATION)
 def test_updated_rolled_back_and_old_versions_swept(cloud: Sagemaker, artifacts: dict[str, Path]) -> None:
     cloud.cli("deploy", artifacts["one"], *DEPLOY)

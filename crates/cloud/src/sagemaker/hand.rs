@@ -14,6 +14,8 @@ use crate::error::{CloudError, Kind, gone, made};
 
 /// IAM's roles are known to SageMaker some seconds after they are made: how often a model is tried to be made until then.
 const ROLE_TRIES: u32 = 30;
+/// What SageMaker says until then.
+const EARLY: [&str; 2] = ["Could not assume role", "does not have BatchGetImage permission"];
 /// Between two tries.
 const ROLE_WAIT: Duration = Duration::from_secs(2);
 /// Who may assume the role.
@@ -91,9 +93,8 @@ impl SagemakerHand<'_> {
         let mut tries = 0;
         loop {
             let made = self.aws.create_model(&name, &wanted.image, &role, &tags).await;
-            let is_early = made.as_ref().is_err_and(|error| {
-                error.message.contains("assume role") || error.message.contains("that the role exists")
-            });
+            let is_early = wanted.role.is_none()
+                && made.as_ref().is_err_and(|error| EARLY.iter().any(|words| error.message.contains(words)));
             tries += 1;
             if !is_early || tries == ROLE_TRIES {
                 return made;
