@@ -54,14 +54,19 @@ def artifacts(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> d
     return {word: packaged(platform, model, more, work / f"{word}.zip") for word, more in said.items()}
 
 
+def source_with(model: Path, more: str, folder: Path) -> Path:
+    """A model's folder with more in its manifest."""
+    folder.mkdir()
+    for path in model.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    manifest = folder / "modelet.toml"
+    manifest.write_text((manifest.read_text() if manifest.exists() else "") + "\n" + more)
+    return folder
+
+
 def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
     """An artifact as the platform made it, in a zip with a bootstrap: moto does not run it."""
-    source = target.with_suffix("")
-    source.mkdir()
-    for path in model.iterdir():
-        (source / path.name).write_bytes(path.read_bytes())
-    manifest = source / "modelet.toml"
-    manifest.write_text((manifest.read_text() if manifest.exists() else "") + "\n" + more)
+    source = source_with(model, more, target.with_suffix(""))
     function = platform.deploy(source, f"for-lambda-{source.name}")
     folder = platform.data / "artifacts" / function.card["sha256"]
     card = json.loads((folder / "artifact.json").read_text()) | {"name": NAME}
@@ -233,6 +238,14 @@ def test_triggers_come_and_go_and_others_stay(cloud: Cloud, artifacts: dict[str,
     told = s3.get_bucket_notification_configuration(Bucket="incoming")
     assert "LambdaFunctionConfigurations" not in told and told["QueueConfigurations"][0]["Id"] == "theirs"
     assert not function_of(cloud)["policy"]
+
+
+def test_a_platform_of_ours_says_that_it_does_not_run_triggers(platform: Platform, tmp_path: Path) -> None:
+    source = source_with(ROOT / "examples" / "iris", TRIGGERS, tmp_path / "triggered")
+    said = platform.cli("deploy", source, "--name", "triggered").stderr
+    assert "warning: this platform does not run triggers yet; AWS Lambda does" in said
+    wrong = source_with(ROOT / "examples" / "iris", TRIGGERS.replace("5 minutes", "5 minute"), tmp_path / "wrong")
+    assert '"rate(5 minute)" is no schedule' in platform.refused(wrong)
 
 
 @proof("AWS Lambda", "a deploy that was killed is gone on with", MOTO)
