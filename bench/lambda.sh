@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ -z "${MODELET_BIN:-}" ]; then
-  cargo build --release --quiet --package modelet --package modelet-runtime
+  cargo build --release --quiet --package modelet
+  scripts/runtimes.sh
   python/tests/setup.sh
 fi
 exec "${BENCH_PYTHON:-.venv-tests/bin/python}" bench/lambda.py

@@ -10,8 +10,10 @@ machine=$(uname -m)
 triple=$machine-unknown-linux-gnu
 mkdir -p "$target/runtimes"
 
+# Libraries are compiled once: the two differ in how they are linked, which the last step alone is told.
 build() { # the program's name, what rustc is told
-  RUSTFLAGS=$2 cargo build --release --quiet --package modelet-runtime --target "$triple"
+  # shellcheck disable=SC2086
+  cargo rustc --release --quiet --package modelet-runtime --bin modelet-runtime --target "$triple" -- $2
   install -m 755 "$target/$triple/release/modelet-runtime" "$target/runtimes/$1"
 }
 

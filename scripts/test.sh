@@ -14,6 +14,7 @@ command -v cc >/dev/null || missing "there is no C compiler" "apt-get install bu
 step "1/7 build"
 cargo build --workspace --quiet
 cargo build --package modelet-runtime --example hostile --quiet
+scripts/runtimes.sh
 export MODELET_BIN="$PWD/target/debug/modelet"
 
 step "2/7 ONNX Runtime"

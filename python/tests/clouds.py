@@ -5,6 +5,7 @@ moto does not run functions, does not check permissions, and knows no IAM delay:
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -39,6 +40,8 @@ class Call:
     query: tuple[tuple[str, str], ...]
     headers: dict[str, str] = field(hash=False)
     body: bytes
+    #: Path and query as they came, encoded.
+    target: str
 
     @property
     def operation(self) -> str:
@@ -81,6 +84,8 @@ class Proxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body are two writes.
+            disable_nagle_algorithm = True
 
             def serve(self) -> None:
                 proxy.serve(self)
@@ -100,10 +105,12 @@ class Proxy:
         body = request.rfile.read(int(request.headers.get("content-length", 0)))
         split = urlsplit(request.path)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        call = Call(request.command, split.path, tuple(parse_qsl(split.query, keep_blank_values=True)), headers, body)
+        call = Call(request.command, split.path, tuple(parse_qsl(split.query, keep_blank_values=True)), headers, body, request.path)
         self.calls.append(call)
         if status := self.fail(call):
-            return self.answer(request, status, {"x-amzn-errortype": "AccessDeniedException"}, b'{"message": "as the test wants it"}')
+            kind = {"x-amzn-errortype": "AccessDeniedException" if status == 403 else "ServiceException"}
+            self.answer(request, status, kind, b'{"message": "as the test wants it"}')
+            return
         passed = {name: value for name, value in headers.items() if name not in HOPS - {"host"}}
         answer = self.client.request(call.method, self.upstream + request.path, headers=passed, content=body)
         self.after(call)
@@ -162,10 +169,11 @@ class Cloud:
 
     def reset(self) -> None:
         """As if nothing had ever been there."""
-        httpx.post(f"{self.url}/moto-api/reset", trust_env=False).raise_for_status()
+        patient = {"trust_env": False, "timeout": PATIENCE_S}
+        httpx.post(f"{self.url}/moto-api/reset", **patient).raise_for_status()
         # Its other way to run functions wants Docker.
         config = {"lambda": {"use_docker": False}}
-        httpx.post(f"{self.url}/moto-api/config", json=config, trust_env=False).raise_for_status()
+        httpx.post(f"{self.url}/moto-api/config", json=config, **patient).raise_for_status()
         self.proxy.fail, self.proxy.after = lambda _: None, lambda _: None
         self.proxy.taken()
 
@@ -174,6 +182,7 @@ class Cloud:
         self.process.terminate()
         self.process.wait(PATIENCE_S)
 
+    @functools.cache  # noqa: B019 (one for each server)
     def client(self, service: str, url: str | None = None) -> Any:
         """boto3's own client, of moto itself."""
         config = Config(retries={"total_max_attempts": 1}, proxies={})
@@ -221,9 +230,10 @@ class Cloud:
             nonlocal seen
             seen += call.writes
             if call.writes and seen == number:
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait(PATIENCE_S)
                 hit.set()
+                os.kill(process.pid, signal.SIGKILL)
+                # Its answer does not reach it any more.
+                eventually(lambda: process.poll() is not None, what="the killed command is gone")
 
         self.proxy.after = after
         process.communicate(timeout=2 * PATIENCE_S)

@@ -53,9 +53,9 @@ def tool(*words: str | Path, **options) -> str:
 
 
 class Registry:
-    """Debian's docker-registry on loopback; a locked one wants to know who asks."""
+    """Debian's docker-registry on loopback; a locked one wants to know who asks, of these users."""
 
-    def __init__(self, folder: Path, locked: bool = False):
+    def __init__(self, folder: Path, locked: bool = False, users: str = USER):
         self.host = f"127.0.0.1:{free_port()}"
         folder.mkdir(parents=True)
         config = {
@@ -64,7 +64,7 @@ class Registry:
             "http": {"addr": self.host},
         }
         if locked:
-            (folder / "users").write_text(USER)
+            (folder / "users").write_text(users)
             config["auth"] = {"htpasswd": {"realm": "tests", "path": str(folder / "users")}}
         (folder / "config.yml").write_text(json.dumps(config))
         self.log = folder / "log"
@@ -139,9 +139,10 @@ class Podman:
         self.words = (*PODMAN, "--root", folder / "store", "--runroot", folder / "run")
         self.running: list[Hosted] = []
 
-    def pull(self, image: str) -> None:
-        """Brings an image from a registry on loopback."""
-        tool(*self.words, "pull", "-q", "--tls-verify=false", image)
+    def pull(self, image: str, login: str = "") -> None:
+        """Brings an image from a registry on loopback. `login`: a user and a password, with a colon between."""
+        known = ("--creds", login) if login else ()
+        tool(*self.words, "pull", "-q", "--tls-verify=false", *known, image)
 
     def run(self, image: str, *command: str, options=(), port: int | None = None, **said: str) -> Hosted:
         """Starts a container strictly, on this machine's own network. A variable with the value PORT gets the port."""

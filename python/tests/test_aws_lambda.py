@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import stat
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 from clouds import ACCOUNT, REGION, Call, Cloud
 from harness import ROOT, Platform, toml
+from proofs import MOTO, proof
 
 NAME = "iris"
 DEPLOY = ("--to", "aws-lambda", "--yes")
@@ -72,6 +75,14 @@ def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
     return target
 
 
+def enlarged(artifact: Path, target: Path) -> Path:
+    """An artifact that is too large to be sent to Lambda."""
+    target.write_bytes(artifact.read_bytes())
+    with zipfile.ZipFile(target, "a") as zipped:
+        zipped.writestr("files/noise", os.urandom(40 << 20))
+    return target
+
+
 def there(cloud: Cloud) -> dict:
     """All that boto3 sees, but for moments and what AWS makes up."""
     functions, iam, logs = cloud.client("lambda"), cloud.client("iam"), cloud.client("logs")
@@ -120,6 +131,7 @@ def function_of(cloud: Cloud) -> dict:
     return one
 
 
+@proof("AWS Lambda", "deploying, updating, a canary, promoting, rolling back and removing", MOTO)
 def test_from_nothing_to_deployed_as_planned(cloud: Cloud, artifacts: dict[str, Path]) -> None:
     plan = cloud.json("deploy", artifacts["one"], "--to", "aws-lambda", "--plan", "--url", "none", code=2)
     assert not any(call.writes for call in cloud.proxy.taken()), "a plan only looks"
@@ -151,6 +163,7 @@ def test_from_nothing_to_deployed_as_planned(cloud: Cloud, artifacts: dict[str, 
     assert there(cloud) == seen
 
 
+@proof("AWS Lambda", "deploying, updating, a canary, promoting, rolling back and removing", MOTO)
 def test_updated_canaried_promoted_and_rolled_back(cloud: Cloud, artifacts: dict[str, Path]) -> None:
     cloud.cli("deploy", artifacts["one"], *DEPLOY)
     plan = cloud.json("deploy", artifacts["two"], "--to", "aws-lambda", "--plan", code=2)["plan"]["steps"]
@@ -175,6 +188,7 @@ def test_updated_canaried_promoted_and_rolled_back(cloud: Cloud, artifacts: dict
     assert "all calls to version 1" in status and "memory    1024 MB" in status
 
 
+@proof("AWS Lambda", "deploying, updating, a canary, promoting, rolling back and removing", MOTO)
 def test_nothing_is_left_after_delete(cloud: Cloud, artifacts: dict[str, Path]) -> None:
     cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
     before = there(cloud)
@@ -188,6 +202,7 @@ def test_nothing_is_left_after_delete(cloud: Cloud, artifacts: dict[str, Path]) 
     assert "there is nothing of a function iris" in cloud.cli("delete", NAME, "--to", "aws-lambda", "--yes", code=1).stderr
 
 
+@proof("AWS Lambda", "schedules and uploads", MOTO)
 def test_triggers_come_and_go_and_others_stay(cloud: Cloud, artifacts: dict[str, Path]) -> None:
     s3, sqs, events = cloud.client("s3"), cloud.client("sqs"), cloud.client("events")
     s3.create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -220,41 +235,43 @@ def test_triggers_come_and_go_and_others_stay(cloud: Cloud, artifacts: dict[str,
     assert not function_of(cloud)["policy"]
 
 
+@proof("AWS Lambda", "a deploy that was killed is gone on with", MOTO)
 def test_killed_at_each_step_and_deployed_again_it_comes_to_the_same(cloud: Cloud, artifacts: dict[str, Path]) -> None:
-    def prepared() -> None:
-        cloud.reset()
-        cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
-
+    cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
     first = ("deploy", artifacts["triggers"], *DEPLOY, "--url", "none", "--reserved-concurrency", "5")
     second = ("deploy", artifacts["two"], *DEPLOY, "--url", "iam", "--canary", "10")
-    prepared()
+    delete = ("delete", NAME, "--to", "aws-lambda", "--yes")
+    nothing = there(cloud)
     cloud.cli(*first)
     made = there(cloud)
     cloud.cli(*second)
     changed = there(cloud)
+    cloud.cli(*delete)
 
-    step = 1
-    while True:
-        prepared()
-        if not cloud.killed_after(step, *first):
-            break
-        cloud.cli(*first)
-        assert there(cloud) == made, f"killed after write {step} of the first deploy"
-        step += 1
-    assert step > 14, f"{step - 1} writes"
+    def killed(command: tuple, before: list[tuple], expected: dict) -> int:
+        """Kills a command after each of its writes, does it again, and tells how many there were."""
+        step = 1
+        while True:
+            for earlier in before:
+                cloud.cli(*earlier)
+            if not cloud.killed_after(step, *command):
+                return step - 1
+            if command != delete or there(cloud) != nothing:
+                cloud.cli(*command)
+            assert there(cloud) == expected, f"{command[0]} killed after write {step}"
+            if expected != nothing:
+                cloud.cli(*delete)
+            step += 1
 
-    step = 1
-    while True:
-        prepared()
-        cloud.cli(*first)
-        if not cloud.killed_after(step, *second):
-            break
-        cloud.cli(*second)
-        assert there(cloud) == changed, f"killed after write {step} of the second deploy"
-        step += 1
-    assert step > 6, f"{step - 1} writes"
+    assert killed(first, [], made) >= 14
+    cloud.cli(*delete)
+    assert killed(second, [first], changed) >= 6
+    cloud.cli(*delete)
+    assert killed(delete, [first], nothing) >= 10
+    assert there(cloud) == nothing
 
 
+@proof("AWS Lambda", "a deploy that fails is taken back", MOTO)
 def test_a_step_that_fails_is_taken_back_with_those_before_it(cloud: Cloud, artifacts: dict[str, Path]) -> None:
     cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
     before = there(cloud)
@@ -300,14 +317,21 @@ def test_an_update_that_fails_leaves_the_calls_where_they_were(cloud: Cloud, art
     assert after["aliases"] == before["aliases"] and after["MemorySize"] == 1024 and after["versions"][1:] == before["versions"][1:]
 
 
-def test_large_code_and_images_go_their_own_ways(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+@proof("AWS Lambda", "large zips through S3, and images", MOTO)
+def test_large_code_and_images_go_their_own_ways(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
-    cloud.cli("deploy", artifacts["one"], *DEPLOY, "--bucket", "code")
-    digest = hashlib.sha256(artifacts["one"].read_bytes())
-    key = f"{NAME}/{digest.hexdigest()}.zip"
-    assert s3.get_object(Bucket="code", Key=key)["Body"].read() == artifacts["one"].read_bytes()
-    assert function_of(cloud)["CodeSha256"] == base64.b64encode(digest.digest()).decode()
+    large = enlarged(artifacts["one"], tmp_path / "large.zip")
+    made = f"modelet-{ACCOUNT}-{REGION}"
+    for bucket, artifact, options in (("code", artifacts["one"], ("--bucket", "code")), (made, large, ())):
+        cloud.proxy.taken()
+        cloud.cli("deploy", artifact, *DEPLOY, *options)
+        digest = hashlib.sha256(artifact.read_bytes())
+        [put] = [call for call in cloud.proxy.taken() if call.path == f"/{bucket}/{NAME}/{digest.hexdigest()}.zip" and call.method == "PUT"]
+        assert put.body == artifact.read_bytes()
+        assert function_of(cloud)["CodeSha256"] == base64.b64encode(digest.digest()).decode()
+        assert "Contents" not in s3.list_objects_v2(Bucket=bucket), "Lambda has a copy of its own"
+    assert {"Key": "modelet:managed", "Value": "true"} in s3.get_bucket_tagging(Bucket=made)["TagSet"]
 
     image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/iris@sha256:{'a' * 64}"
     refused = cloud.cli("deploy", artifacts["one"], *DEPLOY, "--name", "pictured", "--image", "iris:1", code=1).stderr
@@ -320,6 +344,8 @@ def test_large_code_and_images_go_their_own_ways(cloud: Cloud, artifacts: dict[s
     assert told["Configuration"]["PackageType"] == "Image" and told["Code"]["ImageUri"] == image
     assert cloud.json("deploy", artifacts["one"], *DEPLOY, "--name", "pictured", "--image", image)["plan"]["steps"] == []
     cloud.cli("delete", "pictured", "--to", "aws-lambda", "--yes")
+    cloud.cli("delete", NAME, "--to", "aws-lambda", "--yes")
+    assert [bucket[0] for bucket in there(cloud)["buckets"]] == ["code"]
 
 
 def test_what_others_made_is_not_touched(cloud: Cloud, artifacts: dict[str, Path]) -> None:
@@ -333,17 +359,16 @@ def test_what_others_made_is_not_touched(cloud: Cloud, artifacts: dict[str, Path
     assert there(cloud) == before
 
 
+@proof("AWS Lambda", "calls and logs", MOTO)
 def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path]) -> None:
     cloud.cli("deploy", artifacts["one"], *DEPLOY)
     cloud.proxy.taken()
     # moto's function gives back what it gets.
-    assert json.loads(cloud.cli("invoke", NAME, '{"rows": [[1, 2]]}', "--to", "aws-lambda").stdout) == {"rows": [[1, 2]]} or True
+    print(cloud.cli("invoke", NAME, '{"rows": [[1, 2]]}', "--to", "aws-lambda").stdout)
     [call] = [call for call in cloud.proxy.taken() if call.path.endswith("/invocations")]
     assert (call.query, call.body) == ((("Qualifier", "live"),), b'{"rows": [[1, 2]]}')
     logs = cloud.client("logs")
     logs.create_log_stream(logGroupName="/aws/lambda/iris", logStreamName="instance-1")
-    import time
-
     now = int(time.time() * 1000)
     events = [{"timestamp": now - 1000, "message": "first\n"}, {"timestamp": now, "message": "second\x1b[2J"}]
     logs.put_log_events(logGroupName="/aws/lambda/iris", logStreamName="instance-1", logEvents=events)
@@ -353,9 +378,9 @@ def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path]) -> None:
 
 
 def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
-    def refused(change: dict, *options: str) -> str:
+    def refused(change: dict, *options: str, without: str = "") -> str:
         with zipfile.ZipFile(artifacts["one"]) as old:
-            files = {entry: old.read(entry) for entry in old.infolist()}
+            files = {entry: old.read(entry) for entry in old.infolist() if entry.filename != without}
         target = tmp_path / "changed.zip"
         with zipfile.ZipFile(target, "w") as new:
             for entry, content in files.items():
@@ -372,15 +397,11 @@ def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Clo
     assert "has [secrets] (API_KEY)" in refused({"secrets": {"API_KEY": "partner"}})
     assert "AWS Lambda has memory_mib of 128 to 10240, not 64" in refused({"settings": {"memory_mib": 64}})
     assert "AWS Lambda sets AWS_REGION itself" in refused({"env": {"AWS_REGION": "x"}})
-    assert "has no executable file bootstrap" in cloud.cli("deploy", plain_zip(tmp_path), *DEPLOY, code=1).stderr
+    assert "keeps logs for 1, 3, 5" in refused({}, "--log-days", "31")
+    assert "has no executable file bootstrap" in refused({}, without="bootstrap")
+    assert "is packaged already, and --set would change nothing of it" in refused({}, "--set", "memory_mib=512")
     assert "not to cloud-run" in cloud.cli("deploy", artifacts["one"], "--to", "cloud-run", "--yes", code=2).stderr
     assert "There is nobody to ask" in cloud.cli("deploy", artifacts["one"], "--to", "aws-lambda", code=1).stderr
-
-
-def plain_zip(folder: Path) -> Path:
-    with zipfile.ZipFile(folder / "plain.zip", "w") as zipped:
-        zipped.writestr("model.onnx", b"x")
-    return folder / "plain.zip"
 
 
 def test_the_plan_says_price_and_permissions(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ hosts do: nobody's user, no capability, a read-only root."""
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -14,17 +13,13 @@ from pathlib import Path
 
 
 import functions
-import joblib
 import pytest
 import yaml
 from containers import PASSWORD, Hosted, Podman, Registry, layout, needs_containers, python_image, tool
 from emulator import PATH, find_emulator, free_port
 from harness import PATIENCE_S, ROOT, Platform, eventually
+from packaged import elsewhere, forest
 from proofs import CONTAINERS, DOCUMENTATION, EMULATOR, proof
-from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from test_applications import FASTAPI
 from test_lambda_invoke import http_event
 
@@ -101,27 +96,12 @@ def expected(platform: Platform) -> object:
     return platform.deploy(IRIS, "iris-expected").post(ROW).json()
 
 
-def forest(path: Path, seed: int) -> Path:
-    """A pipeline as scikit-learn's users save it."""
-    rows, labels = make_classification(2_000, 20, random_state=seed)
-    pipeline = make_pipeline(StandardScaler(), RandomForestClassifier(100, random_state=seed)).fit(rows, labels)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    joblib.dump(pipeline, path)
-    return path
-
-
 @proof("Any container host", "the same image from the same files, small, layered", CONTAINERS)
 def test_the_same_model_is_the_same_image_and_a_new_one_sends_its_own_layer(package, registry, tmp_path):
     """Whatever the folder, the umask, the locale and the time zone."""
     one = package(forest(tmp_path / "a" / "churn.joblib", 1), "--push", f"{registry.host}/churn:1")
-    before = os.umask(0o077), os.environ.get("TZ")
-    try:
-        os.environ |= {"TZ": "Asia/Tokyo", "LC_ALL": "tr_TR.UTF-8"}
+    with elsewhere():
         again = package(forest(tmp_path / "b" / "churn.joblib", 1), "-o", tmp_path / "churn.tar")
-    finally:
-        os.umask(before[0])
-        os.environ.pop("TZ")
-        os.environ.pop("LC_ALL")
     assert again["image"]["digest"] == one["image"]["digest"]
     assert one["image"]["size_bytes"] <= LIMIT_BYTES
     assert one["image"]["sent_bytes"] == one["image"]["size_bytes"] - registry.manifest_bytes("churn:1")

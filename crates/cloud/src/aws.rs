@@ -134,6 +134,11 @@ impl Aws {
         xml::Document::read(&answer.body).ok_or_else(|| failure::senseless(service, operation, answer.status))
     }
 
+    /// Whose name calls are made in, and where they go, for people.
+    pub(crate) fn words(&self, account: &str) -> String {
+        format!("account {account}, {}, by {}", self.place.region, self.credentials_source())
+    }
+
     /// Waits a little, as long as there is patience.
     pub(crate) async fn pause(&self, wait: Duration) {
         tokio::time::sleep(wait).await;

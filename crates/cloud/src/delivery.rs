@@ -79,6 +79,12 @@ fn hex(reference: &str) -> &str {
     reference.rsplit("sha256:").next().unwrap_or_default()
 }
 
+/// True for a file that `modelet package` wrote: a zip with a card in it.
+pub fn is_packaged(path: &Path) -> bool {
+    let zip = File::open(path).ok().and_then(|file| zip::ZipArchive::new(file).ok());
+    zip.is_some_and(|zip| zip.index_for_name(ArtifactCard::FILE_NAME).is_some())
+}
+
 /// Reads an artifact that was packaged as a zip.
 ///
 /// # Errors

@@ -3,12 +3,14 @@
 //! - [`wanted`]: what is to be there; [`there`]: what is there; [`names`]: what the things are called, and their tags
 //! - [`start`]: how a zip is started
 //! - [`steps`]: the plan, a pure function of the two; [`policy`]: what it needs to be allowed
+//! - [`shift`]: who gets the calls after a canary, a promotion, a step back
 //! - [`action`]: what can be done, and what takes it back; [`hand`]: does it
 
 pub mod action;
 pub mod hand;
 pub mod names;
 pub mod policy;
+pub mod shift;
 pub mod start;
 pub mod steps;
 pub mod there;
@@ -18,16 +20,18 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use modelet_core::FunctionName;
+use serde_json::Value;
 
 use crate::apply::{self, Failed};
 use crate::aws::Aws;
 use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
-use crate::prices::Use;
-use crate::target::{Answered, Canary, Deployment, LogLine, Shift, Status, Target, Traffic};
+use crate::prices::{LambdaPrices, Month, Use};
+use crate::target::{Answered, Deployment, LogLine, Shift, Status, Target, Traffic};
 use action::Action;
 use hand::{LambdaHand, alias_body};
 use names::{ALIAS, Names, TAG_ARTIFACT};
+use shift::{rolled_back, shifted};
 use there::{There, look, traffic};
 use wanted::Wanted;
 
@@ -114,26 +118,6 @@ impl AwsLambda {
         Ok(Self { aws, account, options })
     }
 
-    /// The account and the region, for people.
-    pub fn place(&self) -> String {
-        format!("account {}, {}, by {}", self.account, self.aws.place.region, self.aws.credentials_source())
-    }
-
-    /// The region.
-    pub fn region(&self) -> &str {
-        &self.aws.place.region
-    }
-
-    /// What a month of so many calls of so many milliseconds uses.
-    ///
-    /// # Errors
-    /// When the deployment is refused.
-    pub fn used(&self, wanted: &Deployment, calls: u64, ms_per_call: f64) -> Result<Use, CloudError> {
-        let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
-        let (memory_mb, tmp_mb) = (wanted.settings.memory_mb, wanted.settings.tmp_mb);
-        Ok(Use { calls, ms_per_call, memory_mb, tmp_mb, ready: wanted.provisioned.unwrap_or(0) })
-    }
-
     fn names(&self, name: &FunctionName) -> Names {
         Names::new(name, &self.aws.place, &self.account)
     }
@@ -141,8 +125,7 @@ impl AwsLambda {
     /// A function of our making as it is there.
     async fn there(&self, name: &FunctionName) -> Result<there::Function, CloudError> {
         let names = self.names(name);
-        let there = look(&self.aws, &names, None).await?;
-        let function = there.function.ok_or_else(|| {
+        let function = there::function(&self.aws, &names).await?.ok_or_else(|| {
             CloudError::new(Kind::NotFound, format!("there is no function {name} in {}", names.region))
                 .hint("modelet deploy … --to aws-lambda; or is it in another region? --region")
         })?;
@@ -162,6 +145,33 @@ impl AwsLambda {
 
 impl Target for AwsLambda {
     type Action = Action;
+
+    fn place(&self) -> String {
+        self.aws.words(&self.account)
+    }
+
+    fn region(&self) -> &str {
+        &self.aws.place.region
+    }
+
+    fn policy(plan: &Plan<Action>) -> Value {
+        policy::document(plan)
+    }
+
+    fn month(
+        &self,
+        wanted: &Deployment,
+        calls: u64,
+        ms_per_call: f64,
+        prices: Option<&str>,
+    ) -> Result<Option<Month>, CloudError> {
+        let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
+        let (memory_mb, tmp_mb) = (wanted.settings.memory_mb, wanted.settings.tmp_mb);
+        let used = Use { calls, ms_per_call, memory_mb, tmp_mb, ready: wanted.provisioned.unwrap_or(0) };
+        let card = LambdaPrices::read(prices)?;
+        let bill = card.month(used);
+        Ok(Some(Month { used, bill, date: card.date, source: card.source }))
+    }
 
     async fn plan(&self, wanted: &Deployment) -> Result<Plan<Action>, CloudError> {
         let names = self.names(&wanted.name);
@@ -187,8 +197,17 @@ impl Target for AwsLambda {
             .map(|wanted| Wanted::of(wanted, names.clone(), &self.options))
             .transpose()
             .map_err(Failed::not_begun)?;
-        // What is taken back is taken back to what is there now.
+        // What is taken back is taken back to what is there now, which has to be what the plan was made of.
         let before: There = look(&self.aws, &names, wanted.as_ref()).await.map_err(Failed::not_begun)?;
+        let now = match &wanted {
+            Some(wanted) => steps::plan(wanted, &before),
+            None => steps::removal::plan(&names, &before),
+        };
+        if now.map_err(Failed::not_begun)? != *plan {
+            let why = format!("what is there of {name} has changed since the plan was made");
+            let error = CloudError::new(Kind::Conflict, why).hint("begin again: there is another plan now");
+            return Err(Failed::not_begun(error));
+        }
         let (aws, names, wanted, before) = (&self.aws, &names, wanted.as_ref(), &before);
         apply::carry_out(plan, &mut LambdaHand { aws, names, wanted, before, new_version: None }, tell).await
     }
@@ -256,66 +275,4 @@ impl Target for AwsLambda {
         let next = rolled_back(&function)?;
         self.route(name, next).await
     }
-}
-
-/// Who gets the calls after a shift. A pure function.
-///
-/// # Errors
-/// When there is nobody to give calls to.
-pub fn shifted(function: &there::Function, shift: &Shift) -> Result<Traffic, CloudError> {
-    let now = live(function)?;
-    match shift {
-        Shift::Promote => {
-            let canary = now.canary.as_ref().ok_or_else(|| {
-                CloudError::refused("no version is tried with a part of the calls")
-                    .hint("begin with one: modelet traffic NAME --to aws-lambda --canary 10")
-            })?;
-            Ok(Traffic { version: canary.version.clone(), canary: None })
-        }
-        Shift::Canary { percent, version } => {
-            let newest = function.versions.last().map(|(number, _)| number.clone());
-            let chosen = version.clone().or(newest).unwrap_or_default();
-            if !function.versions.iter().any(|(number, _)| *number == chosen) {
-                let known: Vec<_> = function.versions.iter().map(|(number, _)| number.as_str()).collect();
-                return Err(CloudError::refused(format!(
-                    "there is no version {chosen}; there is {}",
-                    known.join(", ")
-                )));
-            }
-            if chosen == now.version {
-                return Err(CloudError::refused(format!("version {chosen} has the calls already"))
-                    .hint("say which other: --version N"));
-            }
-            Ok(Traffic {
-                version: now.version.clone(),
-                canary: (*percent > 0).then_some(Canary { version: chosen, percent: *percent }),
-            })
-        }
-    }
-}
-
-/// Who gets the calls after a step back: without the version that is tried, else the version before. A pure function.
-///
-/// # Errors
-/// When there is none before.
-pub fn rolled_back(function: &there::Function) -> Result<Traffic, CloudError> {
-    let now = live(function)?;
-    if now.canary.is_some() {
-        return Ok(Traffic { version: now.version.clone(), canary: None });
-    }
-    let number = |version: &str| version.parse::<u64>().unwrap_or(0);
-    let before = function.versions.iter().map(|(version, _)| version);
-    let before =
-        before.filter(|version| number(version) < number(&now.version)).max_by_key(|version| number(version));
-    let version = before.cloned().ok_or_else(|| {
-        CloudError::refused(format!("there is no version before {}, which has the calls", now.version))
-    })?;
-    Ok(Traffic { version, canary: None })
-}
-
-fn live(function: &there::Function) -> Result<&Traffic, CloudError> {
-    function.traffic.as_ref().ok_or_else(|| {
-        CloudError::refused("no version is live yet")
-            .hint("the last deploy did not come to its end: deploy again")
-    })
 }

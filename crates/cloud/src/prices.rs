@@ -1,5 +1,7 @@
 //! What a function costs a month: computed from a card, which says of when it is and from where. Anybody may have a card of their own.
 
+pub mod sagemaker;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::CloudError;
@@ -60,6 +62,20 @@ pub struct Use {
     pub tmp_mb: u64,
     /// Instances that are kept ready all the month.
     pub ready: u32,
+}
+
+/// What a month costs, and by which card.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Month {
+    /// Of which day the card is.
+    pub date: String,
+    /// Where it is from.
+    pub source: String,
+    /// What is used.
+    #[serde(rename = "use")]
+    pub used: Use,
+    /// What that costs.
+    pub bill: Bill,
 }
 
 /// What a month costs.

@@ -42,8 +42,8 @@ pub enum Action {
     Create,
     /// Deletes it with all images.
     Delete,
-    /// Brings the image there.
-    Push,
+    /// Brings the image of this digest there.
+    Push(String),
     /// Deletes the image of this digest.
     DeleteImage(String),
 }
@@ -91,17 +91,20 @@ impl Repository {
     }
 
     async fn holds(&self, aws: &Aws, written: &WrittenImage) -> Result<bool, CloudError> {
-        let (address, registries) = self.enter(aws).await?;
+        let (address, registries) = self.enter(aws, None).await?;
         let image = format!("{address}/{}@{}", self.name, written.image.manifest.digest);
         registries.holds(&reference(&image)?).await
     }
 
-    /// The registry's address, and who may go in.
-    async fn enter(&self, aws: &Aws) -> Result<(String, Registries), CloudError> {
+    /// The registry's address, and who may go in there and read the image `below`.
+    async fn enter(&self, aws: &Aws, below: Option<&Reference>) -> Result<(String, Registries), CloudError> {
         let address = aws.place.environment.get(REGISTRY).unwrap_or_else(|| self.registry.clone());
         let (user, password) = aws.registry_login().await?;
         let given = Some((address.clone(), user, password));
-        let access = Access { plain: vec![], given }.with_loopback(&reference(&format!("{address}/x"))?);
+        let mut access = Access { plain: vec![], given }.with_loopback(&reference(&format!("{address}/x"))?);
+        if let Some(below) = below {
+            access = access.with_loopback(below);
+        }
         Ok((address, Registries::new(access)))
     }
 
@@ -120,7 +123,7 @@ impl Repository {
             Action::Create => made(aws.create_repository(&self.name, &names.tags()).await),
             Action::Delete => gone(aws.delete_repository(&self.name).await),
             Action::DeleteImage(digest) => gone(aws.delete_image(&self.name, digest).await),
-            Action::Push => {
+            Action::Push(_) => {
                 let written =
                     written.ok_or_else(|| CloudError::refused("there is no image to be brought"))?;
                 self.push(aws, written).await
@@ -129,11 +132,11 @@ impl Repository {
     }
 
     async fn push(&self, aws: &Aws, written: &WrittenImage) -> Result<(), CloudError> {
-        let (address, registries) = self.enter(aws).await?;
+        let below = written.below.as_ref().map(|(name, base)| (name, base));
+        let (address, registries) = self.enter(aws, below.map(|(name, _)| name)).await?;
         let digest = written.image.manifest.digest.trim_start_matches("sha256:");
         let tag = digest.get(..TAG).unwrap_or(digest);
         let target = reference(&format!("{address}/{}:{tag}", self.name))?;
-        let below = written.below.as_ref().map(|(name, base)| (name, base));
         registries.push(&written.image, &written.layout, below, &target).await.map(drop)
     }
 
@@ -144,7 +147,7 @@ impl Repository {
             Action::Create => vec![own(&["CreateRepository", "TagResource"])],
             Action::Delete => vec![own(&["DeleteRepository"])],
             Action::DeleteImage(_) => vec![own(&["BatchDeleteImage"])],
-            Action::Push => {
+            Action::Push(_) => {
                 let mut needs: Vec<Needs> = vec![own(&[
                     "BatchCheckLayerAvailability",
                     "InitiateLayerUpload",
@@ -175,14 +178,12 @@ impl Repository {
 }
 
 impl Action {
-    /// What takes it back; `written` is the image that this plan brings.
-    pub fn inverse(&self, written: Option<&WrittenImage>) -> Inverse<Self> {
-        match (self, written) {
-            (Self::Create, _) => Inverse::Action(Self::Delete),
-            (Self::Push, Some(written)) => {
-                Inverse::Action(Self::DeleteImage(written.image.manifest.digest.clone()))
-            }
-            (Self::Push | Self::Delete | Self::DeleteImage(_), _) => Inverse::Stays(GONE),
+    /// What takes it back.
+    pub fn inverse(&self) -> Inverse<Self> {
+        match self {
+            Self::Create => Inverse::Action(Self::Delete),
+            Self::Push(digest) => Inverse::Action(Self::DeleteImage(digest.clone())),
+            Self::Delete | Self::DeleteImage(_) => Inverse::Stays(GONE),
         }
     }
 }
@@ -216,7 +217,11 @@ pub(crate) fn put<A, N>(
         let digest = written.image.manifest.digest.get(..TAG + "sha256:".len()).unwrap_or_default();
         let why =
             format!("{digest}…, {} bytes, of which what is not there travels", written.image.size_bytes());
-        draft.create(format!("image in {}", repository.name), why, as_action(Action::Push));
+        draft.create(
+            format!("image in {}", repository.name),
+            why,
+            as_action(Action::Push(written.image.manifest.digest.clone())),
+        );
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ pub mod wanted;
 use bytes::Bytes;
 use modelet_core::FunctionName;
 use modelet_core::target::limits::Of;
+use serde_json::Value;
 
 use crate::apply::{self, Failed};
 use crate::aws::Aws;
@@ -23,6 +24,8 @@ use crate::aws::sagemaker::Serverless;
 use crate::aws::service::SAGEMAKER_RUNTIME;
 use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
+use crate::prices::Month;
+use crate::prices::sagemaker::SagemakerPrices;
 use crate::target::{Answered, Deployment, LogLine, Shift, Status, Target, Traffic};
 use action::Action;
 use hand::{SagemakerHand, route};
@@ -58,16 +61,6 @@ impl Sagemaker {
         Ok(Self { aws, account, options })
     }
 
-    /// The account and the region, for people.
-    pub fn place(&self) -> String {
-        format!("account {}, {}, by {}", self.account, self.aws.place.region, self.aws.credentials_source())
-    }
-
-    /// The region.
-    pub fn region(&self) -> &str {
-        &self.aws.place.region
-    }
-
     fn names(&self, name: &FunctionName) -> Names {
         Names::new(name, &self.aws.place, &self.account)
     }
@@ -89,6 +82,29 @@ impl Sagemaker {
 
 impl Target for Sagemaker {
     type Action = Action;
+
+    fn place(&self) -> String {
+        self.aws.words(&self.account)
+    }
+
+    fn region(&self) -> &str {
+        &self.aws.place.region
+    }
+
+    fn policy(plan: &Plan<Action>) -> Value {
+        policy::document(plan)
+    }
+
+    fn month(
+        &self,
+        wanted: &Deployment,
+        calls: u64,
+        ms_per_call: f64,
+        prices: Option<&str>,
+    ) -> Result<Option<Month>, CloudError> {
+        let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
+        SagemakerPrices::read(prices).map(|card| card.month(calls, ms_per_call, wanted.serverless))
+    }
 
     async fn plan(&self, wanted: &Deployment) -> Result<Plan<Action>, CloudError> {
         let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;

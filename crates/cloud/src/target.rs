@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use modelet_core::{ArtifactCard, FunctionName};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::apply::Failed;
 use crate::aws::logs::Event;
 use crate::delivery::Delivery;
 use crate::error::CloudError;
 use crate::plan::Plan;
+use crate::prices::Month;
 
 /// What is to be there.
 #[derive(Debug, Clone)]
@@ -31,6 +33,25 @@ pub struct Deployment {
 pub trait Target {
     /// What a step of a plan does here.
     type Action;
+
+    /// The account and the region, for people.
+    fn place(&self) -> String;
+
+    /// The region.
+    fn region(&self) -> &str;
+
+    /// The permissions that a plan needs, as a policy of the cloud's.
+    fn policy(plan: &Plan<Self::Action>) -> Value;
+
+    /// What a month of so many calls of so many milliseconds costs, by a card of prices or by modelet's own; `None` where the card has
+    /// no price of something that is wanted.
+    fn month(
+        &self,
+        wanted: &Deployment,
+        calls: u64,
+        ms_per_call: f64,
+        prices: Option<&str>,
+    ) -> Result<Option<Month>, CloudError>;
 
     /// What has to be done so that a deployment is there; nothing, when it is.
     async fn plan(&self, wanted: &Deployment) -> Result<Plan<Self::Action>, CloudError>;

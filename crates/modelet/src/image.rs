@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use modelet_cloud::container;
+use modelet_cloud::delivery::WrittenImage;
 use modelet_cloud::registry::{Access, Pushed, Reference, Registries};
 use modelet_core::{ArtifactCard, Code};
 use modelet_package::Shipment;
@@ -36,24 +37,11 @@ pub async fn made(
     progress: &Progress,
 ) -> Result<Made, Report> {
     let registries = Registries::new(access(options)?);
-    let below = match options.base.clone().or_else(|| image::base_of(&shipment)?.parse().ok()) {
-        None => None,
-        Some(name) => {
-            progress.next(format!("reading {name}"));
-            let base = registries.base(&name).await?;
-            fits(&shipment, &base)?;
-            Some((name, base))
-        }
-    };
+    let below = below(&registries, &shipment, options.base.clone(), progress).await?;
     let as_folder = saved.filter(|path| path.extension().is_none_or(|ending| ending != "tar"));
     let layout = Layout::create(as_folder.map_or_else(|| work.join("image"), Path::to_owned))
         .map_err(|error| unwritten(as_folder.unwrap_or(work), &error))?;
-    progress.next("writing the layers");
-    let written = {
-        let (layout, base) = (layout.clone(), below.as_ref().map(|(_, base)| base.clone()));
-        let written = tokio::task::spawn_blocking(move || image::write(&shipment, base.as_ref(), &layout));
-        written.await.map_err(|error| Report::new(Code::Internal, format!("packaging failed: {error}")))??
-    };
+    let written = written(shipment, below.as_ref().map(|(_, base)| base.clone()), &layout, progress).await?;
     if let (Some(path), Some((name, base))) = (saved, &below) {
         progress.next(format!("bringing {name} for {}", path.display()));
         registries.fetch(name, base, &layout).await?;
@@ -74,6 +62,54 @@ pub async fn made(
         }
     };
     Ok(Made { image: written, base: below.map(|(name, _)| name.to_string()), pushed })
+}
+
+/// Makes the image in the words that all of AWS takes, with its blobs in the folder `work`, where they have to stay until it is brought
+/// to a registry.
+pub async fn for_aws(
+    shipment: Shipment,
+    base: Option<Reference>,
+    work: &Path,
+    progress: &Progress,
+) -> Result<WrittenImage, Report> {
+    let registries =
+        Registries::new(access(&ImageOptions { base: base.clone(), ..ImageOptions::default() })?);
+    let below = below(&registries, &shipment, base, progress).await?;
+    let folder = work.join("image");
+    let layout = Layout::create(folder.clone()).map_err(|error| unwritten(&folder, &error))?;
+    let written = written(shipment, below.as_ref().map(|(_, base)| base.clone()), &layout, progress).await?;
+    let image = written.as_docker(&layout).map_err(|error| {
+        Report::new(Code::BadArtifact, format!("AWS cannot be given the image: {error}"))
+            .hint("stand on another one: --base IMAGE")
+    })?;
+    Ok(WrittenImage { image, layout, below })
+}
+
+/// The image to stand on: the one that was asked for, or the one that it has to be.
+async fn below(
+    registries: &Registries,
+    shipment: &Shipment,
+    asked: Option<Reference>,
+    progress: &Progress,
+) -> Result<Option<(Reference, Base)>, Report> {
+    let Some(name) = asked.or_else(|| image::base_of(shipment)?.parse().ok()) else { return Ok(None) };
+    progress.next(format!("reading {name}"));
+    let base = registries.base(&name).await?;
+    fits(shipment, &base)?;
+    Ok(Some((name, base)))
+}
+
+/// Writes the layers, not on the thread that talks to registries.
+async fn written(
+    shipment: Shipment,
+    base: Option<Base>,
+    layout: &Layout,
+    progress: &Progress,
+) -> Result<Image, Report> {
+    progress.next("writing the layers");
+    let layout = layout.clone();
+    let written = tokio::task::spawn_blocking(move || image::write(&shipment, base.as_ref(), &layout)).await;
+    Ok(written.map_err(|error| Report::new(Code::Internal, format!("packaging failed: {error}")))??)
 }
 
 /// Writes the files that hosts of containers take.

@@ -11,10 +11,12 @@
 //!
 //! - [`zip`]: as a zip
 //! - [`image`]: as a container image
+//! - [`unzip`]: out of a zip that was written before
 //! - [`standalone`]: as one program, which serves a model and needs nothing else
 
 pub mod image;
 pub mod standalone;
+pub mod unzip;
 pub mod zip;
 
 use std::fs;

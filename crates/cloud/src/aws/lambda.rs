@@ -1,4 +1,10 @@
-//! Lambda's own operations, but for what is one line where it is needed.
+//! Lambda's own operations, on functions and their versions.
+//!
+//! - [`alias`]: on an alias: who gets its calls, who may call it, and by which address
+//! - [`told`]: what Lambda says of all that
+
+mod alias;
+mod told;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,6 +19,7 @@ use super::service::LAMBDA;
 use crate::aws::call::Request;
 use crate::error::{CloudError, Kind, found};
 use crate::http::Answer;
+pub use told::{Alias, Code, Configuration, Environment, Function, Reserved, Routing, Storage, Url};
 
 /// Until code is sent: 50 MB over a slow line.
 const CODE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -26,130 +33,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const LOOKS_LIMIT: u32 = 600;
 
 const CORE: &str = "2015-03-31";
-const CONCURRENCY: &str = "2017-10-31";
-const PROVISIONED: &str = "2019-09-30";
-const URLS: &str = "2021-10-31";
 const TAGS: &str = "2017-03-31";
-
-/// A function as it is there, and of each of its versions what the function was then.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Configuration {
-    /// Its ARN.
-    pub function_arn: String,
-    /// The digest of its code, base64.
-    pub code_sha256: String,
-    /// What starts it; absent for an image.
-    pub runtime: Option<String>,
-    /// What is called; absent for an image.
-    pub handler: Option<String>,
-    /// The role that it runs in, by ARN.
-    pub role: String,
-    /// Memory, MB.
-    pub memory_size: u64,
-    /// The time-out of a call, seconds.
-    pub timeout: u64,
-    /// `/tmp`.
-    pub ephemeral_storage: Storage,
-    /// Variables.
-    pub environment: Option<Environment>,
-    /// What it is, for people; of versions, which of ours it is.
-    pub description: String,
-    /// `$LATEST` or a number.
-    pub version: String,
-    /// `Pending`, `Active`, `Inactive` or `Failed`.
-    pub state: Option<String>,
-    /// Why it is not `Active`.
-    pub state_reason: Option<String>,
-    /// `Successful`, `InProgress` or `Failed`.
-    pub last_update_status: Option<String>,
-    /// Why not.
-    pub last_update_status_reason: Option<String>,
-}
-
-/// The size of `/tmp`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Storage {
-    /// MB.
-    pub size: u64,
-}
-
-impl Default for Storage {
-    fn default() -> Self {
-        Self { size: 512 }
-    }
-}
-
-/// The variables of a function.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Environment {
-    /// By name.
-    pub variables: BTreeMap<String, String>,
-}
-
-/// A function with what stands beside its configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Function {
-    /// Its configuration.
-    pub configuration: Configuration,
-    /// Where its code is from.
-    #[serde(default)]
-    pub code: Code,
-    /// Its tags.
-    #[serde(default)]
-    pub tags: BTreeMap<String, String>,
-    /// How much of the account's concurrency is its own.
-    #[serde(default)]
-    pub concurrency: Option<Reserved>,
-}
-
-/// Where code is from.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Code {
-    /// The image, where it is one.
-    pub image_uri: Option<String>,
-}
-
-/// Concurrency that is kept for a function, and its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Reserved {
-    /// Calls at once.
-    pub reserved_concurrent_executions: Option<u32>,
-}
-
-/// An alias as it is there.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Alias {
-    /// The version that gets all calls, or most.
-    pub function_version: String,
-    /// A second version, and its part of the calls.
-    #[serde(default)]
-    pub routing_config: Option<Routing>,
-}
-
-/// Who else gets calls.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct Routing {
-    /// Parts from 0 to 1, by version.
-    pub additional_version_weights: Option<BTreeMap<String, f64>>,
-}
-
-/// An address of a function.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Url {
-    /// The address.
-    pub function_url: String,
-    /// `AWS_IAM` or `NONE`.
-    pub auth_type: String,
-}
 
 /// A request about a function.
 pub(crate) fn about(
@@ -211,10 +95,12 @@ impl Aws {
             versions.extend(page.into_iter().filter(|version| version.version != "$LATEST"));
             marker = answer["NextMarker"].as_str().filter(|marker| !marker.is_empty()).map(str::to_owned);
             if marker.is_none() {
-                break;
+                return Ok(versions);
             }
         }
-        Ok(versions)
+        let why = format!("{name} has more than {} versions", versions.len());
+        Err(CloudError::refused(why)
+            .hint("delete old ones: aws lambda delete-function --function-name NAME:VERSION"))
     }
 
     /// Makes a version of what the function is now; gives its number.
@@ -272,118 +158,6 @@ impl Aws {
         .hint("apply again later: what is done is kept"))
     }
 
-    /// An alias; `None` where there is none of this name.
-    pub(crate) async fn alias(&self, name: &str, alias: &str) -> Result<Option<Alias>, CloudError> {
-        self.found(about(CORE, "GetAlias", Method::GET, name, &["aliases", alias])).await
-    }
-
-    /// Makes an alias.
-    pub(crate) async fn create_alias(&self, name: &str, body: &Value) -> Result<(), CloudError> {
-        let asked = about(CORE, "CreateAlias", Method::POST, name, &["aliases"]);
-        self.send(asked.with_json(body)).await.map(drop)
-    }
-
-    /// Moves an alias.
-    pub(crate) async fn update_alias(&self, name: &str, alias: &str, body: &Value) -> Result<(), CloudError> {
-        let asked = about(CORE, "UpdateAlias", Method::PUT, name, &["aliases", alias]);
-        self.send(asked.with_json(body)).await.map(drop)
-    }
-
-    /// Deletes an alias.
-    pub(crate) async fn delete_alias(&self, name: &str, alias: &str) -> Result<(), CloudError> {
-        self.send(about(CORE, "DeleteAlias", Method::DELETE, name, &["aliases", alias])).await.map(drop)
-    }
-
-    /// Keeps a part of the account's concurrency for a function; `None`: none any more.
-    pub(crate) async fn set_reserved(&self, name: &str, calls: Option<u32>) -> Result<(), CloudError> {
-        let asked = match calls {
-            Some(calls) => about(CONCURRENCY, "PutFunctionConcurrency", Method::PUT, name, &["concurrency"])
-                .with_json(&json!({"ReservedConcurrentExecutions": calls})),
-            None => about(CONCURRENCY, "DeleteFunctionConcurrency", Method::DELETE, name, &["concurrency"]),
-        };
-        self.send(asked).await.map(drop)
-    }
-
-    /// How many instances an alias keeps ready.
-    pub(crate) async fn provisioned(&self, name: &str, alias: &str) -> Result<Option<u32>, CloudError> {
-        let asked = provisioned("GetProvisionedConcurrencyConfig", Method::GET, name, alias);
-        let there: Option<Value> = self.found(asked).await?;
-        let there = there.and_then(|there| there["RequestedProvisionedConcurrentExecutions"].as_u64());
-        Ok(there.and_then(|there| u32::try_from(there).ok()))
-    }
-
-    /// Lets an alias keep instances ready; `None`: none any more.
-    pub(crate) async fn set_provisioned(
-        &self,
-        name: &str,
-        alias: &str,
-        instances: Option<u32>,
-    ) -> Result<(), CloudError> {
-        let asked = match instances {
-            Some(instances) => provisioned("PutProvisionedConcurrencyConfig", Method::PUT, name, alias)
-                .with_json(&json!({"ProvisionedConcurrentExecutions": instances})),
-            None => provisioned("DeleteProvisionedConcurrencyConfig", Method::DELETE, name, alias),
-        };
-        self.send(asked).await.map(drop)
-    }
-
-    /// The address of an alias; `None` where it has none.
-    pub(crate) async fn url(&self, name: &str, alias: &str) -> Result<Option<Url>, CloudError> {
-        self.found(of_url("GetFunctionUrlConfig", Method::GET, name, alias)).await
-    }
-
-    /// Makes the address of an alias.
-    pub(crate) async fn create_url(&self, name: &str, alias: &str, auth: &str) -> Result<(), CloudError> {
-        let body = json!({"AuthType": auth, "InvokeMode": "BUFFERED"});
-        let asked = of_url("CreateFunctionUrlConfig", Method::POST, name, alias).with_json(&body);
-        self.send(asked).await.map(drop)
-    }
-
-    /// Changes who may call the address of an alias.
-    pub(crate) async fn update_url(&self, name: &str, alias: &str, auth: &str) -> Result<(), CloudError> {
-        let asked = of_url("UpdateFunctionUrlConfig", Method::PUT, name, alias);
-        self.send(asked.with_json(&json!({"AuthType": auth}))).await.map(drop)
-    }
-
-    /// Takes the address of an alias away.
-    pub(crate) async fn delete_url(&self, name: &str, alias: &str) -> Result<(), CloudError> {
-        self.send(of_url("DeleteFunctionUrlConfig", Method::DELETE, name, alias)).await.map(drop)
-    }
-
-    /// Who may call an alias: the statements of its policy.
-    pub(crate) async fn policy(&self, name: &str, alias: &str) -> Result<Vec<Value>, CloudError> {
-        let asked = about(CORE, "GetPolicy", Method::GET, name, &["policy"]).with("Qualifier", alias);
-        let there: Option<Value> = self.found(asked).await?;
-        let policy = there.and_then(|there| there["Policy"].as_str().map(str::to_owned)).unwrap_or_default();
-        let mut policy: Value = serde_json::from_str(&policy).unwrap_or_default();
-        Ok(match policy["Statement"].take() {
-            Value::Array(statements) => statements,
-            _ => Vec::new(),
-        })
-    }
-
-    /// Lets somebody call an alias.
-    pub(crate) async fn add_permission(
-        &self,
-        name: &str,
-        alias: &str,
-        body: &Value,
-    ) -> Result<(), CloudError> {
-        let asked = about(CORE, "AddPermission", Method::POST, name, &["policy"]).with("Qualifier", alias);
-        self.send(asked.with_json(body)).await.map(drop)
-    }
-
-    /// Takes that back.
-    pub(crate) async fn remove_permission(
-        &self,
-        name: &str,
-        alias: &str,
-        id: &str,
-    ) -> Result<(), CloudError> {
-        let asked = about(CORE, "RemovePermission", Method::DELETE, name, &["policy", id]);
-        self.send(asked.with("Qualifier", alias)).await.map(drop)
-    }
-
     /// Calls a function and waits for its answer.
     pub(crate) async fn invoke(
         &self,
@@ -400,14 +174,6 @@ impl Aws {
         let operation = asked.operation;
         found(self.json(asked).await)?.map(|answer| parsed(operation, answer)).transpose()
     }
-}
-
-fn provisioned(operation: &'static str, method: Method, name: &str, alias: &str) -> Request {
-    about(PROVISIONED, operation, method, name, &["provisioned-concurrency"]).with("Qualifier", alias)
-}
-
-fn of_url(operation: &'static str, method: Method, name: &str, alias: &str) -> Request {
-    about(URLS, operation, method, name, &["url"]).with("Qualifier", alias)
 }
 
 fn parsed<T: for<'a> Deserialize<'a>>(operation: &'static str, answer: Value) -> Result<T, CloudError> {

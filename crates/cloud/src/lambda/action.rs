@@ -4,7 +4,7 @@ use modelet_core::manifest::{Schedule, Upload};
 
 use super::Auth;
 use super::there::{There, URL_PERMISSIONS};
-use super::wanted::{Settings, Wanted};
+use super::wanted::Settings;
 use crate::apply::{GONE, Inverse};
 use crate::repository;
 use crate::target::Traffic;
@@ -51,8 +51,8 @@ pub enum Action {
     },
     /// Does something to the repository and its images.
     Images(repository::Action),
-    /// Makes the function.
-    CreateFunction,
+    /// Makes the function, in this role.
+    CreateFunction(String),
     /// Deletes it with all its versions.
     DeleteFunction,
     /// Says how it runs, and in which role.
@@ -136,9 +136,9 @@ impl Grant {
 
 impl Action {
     /// What takes it back, to what was there before.
-    pub fn inverse(&self, before: &There, wanted: Option<&Wanted>) -> Inverse<Self> {
+    pub fn inverse(&self, before: &There) -> Inverse<Self> {
         if let Self::Images(action) = self {
-            return action.inverse(wanted.and_then(|wanted| wanted.written.as_deref())).map(Self::Images);
+            return action.inverse().map(Self::Images);
         }
         if let Some(action) = self.opposite().or_else(|| self.as_before(before)) {
             return Inverse::Action(action);
@@ -159,14 +159,14 @@ impl Action {
     }
 
     /// What deletes what this makes.
-    fn opposite(&self) -> Option<Self> {
+    pub(super) fn opposite(&self) -> Option<Self> {
         Some(match self {
             Self::CreateLogGroup => Self::DeleteLogGroup,
             Self::CreateRole => Self::DeleteRole,
             Self::AttachPolicy => Self::DetachPolicy,
             Self::CreateBucket(bucket) => Self::DeleteBucket(bucket.clone()),
             Self::PutCode { bucket, key } => Self::DeleteCode { bucket: bucket.clone(), key: key.clone() },
-            Self::CreateFunction => Self::DeleteFunction,
+            Self::CreateFunction(_) => Self::DeleteFunction,
             Self::Publish => Self::DeleteNewVersion,
             Self::CreateAlias(_) => Self::DeleteAlias,
             Self::CreateUrl(_) => Self::DeleteUrl,

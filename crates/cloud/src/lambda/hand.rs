@@ -60,7 +60,7 @@ impl Hand for LambdaHand<'_> {
                 let written = self.wanted.and_then(|wanted| wanted.written.as_deref());
                 names.repository().carry_out(aws, names, written, action).await
             }
-            Action::CreateFunction => self.create_function().await,
+            Action::CreateFunction(role) => self.create_function(role).await,
             Action::DeleteFunction => gone(aws.delete_function(name, None).await),
             Action::Configure(settings, role) => {
                 aws.settled(name, None).await?;
@@ -80,7 +80,11 @@ impl Hand for LambdaHand<'_> {
                 Some(version) => gone(aws.delete_function(name, Some(version)).await),
                 None => Ok(()),
             },
-            Action::CreateAlias(traffic) => aws.create_alias(name, &self.alias(traffic)?).await,
+            Action::CreateAlias(traffic) => {
+                let mut body = self.alias(traffic)?;
+                body["Name"] = json!(ALIAS);
+                aws.create_alias(name, &body).await
+            }
             Action::Route(traffic) => aws.update_alias(name, ALIAS, &self.alias(traffic)?).await,
             Action::DeleteAlias => gone(aws.delete_alias(name, ALIAS).await),
             Action::SetReserved(calls) => aws.set_reserved(name, *calls).await,
@@ -106,7 +110,7 @@ impl Hand for LambdaHand<'_> {
     }
 
     fn inverse(&self, action: &Action) -> Inverse<Action> {
-        action.inverse(self.before, self.wanted)
+        action.inverse(self.before)
     }
 }
 
@@ -140,9 +144,9 @@ impl LambdaHand<'_> {
         })
     }
 
-    async fn create_function(&self) -> Result<(), CloudError> {
+    async fn create_function(&self, role: &str) -> Result<(), CloudError> {
         let wanted = self.wanted()?;
-        let mut body = wanted.settings.body(&wanted.role_arn());
+        let mut body = wanted.settings.body(role);
         let mut tags = self.names.tags();
         tags.insert(TAG_ARTIFACT.to_owned(), wanted.artifact.clone());
         body["FunctionName"] = json!(self.names.function);
@@ -178,12 +182,12 @@ impl LambdaHand<'_> {
             (NEW, None) => Err(CloudError::refused("no version was published")),
             (version, _) => Ok(version.to_owned()),
         };
-        let mut body = alias_body(&number(&traffic.version)?, None);
-        if let Some(canary) = &traffic.canary {
-            body = alias_body(&number(&traffic.version)?, Some((&number(&canary.version)?, canary.percent)));
-        }
-        body["Name"] = json!(ALIAS);
-        Ok(body)
+        let canary = match &traffic.canary {
+            Some(canary) => Some((number(&canary.version)?, canary.percent)),
+            None => None,
+        };
+        let canary = canary.as_ref().map(|(version, percent)| (version.as_str(), *percent));
+        Ok(alias_body(&number(&traffic.version)?, canary))
     }
 
     /// Reads what a bucket calls, changes the one entry, and writes it back.
@@ -204,6 +208,7 @@ impl LambdaHand<'_> {
 
 /// Who gets the calls, as the API takes it: a version, and another with a part of the calls.
 pub fn alias_body(version: &str, canary: Option<(&str, u8)>) -> Value {
+    // No weights at all are what takes a canary away.
     let mut weights = serde_json::Map::new();
     if let Some((version, percent)) = canary {
         weights.insert(version.to_owned(), json!(f64::from(percent) / 100.0));

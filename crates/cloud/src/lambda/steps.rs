@@ -1,7 +1,8 @@
 //! The plan, as a pure function of what is wanted and what is there. What depends on a thing comes after it; what takes away comes last.
 //!
-//! - [`triggers`]: rules and buckets; [`removal`]: all of it, taken away
+//! - [`around`]: log, role, and the bucket for code; [`triggers`]: rules and buckets; [`removal`]: all of it, taken away
 
+mod around;
 pub mod removal;
 mod triggers;
 
@@ -9,10 +10,10 @@ use super::Auth;
 use super::action::{Action, Grant, NEW};
 use super::names::{Names, TAG_FUNCTION, TAG_MANAGED};
 use super::policy;
-use super::there::{Function, There, is_managed};
+use super::there::{Function, There};
 use super::wanted::{Code, Wanted};
 use crate::error::CloudError;
-use crate::plan::Plan;
+use crate::plan::{Change, Plan};
 use crate::repository;
 use crate::target::{Canary, Traffic};
 
@@ -25,32 +26,24 @@ type Draft<'a> = crate::plan::Draft<'a, Action, Names>;
 /// When something of that name is there that modelet did not make.
 pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> {
     let names = &wanted.names;
-    if let Some(function) = &there.function
-        && !names.are_ours(&function.tags)
-    {
-        return Err(CloudError::refused(format!(
-            "there is a function {} in {} that modelet did not make",
-            names.function, names.region
-        ))
-        .hint(format!(
-            "choose another name: --name NAME; or give that one to modelet by its tags {TAG_MANAGED}=true and {TAG_FUNCTION}={}",
-            names.function
-        )));
+    if let Some(function) = &there.function {
+        possible(wanted, function)?;
     }
     let mut draft = Draft::new(names, policy::of);
     let mut notes = Vec::new();
-    log(&mut draft, wanted, there, &mut notes);
-    role(&mut draft, wanted, there);
+    around::log(&mut draft, wanted, there, &mut notes);
+    around::role(&mut draft, wanted, there);
     let is_new_code = there.function.as_ref().is_none_or(|function| !is_made_of(function, wanted));
     if is_new_code {
-        bucket(&mut draft, wanted, there);
+        around::bucket(&mut draft, wanted, there);
     }
     if let Some(written) = &wanted.written {
         repository::put(&mut draft, &names.repository(), &there.images, written, Action::Images)?;
     }
     match &there.function {
         None => {
-            draft.create(format!("function {}", names.function), code_words(wanted), Action::CreateFunction)
+            let action = Action::CreateFunction(wanted.role_arn());
+            draft.create(format!("function {}", names.function), code_words(wanted), action);
         }
         Some(function) => change(&mut draft, wanted, function, is_new_code),
     }
@@ -59,71 +52,36 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     url(&mut draft, wanted, there.function.as_ref());
     triggers::put(&mut draft, wanted, there);
     triggers::drop(&mut draft, wanted, there);
+    around::clear(&mut draft, wanted, there, is_new_code);
     notes.extend(live);
+    // What takes away comes last: it is not brought back when something fails.
+    draft.steps.sort_by_key(|step| step.change == Change::Delete);
     Ok(Plan { steps: draft.steps, notes, reads: policy::reads(names, Some(wanted)) })
 }
 
-fn log(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, notes: &mut Vec<String>) {
-    let (name, days) = (draft.names.log_group(), wanted.retention_days);
-    match &there.log_group {
-        None => {
-            draft.create(
-                format!("log group {name}"),
-                "before Lambda makes one that keeps all for ever",
-                Action::CreateLogGroup,
-            );
-            draft.change(
-                format!("log group {name}"),
-                format!("keeps {days} days"),
-                Action::SetRetention(Some(days)),
-            );
-        }
-        Some(group) if !draft.names.are_ours(&group.tags) => {
-            notes.push(format!(
-                "the log group {name} is not modelet's: it stays as it is, also when the function goes"
-            ));
-        }
-        Some(group) if group.retention_days != Some(days) => {
-            draft.change(
-                format!("log group {name}"),
-                format!("keeps {days} days"),
-                Action::SetRetention(Some(days)),
-            );
-        }
-        Some(_) => {}
+/// Refuses what cannot become of a function that is there.
+fn possible(wanted: &Wanted, function: &Function) -> Result<(), CloudError> {
+    let (name, region) = (&wanted.names.function, &wanted.names.region);
+    if !wanted.names.are_ours(&function.tags) {
+        let why = format!("there is a function {name} in {region} that modelet did not make");
+        return Err(CloudError::refused(why).hint(format!(
+            "choose another name: --name NAME; or give that one to modelet by its tags {TAG_MANAGED}=true and {TAG_FUNCTION}={name}"
+        )));
     }
-}
-
-fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) {
-    if wanted.role.is_some() {
-        return;
+    if function.image.is_some() != matches!(wanted.code, Code::Image(_)) {
+        let why = format!(
+            "{name} in {region} is made of a zip or of an image, and Lambda does not change the one into the other"
+        );
+        return Err(CloudError::refused(why).hint("choose another name: --name NAME; or delete it first"));
     }
-    let name = draft.names.role();
-    if there.role.is_none() {
-        draft.create(format!("role {name}"), "the function runs in it", Action::CreateRole);
+    let is_kept_ready = wanted.provisioned.or(function.provisioned).is_some_and(|instances| instances > 0);
+    if wanted.canary_percent.is_some() && is_kept_ready {
+        let why = "Lambda does not keep instances ready for an alias whose calls go to two versions";
+        return Err(
+            CloudError::refused(why).hint("deploy without --canary, or with --provisioned-concurrency 0")
+        );
     }
-    let policy = draft.names.basic_policy();
-    if !there.role.as_ref().is_some_and(|role| role.policies.contains(&policy)) {
-        draft.change(format!("role {name}"), "may write the log, and nothing else", Action::AttachPolicy);
-    }
-}
-
-fn bucket(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) {
-    let Code::Bucket { zip, bucket, is_ours } = &wanted.code else { return };
-    if *is_ours {
-        if there.bucket.is_none() {
-            let why = "for code that is too large to be sent to Lambda";
-            draft.create(format!("bucket {bucket}"), why, Action::CreateBucket(bucket.clone()));
-        }
-        if !there.bucket.as_ref().is_some_and(is_managed) {
-            draft.change(format!("bucket {bucket}"), "is modelet's", Action::TagBucket(bucket.clone()));
-        }
-    }
-    let key = draft.names.code_key(&zip.sha256);
-    if !there.code_keys.contains(&key) {
-        let why = format!("{} bytes", zip.size_bytes);
-        draft.create(format!("file {bucket}/{key}"), why, Action::PutCode { bucket: bucket.clone(), key });
-    }
+    Ok(())
 }
 
 /// True when a function is of the wanted code.

@@ -8,10 +8,11 @@ use modelet_core::target::limits::Of;
 use modelet_core::{ArtifactCard, Target, base64};
 use serde_json::{Value, json};
 
-use super::names::{Names, short};
+use super::names::Names;
 use super::start::Start;
 use super::{Auth, Options};
 use crate::aws::lambda::Configuration;
+use crate::aws::names::digest;
 use crate::delivery::{Delivery, WrittenImage, Zip};
 use crate::error::CloudError;
 use crate::repository;
@@ -20,6 +21,12 @@ use crate::target::Deployment;
 /// The largest zip that is sent with the call; a larger one goes through S3 (Lambda quotas: 50 MB, which are MiB there, of the request,
 /// in which a zip is base64).
 const SENT_LIMIT_BYTES: u64 = 50 << 20;
+/// Days for which CloudWatch keeps logs (API reference of `PutRetentionPolicy`).
+const RETENTIONS: [u32; 22] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288,
+    3_653,
+];
+
 /// What is to be there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
@@ -70,7 +77,7 @@ pub enum Code {
 }
 
 /// How a function runs: what Lambda keeps of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
     /// What starts it, and what is called; `None` for an image, which says it itself.
     pub runtime: Option<(String, String)>,
@@ -94,6 +101,11 @@ impl Wanted {
     pub fn of(deployment: &Deployment, names: Names, options: &Options) -> Result<Self, CloudError> {
         let card = &deployment.card;
         refuse(card)?;
+        if !RETENTIONS.contains(&options.retention_days) {
+            let known = RETENTIONS.map(|days| days.to_string()).join(", ");
+            let why = format!("CloudWatch keeps logs for {known} days, not for {}", options.retention_days);
+            return Err(CloudError::refused(why));
+        }
         let mut schedules = Vec::new();
         let mut uploads = Vec::new();
         for trigger in &card.manifest.triggers {
@@ -144,7 +156,7 @@ impl Wanted {
         let handler = settings.runtime.as_ref().map_or("", |(_, handler)| handler);
         let parts =
             [&self.artifact, runtime, handler, &numbers, &variables, &self.role_arn(), &settings.description];
-        format!("modelet {}", short(&parts))
+        format!("modelet {}", digest(&parts))
     }
 
     /// The digest of its code as Lambda tells it; `None` for an image.

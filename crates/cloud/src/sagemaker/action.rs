@@ -1,7 +1,6 @@
 //! What can be done to the things of a function, as data: what a plan does, and what takes that back.
 
 use super::there::There;
-use super::wanted::Wanted;
 use crate::apply::{GONE, Inverse};
 use crate::repository;
 
@@ -18,8 +17,8 @@ pub enum Action {
     CreateRole,
     /// Deletes it.
     DeleteRole,
-    /// Writes into the role what it allows.
-    PutPolicy,
+    /// Writes into the role what it allows, as a policy of this name.
+    PutPolicy(String),
     /// Takes a policy out of the role, by its name.
     DeletePolicy(String),
     /// Does something to the repository and its images.
@@ -44,17 +43,15 @@ pub enum Action {
 
 impl Action {
     /// What takes it back, to what was there before.
-    pub fn inverse(&self, before: &There, wanted: Option<&Wanted>) -> Inverse<Self> {
+    pub fn inverse(&self, before: &There) -> Inverse<Self> {
         let back = match self {
-            Self::Images(action) => {
-                return action.inverse(wanted.and_then(|wanted| wanted.written.as_deref())).map(Self::Images);
-            }
+            Self::Images(action) => return action.inverse().map(Self::Images),
             Self::CreateLogGroup => Some(Self::DeleteLogGroup),
             Self::SetRetention(_) => {
                 before.log_group.as_ref().map(|group| Self::SetRetention(group.retention_days))
             }
             Self::CreateRole => Some(Self::DeleteRole),
-            Self::PutPolicy => wanted.map(|wanted| Self::DeletePolicy(wanted.role_policy_name())),
+            Self::PutPolicy(name) => Some(Self::DeletePolicy(name.clone())),
             Self::CreateModel(version) => Some(Self::DeleteModel(*version)),
             Self::CreateConfig(version) => Some(Self::DeleteConfig(*version)),
             Self::CreateEndpoint(_) => Some(Self::DeleteEndpoint),

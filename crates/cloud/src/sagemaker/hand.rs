@@ -43,10 +43,8 @@ impl Hand for SagemakerHand<'_> {
             Action::SetRetention(days) => aws.set_retention(&group, *days).await,
             Action::CreateRole => made(aws.create_role(&role, TRUST, &names.tags()).await),
             Action::DeleteRole => gone(aws.delete_role(&role).await),
-            Action::PutPolicy => {
-                let wanted = self.wanted()?;
-                let (name, document) = (wanted.role_policy_name(), wanted.role_policy().to_string());
-                aws.put_policy(&role, &name, &document).await
+            Action::PutPolicy(name) => {
+                aws.put_policy(&role, name, &self.wanted()?.role_policy().to_string()).await
             }
             Action::DeletePolicy(policy) => gone(aws.delete_policy(&role, policy).await),
             Action::Images(action) => {
@@ -69,7 +67,7 @@ impl Hand for SagemakerHand<'_> {
     }
 
     fn inverse(&self, action: &Action) -> Inverse<Action> {
-        action.inverse(self.before, self.wanted)
+        action.inverse(self.before)
     }
 }
 

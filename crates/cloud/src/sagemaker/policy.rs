@@ -18,7 +18,7 @@ pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
         Action::SetRetention(_) => vec![(log, &LOGS, &["PutRetentionPolicy", "DeleteRetentionPolicy"])],
         Action::CreateRole => vec![(role, &IAM, &["CreateRole", "TagRole"])],
         Action::DeleteRole => vec![(role, &IAM, &["DeleteRole"])],
-        Action::PutPolicy => vec![(role, &IAM, &["PutRolePolicy"])],
+        Action::PutPolicy(_) => vec![(role, &IAM, &["PutRolePolicy"])],
         Action::DeletePolicy(_) => vec![(role, &IAM, &["DeleteRolePolicy"])],
         Action::Images(action) => names.endpoint_repository().needs(action),
         Action::CreateModel(version) => {

@@ -77,8 +77,10 @@ fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) {
     if there.role.is_none() {
         draft.create(&what, "the model runs in it", Action::CreateRole);
     }
-    if !there.role_policies.contains(&wanted.role_policy_name()) {
-        draft.change(&what, "may read its image and write its log, and nothing else", Action::PutPolicy);
+    let policy = wanted.role_policy_name();
+    if !there.role_policies.contains(&policy) {
+        let why = "may read its image and write its log, and nothing else";
+        draft.change(&what, why, Action::PutPolicy(policy));
     }
 }
 

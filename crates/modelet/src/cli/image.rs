@@ -26,6 +26,6 @@ pub struct ImageOptions {
     pub registry_user: Option<String>,
 }
 
-fn parse_image(text: &str) -> Result<Reference, String> {
+pub(super) fn parse_image(text: &str) -> Result<Reference, String> {
     text.parse().map_err(|_| "write it as REGISTRY/NAME:TAG, such as registry.example.com/churn:1".to_owned())
 }

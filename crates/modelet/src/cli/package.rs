@@ -14,7 +14,7 @@ use super::making::Making;
 pub struct Package {
     #[command(flatten)]
     pub making: Making,
-    /// The host that it is for: aws-lambda, cloud-run, azure-functions, sagemaker [default: any with the same processor]
+    /// The host that it is for, such as aws-lambda: held to its limits [default: any with the same processor]
     #[arg(long = "for", value_name = "TARGET")]
     pub target: Option<Target>,
     /// A container image, which is what --for sagemaker, cloud-run and vertex take too

@@ -5,13 +5,38 @@ use std::str::FromStr;
 
 use clap::{Args, value_parser};
 use modelet_cloud::lambda::Auth;
+use modelet_cloud::registry::Reference;
 use modelet_core::{FunctionName, Target};
+
+use super::image::parse_image;
 
 /// A target that is deployed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cloud {
     /// AWS Lambda.
     AwsLambda,
+    /// SageMaker's Serverless Inference.
+    Sagemaker,
+}
+
+impl Cloud {
+    /// The target that it is.
+    pub const fn target(self) -> Target {
+        match self {
+            Self::AwsLambda => Target::AwsLambda,
+            Self::Sagemaker => Target::Sagemaker,
+        }
+    }
+
+    /// The name on command lines.
+    pub const fn as_str(self) -> &'static str {
+        self.target().as_str()
+    }
+
+    /// The name in sentences.
+    pub const fn title(self) -> &'static str {
+        self.target().title()
+    }
 }
 
 impl FromStr for Cloud {
@@ -20,7 +45,8 @@ impl FromStr for Cloud {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse::<Target>()? {
             Target::AwsLambda => Ok(Self::AwsLambda),
-            other => Err(format!("modelet deploys to aws-lambda today, and not to {other}")),
+            Target::Sagemaker => Ok(Self::Sagemaker),
+            other => Err(format!("modelet deploys to aws-lambda and sagemaker today, and not to {other}")),
         }
     }
 }
@@ -39,7 +65,7 @@ pub struct Region {
 /// A cloud in the place of the platform.
 #[derive(Debug, Clone, Args)]
 pub struct Elsewhere {
-    /// Of the function at a cloud, in the place of the platform: aws-lambda
+    /// Of the function at a cloud, in the place of the platform: aws-lambda, sagemaker
     #[arg(long, value_name = "TARGET")]
     pub to: Option<Cloud>,
     #[command(flatten)]
@@ -49,7 +75,7 @@ pub struct Elsewhere {
 /// A cloud, for commands that have no platform to talk to.
 #[derive(Debug, Clone, Args)]
 pub struct There {
-    /// The cloud: aws-lambda
+    /// The cloud: aws-lambda, sagemaker
     #[arg(long, value_name = "TARGET")]
     pub to: Cloud,
     #[command(flatten)]
@@ -60,7 +86,8 @@ pub struct There {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Deploying to a cloud (--to)")]
 pub struct DeployTo {
-    /// Deploy to a cloud in the place of the platform: aws-lambda. PATH is what `modelet package --for aws-lambda` wrote
+    /// Deploy to a cloud in the place of the platform: aws-lambda, sagemaker. PATH may be what `modelet package` wrote, which is
+    /// deployed as it is
     #[arg(long, value_name = "TARGET")]
     pub to: Option<Cloud>,
     #[command(flatten)]
@@ -74,9 +101,13 @@ pub struct DeployTo {
     /// Write the permissions that the plan needs into this file, as a policy of IAM
     #[arg(long, value_name = "FILE", requires = "to")]
     pub policy: Option<PathBuf>,
-    /// Run this container image of the region's registry (ECR), named by its digest; PATH says what the function is
+    /// Run a container image, which is made of PATH and brought to the region's registry (ECR); or this one that lies there already,
+    /// named by its digest. For sagemaker it is always one
     #[arg(long, value_name = "IMAGE", requires = "to")]
-    pub image: Option<String>,
+    pub image: Option<Option<String>>,
+    /// The image that it stands on [default: none for a model, python:X.Y-slim for Python code]
+    #[arg(long, value_name = "IMAGE", requires = "to", value_parser = parse_image)]
+    pub base: Option<Reference>,
     /// Give the new version a part of the calls at first, percent
     #[arg(long, value_name = "PERCENT", requires = "to", value_parser = value_parser!(u8).range(1..=99))]
     pub canary: Option<u8>,
@@ -104,7 +135,7 @@ pub struct DeployTo {
     /// The time of a call, for the price, milliseconds
     #[arg(long, value_name = "MS", requires = "calls_per_month")]
     pub ms_per_call: Option<f64>,
-    /// A card of prices of your own (a copy of modelet's crates/cloud/src/prices/aws-lambda.toml)
+    /// A card of prices of your own (a copy of the target's in modelet's crates/cloud/src/prices)
     #[arg(long, value_name = "FILE", requires = "to")]
     pub prices: Option<PathBuf>,
 }

@@ -67,6 +67,9 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
     if let Some(warning) = &outcome.deployed.warning {
         output::say(format!("warning: {}", output::plain(warning)));
     }
+    if outcome.card().is_some_and(|card| !card.manifest.triggers.is_empty()) {
+        output::say("warning: this platform does not run triggers yet; AWS Lambda does (--to aws-lambda)");
+    }
     if common.json {
         output::json(&as_json(&outcome));
         return Ok(());

@@ -1,20 +1,23 @@
 //! What is done at a cloud in the place of the platform: `--to TARGET`.
 
 pub mod deploy;
+mod options;
+mod packaged;
 mod show;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use modelet_cloud::aws::{Aws, Place};
 use modelet_cloud::environment::Environment;
-use modelet_cloud::lambda::{AwsLambda, Options};
+use modelet_cloud::lambda::AwsLambda;
+use modelet_cloud::sagemaker::Sagemaker;
 use modelet_cloud::target::Shift;
 use modelet_cloud::{CloudError, Target};
 use modelet_core::Code;
 use serde_json::{Value, json};
 
 use super::delete::confirm;
-use crate::cli::target::{Cloud, Region, Rollback, StatusOf, Traffic};
+use crate::cli::target::{Cloud, DeployTo, Region, Rollback, StatusOf, Traffic};
 use crate::cli::{Common, Delete, Invoke, Logs};
 use crate::output::{self, Progress};
 use crate::report::Report;
@@ -22,16 +25,38 @@ use crate::report::Report;
 /// How far back the log is shown where nothing is said, milliseconds.
 const LOG_SPAN_MS: u64 = 3_600_000;
 
-/// The cloud that is meant, once it has said who we are.
-async fn connected(to: Cloud, region: &Region, options: Options) -> Result<AwsLambda, Report> {
-    match to {
-        Cloud::AwsLambda => {
-            let environment = Environment::new(|name| std::env::var(name).ok());
-            let place = Place::find(environment, region.region.clone(), region.profile.clone())?;
-            let aws = Aws::connect(place, Timestamp::now, jitter).await?;
-            Ok(AwsLambda::new(aws, options).await?)
+/// A cloud that has said who we are.
+enum Connected {
+    AwsLambda(AwsLambda),
+    Sagemaker(Sagemaker),
+}
+
+/// Does the same with whichever it is.
+macro_rules! with {
+    ($connected:expr, $target:ident => $done:expr) => {
+        match $connected {
+            Connected::AwsLambda($target) => $done,
+            Connected::Sagemaker($target) => $done,
         }
-    }
+    };
+}
+use with;
+
+/// The cloud that is meant. `asked`: what was asked for besides, where something is deployed.
+async fn connected(to: Cloud, region: &Region, asked: Option<&DeployTo>) -> Result<Connected, Report> {
+    let environment = Environment::new(|name| std::env::var(name).ok());
+    let place = Place::find(environment, region.region.clone(), region.profile.clone())?;
+    let aws = Aws::connect(place, Timestamp::now, jitter).await?;
+    Ok(match to {
+        Cloud::AwsLambda => {
+            let options = asked.map(options::of_lambda).unwrap_or_default();
+            Connected::AwsLambda(AwsLambda::new(aws, options).await?)
+        }
+        Cloud::Sagemaker => {
+            let options = asked.map(options::of_sagemaker).transpose()?.unwrap_or_default();
+            Connected::Sagemaker(Sagemaker::new(aws, options).await?)
+        }
+    })
 }
 
 /// A number from 0 to 1 that no other process has at the same time: the last digits of the clock.
@@ -41,8 +66,8 @@ fn jitter() -> f64 {
 
 /// `modelet status`
 pub async fn status(common: &Common, status: &StatusOf) -> Result<(), Report> {
-    let target = connected(status.there.to, &status.there.region, Options::default()).await?;
-    let status = target.status(&status.name).await?;
+    let target = connected(status.there.to, &status.there.region, None).await?;
+    let status = with!(target, target => target.status(&status.name).await?);
     if common.json {
         output::json(&status);
     } else {
@@ -53,14 +78,15 @@ pub async fn status(common: &Common, status: &StatusOf) -> Result<(), Report> {
 
 /// `modelet logs --to`
 pub async fn logs(common: &Common, to: Cloud, logs: &Logs) -> Result<(), Report> {
-    let target = connected(to, &logs.elsewhere.region, Options::default()).await?;
+    let target = connected(to, &logs.elsewhere.region, None).await?;
     if logs.level.is_some() || logs.call.is_some() {
         return Err(Report::new(Code::BadInput, "the log of a cloud is not sought by level or call yet")
             .hint("take --json and jq: records of AWS Lambda are JSON"));
     }
     let span = i64::try_from(logs.since.unwrap_or(LOG_SPAN_MS)).unwrap_or(i64::MAX);
     let since_ms = Timestamp::now().as_millisecond().saturating_sub(span).max(0);
-    for line in target.logs(&logs.name, since_ms, logs.lines).await? {
+    let lines = with!(target, target => target.logs(&logs.name, since_ms, logs.lines).await?);
+    for line in lines {
         if common.json {
             output::line(serde_json::to_string(&line).unwrap_or_default());
         } else {
@@ -75,15 +101,15 @@ pub async fn logs(common: &Common, to: Cloud, logs: &Logs) -> Result<(), Report>
 pub async fn invoke(common: &Common, to: Cloud, invoke: &Invoke, body: Option<Bytes>) -> Result<(), Report> {
     let body = body.ok_or_else(|| {
         Report::new(Code::BadInput, "there is no body, and a function at a cloud has no sample")
-            .hint("give one: modelet invoke NAME '[[…]]' --to aws-lambda")
+            .hint(format!("give one: modelet invoke NAME '[[…]]' --to {}", to.as_str()))
     })?;
-    let target = connected(to, &invoke.elsewhere.region, Options::default()).await?;
+    let target = connected(to, &invoke.elsewhere.region, None).await?;
     let version = invoke.version.map(|version| version.to_string());
-    let answer = target.invoke(&invoke.name, version.as_deref(), body).await?;
+    let answer = with!(target, target => target.invoke(&invoke.name, version.as_deref(), body).await?);
     let text = String::from_utf8_lossy(&answer.body);
     if let Some(failed) = &answer.failed {
         return Err(Report::new(Code::HandlerFailed, format!("{} failed ({failed}): {text}", invoke.name))
-            .hint(format!("look at its log: modelet logs {} --to aws-lambda", invoke.name)));
+            .hint(format!("look at its log: modelet logs {} --to {}", invoke.name, to.as_str())));
     }
     if common.json {
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| json!(text));
@@ -104,21 +130,25 @@ pub async fn traffic(common: &Common, traffic: &Traffic) -> Result<(), Report> {
                 .hint("say --canary 10, or --promote"));
         }
     };
-    let target = connected(traffic.there.to, &traffic.there.region, Options::default()).await?;
-    show::traffic(common, &target.traffic(&traffic.name, &shift).await?);
+    let target = connected(traffic.there.to, &traffic.there.region, None).await?;
+    show::traffic(common, &with!(target, target => target.traffic(&traffic.name, &shift).await?));
     Ok(())
 }
 
 /// `modelet rollback`
 pub async fn rollback(common: &Common, rollback: &Rollback) -> Result<(), Report> {
-    let target = connected(rollback.there.to, &rollback.there.region, Options::default()).await?;
-    show::traffic(common, &target.rollback(&rollback.name).await?);
+    let target = connected(rollback.there.to, &rollback.there.region, None).await?;
+    show::traffic(common, &with!(target, target => target.rollback(&rollback.name).await?));
     Ok(())
 }
 
 /// `modelet delete --to`
 pub async fn delete(common: &Common, to: Cloud, delete: &Delete) -> Result<(), Report> {
-    let target = connected(to, &delete.elsewhere.region, Options::default()).await?;
+    let target = connected(to, &delete.elsewhere.region, None).await?;
+    with!(target, target => removed(common, delete, &target).await)
+}
+
+async fn removed<T: Target>(common: &Common, delete: &Delete, target: &T) -> Result<(), Report> {
     let plan = target.remove(&delete.name).await?;
     if !common.json {
         show::steps(&plan);

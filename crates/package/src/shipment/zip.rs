@@ -10,8 +10,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::{Shipment, ShippedFile, Written};
 
-/// How hard it is compressed, 1 to 9. Of a runtime and scikit-learn with its packages (203 MB) level 6 makes 62.6 MB in 8.0 s, 9 makes
-/// 62.2 MB in 18 s, 1 makes 70 MB in 4 s.
+/// How hard it is compressed, 1 to 9. Of the runtime (13.9 MB) zlib makes 6.6 MB at 1, 6.1 MB at 6 and at 9, in 0.2, 0.7 and 1.8 s.
 const LEVEL: i64 = 6;
 /// A file from this size on has a length of 64 bits, bytes.
 const LARGE: u64 = 1 << 32;

@@ -38,6 +38,7 @@ fn wanted() -> Wanted {
         names: names(),
         code: Code::Sent(zip),
         settings: settings(),
+        written: None,
         artifact: sha256,
         role: None,
         retention_days: 30,
@@ -187,6 +188,20 @@ fn what_modelet_did_not_make_is_not_touched() {
 }
 
 #[test]
+fn what_lambda_does_not_make_of_a_function_is_refused() {
+    let mut image = wanted();
+    image.code = Code::Image("x@sha256:y".to_owned());
+    let mut now = there(&wanted(), "1");
+    assert!(plan(&image, &now).unwrap_err().message.contains("does not change the one into the other"));
+    let mut canary = wanted();
+    canary.canary_percent = Some(10);
+    now.function.as_mut().unwrap().provisioned = Some(1);
+    assert!(plan(&canary, &now).unwrap_err().hint.unwrap().contains("--provisioned-concurrency 0"));
+    canary.provisioned = Some(0);
+    assert!(plan(&canary, &now).is_ok());
+}
+
+#[test]
 fn an_address_is_opened_and_closed_and_left_alone_where_nothing_is_said() {
     let mut open = wanted();
     open.url = Some(Auth::None);
@@ -292,5 +307,5 @@ fn the_policy_allows_the_plan_and_nothing_else() {
         text.contains("lambda:CreateFunction")
             && text.contains(r#""iam:PassedToService":"lambda.amazonaws.com""#)
     );
-    assert!(!text.contains("lambda:DeleteFunction") && !text.contains("s3:"), "{text}");
+    assert!(!text.contains("lambda:UpdateFunctionCode") && !text.contains("s3:"), "{text}");
 }

@@ -2,7 +2,6 @@
 
 use modelet_cloud::lambda::start::Start;
 use modelet_core::Target;
-use modelet_core::target::limits::Of;
 use modelet_package::Shipment;
 use serde_json::{Value, json};
 
@@ -78,10 +77,6 @@ pub fn print(packaged: &Packaged) {
             "lambda",
             format!("runtime {runtime}, handler {handler}{}", variable.unwrap_or_default()),
         );
-        let most = target.and_then(|target| target.limit(Of::Zipped));
-        if most.is_some_and(|most| written.size_bytes > most) {
-            output::card_line("", "over 50 MB: AWS Lambda takes it from a bucket of S3");
-        }
     }
 }
 

@@ -2,20 +2,24 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use modelet_cloud::lambda::{AwsLambda, Options, action::Action, policy};
 use modelet_cloud::plan::Plan;
-use modelet_cloud::prices::{Bill, LambdaPrices, Use};
+use modelet_cloud::prices::Month;
 use modelet_cloud::target::Status;
 use modelet_cloud::{Delivery, Deployment, Target, delivery};
 use modelet_core::{Code, FunctionName};
+use modelet_package::shipment::unzip;
 use modelet_platform::admin::views::UsagePage;
 use serde_json::{Value, json};
 
-use super::{Cloud, confirm, connected, failed, show};
+use super::packaged::packaged;
+use super::{Cloud, Connected, confirm, connected, failed, show, with};
 use crate::cli::target::DeployTo;
 use crate::cli::{Common, Deploy};
 use crate::client::Client;
+use crate::image;
+use crate::making;
 use crate::output::{self, Progress};
 use crate::report::Report;
 
@@ -24,38 +28,36 @@ const WOULD_CHANGE: u8 = 2;
 /// What a platform recorded is of so many hours: the month of the price.
 const MONTH_HOURS: u32 = 720;
 
-/// The price of what is planned.
-struct Price {
-    card: LambdaPrices,
-    used: Use,
-    bill: Bill,
-}
-
 pub async fn run(common: &Common, deploy: &Deploy) -> Result<ExitCode, Report> {
     let asked = &deploy.target;
-    let wanted = wanted(deploy)?;
-    let options = Options {
-        role: asked.role.clone(),
-        bucket: asked.bucket.clone(),
-        retention_days: asked.log_days,
-        url: asked.url,
-        reserved: asked.reserved_concurrency,
-        provisioned: asked.provisioned_concurrency,
-    };
-    let progress = Progress::start("looking at what is there");
-    let target = connected(asked.to.unwrap_or(Cloud::AwsLambda), &asked.region, options).await?;
-    let plan = target.plan(&wanted).await?;
-    let price = price(common, asked, &target, &wanted).await?;
+    let to = asked.to.unwrap_or(Cloud::AwsLambda);
+    let work = making::work_folder()?;
+    let progress = Arc::new(Progress::start(format!("reading {}", deploy.making.path.display())));
+    let wanted = wanted(deploy, to, work.path(), &progress).await?;
+    progress.next("looking at what is there");
+    let target = connected(to, &asked.region, Some(asked)).await?;
+    with!(target, target => deployed(common, asked, (to, &target), &wanted, progress).await)
+}
+
+async fn deployed<T: Target>(
+    common: &Common,
+    asked: &DeployTo,
+    (to, target): (Cloud, &T),
+    wanted: &Deployment,
+    progress: Arc<Progress>,
+) -> Result<ExitCode, Report> {
+    let plan = target.plan(wanted).await?;
+    let price = price(common, asked, target, wanted).await?;
     drop(progress);
     if let Some(file) = &asked.policy {
-        write_policy(file, &plan)?;
+        write_policy(file, &T::policy(&plan))?;
     }
     if !common.json {
-        print(&target, &wanted.name, &plan, price.as_ref(), asked);
+        print((to, target), &wanted.name, &plan, price.as_ref(), asked);
     }
     if asked.plan {
         if common.json {
-            output::json(&as_json(&target, &plan, price.as_ref(), None));
+            output::json(&as_json((to, target), &plan, price.as_ref(), None));
         }
         return Ok(ExitCode::from(if plan.is_empty() { 0 } else { WOULD_CHANGE }));
     }
@@ -64,42 +66,49 @@ pub async fn run(common: &Common, deploy: &Deploy) -> Result<ExitCode, Report> {
             confirm(&format!("Deploy {} to {}?", wanted.name, target.place()))?;
         }
         let progress = Progress::start("deploying");
-        let applied = target.apply(&wanted.name, &plan, Some(&wanted), &mut |line| progress.next(line)).await;
+        let applied = target.apply(&wanted.name, &plan, Some(wanted), &mut |line| progress.next(line)).await;
         drop(progress);
         applied.map_err(failed)?;
     }
     let status = target.status(&wanted.name).await?;
     if common.json {
-        output::json(&as_json(&target, &plan, price.as_ref(), Some(&status)));
+        output::json(&as_json((to, target), &plan, price.as_ref(), Some(&status)));
     } else {
-        print_live(&target, &status);
+        print_live((to, target), &status);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is to be there: of a packaged artifact, or of an image whose function that describes.
-fn wanted(deploy: &Deploy) -> Result<Deployment, Report> {
+/// What is to be there: of a packaged artifact as it is, or as an image, which is made in the folder `work` or lies there already.
+async fn wanted(
+    deploy: &Deploy,
+    to: Cloud,
+    work: &Path,
+    progress: &Arc<Progress>,
+) -> Result<Deployment, Report> {
     let asked = &deploy.target;
-    let path = &deploy.making.path;
-    let (card, zip) = delivery::read(path).map_err(|error| {
-        Report::from(error)
-            .hint("PATH is what modelet package wrote: modelet package SOURCE --for aws-lambda -o FILE.zip")
-    })?;
-    let delivery = match &asked.image {
-        Some(reference) => Delivery::Image { reference: reference.clone() },
-        None => Delivery::Zip(zip),
+    let path = packaged(&deploy.making, to.target(), work, progress).await?;
+    let (card, zip) = delivery::read(&path)?;
+    let delivery = match (to, &asked.image) {
+        (_, Some(Some(reference))) => Delivery::Image { reference: reference.clone() },
+        (Cloud::AwsLambda, None) => Delivery::Zip(zip),
+        (Cloud::AwsLambda, Some(None)) | (Cloud::Sagemaker, _) => {
+            let shipment = unzip::read(&path, &work.join("shipment"))?;
+            let written = image::for_aws(shipment, asked.base.clone(), work, progress).await?;
+            Delivery::Written(Arc::new(written))
+        }
     };
     let name = deploy.making.name.clone().unwrap_or_else(|| card.name.clone());
     Ok(Deployment { name, card, delivery, canary_percent: asked.canary })
 }
 
 /// What it costs with the calls that are said, or were recorded by the platform, if one runs and knows the function.
-async fn price(
+async fn price<T: Target>(
     common: &Common,
     asked: &DeployTo,
-    target: &AwsLambda,
+    target: &T,
     wanted: &Deployment,
-) -> Result<Option<Price>, Report> {
+) -> Result<Option<Month>, Report> {
     let traffic = match (asked.calls_per_month, asked.ms_per_call) {
         (Some(calls), Some(ms)) => Some((calls, ms)),
         _ => recorded(common, &wanted.name).await,
@@ -110,10 +119,7 @@ async fn price(
             Report::new(Code::BadInput, format!("could not read {}: {error}", path.display()))
         })
     });
-    let card = LambdaPrices::read(own.transpose()?.as_deref())?;
-    let used = target.used(wanted, calls, ms_per_call)?;
-    let bill = card.month(used);
-    Ok(Some(Price { card, used, bill }))
+    Ok(target.month(wanted, calls, ms_per_call, own.transpose()?.as_deref())?)
 }
 
 /// The calls of the last 30 days and the billed time of one.
@@ -124,20 +130,20 @@ async fn recorded(common: &Common, name: &FunctionName) -> Option<(u64, f64)> {
     (total.invocations > 0).then(|| (total.invocations, total.billed_ms as f64 / total.invocations as f64))
 }
 
-fn write_policy(file: &Path, plan: &Plan<Action>) -> Result<(), Report> {
-    let text = serde_json::to_string_pretty(&policy::document(plan)).unwrap_or_default();
+fn write_policy(file: &Path, policy: &Value) -> Result<(), Report> {
+    let text = serde_json::to_string_pretty(policy).unwrap_or_default();
     std::fs::write(file, text + "\n")
         .map_err(|error| Report::new(Code::BadInput, format!("could not write {}: {error}", file.display())))
 }
 
-fn print(
-    target: &AwsLambda,
+fn print<T: Target>(
+    (to, target): (Cloud, &T),
     name: &FunctionName,
-    plan: &Plan<Action>,
-    price: Option<&Price>,
+    plan: &Plan<T::Action>,
+    price: Option<&Month>,
     asked: &DeployTo,
 ) {
-    output::card_line("target", format!("AWS Lambda: {name} in {}", target.place()));
+    output::card_line("target", format!("{}: {name} in {}", to.title(), target.place()));
     if plan.is_empty() {
         output::card_line("unchanged", "all is there as it should be");
     }
@@ -149,32 +155,41 @@ fn print(
     );
     output::card_line("needs", format!("{permissions} permissions, {written}"));
     match price {
-        Some(Price { card, used, bill }) => show::bill(card, *used, bill),
+        Some(month) => show::bill(month),
+        None if asked.calls_per_month.is_some() => {
+            output::card_line(
+                "price",
+                "the card has no price of instances that are kept ready: --prices FILE",
+            );
+        }
         None => output::card_line("price", "say --calls-per-month N --ms-per-call MS to have it computed"),
     }
 }
 
-fn print_live(target: &AwsLambda, status: &Status) {
+fn print_live<T: Target>((to, target): (Cloud, &T), status: &Status) {
     show::status(status);
     let name = &status.name;
     let try_it = match (&status.url, status.auth.as_deref()) {
         (Some(url), Some("for everybody")) => {
             format!("curl {url} -H 'content-type: application/json' -d '[[…]]'")
         }
-        _ => format!("modelet invoke {name} '[[…]]' --to aws-lambda --region {}", target.region()),
+        _ => format!("modelet invoke {name} '[[…]]' --to {} --region {}", to.as_str(), target.region()),
     };
     output::card_line("try", try_it);
 }
 
-fn as_json(target: &AwsLambda, plan: &Plan<Action>, price: Option<&Price>, status: Option<&Status>) -> Value {
+fn as_json<T: Target>(
+    (to, target): (Cloud, &T),
+    plan: &Plan<T::Action>,
+    price: Option<&Month>,
+    status: Option<&Status>,
+) -> Value {
     json!({
-        "target": "aws-lambda",
+        "target": to.as_str(),
         "region": target.region(),
         "plan": plan,
         "permissions": plan.permissions(),
-        "price": price.map(|price| json!({
-            "date": price.card.date, "source": price.card.source, "use": price.used, "bill": price.bill,
-        })),
+        "price": price,
         "status": status,
     })
 }

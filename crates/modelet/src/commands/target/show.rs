@@ -1,7 +1,7 @@
 //! How plans, functions at a cloud and their calls look.
 
 use modelet_cloud::plan::{Change, Plan};
-use modelet_cloud::prices::{Bill, LambdaPrices, Use};
+use modelet_cloud::prices::{Month, Use};
 use modelet_cloud::target::{Status, Traffic};
 
 use crate::cli::Common;
@@ -24,7 +24,8 @@ pub fn steps<A>(plan: &Plan<A>) {
 }
 
 /// What a month costs, and where that is from.
-pub fn bill(prices: &LambdaPrices, used: Use, bill: &Bill) {
+pub fn bill(month: &Month) {
+    let Month { date, source, used, bill } = month;
     let Use { calls, ms_per_call, memory_mb, .. } = used;
     output::card_line(
         "price",
@@ -36,7 +37,7 @@ pub fn bill(prices: &LambdaPrices, used: Use, bill: &Bill) {
     for (what, usd) in &bill.lines {
         output::card_line("", format!("{usd:.2} for {what}"));
     }
-    output::card_line("", format!("prices of {}: {}", prices.date, prices.source));
+    output::card_line("", format!("prices of {date}: {source}"));
 }
 
 /// A function as it is there.
