@@ -296,7 +296,7 @@ def test_packages_too_large_for_a_zip_are_listed_by_size_with_two_ways_out(check
         assert [(int(size) >> 20, name) for size, name in sizes] == [(240, "torch"), (20, "helpers")]
         assert "container image" in finding["fix"] and "CPU index" in finding["fix"]
     else:
-        assert checked.code == 0 and finding["verdict"] == "ok", checked.found
+        assert checked.code == 0 and "ok" in {one["verdict"] for one in checked.all("size")}, checked.found
 
 
 def elf(machine: int) -> bytes:
