@@ -54,14 +54,19 @@ def artifacts(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> d
     return {word: packaged(platform, model, more, work / f"{word}.zip") for word, more in said.items()}
 
 
+def source_with(model: Path, more: str, folder: Path) -> Path:
+    """A model's folder with more in its manifest."""
+    folder.mkdir()
+    for path in model.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    manifest = folder / "modelet.toml"
+    manifest.write_text((manifest.read_text() if manifest.exists() else "") + "\n" + more)
+    return folder
+
+
 def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
     """An artifact as the platform made it, in a zip with a bootstrap: moto does not run it."""
-    source = target.with_suffix("")
-    source.mkdir()
-    for path in model.iterdir():
-        (source / path.name).write_bytes(path.read_bytes())
-    manifest = source / "modelet.toml"
-    manifest.write_text((manifest.read_text() if manifest.exists() else "") + "\n" + more)
+    source = source_with(model, more, target.with_suffix(""))
     function = platform.deploy(source, f"for-lambda-{source.name}")
     folder = platform.data / "artifacts" / function.card["sha256"]
     card = json.loads((folder / "artifact.json").read_text()) | {"name": NAME}
@@ -72,6 +77,14 @@ def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
         zipped.writestr("artifact.json", json.dumps(card))
         for path in sorted((folder / "files").rglob("*")):
             zipped.write(path, f"files/{path.relative_to(folder / 'files')}")
+    return target
+
+
+def enlarged(artifact: Path, target: Path) -> Path:
+    """An artifact that is too large to be sent to Lambda."""
+    target.write_bytes(artifact.read_bytes())
+    with zipfile.ZipFile(target, "a") as zipped:
+        zipped.writestr("files/noise", os.urandom(40 << 20))
     return target
 
 
@@ -227,6 +240,14 @@ def test_triggers_come_and_go_and_others_stay(cloud: Cloud, artifacts: dict[str,
     assert not function_of(cloud)["policy"]
 
 
+def test_a_platform_of_ours_says_that_it_does_not_run_triggers(platform: Platform, tmp_path: Path) -> None:
+    source = source_with(ROOT / "examples" / "iris", TRIGGERS, tmp_path / "triggered")
+    said = platform.cli("deploy", source, "--name", "triggered").stderr
+    assert "warning: this platform does not run triggers yet; AWS Lambda does" in said
+    wrong = source_with(ROOT / "examples" / "iris", TRIGGERS.replace("5 minutes", "5 minute"), tmp_path / "wrong")
+    assert '"rate(5 minute)" is no schedule' in platform.refused(wrong)
+
+
 @proof("AWS Lambda", "a deploy that was killed is gone on with", MOTO)
 def test_killed_at_each_step_and_deployed_again_it_comes_to_the_same(cloud: Cloud, artifacts: dict[str, Path]) -> None:
     cloud.client("s3").create_bucket(Bucket="incoming", CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -313,10 +334,7 @@ def test_an_update_that_fails_leaves_the_calls_where_they_were(cloud: Cloud, art
 def test_large_code_and_images_go_their_own_ways(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
     s3 = cloud.client("s3")
     s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
-    large = tmp_path / "large.zip"
-    large.write_bytes(artifacts["one"].read_bytes())
-    with zipfile.ZipFile(large, "a") as zipped:
-        zipped.writestr("files/noise", os.urandom(40 << 20))
+    large = enlarged(artifacts["one"], tmp_path / "large.zip")
     made = f"modelet-{ACCOUNT}-{REGION}"
     for bucket, artifact, options in (("code", artifacts["one"], ("--bucket", "code")), (made, large, ())):
         cloud.proxy.taken()
@@ -373,9 +391,9 @@ def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path]) -> None:
 
 
 def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
-    def refused(change: dict, *options: str) -> str:
+    def refused(change: dict, *options: str, without: str = "") -> str:
         with zipfile.ZipFile(artifacts["one"]) as old:
-            files = {entry: old.read(entry) for entry in old.infolist()}
+            files = {entry: old.read(entry) for entry in old.infolist() if entry.filename != without}
         target = tmp_path / "changed.zip"
         with zipfile.ZipFile(target, "w") as new:
             for entry, content in files.items():
@@ -393,15 +411,10 @@ def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Clo
     assert "AWS Lambda has memory_mib of 128 to 10240, not 64" in refused({"settings": {"memory_mib": 64}})
     assert "AWS Lambda sets AWS_REGION itself" in refused({"env": {"AWS_REGION": "x"}})
     assert "keeps logs for 1, 3, 5" in refused({}, "--log-days", "31")
-    assert "has no executable file bootstrap" in cloud.cli("deploy", plain_zip(tmp_path), *DEPLOY, code=1).stderr
+    assert "has no executable file bootstrap" in refused({}, without="bootstrap")
+    assert "is packaged already, and --set would change nothing of it" in refused({}, "--set", "memory_mib=512")
     assert "not to cloud-run" in cloud.cli("deploy", artifacts["one"], "--to", "cloud-run", "--yes", code=2).stderr
     assert "There is nobody to ask" in cloud.cli("deploy", artifacts["one"], "--to", "aws-lambda", code=1).stderr
-
-
-def plain_zip(folder: Path) -> Path:
-    with zipfile.ZipFile(folder / "plain.zip", "w") as zipped:
-        zipped.writestr("model.onnx", b"x")
-    return folder / "plain.zip"
 
 
 def test_the_plan_says_price_and_permissions(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:

@@ -173,9 +173,9 @@ mod tests {
                 return Err(CloudError::new(self.how, "no"));
             }
             if *action < 0 {
-                self.there.retain(|there| there != &-action)
+                self.there.retain(|there| there != &-action);
             } else {
-                self.there.push(*action)
+                self.there.push(*action);
             }
             Ok(())
         }

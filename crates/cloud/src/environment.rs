@@ -3,9 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Variables by their names.
+type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Looks variables up.
 #[derive(Clone)]
-pub struct Environment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(Arc<Variables>);
 
 impl Environment {
     /// One that asks this.

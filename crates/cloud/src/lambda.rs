@@ -125,8 +125,7 @@ impl AwsLambda {
     /// A function of our making as it is there.
     async fn there(&self, name: &FunctionName) -> Result<there::Function, CloudError> {
         let names = self.names(name);
-        let there = look(&self.aws, &names, None).await?;
-        let function = there.function.ok_or_else(|| {
+        let function = there::function(&self.aws, &names).await?.ok_or_else(|| {
             CloudError::new(Kind::NotFound, format!("there is no function {name} in {}", names.region))
                 .hint("modelet deploy … --to aws-lambda; or is it in another region? --region")
         })?;

@@ -69,7 +69,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'\n  modelet deploy churn.zip --to aws-lambda --plan"
     )]
-    Deploy(Deploy),
+    Deploy(Box<Deploy>),
     /// Make of a model or of code what another host starts: a zip, or one program that needs nothing else
     #[command(
         after_help = "Examples:\n  modelet package churn.joblib --for aws-lambda\n  modelet package ./app -o app.zip\n  modelet package churn.joblib --standalone -o churn && ./churn --port 9000"

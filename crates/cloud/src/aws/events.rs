@@ -37,10 +37,10 @@ impl Aws {
             for rule in answer["Rules"].as_array().into_iter().flatten() {
                 rules.push(self.rule(rule).await?);
             }
-            let Some(next) = answer["NextToken"].as_str() else { break };
+            let Some(next) = answer["NextToken"].as_str() else { return Ok(rules) };
             body["NextToken"] = json!(next);
         }
-        Ok(rules)
+        Err(CloudError::refused(format!("there are more than {} rules {prefix}…", rules.len())))
     }
 
     async fn rule(&self, rule: &Value) -> Result<Rule, CloudError> {

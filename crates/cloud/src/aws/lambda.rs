@@ -95,10 +95,12 @@ impl Aws {
             versions.extend(page.into_iter().filter(|version| version.version != "$LATEST"));
             marker = answer["NextMarker"].as_str().filter(|marker| !marker.is_empty()).map(str::to_owned);
             if marker.is_none() {
-                break;
+                return Ok(versions);
             }
         }
-        Ok(versions)
+        let why = format!("{name} has more than {} versions", versions.len());
+        Err(CloudError::refused(why)
+            .hint("delete old ones: aws lambda delete-function --function-name NAME:VERSION"))
     }
 
     /// Makes a version of what the function is now; gives its number.

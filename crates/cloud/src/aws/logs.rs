@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 use super::service::LOGS;
 use super::{Aws, tags};
 use crate::aws::call::Request;
+use crate::aws::failure::senseless;
 use crate::error::{CloudError, found};
+
+/// Pages of records that are read, at most.
+const PAGES_LIMIT: usize = 50;
 
 /// A log group as it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,22 +92,21 @@ impl Aws {
                 body["nextToken"] = json!(token);
             }
             let mut answer = self.json(Request::json(&LOGS, "FilterLogEvents", &body)).await?;
-            let page: Vec<Event> = serde_json::from_value(answer["events"].take()).unwrap_or_default();
+            let page: Vec<Event> = serde_json::from_value(answer["events"].take())
+                .map_err(|_| senseless(&LOGS, "FilterLogEvents", 200))?;
             events.extend(page);
-            let token = answer["nextToken"].as_str().map(str::to_owned);
-            if token.is_none() || token == next {
-                break;
+            next = answer["nextToken"].as_str().map(str::to_owned);
+            if next.is_none() {
+                events.sort_by_key(|event| event.timestamp);
+                return Ok(events.split_off(events.len().saturating_sub(most)));
             }
-            next = token;
         }
-        events.sort_by_key(|event| event.timestamp);
-        Ok(events.split_off(events.len().saturating_sub(most)))
+        // The newest, which are asked for, come last.
+        let why = format!("{name} has more than {} records since then", events.len());
+        Err(CloudError::refused(why).hint("ask for less: --since 5m"))
     }
 
     async fn logs(&self, operation: &'static str, body: &Value) -> Result<(), CloudError> {
         self.send(Request::json(&LOGS, operation, body)).await.map(drop)
     }
 }
-
-/// Pages of records that are read, at most.
-const PAGES_LIMIT: usize = 50;

@@ -74,9 +74,13 @@ impl Names {
     }
 }
 
-/// A few letters that stand for texts.
+/// A few letters that tell names apart.
 pub fn short(parts: &[&str]) -> String {
+    digest(parts).get(..SHORT).unwrap_or_default().to_owned()
+}
+
+/// What stands for texts, and for no others.
+pub fn digest(parts: &[&str]) -> String {
     // A slice is read to its end.
-    let digest = sha256(parts.join("\0").as_bytes()).map(|(_, digest)| digest).unwrap_or_default();
-    digest[..SHORT.min(digest.len())].to_owned()
+    sha256(parts.join("\0").as_bytes()).map(|(_, digest)| digest).unwrap_or_default()
 }

@@ -113,11 +113,17 @@ impl Aws {
         self.send(request(name, "DeleteBucket", Method::DELETE, &[])).await.map(drop)
     }
 
-    /// The files of a bucket whose names begin so: the first thousand of them.
+    /// The files of a bucket whose names begin so.
     pub(crate) async fn objects(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, CloudError> {
         let asked = request(bucket, "ListObjectsV2", Method::GET, &[]).with("list-type", "2");
         let answer = self.send(asked.with("prefix", prefix)).await?;
-        Ok(Document::read(&answer.body).map(|document| document.all("Key")).unwrap_or_default())
+        let Some(document) = Document::read(&answer.body) else { return Ok(Vec::new()) };
+        if document.text("IsTruncated").is_some_and(|truncated| truncated == "true") {
+            return Err(CloudError::refused(format!(
+                "more than a thousand files of {bucket} begin with {prefix}"
+            )));
+        }
+        Ok(document.all("Key"))
     }
 
     /// Puts a file into a bucket.

@@ -51,8 +51,8 @@ pub enum Action {
     },
     /// Does something to the repository and its images.
     Images(repository::Action),
-    /// Makes the function.
-    CreateFunction,
+    /// Makes the function, in this role.
+    CreateFunction(String),
     /// Deletes it with all its versions.
     DeleteFunction,
     /// Says how it runs, and in which role.
@@ -159,14 +159,14 @@ impl Action {
     }
 
     /// What deletes what this makes.
-    fn opposite(&self) -> Option<Self> {
+    pub(super) fn opposite(&self) -> Option<Self> {
         Some(match self {
             Self::CreateLogGroup => Self::DeleteLogGroup,
             Self::CreateRole => Self::DeleteRole,
             Self::AttachPolicy => Self::DetachPolicy,
             Self::CreateBucket(bucket) => Self::DeleteBucket(bucket.clone()),
             Self::PutCode { bucket, key } => Self::DeleteCode { bucket: bucket.clone(), key: key.clone() },
-            Self::CreateFunction => Self::DeleteFunction,
+            Self::CreateFunction(_) => Self::DeleteFunction,
             Self::Publish => Self::DeleteNewVersion,
             Self::CreateAlias(_) => Self::DeleteAlias,
             Self::CreateUrl(_) => Self::DeleteUrl,

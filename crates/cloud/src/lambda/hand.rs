@@ -60,7 +60,7 @@ impl Hand for LambdaHand<'_> {
                 let written = self.wanted.and_then(|wanted| wanted.written.as_deref());
                 names.repository().carry_out(aws, names, written, action).await
             }
-            Action::CreateFunction => self.create_function().await,
+            Action::CreateFunction(role) => self.create_function(role).await,
             Action::DeleteFunction => gone(aws.delete_function(name, None).await),
             Action::Configure(settings, role) => {
                 aws.settled(name, None).await?;
@@ -144,9 +144,9 @@ impl LambdaHand<'_> {
         })
     }
 
-    async fn create_function(&self) -> Result<(), CloudError> {
+    async fn create_function(&self, role: &str) -> Result<(), CloudError> {
         let wanted = self.wanted()?;
-        let mut body = wanted.settings.body(&wanted.role_arn());
+        let mut body = wanted.settings.body(role);
         let mut tags = self.names.tags();
         tags.insert(TAG_ARTIFACT.to_owned(), wanted.artifact.clone());
         body["FunctionName"] = json!(self.names.function);

@@ -9,13 +9,19 @@ use crate::aws::policy::{self, Needs, permissions};
 use crate::aws::service::{EVENTS, IAM, LAMBDA, LOGS, S3};
 use crate::plan::{Permission, Plan};
 
-/// What an action needs.
+/// What an action needs, and what takes it back.
 pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
+    let mut all = permissions(&needs(action, names));
+    all.extend(action.opposite().iter().flat_map(|opposite| permissions(&needs(opposite, names))));
+    all
+}
+
+fn needs(action: &Action, names: &Names) -> Vec<Needs> {
     let (own, role, log) = (names.function_arn(), names.role_arn(), names.log_group_arn());
     let rule = |name: &str| names.rule_arn(name);
     let bucket = |name: &str| names.bucket_arn(name);
     let versions = format!("{own}:*");
-    let needs: Vec<Needs> = match action {
+    match action {
         Action::CreateLogGroup => vec![(log, &LOGS, &["CreateLogGroup", "TagResource"])],
         Action::DeleteLogGroup => vec![(log, &LOGS, &["DeleteLogGroup"])],
         Action::SetRetention(_) => vec![(log, &LOGS, &["PutRetentionPolicy", "DeleteRetentionPolicy"])],
@@ -34,13 +40,13 @@ pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
             vec![(format!("{}/{key}", bucket(name)), &S3, &["DeleteObject"])]
         }
         Action::Images(action) => names.repository().needs(action),
-        Action::CreateFunction => {
-            vec![(own, &LAMBDA, &["CreateFunction", "TagResource"]), (role, &IAM, &["PassRole"])]
+        Action::CreateFunction(role) => {
+            vec![(own, &LAMBDA, &["CreateFunction", "TagResource"]), (role.clone(), &IAM, &["PassRole"])]
         }
         Action::DeleteFunction => vec![(own, &LAMBDA, &["DeleteFunction"])],
         Action::DeleteNewVersion => vec![(versions, &LAMBDA, &["DeleteFunction"])],
-        Action::Configure(..) => {
-            vec![(own, &LAMBDA, &["UpdateFunctionConfiguration"]), (role, &IAM, &["PassRole"])]
+        Action::Configure(_, role) => {
+            vec![(own, &LAMBDA, &["UpdateFunctionConfiguration"]), (role.clone(), &IAM, &["PassRole"])]
         }
         Action::UpdateCode => vec![(own, &LAMBDA, &["UpdateFunctionCode"])],
         Action::Tag(_) => vec![(own, &LAMBDA, &["TagResource"])],
@@ -69,8 +75,7 @@ pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
         Action::DeleteRule(name) => vec![(rule(name), &EVENTS, &["DeleteRule"])],
         Action::Notify(_, upload) => notifications(bucket(&upload.bucket)),
         Action::Unnotify { bucket: name, .. } => notifications(bucket(name)),
-    };
-    permissions(&needs)
+    }
 }
 
 fn notifications(bucket: String) -> Vec<Needs> {

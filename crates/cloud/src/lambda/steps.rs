@@ -13,7 +13,7 @@ use super::policy;
 use super::there::{Function, There};
 use super::wanted::{Code, Wanted};
 use crate::error::CloudError;
-use crate::plan::Plan;
+use crate::plan::{Change, Plan};
 use crate::repository;
 use crate::target::{Canary, Traffic};
 
@@ -42,7 +42,8 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     }
     match &there.function {
         None => {
-            draft.create(format!("function {}", names.function), code_words(wanted), Action::CreateFunction)
+            let action = Action::CreateFunction(wanted.role_arn());
+            draft.create(format!("function {}", names.function), code_words(wanted), action);
         }
         Some(function) => change(&mut draft, wanted, function, is_new_code),
     }
@@ -53,6 +54,8 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     triggers::drop(&mut draft, wanted, there);
     around::clear(&mut draft, wanted, there, is_new_code);
     notes.extend(live);
+    // What takes away comes last: it is not brought back when something fails.
+    draft.steps.sort_by_key(|step| step.change == Change::Delete);
     Ok(Plan { steps: draft.steps, notes, reads: policy::reads(names, Some(wanted)) })
 }
 

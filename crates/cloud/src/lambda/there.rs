@@ -10,7 +10,7 @@ use super::wanted::{Code, Settings, Wanted};
 use crate::aws::Aws;
 use crate::aws::events::Rule;
 use crate::aws::iam::Role;
-use crate::aws::lambda::{Alias, Configuration, Function as Told, Url};
+use crate::aws::lambda::{Alias, Configuration, Url};
 use crate::aws::logs::Group;
 use crate::error::CloudError;
 use crate::repository;
@@ -91,10 +91,7 @@ impl Function {
 /// # Errors
 /// What AWS says when it does not tell.
 pub async fn look(aws: &Aws, names: &Names, wanted: Option<&Wanted>) -> Result<There, CloudError> {
-    let function = match aws.function(&names.function).await? {
-        Some(told) => Some(function(aws, names, told).await?),
-        None => None,
-    };
+    let function = function(aws, names).await?;
     let mut there = There {
         log_group: aws.log_group(&names.log_group()).await?,
         role: aws.role(&names.role()).await?,
@@ -135,8 +132,13 @@ pub async fn look(aws: &Aws, names: &Names, wanted: Option<&Wanted>) -> Result<T
     Ok(there)
 }
 
-async fn function(aws: &Aws, names: &Names, told: Told) -> Result<Function, CloudError> {
+/// Reads the function alone; `None` where there is none of this name.
+///
+/// # Errors
+/// What AWS says when it does not tell.
+pub async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>, CloudError> {
     let name = &names.function;
+    let Some(told) = aws.function(name).await? else { return Ok(None) };
     let versions = aws.versions(name).await?;
     let alias = aws.alias(name, ALIAS).await?;
     let (url, policy, provisioned) = match &alias {
@@ -146,7 +148,7 @@ async fn function(aws: &Aws, names: &Names, told: Told) -> Result<Function, Clou
         }
     };
     let Configuration { function_arn, code_sha256, role, state, .. } = &told.configuration;
-    Ok(Function {
+    Ok(Some(Function {
         arn: function_arn.clone(),
         state: state.clone().unwrap_or_else(|| "Active".to_owned()),
         settings: Settings::read(&told.configuration),
@@ -160,7 +162,7 @@ async fn function(aws: &Aws, names: &Names, told: Told) -> Result<Function, Clou
         reserved: told.concurrency.and_then(|own| own.reserved_concurrent_executions),
         provisioned,
         tags: told.tags,
-    })
+    }))
 }
 
 /// What an alias says.

@@ -8,10 +8,11 @@ use modelet_core::target::limits::Of;
 use modelet_core::{ArtifactCard, Target, base64};
 use serde_json::{Value, json};
 
-use super::names::{Names, short};
+use super::names::Names;
 use super::start::Start;
 use super::{Auth, Options};
 use crate::aws::lambda::Configuration;
+use crate::aws::names::digest;
 use crate::delivery::{Delivery, WrittenImage, Zip};
 use crate::error::CloudError;
 use crate::repository;
@@ -155,7 +156,7 @@ impl Wanted {
         let handler = settings.runtime.as_ref().map_or("", |(_, handler)| handler);
         let parts =
             [&self.artifact, runtime, handler, &numbers, &variables, &self.role_arn(), &settings.description];
-        format!("modelet {}", short(&parts))
+        format!("modelet {}", digest(&parts))
     }
 
     /// The digest of its code as Lambda tells it; `None` for an image.

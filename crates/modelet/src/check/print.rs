@@ -77,10 +77,8 @@ fn print(finding: &Finding) {
     for (at, place) in finding.places.iter().enumerate() {
         below(if at == 0 { "where" } else { "" }, place);
     }
-    if let Some(limit) = &finding.limit {
-        if finding.verdict != Verdict::Ok {
-            below("limit", &format!("{} ({})", limit.rule, limit.source));
-        }
+    if let Some(limit) = finding.limit.as_ref().filter(|_| finding.verdict != Verdict::Ok) {
+        below("limit", &format!("{} ({})", limit.rule, limit.source));
     }
     if let Some(fix) = &finding.fix {
         below("next", fix);
