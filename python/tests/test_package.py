@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,9 +13,10 @@ import functions
 import httpx
 import pytest
 from emulator import free_port
-from harness import PATIENCE_S, ROOT, Platform, eventually, stage
+from harness import PATIENCE_S, ROOT, Platform, eventually
 from packaged import elsewhere, forest, modes, unzipped
 from proofs import EMULATOR, proof
+from recipes import sentences
 
 IRIS = ROOT / "examples" / "iris"
 ROW = [[5.1, 3.5, 1.4, 0.2]]
@@ -207,14 +208,17 @@ def test_one_program_serves_a_model_in_an_empty_root(alone, platform):
     assert f"listening on http://127.0.0.1:{program.port}" in program.log.read_text()
 
 
-def test_one_program_carries_tokenizer_and_weights(alone, platform, cases, tmp_path):
-    """MiniLM under rten, whose weights lie in a file beside the model: the same numbers as on the platform."""
-    minilm = stage(cases["minilm"], tmp_path / "minilm", {"engine": "rten"}, {})
-    here = platform.deploy(minilm, "minilm-alone")
-    asked = here.status()["card"]["handler"]["signature"]["inputs"]
-    body = {one["name"]: [[1] * 8] for one in asked}
-    program = alone(minilm, "minilm")
-    assert program.http.post("/", json=body).json() == here.post(body).json()
+def test_one_program_carries_tokenizer_and_weights(alone, platform, tmp_path):
+    """MiniLM under rten, whose weights lie in a file beside the model: the same vectors of texts as on the platform."""
+    folder = tmp_path / "minilm"
+    shutil.copytree(sentences.folder(), folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    sentences.export(folder / "model.onnx")
+    (folder / "modelet.toml").write_text('engine = "rten"\n')
+    here = platform.deploy(folder, "minilm-alone")
+    body = {"text": ["The cat sits outside", "Ünïcödé 北京", ""]}
+    program = alone(folder, "minilm")
+    answer = program.http.post("/", json=body)
+    assert answer.status_code == 200 and answer.json() == here.post(body).json()
 
 
 def test_one_program_says_what_it_is_and_what_is_wrong(package, tmp_path):

@@ -111,14 +111,6 @@ impl Loaded {
 static ENVIRONMENT: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
 fn environment(library: &Path) -> Result<Environment, FunctionError> {
-    // Whoever is linked statically has no dynamic linker.
-    if cfg!(target_feature = "crt-static") {
-        return Err(FunctionError::new(
-            Code::EngineMissing,
-            "this build of the runtime is one static file, which loads no libraries, and so has no ONNX Runtime",
-        )
-        .hint("use the build for glibc"));
-    }
     // The lock is held while the library loads, so that two first models do not load it twice. What it guards is set in
     // one step, so a panic elsewhere leaves it sound.
     let mut current = ENVIRONMENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -9,7 +9,6 @@
 //! | Python | `MODELET_PYTHON` | that of AWS Lambda's managed runtimes, the one on the `PATH`, the system's |
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use modelet_core::instance::{ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON, shipped};
@@ -20,13 +19,19 @@ const LAMBDA_FOLDER: &str = "/var/lang/bin";
 /// Where systems and images have theirs.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/local/bin", "/usr/bin"];
 
-/// This program's file. Where there is no `/proc`, what it was started as says it.
+/// This program's file. Where there is no `/proc`, what it was started as says it, as a shell looks for programs.
 pub fn program() -> Option<PathBuf> {
-    let started_as = || {
-        let name = rustix::param::linux_execfn().to_bytes();
-        std::path::absolute(Path::new(std::ffi::OsStr::from_bytes(name))).ok()
-    };
+    let started_as = || named(&PathBuf::from(std::env::args_os().next()?), std::env::var_os("PATH"));
     std::env::current_exe().ok().or_else(started_as)
+}
+
+/// The program of a name or a path.
+fn named(name: &Path, path: Option<OsString>) -> Option<PathBuf> {
+    if name.components().count() > 1 {
+        return std::path::absolute(name).ok();
+    }
+    let path = path.unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 /// The folder of this program, where that is an artifact's.
@@ -106,7 +111,12 @@ mod tests {
 
     #[test]
     fn this_program_knows_its_file() {
-        assert!(program().unwrap().is_file());
+        let own = program().unwrap();
+        assert!(own.is_file());
+        let (folder, name) = (own.parent().unwrap(), Path::new(own.file_name().unwrap()));
+        assert_eq!(named(name, Some(folder.into())).as_ref(), Some(&own));
+        assert_eq!(named(&own, None).as_ref(), Some(&own));
+        assert_eq!(named(name, None), None);
         assert_eq!(artifact(), None, "no artifact lies beside a test");
     }
 }

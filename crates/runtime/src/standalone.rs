@@ -18,33 +18,39 @@ use modelet_core::{ArtifactCard, Version, digest};
 use modelet_model::Files;
 
 use crate::config::Config;
-use crate::{beside, handler, log};
+use crate::handler::Loaded;
+use crate::{beside, log};
 use arguments::Arguments;
 
 /// Most bytes of an artifact that are taken into memory.
 const MAX_BYTES: u64 = 8 << 30;
 
-/// The whole life of such a program; `None`: this one carries nothing.
-pub fn main() -> Option<ExitCode> {
+/// The whole life of such a program; `None`: this one carries nothing. `load` makes what answers the calls.
+pub fn main(load: impl FnOnce(&Config) -> Loaded) -> Option<ExitCode> {
     let started = Instant::now();
     let program = beside::program()?;
     let (mut file, trailer) = trailer(&program).ok()??;
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let config = read(&mut file, &trailer).map_err(|why| format!("{}: {why}", program.display()));
-    let code = config.and_then(|config| serve(&name, config, started)).unwrap_or_else(|why| {
+    let code = config.and_then(|config| serve(&name, config, started, load)).unwrap_or_else(|why| {
         log::say(log::Level::Error, &format!("{name}: {why}"));
         ExitCode::from(2)
     });
     Some(code)
 }
 
-fn serve(name: &str, config: Config, started: Instant) -> Result<ExitCode, String> {
+fn serve(
+    name: &str,
+    config: Config,
+    started: Instant,
+    load: impl FnOnce(&Config) -> Loaded,
+) -> Result<ExitCode, String> {
     match Arguments::of(std::env::args_os().skip(1))? {
         Arguments::Help => print(&arguments::help(name, &config.card)),
         Arguments::Version => print(&arguments::version(name, &config.card)),
         Arguments::Serve(asked) => {
             let contract = asked.contract(|name| std::env::var_os(name))?;
-            return crate::host(&contract, started, || Ok(config), handler::load);
+            return crate::host(&contract, started, || Ok(config), load);
         }
     }
     Ok(ExitCode::SUCCESS)

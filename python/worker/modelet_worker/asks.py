@@ -129,8 +129,7 @@ class Asks:
 
     def tell(self, kind, target):
         lines = self.lines()
-        key = (kind, target, *(lines or ()))
-        if lines is None or key in self.told or len(self.told) >= MOST:
+        if lines is None or (key := (kind, target, *lines)) in self.told or len(self.told) >= MOST:
             return
         self.told.add(key)
         asked = {"kind": kind, "target": target, "lines": lines}
@@ -154,7 +153,9 @@ class Asks:
                         return None
                     other = other or line
             frame = frame.f_back
-        return [line for line in (own, package) if line] or ([other] if other else [])
+        lines = [line for line in (own, package) if line] or [line for line in (other,) if line]
+        # What no line asked for is Python's own: bytecode that it would keep.
+        return lines or None
 
     def named(self, file):
         for folder, prefix in self.folders:

@@ -15,14 +15,16 @@ impl Target {
     /// larger one.
     pub fn of_memory(self, asked_mib: u64, held_kib: u64, killed: bool) -> Finding {
         let held_mib = held_kib.div_ceil(1_024);
-        let what = format!("held {held_mib} MiB at most, here, of memory_mib = {asked_mib}");
+        let met = if killed && held_mib <= asked_mib { ", and met that limit for a moment" } else { "" };
+        let what = format!("held {held_mib} MiB at most, here, of memory_mib = {asked_mib}{met}");
         let verdict = match () {
             () if killed || held_mib > asked_mib => Verdict::Breaks,
             () if held_mib * 100 > asked_mib * CLOSE_MEMORY_PERCENT => Verdict::Warning,
             () => return Finding::new(Verdict::Ok, About::Memory, what),
         };
         // Room for what other calls take.
-        let wanted = held_mib * 100 / CLOSE_MEMORY_PERCENT + 1;
+        let least_mib = if killed { held_mib.max(asked_mib) } else { held_mib };
+        let wanted = least_mib * 100 / CLOSE_MEMORY_PERCENT + 1;
         let fix = match self.memory_for(wanted) {
             Some(mib) => format!("ask for more: [settings] memory_mib = {mib}, the next that would do"),
             None => format!("{} has not so much: load less, or a smaller model", self.title()),

@@ -72,14 +72,16 @@ pub enum Call {
 }
 
 /// What a run came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ran {
     /// How it started; `None` when it was ended before that was known.
     pub start: Option<Start>,
     /// How its call went, where it got one.
     pub call: Option<Call>,
-    /// The most memory that it was seen to hold, KiB.
+    /// The most memory that it was seen to hold, KiB; without what lies in /tmp where that is a disk at the target.
     pub held_kib: u64,
+    /// The most that it was seen to have in such a /tmp, KiB.
+    pub tmp_kib: u64,
     /// It held more than it may.
     pub out_of_memory: bool,
     /// What it said.
@@ -94,7 +96,7 @@ impl Course<'_> {
             self.trial.start(spawner, folder.path()).await?;
         let listening = tokio::spawn(listen(lines));
         let limit_kib = self.trial.memory_mib << 10;
-        let mut ran = Ran { start: None, call: None, held_kib: 0, out_of_memory: false, said: Vec::new() };
+        let mut ran = Ran::default();
         let mut look = tokio::time::interval(LOOK_EVERY);
         let mut going = Box::pin(self.go(&feed));
         loop {
@@ -104,7 +106,7 @@ impl Course<'_> {
                     break;
                 }
                 _ = look.tick() => {
-                    ran.held_kib = ran.held_kib.max(self.held_kib(&confinement));
+                    self.look(&confinement, &mut ran);
                     if ran.held_kib > limit_kib {
                         break;
                     }
@@ -112,7 +114,7 @@ impl Course<'_> {
             }
         }
         drop(going);
-        ran.held_kib = ran.held_kib.max(self.held_kib(&confinement));
+        self.look(&confinement, &mut ran);
         ran.out_of_memory = ran.held_kib > limit_kib || confinement.oom_killed();
         // What it has said by now is all that is wanted of it.
         let _ = tokio::time::timeout(LAST_WORDS, readers.catch_up()).await;
@@ -123,9 +125,11 @@ impl Course<'_> {
         Ok(ran)
     }
 
-    fn held_kib(&self, confinement: &Confinement) -> u64 {
-        let disk = if self.target.keeps_tmp_in_memory() { 0 } else { confinement.tmp_kib() };
-        confinement.memory_kib().saturating_sub(disk)
+    /// What it holds now.
+    fn look(&self, confinement: &Confinement, ran: &mut Ran) {
+        let tmp_kib = if self.target.keeps_tmp_in_memory() { 0 } else { confinement.tmp_kib() };
+        ran.held_kib = ran.held_kib.max(confinement.memory_kib().saturating_sub(tmp_kib));
+        ran.tmp_kib = ran.tmp_kib.max(tmp_kib);
     }
 
     async fn go(&self, feed: &Feed) -> (Start, Option<Call>) {

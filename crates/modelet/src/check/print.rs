@@ -26,12 +26,18 @@ impl Checked {
         self.findings.iter().filter(|finding| finding.verdict == verdict).count()
     }
 
+    /// The heaviest; what is only worth knowing weighs nothing.
+    fn verdict(&self) -> Verdict {
+        let weights = self.findings.iter().map(|finding| finding.verdict);
+        weights.filter(|verdict| *verdict != Verdict::Note).min().unwrap_or(Verdict::Ok)
+    }
+
     /// As JSON.
     pub fn to_json(&self) -> Value {
         json!({
             "function": self.name,
             "target": self.target.as_str(),
-            "verdict": self.findings.iter().map(|finding| finding.verdict).min().unwrap_or(Verdict::Ok),
+            "verdict": self.verdict(),
             "findings": self.findings,
             "measured": self.measured,
             "not_as_there": self.target.not_imposed(),

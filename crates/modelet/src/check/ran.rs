@@ -64,9 +64,9 @@ impl Reading<'_> {
 
     fn of_memory(&self, ran: &Ran) -> Finding {
         let asked_mib = self.card.settings.memory_mib;
-        // What lies in /tmp took the memory that it had the first time, and takes none there.
-        let was_killed = ran.out_of_memory || (self.had_more_memory && ran.held_kib > asked_mib << 10);
-        self.target.of_memory(asked_mib, ran.held_kib, was_killed)
+        // What met its limit and is not seen to hold so much, nor to have it in /tmp, held it for a moment.
+        let held_it = self.had_more_memory && ran.held_kib + ran.tmp_kib <= asked_mib << 10;
+        self.target.of_memory(asked_mib, ran.held_kib, ran.out_of_memory || held_it)
     }
 
     fn of_start(&self, ran: &Ran, is_explained: bool, measured: &mut Measured) -> Option<Finding> {
@@ -78,7 +78,10 @@ impl Reading<'_> {
             }
             Start::Late => Some(self.target.of_load(None, self.waited_ms, timeout_ms)),
             Start::Failed(_) if is_explained => None,
-            Start::Failed(why) => Some(self.failed(About::Start, "it does not start", why)),
+            Start::Failed(why) => {
+                let finding = self.failed(About::Start, "it does not start", why);
+                Some(finding.at(last_words(&ran.said)))
+            }
         }
     }
 
@@ -151,6 +154,16 @@ impl Reading<'_> {
         };
         paths.into_iter().filter(|path| !is_known(path)).map(finding).collect()
     }
+}
+
+/// What it printed last, where no error says why it failed.
+fn last_words(said: &[Entry]) -> Vec<String> {
+    if said.iter().any(|entry| entry.raised.is_some()) {
+        return vec![];
+    }
+    let printed = said.iter().filter(|entry| entry.is_printed()).flat_map(|entry| entry.message.lines());
+    let printed: Vec<&str> = printed.collect();
+    printed[printed.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
 /// What code asked for, and when.
