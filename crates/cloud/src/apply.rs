@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use modelet_core::FunctionName;
+
 use crate::error::{CloudError, Kind};
 use crate::plan::{Plan, Step};
 
@@ -67,6 +69,24 @@ impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.step, self.error)
     }
+}
+
+/// Refuses a plan of a function where there is another one `now`: somebody changed something since it was made, and asked about.
+///
+/// # Errors
+/// When it is another, or none could be made.
+pub fn is_still<A: PartialEq>(
+    name: &FunctionName,
+    plan: &Plan<A>,
+    now: Result<Plan<A>, CloudError>,
+) -> Result<(), Failed> {
+    if now.map_err(Failed::not_begun)? == *plan {
+        return Ok(());
+    }
+    let why = format!("what is there of {name} has changed since the plan was made");
+    Err(Failed::not_begun(
+        CloudError::new(Kind::Conflict, why).hint("begin again: there is another plan now"),
+    ))
 }
 
 /// Carries a plan out, a step after the other. When one fails, what the others did is taken back, the last first.

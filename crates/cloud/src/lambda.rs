@@ -203,11 +203,7 @@ impl Target for AwsLambda {
             Some(wanted) => steps::plan(wanted, &before),
             None => steps::removal::plan(&names, &before),
         };
-        if now.map_err(Failed::not_begun)? != *plan {
-            let why = format!("what is there of {name} has changed since the plan was made");
-            let error = CloudError::new(Kind::Conflict, why).hint("begin again: there is another plan now");
-            return Err(Failed::not_begun(error));
-        }
+        apply::is_still(name, plan, now)?;
         let (aws, names, wanted, before) = (&self.aws, &names, wanted.as_ref(), &before);
         apply::carry_out(plan, &mut LambdaHand { aws, names, wanted, before, new_version: None }, tell).await
     }

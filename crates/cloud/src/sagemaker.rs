@@ -127,8 +127,13 @@ impl Target for Sagemaker {
         let names = self.names(name);
         let wanted = wanted.map(|wanted| Wanted::of(wanted, names.clone(), &self.options));
         let wanted = wanted.transpose().map_err(Failed::not_begun)?;
-        // What is taken back is taken back to what is there now.
+        // What is taken back is taken back to what is there now, which has to be what the plan was made of.
         let before = look(&self.aws, &names, wanted.as_ref()).await.map_err(Failed::not_begun)?;
+        let now = match &wanted {
+            Some(wanted) => steps::plan(wanted, &before),
+            None => steps::removal::plan(&names, &before),
+        };
+        apply::is_still(name, plan, now)?;
         let (aws, names, wanted, before) = (&self.aws, &names, wanted.as_ref(), &before);
         apply::carry_out(plan, &mut SagemakerHand { aws, names, wanted, before }, tell).await
     }

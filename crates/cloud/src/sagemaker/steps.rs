@@ -40,7 +40,7 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     let mut draft = Draft::new(names, policy::of);
     let mut notes = Vec::new();
     log(&mut draft, wanted, there, &mut notes);
-    role(&mut draft, wanted, there);
+    role(&mut draft, wanted, there)?;
     if let Some(written) = &wanted.written {
         let repository = names.endpoint_repository();
         repository::put(&mut draft, &repository, &there.images, written, Action::Images)?;
@@ -69,19 +69,25 @@ fn log(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, notes: &mut Vec<St
     }
 }
 
-fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) {
+fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) -> Result<(), CloudError> {
     if wanted.role.is_some() {
-        return;
+        return Ok(());
     }
     let what = format!("role {}", draft.names.endpoint_role());
-    if there.role.is_none() {
-        draft.create(&what, "the model runs in it", Action::CreateRole);
+    match &there.role {
+        None => draft.create(&what, "the model runs in it", Action::CreateRole),
+        Some(role) if draft.names.are_ours(&role.tags) => {}
+        Some(_) => {
+            return Err(CloudError::refused(format!("there is a {what} that modelet did not make"))
+                .hint("name the role that the model is to run in: --role ARN"));
+        }
     }
     let policy = wanted.role_policy_name();
     if !there.role_policies.contains(&policy) {
         let why = "may read its image and write its log, and nothing else";
         draft.change(&what, why, Action::PutPolicy(policy));
     }
+    Ok(())
 }
 
 /// The version that is wanted, made as far as it is not there.

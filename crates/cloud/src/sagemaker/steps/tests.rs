@@ -130,6 +130,9 @@ fn who_is_not_ours_is_left_alone() {
     there.endpoint.as_mut().unwrap().tags.clear();
     assert!(plan(&one, &there).unwrap_err().message.contains("that modelet did not make"));
     assert!(removal::plan(&names(), &there).unwrap_err().message.contains("was not made by modelet"));
+    let mut there = after(&[&one]);
+    there.role.as_mut().unwrap().tags.clear();
+    assert!(plan(&one, &there).unwrap_err().message.contains("there is a role modelet-churn-"));
     assert!(removal::plan(&names(), &There::default()).unwrap_err().message.contains("there is nothing of"));
 }
 
