@@ -190,7 +190,7 @@ fn is_named_by(target: &str, other: &str) -> bool {
 /// True for the numbers of an address.
 fn is_address(target: &str) -> bool {
     let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
-    host.parse::<std::net::IpAddr>().is_ok()
+    host.parse::<core::net::IpAddr>().is_ok()
 }
 
 #[cfg(test)]
