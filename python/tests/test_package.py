@@ -15,7 +15,6 @@ import pytest
 from emulator import free_port
 from harness import PATIENCE_S, ROOT, Platform, eventually, stage
 from packaged import elsewhere, forest, modes, unzipped
-from proofs import EMULATOR, proof
 from recipes import sentences
 
 IRIS = ROOT / "examples" / "iris"
@@ -99,7 +98,6 @@ def alone(package, tmp_path) -> Iterator[Callable[..., Program]]:
 # -- a zip ----
 
 
-@proof("AWS Lambda", "the same zip from the same files, small", EMULATOR)
 def test_the_same_model_is_the_same_zip(package, tmp_path):
     """Whatever the folder, the umask, the locale and the time zone; and it is small."""
     here = package(forest(tmp_path / "a" / "churn.joblib", 1), "--for", "aws-lambda", "-o", tmp_path / "a.zip")
