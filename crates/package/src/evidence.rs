@@ -395,7 +395,7 @@ mod tests {
     fn where_the_best_engine_cannot_be_another_that_agrees_is_taken_or_none() {
         let rten = &[EngineName::Rten];
         let with = |rten_finding: Finding| {
-            let measured = vec![(ORT, measured(30.0, 0.02)), no_tabular(), (RTEN, measured(90.0, 9.0))];
+            let measured = [(ORT, measured(30.0, 0.02)), no_tabular(), (RTEN, measured(90.0, 9.0))];
             choose(&Script([&measured[..], &[(BOTH, rten_finding)]].concat()), None, rten, By::Clock)
         };
         let evidence = with(Finding::Agree(1e-6)).unwrap();
