@@ -8,6 +8,8 @@ export MODELET_BIN="$PWD/target/debug/modelet"
 "$MODELET_BIN" engines install
 python/tests/setup.sh
 python/tests/setup.sh frameworks
+python/tests/setup-containers.sh
+scripts/runtimes.sh
 MODELET_UV=${MODELET_UV:-$(command -v uv || echo "$PWD/.cache/tools/bin/uv")}
 export MODELET_UV
 .venv-tests/bin/pytest python/frameworks -q

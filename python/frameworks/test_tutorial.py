@@ -19,15 +19,20 @@ LOCK = Path(__file__).with_name("requirements-tensorflow.in")
 CALLS = 50
 
 
-@pytest.fixture(scope="module")
-def tutorial(platform, tensorflow, tmp_path_factory) -> Function:
+def laid_out(tensorflow, folder: Path) -> Path:
     """It names its model by an absolute path, and takes the body of an API gateway's events."""
-    folder = tmp_path_factory.mktemp("tutorial")
     model = tensorflow.folder / "pictures.keras"
     (folder / "lambda_function.py").write_text(TUTORIAL.replace("/path/to/model.keras", str(model)))
     pin = next(line for line in LOCK.read_text().splitlines() if line.startswith("tensorflow-cpu=="))
     (folder / "requirements.txt").write_text(pin + "\n")
     (folder / "modelet.toml").write_text("[python]\nunwrap = true\n[settings]\nmemory_mib = 2048\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tutorial(platform, tensorflow, tmp_path_factory) -> Function:
+    """Deployed on a platform of ours."""
+    folder = laid_out(tensorflow, tmp_path_factory.mktemp("tutorial"))
     deployed = platform.cli_json("deploy", folder, "--name", "tutorial")
     return Function(platform, "tutorial", deployed)
 
