@@ -34,9 +34,8 @@ def test_out_of_an_image_it_answers_as_keras(tensorflow, folder, pushed, registr
     hosted.stop()
 
 
-def test_as_a_zip_it_is_refused_with_sizes_and_two_ways_out(platform, folder):
-    """Before anything is written."""
+def test_as_a_zip_it_is_refused_before_anything_is_written(platform, folder):
+    """TensorFlow's wheels are for a newer glibc than Lambda's Python 3.11 has, and too large for a zip anyway; an image has neither limit."""
     done = platform.cli("package", folder, "--for", "aws-lambda", "-o", folder.with_suffix(".zip"), check=False)
     assert done.returncode != 0 and not folder.with_suffix(".zip").exists()
-    assert "takes 262144000 bytes unzipped" in done.stderr and "tensorflow" in done.stderr
-    assert "container image" in done.stderr
+    assert "tensorflow" in done.stderr and "--image" in done.stderr and "packages-refused" in done.stderr

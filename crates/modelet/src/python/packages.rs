@@ -68,7 +68,7 @@ pub async fn made(
     fs::create_dir_all(&cache).map_err(not_written)?;
     let work = tempfile::tempdir_in(&cache).map_err(not_written)?;
     progress.next(format!("resolving {}", file_name(&requirements.file)));
-    let refused = |why: String| refused(&named.to_string(), &why);
+    let refused = |why: String| refused(&named.to_string(), platform, &why);
     let lock = resolve(&uv, requirements, python, platform).await.map_err(refused)?;
     let draft = work.path().join("draft");
     fs::create_dir(&draft).map_err(not_written)?;
@@ -91,9 +91,15 @@ pub async fn made(
 }
 
 /// What `uv` said, as a failure of the requirements.
-fn refused(named: &str, why: &str) -> FunctionError {
+fn refused(named: &str, platform: Option<&str>, why: &str) -> FunctionError {
     let said = why.split_once("error: ").map_or(why, |(_, said)| said);
     let error = FunctionError::new(Code::PackagesRefused, format!("{named}: {said}"));
+    if let Some(platform) = platform.filter(|_| said.contains("wheel")) {
+        return error.hint(format!(
+            "they have to be for the target's system, {platform}: AWS Lambda's Python 3.12 and newer ([python] version) has a newer one, \
+             and an image has its own (--image)"
+        ));
+    }
     if said.contains("wheel") {
         return error.hint(
             "only wheels are taken, since building a package runs its code here: ask for a version that has one, or make one (pip \
