@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import io
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
 from pathlib import Path
 
 import httpx
@@ -33,12 +35,21 @@ PASSWORD = "correct horse"
 STRICT = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--tmpfs", "/tmp:rw,size=64m")
 
 
+@functools.cache
 def missing() -> str | None:
-    """Why no container can be run here, if so."""
+    """Why no container can be run here, if so: tools that are not there, or what the smallest of all containers fails with."""
     absent = [tool for tool in TOOLS if shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
     if absent:
         return f"{', '.join(absent)} not installed: run python/tests/setup-containers.sh as root"
-    return None
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "root"
+        root.mkdir()
+        source = ["cc", "-static", "-x", "c", "-", "-o", root / "true"]
+        subprocess.run(source, input="int main(void) { return 0; }", text=True, check=True)
+        store = ("--root", f"{folder}/store", "--runroot", f"{folder}/run")
+        words = [*PODMAN, *store, "run", "--rm", *LIMITS, *STRICT, "--network", "host", "--rootfs", root, "/true"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S)
+    return None if done.returncode == 0 else f"podman cannot run a container here: {done.stderr.strip()[-500:]}"
 
 
 needs_containers = pytest.mark.skipif(missing() is not None, reason=str(missing()))
