@@ -7,19 +7,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use modelet_core::instance::{ENV_CELL, ENV_VERSION};
 use modelet_core::{FunctionError, caches};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
 use crate::beside;
 use crate::config::Config;
-use crate::contract::ENV_SOCKETS;
 use crate::log::{self, Level};
 
 /// Code that is told to end runs its last functions within this time; then its process is killed.
 const END_LIMIT: Duration = Duration::from_secs(2);
 /// Variables that are between the platform and the runtime.
 const NOT_FOR_CODE: [&str; 2] = ["MODELET_", "LISTEN_"];
+/// What a platform of ours says to each of its instances, one or the other.
+const OF_A_PLATFORM: [&str; 2] = [ENV_VERSION, ENV_CELL];
 /// What sizes the pools of threads that libraries make for themselves.
 const POOLS: [&str; 7] = [
     "OMP_NUM_THREADS",
@@ -48,7 +50,8 @@ fn caches(
     var: impl Fn(&str) -> Option<OsString>,
     can_write: impl Fn(&Path) -> bool,
 ) -> Vec<(OsString, OsString)> {
-    if var(ENV_SOCKETS).is_some() || !can_write(Path::new("/tmp")) {
+    let is_ours = OF_A_PLATFORM.iter().any(|name| var(name).is_some());
+    if is_ours || !can_write(Path::new("/tmp")) {
         return Vec::new();
     }
     let is_said =
@@ -142,6 +145,8 @@ mod tests {
         assert!(!own.contains(&"HOME".into()) && !own.contains(&"NUMBA_CACHE_DIR".into()));
         assert!(of(&[("HOME", "/")], &["/tmp"]).contains(&"HOME".into()));
         assert_eq!(of(&[], &[]), Vec::<String>::new());
-        assert_eq!(of(&[("LISTEN_FDS", "1")], &["/tmp"]), Vec::<String>::new());
+        for ours in OF_A_PLATFORM {
+            assert_eq!(of(&[(ours, "1")], &["/tmp"]), Vec::<String>::new());
+        }
     }
 }
