@@ -8,6 +8,7 @@ pub mod package;
 pub mod proof;
 pub mod simulate;
 pub mod target;
+pub mod up;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ pub struct Common {
 pub enum Command {
     /// Run the platform
     #[command(after_help = "Examples:\n  modelet up\n  modelet up --listen 127.0.0.1:9000 --data ./data")]
-    Up(Up),
+    Up(up::Up),
     /// Run a folder while you write it: reloaded on each change, with its log, and with a cloud's limits where asked for
     #[command(
         after_help = "Examples:\n  modelet dev\n  modelet dev ./churn --as aws-lambda\n  modelet dev app.py --listen 9000 --memory-mib 512"
@@ -70,9 +71,9 @@ pub enum Command {
         after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'\n  modelet deploy churn.zip --to aws-lambda --plan"
     )]
     Deploy(Box<Deploy>),
-    /// Make of a model or of code what another host starts: a zip, or one program that needs nothing else
+    /// Make of a model or of code what another host starts: a zip, a container image, or one program that needs nothing else
     #[command(
-        after_help = "Examples:\n  modelet package churn.joblib --for aws-lambda\n  modelet package ./app -o app.zip\n  modelet package churn.joblib --standalone -o churn && ./churn --port 9000"
+        after_help = "Examples:\n  modelet package churn.joblib --for aws-lambda\n  modelet package ./app -o app.zip\n  modelet package churn.joblib --push registry.example.com/churn:1 --files deploy\n  modelet package churn.joblib --standalone -o churn && ./churn --port 9000"
     )]
     Package(Box<package::Package>),
     /// Prove that a model answers the same once it is converted: the original and the converted one answer the same rows
@@ -174,56 +175,6 @@ pub enum Command {
         /// The question, JSON.
         question: String,
     },
-}
-
-/// `modelet up`
-#[derive(Debug, Args)]
-pub struct Up {
-    /// Where to listen [default: 127.0.0.1:8080, or the next free port]
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = parse_listen)]
-    pub listen: Option<SocketAddr>,
-    /// Memory for instances, all functions together, MiB [default: 75 % of the machine's, or of the control group's]
-    #[arg(long, value_name = "MIB", value_parser = value_parser!(u64).range(64..=1 << 30))]
-    pub memory_mib: Option<u64>,
-    /// Calls held at once, all functions together
-    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000_000))]
-    pub max_calls: u32,
-    /// Instances that load at once, all functions together [default: two for each processor, at least 4]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
-    pub max_starting: Option<u32>,
-    /// Bodies held in memory at once, all functions together, MiB
-    #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = value_parser!(u64).range(64..=1 << 20))]
-    pub buffer_mib: u64,
-    /// Disk for asynchronous invocations and their answers, all functions together, MiB
-    #[arg(long, default_value_t = 1_024, value_name = "MIB", value_parser = value_parser!(u64).range(1..=1 << 20))]
-    pub async_mib: u64,
-    /// Client connections at once
-    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = value_parser!(u32).range(1..=1_000_000))]
-    pub max_connections: u32,
-    /// Largest artifact that may be deployed, MiB
-    #[arg(long, default_value_t = 10_240, value_name = "MIB", value_parser = value_parser!(u64).range(1..=1 << 20))]
-    pub artifact_limit_mib: u64,
-    /// Isolate all instances by this rung and no other, 1 (the strongest) to 4 [default: the best that works]
-    #[arg(long, value_name = "RUNG", value_parser = parse_rung)]
-    pub isolation: Option<Rung>,
-    /// Stem cells kept ready for cold starts, at most; as many as starts came together lately. 0: none
-    #[arg(long, default_value_t = 4, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000))]
-    pub cells: u32,
-    /// Sets of packages for which a Python is kept ready that has imported them, at most: it takes the memory that they take.
-    /// 0: none
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000))]
-    pub pythons: u32,
-    /// Idle processors wait awake for so long after a call came or was answered, where one may say so (root, not in a
-    /// container): calls that follow each other are quicker for it. 0: not at all
-    #[arg(long, default_value_t = 2, value_name = "MS", value_parser = value_parser!(u64).range(0..=1_000))]
-    pub awake_ms: u64,
-    /// Log records kept, all functions together
-    #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = value_parser!(u64).range(1_000..=1_000_000_000))]
-    pub log_rows_limit: u64,
-    /// Instances run this program instead, which must speak the contract of modelet-runtime; for tests, and for your own build
-    /// of the runtime
-    #[arg(long, value_name = "PROGRAM", hide_short_help = true)]
-    pub runtime: Option<PathBuf>,
 }
 
 /// `modelet deploy`

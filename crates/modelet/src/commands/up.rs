@@ -11,7 +11,8 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::cli::{Common, Up};
+use crate::cli::Common;
+use crate::cli::up::Up;
 use crate::launch::{Instances, data_folder, this_binary};
 use crate::output;
 use crate::report::Report;
