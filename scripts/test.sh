@@ -37,6 +37,8 @@ step "6/7 the Python worker beside the clouds' own programs"
 .venv-worker/bin/pytest python/worker/tests -q
 
 step "7/7 real clients against the real binary"
-.venv-tests/bin/pytest python/tests -q
+# Most of a test is waiting: two files at a time. What looks at processors and times comes after them, by itself.
+.venv-tests/bin/pytest python/tests -q -m "not alone" -n 2 --dist loadfile
+.venv-tests/bin/pytest python/tests -q -m alone
 
 step "all tests passed"

@@ -13,6 +13,8 @@ from harness import Function, Platform, eventually
 from libraries import LIBRARIES, PARTS, Library, ask
 from test_pythons import CELL, NEW
 
+pytestmark = pytest.mark.xdist_group("libraries")
+
 #: Calls that each client makes.
 IN_A_ROW = 5
 

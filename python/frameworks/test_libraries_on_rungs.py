@@ -10,6 +10,8 @@ from harness import Function
 from libraries import LIBRARIES, PARTS, ask
 from rungs import ALL, OnRung, running
 
+pytestmark = pytest.mark.xdist_group("libraries")
+
 
 @pytest.fixture(scope="module", params=ALL, ids=lambda rung: f"rung{rung}")
 def on_rung(request: pytest.FixtureRequest, libraries: Path) -> Iterator[OnRung]:

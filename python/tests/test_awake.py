@@ -9,6 +9,8 @@ import pytest
 import wire
 from harness import AT_ONCE_S, Platform, eventually
 
+pytestmark = pytest.mark.alone
+
 DEVICE = Path("/dev/cpu_dma_latency")
 
 

@@ -20,6 +20,8 @@ from onnx import helper as h
 from processes import NEVER_STUCK, held_still
 from recipes.handmade import graph
 
+pytestmark = pytest.mark.alone
+
 #: Clients at a time, each on a connection of its own.
 CLIENTS = 64
 #: One instance for all of them, which waits for those that come later than others.

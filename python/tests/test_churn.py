@@ -8,11 +8,14 @@ import signal
 import time
 
 import churn
+import pytest
 from burst import at_once, in_background
 from churn import Load
 from harness import AT_ONCE_S, Platform, eventually
 from processes import computing
 from test_scaling import slow_body
+
+pytestmark = pytest.mark.alone
 
 #: Of each kind of event, at least.
 EVENTS = 50

@@ -15,6 +15,8 @@ from developing import Dev
 from functions import SCIENCE, WEB, folder, wheel
 from harness import ROOT, toml
 
+pytestmark = pytest.mark.alone
+
 #: From a save to the first answer of the new code, the median of ten.
 RELOAD_S = 1.0
 #: How many saves are measured.

@@ -16,6 +16,8 @@ from churn import Load
 from harness import AT_ONCE_S, Function, Platform, eventually
 from test_scaling import slow_body
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def small_platform(tmp_path: Path) -> Iterator[Platform]:

@@ -9,9 +9,12 @@ import re
 import time
 from pathlib import Path
 
+import pytest
 from fleet import clone
 from harness import Platform, eventually
 from processes import descendants
+
+pytestmark = pytest.mark.alone
 
 FUNCTIONS = 1_000
 #: SPECIFICATION.md: the whole platform with a thousand idle functions.

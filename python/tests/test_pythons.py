@@ -16,6 +16,8 @@ from functions import SCIENCE, deployed, folder, records
 from harness import Function, Platform, eventually
 from processes import descendants, is_running
 
+pytestmark = pytest.mark.alone
+
 #: Packages whose import takes most of a start, and a number that no two instances should have in common.
 SCIENTIST = """\
 import numpy, pandas, sklearn.linear_model

@@ -14,6 +14,8 @@ from burst import Pending, at_once, in_background
 from harness import AT_ONCE_S, PATIENCE_S, Function, Platform, eventually
 from processes import NEVER_STUCK, computing, descendants, held_still, is_running
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def iris_body(cases) -> dict:

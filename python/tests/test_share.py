@@ -11,6 +11,8 @@ import pytest
 import wire
 from harness import Function
 
+pytestmark = pytest.mark.alone
+
 CLIENTS = 4
 CALLS_OF_EACH = 20
 #: Turns until one is quiet enough to compare in: other work on the machine makes either side worse at random, and in half of the

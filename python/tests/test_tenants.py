@@ -19,6 +19,8 @@ from processes import descendants, is_running
 from rungs import ALL, NOT_4, running
 from tenants import PAUSE_S, SECRET, Neighbour, Spinning, Tenants, outcome, tell
 
+pytestmark = pytest.mark.alone
+
 #: Limits of the hostile function; its acts take moments.
 LIMITS = {"memory_mib": 256, "tmp_mib": 16, "open_files_limit": 256, "request_timeout_ms": 30_000}
 #: What a neighbour's calls may take beside a spinner, of what they take alone; who else computes makes either side worse at random.
