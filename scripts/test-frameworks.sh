@@ -3,7 +3,7 @@
 # what it needs, through uv; see python/frameworks/README.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --package modelet --quiet
+cargo build --workspace --bins --examples --quiet
 export MODELET_BIN="$PWD/target/debug/modelet"
 "$MODELET_BIN" engines install
 python/tests/setup.sh
