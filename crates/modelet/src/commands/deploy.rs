@@ -1,7 +1,7 @@
 //! `modelet deploy`: recognise, choose an engine on evidence, package, and carry out what has to be done at the target.
 //!
 //! - [`code`]: the way of code; [`session`]: what `modelet dev` adds
-//! - [`print`]: what is shown of it
+//! - [`print`](mod@print): what is shown of it
 
 mod code;
 mod print;

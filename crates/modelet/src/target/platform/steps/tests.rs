@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use modelet_cloud::apply::Inverse;
 use modelet_core::handler::{Event, Handler, Layer, Speaks};
 use modelet_core::{ArtifactCard, Manifest, ProgramCard, Settings, Version};
-use modelet_platform::admin::views::VersionView;
+use modelet_platform::admin::views::{FunctionView, VersionView};
 
 use super::*;
 
