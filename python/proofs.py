@@ -32,6 +32,7 @@ AZUREML_SERVER = Peer(1, "azureml-inference-server-http, Azure's own")
 TRITON = Peer(1, "tritonclient, unmodified")
 MOTO = Peer(2, "moto, an independent emulator of AWS")
 BOTOCORE = Peer(3, "botocore's model of the API: the same call, written by it")
+OURSELVES = Peer(1, "the platform itself, as users start it")
 DOCUMENTATION = Peer(4, "the documentation: both sides are ours")
 
 LEVELS = {
@@ -42,6 +43,7 @@ LEVELS = {
 }
 #: In the order of the page.
 TARGETS = (
+    "A platform of ours",
     "AWS Lambda",
     "SageMaker",
     "Cloud Run and Cloud Functions",

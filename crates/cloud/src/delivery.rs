@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use modelet_core::ArtifactCard;
 use modelet_core::digest::sha256;
+use modelet_core::handler::Layer;
 use modelet_package::shipment::image::{Base, Image, Layout};
 
 use crate::error::CloudError;
@@ -29,6 +30,28 @@ pub enum Delivery {
     },
     /// A container image that was written here, and is brought to the target's own registry.
     Written(Arc<WrittenImage>),
+    /// The artifact as a platform of ours takes it.
+    Artifact(Artifact),
+    /// Nothing: a platform has it already.
+    There {
+        /// The digest of the artifact.
+        sha256: String,
+    },
+}
+
+/// An artifact as a platform of ours takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Where its tar lies.
+    pub path: PathBuf,
+    /// The tar's SHA-256, hexadecimal.
+    pub sha256: String,
+    /// The tar's bytes.
+    pub size_bytes: u64,
+    /// JSON: what was found out while it was made.
+    pub evidence: String,
+    /// The packages of its code, in their folder.
+    pub packages: Option<(Layer, PathBuf)>,
 }
 
 /// A container image that was written here.
@@ -64,12 +87,14 @@ pub struct Zip {
 }
 
 impl Delivery {
-    /// The digest that the target's tags name.
+    /// The digest that the target knows it by.
     pub fn digest(&self) -> &str {
         match self {
             Self::Zip(zip) => &zip.sha256,
             Self::Image { reference } => hex(reference),
             Self::Written(written) => hex(&written.image.manifest.digest),
+            Self::Artifact(artifact) => &artifact.sha256,
+            Self::There { sha256 } => sha256,
         }
     }
 }

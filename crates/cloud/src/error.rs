@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use modelet_core::Code;
+
 /// What kind of failure it is, for those who decide by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -51,12 +53,14 @@ pub struct CloudError {
     pub hint: Option<String>,
     /// The call that failed, where one did.
     pub call: Option<Call>,
+    /// The stable code, where a platform of ours gave one.
+    pub code: Option<Code>,
 }
 
 impl CloudError {
     /// A failure with a message and nothing more yet.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, call: None }
+        Self { kind, message: message.into(), hint: None, call: None, code: None }
     }
 
     /// The target does not have what is asked for.
@@ -68,6 +72,13 @@ impl CloudError {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the stable code.
+    #[must_use]
+    pub fn code(mut self, code: Code) -> Self {
+        self.code = Some(code);
         self
     }
 

@@ -3,14 +3,12 @@
 //! - [`wanted`]: what is to be there; [`there`]: what is there; [`names`]: what the things are called, and their tags
 //! - [`start`]: how a zip is started
 //! - [`steps`]: the plan, a pure function of the two; [`policy`]: what it needs to be allowed
-//! - [`shift`]: who gets the calls after a canary, a promotion, a step back
 //! - [`action`]: what can be done, and what takes it back; [`hand`]: does it
 
 pub mod action;
 pub mod hand;
 pub mod names;
 pub mod policy;
-pub mod shift;
 pub mod start;
 pub mod steps;
 pub mod there;
@@ -27,11 +25,11 @@ use crate::aws::Aws;
 use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
 use crate::prices::{LambdaPrices, Month, Use};
-use crate::target::{Answered, Deployment, LogLine, Shift, Status, Target, Traffic};
+use crate::target::{Answered, Deployment, LogLine, Status, Target};
+use crate::traffic::{Shift, Traffic, rolled_back, shifted};
 use action::Action;
 use hand::{LambdaHand, alias_body};
 use names::{ALIAS, Names, TAG_ARTIFACT};
-use shift::{rolled_back, shifted};
 use there::{There, look, traffic};
 use wanted::Wanted;
 
@@ -150,12 +148,12 @@ impl Target for AwsLambda {
         self.aws.words(&self.account)
     }
 
-    fn region(&self) -> &str {
-        &self.aws.place.region
+    fn region(&self) -> Option<&str> {
+        Some(&self.aws.place.region)
     }
 
-    fn policy(plan: &Plan<Action>) -> Value {
-        policy::document(plan)
+    fn policy(plan: &Plan<Action>) -> Option<Value> {
+        Some(policy::document(plan))
     }
 
     fn month(
@@ -211,6 +209,7 @@ impl Target for AwsLambda {
     async fn status(&self, name: &FunctionName) -> Result<Status, CloudError> {
         let function = self.there(name).await?;
         let settings = &function.settings;
+        let versions = function.numbers().map(str::to_owned).collect();
         let mut rows = vec![
             ("memory".to_owned(), format!("{} MB", settings.memory_mb)),
             ("time-out".to_owned(), format!("{} s", settings.timeout_s)),
@@ -220,10 +219,10 @@ impl Target for AwsLambda {
         rows.extend(function.provisioned.map(|ready| ("kept ready".to_owned(), ready.to_string())));
         Ok(Status {
             name: name.clone(),
-            arn: function.arn,
+            resource: function.arn,
             state: function.state,
+            versions,
             traffic: function.traffic,
-            versions: function.versions.into_iter().map(|(number, _)| number).collect(),
             artifact: function.tags.get(TAG_ARTIFACT).cloned(),
             auth: function.url.as_ref().map(|(_, auth)| auth.words().to_owned()),
             url: function.url.map(|(url, _)| url),
@@ -240,7 +239,7 @@ impl Target for AwsLambda {
         let group = self.names(name).log_group();
         let events = found(self.aws.log_events(&group, since_ms, most).await)?;
         let events = events.ok_or_else(|| {
-            CloudError::new(Kind::NotFound, format!("there is no log {group} in {}", self.region()))
+            CloudError::new(Kind::NotFound, format!("there is no log {group} in {}", self.aws.place.region))
         })?;
         Ok(events.into_iter().map(LogLine::from).collect())
     }
@@ -262,13 +261,15 @@ impl Target for AwsLambda {
 
     async fn traffic(&self, name: &FunctionName, shift: &Shift) -> Result<Traffic, CloudError> {
         let function = self.there(name).await?;
-        let next = shifted(&function, shift)?;
+        let versions: Vec<_> = function.numbers().collect();
+        let next = shifted(function.traffic.as_ref(), &versions, shift)?;
         self.route(name, next).await
     }
 
     async fn rollback(&self, name: &FunctionName) -> Result<Traffic, CloudError> {
         let function = self.there(name).await?;
-        let next = rolled_back(&function)?;
+        let versions: Vec<_> = function.numbers().collect();
+        let next = rolled_back(function.traffic.as_ref(), &versions)?;
         self.route(name, next).await
     }
 }

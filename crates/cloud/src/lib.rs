@@ -1,6 +1,6 @@
-//! Where an artifact goes besides this machine, and how.
+//! Where an artifact goes, and how.
 //!
-//! - [`target`]: what a target does; [`delivery`]: what it gets of an artifact
+//! - [`target`]: what a target does; [`delivery`]: what it gets of an artifact; [`traffic`]: who gets the calls
 //! - [`plan`]: what has to be done, as data; [`apply`]: the one place that does it, and takes it back
 //! - [`lambda`]: the target `aws-lambda`; [`sagemaker`]: the target `sagemaker`; [`repository`]: where their images lie
 //! - [`container`]: files for hosts that take a container image
@@ -25,6 +25,7 @@ pub mod registry;
 pub mod repository;
 pub mod sagemaker;
 pub mod target;
+pub mod traffic;
 
 pub use delivery::Delivery;
 pub use error::CloudError;

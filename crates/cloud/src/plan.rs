@@ -78,7 +78,7 @@ impl<A> Plan<A> {
 }
 
 /// A plan that is being written. What a step needs to be allowed follows from its action.
-pub(crate) struct Draft<'a, A, N> {
+pub struct Draft<'a, A, N> {
     /// What the things are called.
     pub names: &'a N,
     /// The steps until now.

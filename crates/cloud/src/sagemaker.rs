@@ -26,7 +26,8 @@ use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
 use crate::prices::Month;
 use crate::prices::sagemaker::SagemakerPrices;
-use crate::target::{Answered, Deployment, LogLine, Shift, Status, Target, Traffic};
+use crate::target::{Answered, Deployment, LogLine, Status, Target};
+use crate::traffic::{Shift, Traffic};
 use action::Action;
 use hand::{SagemakerHand, route};
 use there::{There, look};
@@ -87,12 +88,12 @@ impl Target for Sagemaker {
         self.aws.words(&self.account)
     }
 
-    fn region(&self) -> &str {
-        &self.aws.place.region
+    fn region(&self) -> Option<&str> {
+        Some(&self.aws.place.region)
     }
 
-    fn policy(plan: &Plan<Action>) -> Value {
-        policy::document(plan)
+    fn policy(plan: &Plan<Action>) -> Option<Value> {
+        Some(policy::document(plan))
     }
 
     fn month(
@@ -146,9 +147,9 @@ impl Target for Sagemaker {
         let runtime = self.aws.place.endpoint(&SAGEMAKER_RUNTIME);
         Ok(Status {
             name: name.clone(),
-            arn: endpoint.told.endpoint_arn,
+            resource: endpoint.told.endpoint_arn,
             state: endpoint.told.endpoint_status,
-            traffic: endpoint.version.map(all),
+            traffic: endpoint.version.map(|number| Traffic::all(number.to_string())),
             artifact: live.map(|version| version.artifact.clone()),
             versions: there.versions.iter().map(|version| version.number.to_string()).collect(),
             url: Some(format!("{runtime}/endpoints/{name}/invocations")),
@@ -166,7 +167,7 @@ impl Target for Sagemaker {
         let group = self.names(name).endpoint_log_group();
         let events = found(self.aws.log_events(&group, since_ms, most).await)?;
         let events = events.ok_or_else(|| {
-            CloudError::new(Kind::NotFound, format!("there is no log {group} in {}", self.region()))
+            CloudError::new(Kind::NotFound, format!("there is no log {group} in {}", self.aws.place.region))
         })?;
         Ok(events.into_iter().map(LogLine::from).collect())
     }
@@ -207,13 +208,8 @@ impl Target for Sagemaker {
             CloudError::refused(format!("there is no version before {has}, which has the calls"))
         })?;
         route(&self.aws, &self.names(name), before).await?;
-        Ok(all(before))
+        Ok(Traffic::all(before.to_string()))
     }
-}
-
-/// All calls to one version.
-fn all(version: u64) -> Traffic {
-    Traffic { version: version.to_string(), canary: None }
 }
 
 /// Why calls are not given to two versions.

@@ -1,4 +1,4 @@
-//! A target: where an artifact is deployed besides this machine.
+//! A target: where an artifact is deployed, here or elsewhere.
 
 use bytes::Bytes;
 use modelet_core::{ArtifactCard, FunctionName};
@@ -11,6 +11,7 @@ use crate::delivery::Delivery;
 use crate::error::CloudError;
 use crate::plan::Plan;
 use crate::prices::Month;
+use crate::traffic::{Shift, Traffic};
 
 /// What is to be there.
 #[derive(Debug, Clone)]
@@ -34,17 +35,17 @@ pub trait Target {
     /// What a step of a plan does here.
     type Action;
 
-    /// The account and the region, for people.
+    /// Where it is, for people: the account and the region of a cloud, the address of a platform.
     fn place(&self) -> String;
 
-    /// The region.
-    fn region(&self) -> &str;
+    /// The region, where there are some.
+    fn region(&self) -> Option<&str>;
 
-    /// The permissions that a plan needs, as a policy of the cloud's.
-    fn policy(plan: &Plan<Self::Action>) -> Value;
+    /// The permissions that a plan needs, as a policy of the cloud's; `None` where nobody gives permissions.
+    fn policy(plan: &Plan<Self::Action>) -> Option<Value>;
 
-    /// What a month of so many calls of so many milliseconds costs, by a card of prices or by modelet's own; `None` where the card has
-    /// no price of something that is wanted.
+    /// What a month of so many calls of so many milliseconds costs, by a card of prices or by modelet's own; `None` where nothing
+    /// is paid, or the card has no price of something that is wanted.
     fn month(
         &self,
         wanted: &Deployment,
@@ -90,52 +91,20 @@ pub trait Target {
     async fn rollback(&self, name: &FunctionName) -> Result<Traffic, CloudError>;
 }
 
-/// How calls are to be given to another version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shift {
-    /// A part of them, percent, to the newest version or to this one.
-    Canary {
-        /// The part.
-        percent: u8,
-        /// The version.
-        version: Option<String>,
-    },
-    /// All to the version that has a part of them.
-    Promote,
-}
-
-/// Who gets the calls.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Traffic {
-    /// The version that gets all, or most.
-    pub version: String,
-    /// Another that gets a part.
-    pub canary: Option<Canary>,
-}
-
-/// A version that is tried with a part of the calls.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Canary {
-    /// The version.
-    pub version: String,
-    /// Its part, percent.
-    pub percent: u8,
-}
-
 /// What is there of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Its name.
     pub name: FunctionName,
-    /// Its name in the cloud, in full.
-    pub arn: String,
-    /// What the cloud says of it, such as `Active`.
+    /// Its name there, in full: an ARN, or an address.
+    pub resource: String,
+    /// What the target says of it, such as `Active`.
     pub state: String,
     /// Who gets the calls; absent when nothing is live yet.
     pub traffic: Option<Traffic>,
     /// Its versions, the oldest first.
     pub versions: Vec<String>,
-    /// The digest of its newest artifact.
+    /// The digest of the artifact that was deployed last.
     pub artifact: Option<String>,
     /// Where it is called, where it has an address.
     pub url: Option<String>,

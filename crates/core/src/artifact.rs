@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest;
 use crate::handler::{Event, Handler, Layer, ModelCard, Speaks};
 use crate::manifest::Manifest;
 use crate::name::FunctionName;
@@ -49,6 +50,14 @@ impl ArtifactCard {
     pub const FORMAT_VERSION: u32 = 5;
     /// The card's name inside the artifact.
     pub const FILE_NAME: &'static str = "artifact.json";
+
+    /// What tells whether something new would come of deploying it: a digest of its source and of the certificate, and of nothing that
+    /// was measured while it was made.
+    pub fn made_of(&self) -> String {
+        let certificate = self.model().and_then(|model| model.certificate.as_ref());
+        let certificate = serde_json::to_string(&certificate).unwrap_or_default();
+        digest::of(format!("{}\n{certificate}", self.source_sha256).as_bytes())
+    }
 
     /// Refuses a card that its reader could come to harm by: too new, limits out of bounds, paths that lead elsewhere. One
     /// sentence that says what.

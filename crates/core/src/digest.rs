@@ -20,6 +20,11 @@ pub fn sha256(mut content: impl Read) -> io::Result<(u64, String)> {
     }
 }
 
+/// The SHA-256 of bytes, hexadecimal.
+pub fn of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// Bytes as hexadecimal text.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -34,5 +39,6 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(sha256(&b"abc"[..]).unwrap(), (3, expected.to_owned()));
+        assert_eq!(of(b"abc"), expected);
     }
 }

@@ -85,6 +85,8 @@ codes! {
     EnginesDisagree, "engines-disagree", 400;
     ConversionDiffers, "conversion-differs", 400;
     ConversionNotProved, "conversion-not-proved", 400;
+    TrafficChanged, "traffic-changed", 409;
+    VersionLive, "version-live", 409;
     TargetDenied, "target-denied", 403;
     TargetFailed, "target-failed", 502;
     NoPlatform, "no-platform", 503;

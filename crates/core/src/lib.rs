@@ -1,6 +1,7 @@
 //! The nouns of modelet: what every other room talks about.
 //!
 //! - [`name`]: function names, versions, qualifiers, and the ids of invocations and instances
+//! - [`traffic`]: which versions get the calls
 //! - [`tensor`]: dtypes, tensors and the values a model answers with
 //! - [`signature`]: what a model takes and gives
 //! - [`numbers`]: which numbers an input takes; [`index`]: which of them are rows of a table; [`rule`]: what one of its columns takes
@@ -50,6 +51,7 @@ pub mod standalone;
 pub mod steps;
 pub mod target;
 pub mod tensor;
+pub mod traffic;
 pub mod usage;
 pub mod wav;
 
@@ -68,4 +70,5 @@ pub use signature::{Dim, FileKind, InputSpec, Limited, OutputKind, OutputSpec, S
 pub use steps::Steps;
 pub use target::Target;
 pub use tensor::{DType, Data, Tensor, TensorError, Value};
+pub use traffic::{Canary, Percent, Traffic};
 pub use usage::Usage;

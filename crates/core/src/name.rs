@@ -101,10 +101,10 @@ impl fmt::Display for Version {
 
 /// What a client may put after a function's name: nothing (the default alias), or a version number.
 ///
-/// Named aliases come with traffic splitting; until then `live` is the one alias there is.
+/// `live` is the one alias there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Qualifier {
-    /// The default alias `live`, which every deploy moves to the version it made.
+    /// The default alias `live`: one version, or two that [share the calls](crate::Traffic).
     #[default]
     Live,
     /// One version, by number.

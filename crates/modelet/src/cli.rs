@@ -68,7 +68,7 @@ pub enum Command {
     Check(check::Check),
     /// Publish a model file, or a folder with a model and modelet.toml, as a function
     #[command(
-        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'\n  modelet deploy churn.zip --to aws-lambda --plan"
+        after_help = "Examples:\n  modelet deploy churn.onnx\n  modelet deploy ./churn --name churn-eu --set memory_mib=512\n  modelet deploy churn.onnx --engine onnxruntime\n  modelet deploy churn.ubj --python ./venv/bin/python --sample rows.csv\n  modelet deploy churn.pt --input 'float32[any,30]'\n  modelet deploy ./churn --canary 10\n  modelet deploy ./churn --to http://10.0.0.7:8080 --plan\n  modelet deploy churn.zip --to aws-lambda --plan"
     )]
     Deploy(Box<Deploy>),
     /// Make of a model or of code what another host starts: a zip, a container image, or one program that needs nothing else
@@ -117,16 +117,16 @@ pub enum Command {
     /// Show where the time of a function's last cold starts went, and what to do about it
     #[command(after_help = "Examples:\n  modelet why-slow iris\n  modelet why-slow iris -n 3")]
     WhySlow(WhySlow),
-    /// Show a function at a cloud: who gets the calls, versions, address
-    #[command(after_help = "Examples:\n  modelet status churn --to aws-lambda")]
+    /// Show a function here or elsewhere: who gets the calls, versions, address
+    #[command(after_help = "Examples:\n  modelet status churn\n  modelet status churn --to aws-lambda")]
     Status(target::StatusOf),
-    /// Give calls at a cloud to another version, a part of them or all
+    /// Give calls to another version, a part of them or all
     #[command(
-        after_help = "Examples:\n  modelet traffic churn --to aws-lambda --canary 10\n  modelet traffic churn --to aws-lambda --promote"
+        after_help = "Examples:\n  modelet traffic churn --canary 10\n  modelet traffic churn --promote\n  modelet traffic churn --version 3 --to aws-lambda"
     )]
     Traffic(target::Traffic),
-    /// Give all calls at a cloud back to the version that had them before
-    #[command(after_help = "Examples:\n  modelet rollback churn --to aws-lambda")]
+    /// Give all calls back to the version that had them before
+    #[command(after_help = "Examples:\n  modelet rollback churn\n  modelet rollback churn --to aws-lambda")]
     Rollback(target::Rollback),
     /// Delete a function with all its versions and logs
     #[command(after_help = "Examples:\n  modelet delete iris\n  modelet delete iris --yes")]

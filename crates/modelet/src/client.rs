@@ -16,6 +16,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::cli::Common;
+use crate::cli::target::Address;
 use crate::launch::data_folder;
 use crate::report::Report;
 
@@ -49,6 +50,14 @@ impl Client {
         Self::at(&running.url)
     }
 
+    /// The platform that a command names.
+    pub fn of(common: &Common, address: &Address) -> Result<Self, Report> {
+        match address {
+            Address::Local => Self::find(common),
+            Address::Url(url) => Self::at(url),
+        }
+    }
+
     /// The platform at a URL.
     pub fn at(url: &str) -> Result<Self, Report> {
         let url = url.trim_end_matches('/');
@@ -63,6 +72,11 @@ impl Client {
         let authority = uri.authority().ok_or_else(|| bad("it has no host"))?;
         let port = authority.port_u16().unwrap_or(80);
         Ok(Self { url: url.to_owned(), authority: format!("{}:{port}", authority.host()) })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Reads something as JSON.

@@ -20,7 +20,7 @@ mod engines;
 mod explain;
 mod inspect;
 pub mod invoke;
-mod logs;
+pub mod logs;
 mod ls;
 pub mod package;
 mod probe;
@@ -38,14 +38,13 @@ pub fn run(cli: Cli) -> Result<ExitCode, Report> {
     let common = cli.common;
     let done = match cli.command {
         // The one whose plan says by its exit code whether something would change.
-        Command::Deploy(deploy) if deploy.target.to.is_some() => {
-            return on_this_thread(async move { target::deploy::run(&common, &deploy).await });
+        Command::Deploy(deploy) => {
+            return on_this_thread(async move { deploy::run(&common, &deploy).await });
         }
         Command::Up(up) => on_this_thread(up::run(common, up)),
         Command::Dev(dev) => on_this_thread(dev::run(common, dev)),
         Command::Check(check) => on_this_thread(async move { check::run(&common, &check).await }),
         Command::Demo(demo) => on_this_thread(demo::run(common, demo)),
-        Command::Deploy(deploy) => on_this_thread(async move { deploy::run(&common, &deploy).await }),
         Command::Package(package) => on_this_thread(async move { package::run(&common, *package).await }),
         Command::Prove(prove) => on_this_thread(async move { prove::run(&common, &prove).await }),
         Command::Invoke(invoke) => on_this_thread(async move { invoke::run(&common, &invoke).await }),

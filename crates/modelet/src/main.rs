@@ -21,6 +21,7 @@ mod report;
 mod runtimes;
 mod simulate;
 mod spans;
+mod target;
 mod trial;
 
 fn main() -> ExitCode {

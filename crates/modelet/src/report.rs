@@ -117,7 +117,7 @@ impl From<FunctionError> for Report {
 
 impl From<CloudError> for Report {
     fn from(error: CloudError) -> Self {
-        let code = match error.kind {
+        let code = error.code.unwrap_or(match error.kind {
             Kind::Refused => Code::BadInput,
             Kind::Credentials | Kind::Denied => Code::TargetDenied,
             Kind::NotFound
@@ -126,8 +126,24 @@ impl From<CloudError> for Report {
             | Kind::Throttled
             | Kind::Unreachable
             | Kind::Service => Code::TargetFailed,
-        };
+        });
         Self { code, message: error.to_string(), hint: error.hint, notes: Vec::new() }
+    }
+}
+
+/// What a platform says, where it is a target.
+impl From<Report> for CloudError {
+    fn from(report: Report) -> Self {
+        let kind = match report.code {
+            Code::NoPlatform => Kind::Unreachable,
+            Code::FunctionNotFound | Code::VersionNotFound | Code::InvocationNotFound => Kind::NotFound,
+            Code::TrafficChanged | Code::VersionLive => Kind::Conflict,
+            Code::QueueFull | Code::Throttled => Kind::Throttled,
+            code if code.status() < 500 => Kind::Refused,
+            _ => Kind::Service,
+        };
+        let error = Self::new(kind, report.message).code(report.code);
+        Self { hint: report.hint, ..error }
     }
 }
 

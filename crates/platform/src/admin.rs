@@ -2,7 +2,8 @@
 //! made from the same list as the routes, so that neither can be ahead of the other.
 //!
 //! - [`views`]: what goes over the wire
-//! - [`functions`]: deploy, list, describe, delete, logs
+//! - [`functions`]: list, describe, delete, logs
+//! - [`versions`]: deploy one, delete one; [`aliases`]: who gets the calls
 //! - [`layers`]: packages that versions share
 //! - [`secrets`]: set, list, remove
 //! - [`usage`]: usage, and the receipts of cold starts
@@ -10,6 +11,7 @@
 //! - [`openapi`]: the description
 //! - [`origin`]: keeps web pages of other origins out
 
+mod aliases;
 pub mod exposition;
 pub mod functions;
 mod layers;
@@ -18,6 +20,7 @@ pub mod openapi;
 pub mod origin;
 pub mod secrets;
 pub mod usage;
+pub mod versions;
 pub mod views;
 
 use std::sync::Arc;

@@ -28,7 +28,7 @@ pub mod version;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use modelet_core::{FunctionName, PlatformError, Qualifier, Target, Version};
+use modelet_core::{FunctionName, PlatformError, Target, Traffic, Version};
 use modelet_scheduler::{Counts, Event, Machine};
 use modelet_worker::{SocketFolder, Spawner};
 
@@ -85,8 +85,8 @@ pub struct Dispatch {
 #[derive(Default)]
 struct Versions {
     active: HashMap<(FunctionName, Version), Arc<VersionDispatch>>,
-    /// The live version of each function.
-    live: HashMap<FunctionName, Version>,
+    /// Who gets the calls of each function.
+    live: HashMap<FunctionName, Traffic>,
     draining: bool,
 }
 
@@ -110,30 +110,33 @@ impl Dispatch {
         self.lock().version(entry, self)
     }
 
-    /// Follows the catalog: the minimum of a function's live version is started and its reserve kept free. Nothing is kept
-    /// for the former one any more; its instances go as their idle times end.
+    /// Follows the catalog: the minimum of a function's live versions is started and their reserve kept free. Nothing is kept
+    /// for former ones any more; their instances go as their idle times end.
     ///
-    /// To be called for every function when the platform starts, and whenever another version becomes live. The version
+    /// To be called for every function when the platform starts, and whenever its calls go to others. Who gets them
     /// is looked up under the lock, so that of two changes at once the last one counts.
     pub fn go_live(&self, catalog: &Catalog, name: &FunctionName) {
         self.shared.cells.want();
         let mut versions = self.lock();
-        let Ok(entry) = catalog.resolve(name, Qualifier::Live) else { return };
-        if let Some(former) = versions.live.insert(name.clone(), entry.version)
-            && former != entry.version
-            && let Some(former) = versions.active.get(&(name.clone(), former))
-        {
-            former.event(Event::Retired);
-        }
-        self.shared.pythons.want(&entry.card, self.shared.clock.now());
-        let settings = &entry.card.settings;
-        match versions.active.get(&(name.clone(), entry.version)) {
-            Some(version) => version.event(Event::Live),
-            None if settings.min_instances > 0 || settings.reserved_instances > 0 => {
-                versions.version(&entry, self);
+        let Some(function) = catalog.get(name) else { return };
+        let former = versions.live.insert(name.clone(), function.traffic);
+        let retired = former.into_iter().flat_map(Traffic::versions);
+        for version in retired.filter(|version| !function.traffic.reaches(*version)) {
+            if let Some(former) = versions.active.get(&(name.clone(), version)) {
+                former.event(Event::Retired);
             }
-            // It costs nothing until its first call.
-            None => {}
+        }
+        for entry in function.live() {
+            self.shared.pythons.want(&entry.card, self.shared.clock.now());
+            let settings = &entry.card.settings;
+            match versions.active.get(&(name.clone(), entry.version)) {
+                Some(version) => version.event(Event::Live),
+                None if settings.min_instances > 0 || settings.reserved_instances > 0 => {
+                    versions.version(entry, self);
+                }
+                // It costs nothing until its first call.
+                None => {}
+            }
         }
     }
 
@@ -154,11 +157,23 @@ impl Dispatch {
                 Ok(())
             }
             Err(failure) => {
-                drain(std::slice::from_ref(&version)).await;
-                self.lock().active.retain(|_, known| !Arc::ptr_eq(known, &version) || !known.remove());
+                self.end(&version).await;
                 Err(failure)
             }
         }
+    }
+
+    /// Takes a version out of service: its calls in flight end, its instances stop. Returns when they have.
+    pub async fn drain_version(&self, name: &FunctionName, version: Version) {
+        let active = self.lock().active.get(&(name.clone(), version)).cloned();
+        if let Some(version) = active {
+            self.end(&version).await;
+        }
+    }
+
+    async fn end(&self, version: &Arc<VersionDispatch>) {
+        drain(std::slice::from_ref(version)).await;
+        self.lock().active.retain(|_, known| !Arc::ptr_eq(known, version) || !known.remove());
     }
 
     /// The instances of a function that run now.
@@ -238,7 +253,7 @@ impl Versions {
         let version = VersionDispatch::new(entry.clone(), dispatch.shared.clone(), dispatch.control.clone());
         if self.draining {
             version.event(Event::Drain);
-        } else if self.live.get(&entry.card.name) == Some(&entry.version) {
+        } else if self.live.get(&entry.card.name).is_some_and(|traffic| traffic.reaches(entry.version)) {
             version.event(Event::Live);
         }
         self.active.insert(key, version.clone());

@@ -29,7 +29,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use modelet_core::{Failure, FunctionName, PlatformError, Qualifier, Version};
+use modelet_core::{Failure, FunctionName, InvocationId, PlatformError, Qualifier, Version};
 use modelet_protocol::{Below, FunctionView, Manner, Operation, ProtocolName, Route, ServerState};
 use tokio::sync::Semaphore;
 
@@ -64,8 +64,9 @@ impl Gateway {
         self: &Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Request<Incoming>> {
-        if let Some(route) = self.application(request.uri().path()) {
-            return Ok(self.clone().call(route, request).await);
+        let id = new_id();
+        if let Some(route) = self.application(request.uri().path(), &id) {
+            return Ok(self.clone().call(route, id, request).await);
         }
         let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
         let route = match modelet_protocol::route(request.method(), target) {
@@ -78,9 +79,9 @@ impl Gateway {
         let preference = Preference::of(request.headers());
         let answer = match route.operation {
             Operation::Predict => match manner(&route, request.headers(), preference) {
-                Ok(Manner::Later) => return Ok(self.accept(route, request).await),
-                Ok(Manner::Waited) => return Ok(self.clone().call(route, request).await),
-                Ok(Manner::Checked) => self.check(&route).map(|response| response.map(Body::from)),
+                Ok(Manner::Later) => return Ok(self.accept(route, id, request).await),
+                Ok(Manner::Waited) => return Ok(self.clone().call(route, id, request).await),
+                Ok(Manner::Checked) => self.check(&route, &id).map(|response| response.map(Body::from)),
                 Err(error) => Err(error.into()),
             },
             Operation::Result => self.result(&route, preference).await,
@@ -94,10 +95,10 @@ impl Gateway {
     }
 
     /// The application behind a path below a function's: it gets every method and every path.
-    fn application(&self, path: &str) -> Option<Route> {
+    fn application(&self, path: &str, id: &InvocationId) -> Option<Route> {
         let Below { function, qualifier, .. } = modelet_protocol::below(path)?;
         // Of a version that is not there the call itself says so.
-        let entry = self.catalog.resolve(&function, qualifier);
+        let entry = self.called(&function, qualifier, id);
         let entry = entry.or_else(|_| self.catalog.resolve(&function, Qualifier::Live)).ok()?;
         entry.card.is_application().then_some(())?;
         Some(Route {
@@ -110,10 +111,10 @@ impl Gateway {
     }
 
     /// Whether a call could be made.
-    fn check(&self, route: &Route) -> Result<Response<Bytes>, Failure> {
+    fn check(&self, route: &Route, id: &InvocationId) -> Result<Response<Bytes>, Failure> {
         let function = route.named()?;
         self.catalog.resolve(function, route.qualifier)?;
-        Ok(modelet_protocol::acknowledge(route.protocol, Manner::Checked, function, &new_id()))
+        Ok(modelet_protocol::acknowledge(route.protocol, Manner::Checked, function, id))
     }
 
     /// What is answered without an instance: docs, metadata, health.
@@ -143,7 +144,7 @@ impl Gateway {
         if operation != Operation::ServerIndex {
             return Vec::new();
         }
-        self.catalog.all().iter().map(|function| (function.name.clone(), function.live)).collect()
+        self.catalog.all().iter().map(|function| (function.name.clone(), function.traffic.version)).collect()
     }
 
     /// The address under which the client reached us, so that the lines it is shown work where it is.

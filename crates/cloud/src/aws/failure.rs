@@ -30,7 +30,8 @@ pub fn checked(request: &Request, answer: Answer, key: &str) -> Result<Answer, C
     };
     let kind = kind(&call);
     let message = if message.is_empty() { format!("answered {}", answer.status) } else { message };
-    Err(CloudError { kind, message, hint: hint(kind, &call, request.service, key), call: Some(call) })
+    let hint = hint(kind, &call, request.service, key);
+    Err(CloudError { hint, call: Some(call), ..CloudError::new(kind, message) })
 }
 
 /// A failure on the way there, with what was asked.

@@ -7,10 +7,7 @@ use super::there::{There, URL_PERMISSIONS};
 use super::wanted::Settings;
 use crate::apply::{GONE, Inverse};
 use crate::repository;
-use crate::target::Traffic;
-
-/// The version that this plan publishes, whose number nobody knows before.
-pub const NEW: &str = "new";
+use crate::traffic::Traffic;
 
 /// Something that can be done.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use modelet_core::base64;
 use serde_json::{Value, json};
 
-use super::action::{Action, Grant, NEW};
+use super::action::{Action, Grant};
 use super::names::{ALIAS, Names, TAG_ARTIFACT};
 use super::there::There;
 use super::wanted::{Code, Wanted};
@@ -14,7 +14,7 @@ use crate::apply::{Hand, Inverse};
 use crate::aws::Aws;
 use crate::aws::s3::Notification;
 use crate::error::{CloudError, Kind, gone, made};
-use crate::target::Traffic;
+use crate::traffic::{NEW, Traffic};
 
 /// IAM's roles are known to Lambda some seconds after they are made: how often a function is tried to be made until then.
 const ROLE_TRIES: u32 = 30;

@@ -7,7 +7,7 @@ pub mod removal;
 mod triggers;
 
 use super::Auth;
-use super::action::{Action, Grant, NEW};
+use super::action::{Action, Grant};
 use super::names::{Names, TAG_FUNCTION, TAG_MANAGED};
 use super::policy;
 use super::there::{Function, There};
@@ -15,7 +15,7 @@ use super::wanted::{Code, Wanted};
 use crate::error::CloudError;
 use crate::plan::{Change, Plan};
 use crate::repository;
-use crate::target::{Canary, Traffic};
+use crate::traffic::{NEW, deployed, words};
 
 /// A plan that is being written.
 type Draft<'a> = crate::plan::Draft<'a, Action, Names>;
@@ -158,40 +158,18 @@ fn live(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) -> 
     }
     let version = known.unwrap_or_else(|| NEW.to_owned());
     let what = "alias live".to_owned();
-    let all = Traffic { version: version.clone(), canary: None };
-    let Some(now) = function.and_then(|function| function.traffic.clone()) else {
-        draft.create(what, "gets all calls", Action::CreateAlias(all));
+    let next =
+        deployed(function.and_then(|function| function.traffic.as_ref()), &version, wanted.canary_percent);
+    let Some(now) = function.and_then(|function| function.traffic.as_ref()) else {
+        draft.create(what, "gets all calls", Action::CreateAlias(next));
         return wanted
             .canary_percent
             .map(|_| "there is no other version yet: the first one gets all calls".to_owned());
     };
-    let next = match wanted.canary_percent {
-        // What has all calls is not made a canary again.
-        Some(_) if now.version == version => all,
-        Some(percent) => Traffic { version: now.version.clone(), canary: Some(Canary { version, percent }) },
-        None => all,
-    };
-    if next != now {
+    if next != *now {
         draft.change(what, words(&next), Action::Route(next));
     }
     None
-}
-
-/// Who gets the calls, in words.
-pub fn words(traffic: &Traffic) -> String {
-    let named = |version: &str| {
-        if version == NEW { "the new version".to_owned() } else { format!("version {version}") }
-    };
-    match &traffic.canary {
-        None => format!("all calls to {}", named(&traffic.version)),
-        Some(Canary { version, percent }) => {
-            format!(
-                "{percent} % of the calls to {}, the others to {}",
-                named(version),
-                named(&traffic.version)
-            )
-        }
-    }
 }
 
 fn concurrency(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) {

@@ -14,7 +14,7 @@ use crate::aws::lambda::{Alias, Configuration, Url};
 use crate::aws::logs::Group;
 use crate::error::CloudError;
 use crate::repository;
-use crate::target::{Canary, Traffic};
+use crate::traffic::{Canary, Traffic};
 
 /// What our permissions are called: an id begins with this.
 pub const PERMISSION: &str = "modelet-";
@@ -77,6 +77,11 @@ impl Function {
     /// The digest of the artifact that its tags name.
     pub fn artifact(&self) -> Option<&str> {
         self.tags.get(TAG_ARTIFACT).map(String::as_str)
+    }
+
+    /// The numbers of its versions, the oldest first.
+    pub fn numbers(&self) -> impl Iterator<Item = &str> {
+        self.versions.iter().map(|(number, _)| number.as_str())
     }
 
     /// Buckets that may call it, by our permissions.

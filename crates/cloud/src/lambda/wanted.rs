@@ -127,7 +127,7 @@ impl Wanted {
             settings,
             written: match &deployment.delivery {
                 Delivery::Written(written) => Some(Arc::clone(written)),
-                Delivery::Zip(_) | Delivery::Image { .. } => None,
+                _ => None,
             },
             artifact: deployment.delivery.digest().to_owned(),
             role: options.role.clone(),
@@ -245,6 +245,9 @@ fn code(delivery: &Delivery, names: &Names, options: &Options) -> Result<Code, C
             repository::check(reference, names, Target::AwsLambda)?;
             Ok(Code::Image(reference.clone()))
         }
+        Delivery::Artifact(_) | Delivery::There { .. } => Err(CloudError::refused(
+            "AWS Lambda takes a zip or a container image, and no artifact of a platform's",
+        )),
     }
 }
 

@@ -60,6 +60,10 @@ impl Wanted {
                 ))
                 .hint("deploy what it was made of: modelet deploy PATH --to sagemaker"));
             }
+            Delivery::Artifact(_) | Delivery::There { .. } => {
+                let why = "SageMaker takes container images alone, and no artifact of a platform's";
+                return Err(CloudError::refused(why));
+            }
         };
         Ok(Self {
             names,

@@ -1,5 +1,6 @@
-//! The words of what lies elsewhere: clouds in the place of the platform.
+//! The words of targets: the platform that runs here, another one, a cloud.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -10,7 +11,7 @@ use modelet_core::{FunctionName, Target};
 
 use super::image::parse_image;
 
-/// A target that is deployed to.
+/// A cloud that is deployed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cloud {
     /// AWS Lambda.
@@ -39,15 +40,58 @@ impl Cloud {
     }
 }
 
-impl FromStr for Cloud {
+/// Where a function is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// On a platform of ours.
+    Platform(Address),
+    /// At a cloud.
+    Cloud(Cloud),
+}
+
+/// Which platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// The one that other commands talk to as well: `local`.
+    Local,
+    /// The one at this URL.
+    Url(String),
+}
+
+impl Default for To {
+    fn default() -> Self {
+        Self::Platform(Address::Local)
+    }
+}
+
+impl FromStr for To {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse::<Target>()? {
-            Target::AwsLambda => Ok(Self::AwsLambda),
-            Target::Sagemaker => Ok(Self::Sagemaker),
-            other => Err(format!("modelet deploys to aws-lambda and sagemaker today, and not to {other}")),
+        if text == "local" {
+            return Ok(Self::default());
         }
+        if text.contains("://") {
+            return Ok(Self::Platform(Address::Url(text.to_owned())));
+        }
+        let others = "local and http://HOST:PORT are platforms";
+        match text.parse::<Target>().map_err(|why| format!("{why}; {others}"))? {
+            Target::AwsLambda => Ok(Self::Cloud(Cloud::AwsLambda)),
+            Target::Sagemaker => Ok(Self::Cloud(Cloud::Sagemaker)),
+            other => Err(format!(
+                "modelet deploys to aws-lambda and sagemaker today, and not to {other}; {others}"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Platform(Address::Local) => "local",
+            Self::Platform(Address::Url(url)) => url,
+            Self::Cloud(cloud) => cloud.as_str(),
+        })
     }
 }
 
@@ -62,41 +106,38 @@ pub struct Region {
     pub profile: Option<String>,
 }
 
-/// A cloud in the place of the platform.
+/// Which function is meant.
 #[derive(Debug, Clone, Args)]
 pub struct Elsewhere {
-    /// Of the function at a cloud, in the place of the platform: aws-lambda, sagemaker
+    /// Where the function is: local (a platform of this machine), http://HOST:PORT (another one), aws-lambda, sagemaker [default: local]
     #[arg(long, value_name = "TARGET")]
-    pub to: Option<Cloud>,
+    pub to: Option<To>,
     #[command(flatten)]
     pub region: Region,
 }
 
-/// A cloud, for commands that have no platform to talk to.
-#[derive(Debug, Clone, Args)]
-pub struct There {
-    /// The cloud: aws-lambda, sagemaker
-    #[arg(long, value_name = "TARGET")]
-    pub to: Cloud,
-    #[command(flatten)]
-    pub region: Region,
+impl Elsewhere {
+    /// Where the function is.
+    pub fn to(&self) -> To {
+        self.to.clone().unwrap_or_default()
+    }
 }
 
 /// How a cloud is deployed to.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Deploying to a cloud (--to)")]
+#[command(next_help_heading = "Deploying elsewhere (--to)")]
 pub struct DeployTo {
-    /// Deploy to a cloud in the place of the platform: aws-lambda, sagemaker. PATH may be what `modelet package` wrote, which is
-    /// deployed as it is
+    /// Where it goes: local (a platform of this machine), http://HOST:PORT (another one), aws-lambda, sagemaker [default: local]. For a
+    /// cloud PATH may be what `modelet package` wrote, which is deployed as it is
     #[arg(long, value_name = "TARGET")]
-    pub to: Option<Cloud>,
+    pub to: Option<To>,
     #[command(flatten)]
     pub region: Region,
     /// Show what would be done, and do nothing; the exit code is 0 when nothing would change, 2 when something would
-    #[arg(long, requires = "to")]
+    #[arg(long)]
     pub plan: bool,
-    /// Do not ask
-    #[arg(long, short, requires = "to")]
+    /// Do not ask; a platform is deployed to without a question anyway
+    #[arg(long, short)]
     pub yes: bool,
     /// Write the permissions that the plan needs into this file, as a policy of IAM
     #[arg(long, value_name = "FILE", requires = "to")]
@@ -109,7 +150,7 @@ pub struct DeployTo {
     #[arg(long, value_name = "IMAGE", requires = "to", value_parser = parse_image)]
     pub base: Option<Reference>,
     /// Give the new version a part of the calls at first, percent
-    #[arg(long, value_name = "PERCENT", requires = "to", value_parser = value_parser!(u8).range(1..=99))]
+    #[arg(long, value_name = "PERCENT", value_parser = value_parser!(u8).range(1..=99))]
     pub canary: Option<u8>,
     /// Who may call the function's address: iam, none (everybody may), off (there is none) [default: as it is; of a new one, off]
     #[arg(long, value_name = "WHO", requires = "to")]
@@ -120,9 +161,9 @@ pub struct DeployTo {
     /// A bucket through which the code goes [default: one is made for code that is too large to be sent]
     #[arg(long, value_name = "BUCKET", requires = "to")]
     pub bucket: Option<String>,
-    /// Days for which the log is kept, one of CloudWatch's
-    #[arg(long, value_name = "DAYS", requires = "to", default_value_t = 30)]
-    pub log_days: u32,
+    /// Days for which the log is kept, one of CloudWatch's [default: 30]
+    #[arg(long, value_name = "DAYS", requires = "to")]
+    pub log_days: Option<u32>,
     /// Calls at once, at most; kept for this function [default: as it is]
     #[arg(long, value_name = "N", requires = "to", value_parser = value_parser!(u32).range(0..=100_000))]
     pub reserved_concurrency: Option<u32>,
@@ -146,7 +187,7 @@ pub struct StatusOf {
     /// Name of the function
     pub name: FunctionName,
     #[command(flatten)]
-    pub there: There,
+    pub elsewhere: Elsewhere,
 }
 
 /// `modelet traffic`
@@ -155,12 +196,12 @@ pub struct Traffic {
     /// Name of the function
     pub name: FunctionName,
     #[command(flatten)]
-    pub there: There,
+    pub elsewhere: Elsewhere,
     /// Give a version this part of the calls, percent; 0: none any more
     #[arg(long, value_name = "PERCENT", value_parser = value_parser!(u8).range(0..=99), conflicts_with = "promote")]
     pub canary: Option<u8>,
-    /// Which version gets it [default: the newest]
-    #[arg(long, value_name = "N", requires = "canary")]
+    /// Which version gets that part [default: the newest]; without --canary it gets all calls
+    #[arg(long, value_name = "N", conflicts_with = "promote")]
     pub version: Option<String>,
     /// Give all calls to the version that has a part of them
     #[arg(long)]
@@ -173,5 +214,5 @@ pub struct Rollback {
     /// Name of the function
     pub name: FunctionName,
     #[command(flatten)]
-    pub there: There,
+    pub elsewhere: Elsewhere,
 }

@@ -11,8 +11,8 @@ use crate::output;
 use crate::report::Report;
 
 pub async fn run(common: &Common, delete: &Delete) -> Result<(), Report> {
-    if let Some(to) = delete.elsewhere.to {
-        return super::target::delete(common, to, delete).await;
+    if delete.elsewhere.to.is_some() {
+        return super::target::delete(common, delete).await;
     }
     let client = Client::find(common)?;
     let path = format!("/api/v1/functions/{}", delete.name);

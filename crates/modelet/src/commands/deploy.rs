@@ -1,29 +1,42 @@
-//! `modelet deploy`: recognise, choose an engine on evidence, package, publish. Code goes its own [way](code).
+//! `modelet deploy`: recognise, choose an engine on evidence, package, and carry out what has to be done at the target.
+//!
+//! - [`code`]: the way of code; [`session`]: what `modelet dev` adds
+//! - [`print`](mod@print): what is shown of it
 
 mod code;
+mod print;
 pub mod session;
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use http::Request;
-use modelet_core::certificate::{Verdict, short};
-use modelet_core::{
-    ArtifactCard, Certificate, Code, EngineName, FunctionName, InputSpec, Signature, Version,
-};
+use modelet_cloud::delivery::Artifact;
+use modelet_cloud::plan::Plan;
+use modelet_cloud::{Delivery, Deployment, Target};
+use modelet_core::certificate::Verdict;
+use modelet_core::{ArtifactCard, Certificate, Code, FunctionName, Version};
 use modelet_package::certificate::tolerance;
-use modelet_package::{Batching, Evidence, ModelSource, Packed, Source};
-use modelet_platform::admin::functions::{HEADER_EVIDENCE, HEADER_LIVE_WHEN, HEADER_SHA256};
+use modelet_package::{ModelSource, Packed, Source};
+use modelet_platform::admin::versions::HEADER_LIVE_WHEN;
 use modelet_platform::admin::views::{Deployed, FunctionView};
-use serde_json::{Value, json};
-use session::Session;
+pub use print::{made as print_made, outcome as print};
+use serde_json::Value;
+use session::{Asked, Session};
 
 use crate::cli::making::Making;
+use crate::cli::target::To;
 use crate::cli::{Common, Deploy};
 use crate::client::Client;
-use crate::making::{self, Found, Made};
+use crate::commands::target;
+use crate::making::code::Tried;
+use crate::making::{self, Made};
 use crate::output::{self, Progress};
 use crate::report::Report;
+use crate::target::platform::Platform;
+use crate::target::platform::action::Action;
+use crate::target::platform::hand::upload;
+use crate::target::platform::there::known;
 
 /// What a deploy came to.
 pub struct Outcome {
@@ -49,7 +62,7 @@ impl Outcome {
     }
 }
 
-/// How a deploy goes.
+/// How something is deployed.
 pub struct Way<'a> {
     /// The platform.
     pub client: &'a Client,
@@ -61,94 +74,175 @@ pub struct Way<'a> {
     pub session: Option<&'a mut Session>,
 }
 
-pub async fn run(common: &Common, deploy: &Deploy) -> Result<(), Report> {
-    let client = Client::find(common)?;
-    let outcome = publish(&client, &deploy.making).await?;
-    if let Some(warning) = &outcome.deployed.warning {
-        output::say(format!("warning: {}", output::plain(warning)));
+pub async fn run(common: &Common, deploy: &Deploy) -> Result<ExitCode, Report> {
+    let asked = &deploy.target;
+    let to = asked.to.clone().unwrap_or_default();
+    let address = match &to {
+        To::Cloud(cloud) => return target::deploy::run(common, deploy, *cloud).await,
+        To::Platform(address) => address,
+    };
+    target::options::of_platform(asked)?;
+    let platform = Platform::new(Client::of(common, address)?);
+    let work = making::work_folder()?;
+    let progress = Progress::start(format!("reading {}", deploy.making.path.display()));
+    let progress = Arc::new(progress);
+    let mut way = Way { client: platform.client(), making: &deploy.making, progress, session: None };
+    let ready = ready(&mut way, work.path()).await?;
+    let wanted = ready.wanted(asked.canary);
+    way.progress.next("looking at what is there");
+    let plan = platform.plan(&wanted).await?;
+    if asked.plan {
+        drop(way);
+        return Ok(print::plan(common, (&to, &platform), &wanted, &plan));
     }
-    if outcome.card().is_some_and(|card| !card.manifest.triggers.is_empty()) {
-        output::say("warning: this platform does not run triggers yet; AWS Lambda does (--to aws-lambda)");
-    }
+    let outcome = applied(&platform, ready, &wanted, &plan, way.progress).await?;
+    print::warnings(&outcome, &plan.notes);
     if common.json {
-        output::json(&as_json(&outcome));
-        return Ok(());
+        output::json(&print::as_json(&outcome));
+    } else {
+        print::outcome(platform.client(), &outcome).await;
     }
-    print(&client, &outcome).await;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Shows what came of it, and a call to try.
-pub async fn print(client: &Client, outcome: &Outcome) {
-    print_card(outcome);
-    if let Some(curl) =
-        sample(client, &outcome.deployed.name).await.and_then(|s| Some(s["curl"].as_str()?.to_owned()))
-    {
-        output::card_line("try", curl);
-    } else if let Some(card) = outcome.card().filter(|card| card.is_code()) {
-        output::card_line("try", code::call(card, &outcome.deployed.url));
-    }
+/// Carries a plan out, and looks at what came of it.
+async fn applied(
+    platform: &Platform,
+    ready: Ready,
+    wanted: &Deployment,
+    plan: &Plan<Action>,
+    progress: Arc<Progress>,
+) -> Result<Outcome, Report> {
+    let mut said = plan.steps.iter().map(|step| print::doing(&step.action, wanted));
+    let mut tell = |line: &str| progress.next(said.next().unwrap_or_else(|| line.to_owned()));
+    platform.apply(&wanted.name, plan, Some(wanted), &mut tell).await.map_err(target::failed)?;
+    let is_new =
+        plan.steps.iter().any(|step| matches!(step.action, Action::CreateFunction | Action::CreateVersion));
+    let view = platform.function(&wanted.name).await?;
+    let deployed = as_deployed(view, &wanted.card, is_new);
+    let deployed = deployed.ok_or_else(|| {
+        let why = format!("{} was deployed, and somebody deleted that version in between", wanted.name);
+        Report::new(Code::TargetFailed, why).hint("deploy again")
+    })?;
+    Ok(Outcome { deployed, made: ready.into_made() })
 }
 
 /// Everything from the file to the live version.
 pub async fn publish(client: &Client, making: &Making) -> Result<Outcome, Report> {
+    let platform = Platform::new(client.clone());
+    let work = making::work_folder()?;
     let progress = Arc::new(Progress::start(format!("reading {}", making.path.display())));
-    publish_so(Way { client, making, progress, session: None }).await
+    let mut way = Way { client, making, progress, session: None };
+    let ready = ready(&mut way, work.path()).await?;
+    let wanted = ready.wanted(None);
+    let plan = platform.plan(&wanted).await?;
+    applied(&platform, ready, &wanted, &plan, way.progress).await
 }
 
-/// The same, in a way of its own.
-pub async fn publish_so(way: Way<'_>) -> Result<Outcome, Report> {
+/// The same for `modelet dev`, whose platform is in this very process: it is asked once.
+pub async fn publish_so(mut way: Way<'_>) -> Result<Outcome, Report> {
     let work = making::work_folder()?;
+    let fresh = match ready(&mut way, work.path()).await? {
+        Ready::Made(fresh) => *fresh,
+        Ready::Unchanged(view) => {
+            let card = view.card.clone();
+            let gone = || Report::new(Code::Internal, "the live version is none of the function's");
+            let deployed = as_deployed(*view, &card, false).ok_or_else(gone)?;
+            return Ok(Outcome { deployed, made: None });
+        }
+    };
+    let Way { client, progress, session, .. } = way;
+    let Fresh { made, artifact, seen } = fresh;
+    if let (Some(session), Some(packages)) = (&session, &made.packages) {
+        session.link(packages)?;
+    }
+    progress.next(format!("publishing {}", output::size(artifact.size_bytes)));
+    let mut request = upload(&made.card.name, &artifact);
+    // What was tried already shows by itself whether it starts, before anybody calls it.
+    if seen.as_ref().is_some_and(|seen| seen.is_known) {
+        request = request.header(HEADER_LIVE_WHEN, "ready");
+    }
+    let deployed = client.upload(request, &artifact.path).await?;
+    if let (Some(session), Some(seen)) = (session, seen) {
+        session.remember(seen.asked, seen.tried);
+    }
+    Ok(Outcome { deployed, made: Some(made) })
+}
+
+/// What is to be deployed.
+pub enum Ready {
+    /// The live version is of the same files.
+    Unchanged(Box<FunctionView>),
+    /// Something new.
+    Made(Box<Fresh>),
+}
+
+/// What was made, with its artifact.
+pub struct Fresh {
+    made: Made,
+    artifact: Artifact,
+    /// What trying code came to.
+    seen: Option<Seen>,
+}
+
+/// What trying code came to.
+struct Seen {
+    asked: Asked,
+    tried: Tried,
+    /// True when it was tried before, and not now.
+    is_known: bool,
+}
+
+impl Ready {
+    /// What is to be there. `percent`: the part of the calls that a new version gets at first.
+    fn wanted(&self, percent: Option<u8>) -> Deployment {
+        let (card, delivery) = match self {
+            Self::Unchanged(view) => {
+                let sha256 = digest_of(view).unwrap_or_default().to_owned();
+                (&view.card, Delivery::There { sha256 })
+            }
+            Self::Made(fresh) => (&fresh.made.card, Delivery::Artifact(fresh.artifact.clone())),
+        };
+        Deployment { name: card.name.clone(), card: card.clone(), delivery, canary_percent: percent }
+    }
+
+    fn into_made(self) -> Option<Made> {
+        match self {
+            Self::Unchanged(_) => None,
+            Self::Made(fresh) => Some(fresh.made),
+        }
+    }
+}
+
+/// Everything from the file to its artifact, which is put into `work`.
+async fn ready(way: &mut Way<'_>, work: &Path) -> Result<Ready, Report> {
     let (client, making, progress) = (way.client, way.making, way.progress.clone());
-    let (mut source, name) = making::opened(making, &progress, work.path()).await?;
+    let (mut source, name) = making::opened(making, &progress, work).await?;
     if let Some(session) = &way.session {
         session.impose(&mut source.bundle_mut().manifest, &name)?;
         session.bring_secrets(client, &source.bundle().manifest).await?;
     }
-    let source = match source {
-        Source::Model(source) => source,
-        Source::Code(source) => return code::publish(way, *source, name, work.path()).await,
+    let (made, seen) = match source {
+        Source::Code(source) => match code::ready(way, *source, name, work).await? {
+            Ok(tried) => tried,
+            Err(view) => return Ok(Ready::Unchanged(view)),
+        },
+        Source::Model(source) => {
+            if let Some(view) = unchanged(client, &name, &source, making).await? {
+                return Ok(Ready::Unchanged(Box::new(view)));
+            }
+            (making::model::made(*source, name, making, &progress).await?, None)
+        }
     };
-    if let Some(deployed) = unchanged(client, &name, &source, making).await? {
-        return Ok(Outcome { deployed, made: None });
-    }
-    let made = making::model::made(*source, name, making, &progress).await?;
     progress.next("packaging");
-    let artifact = work.path().join("artifact.tar");
-    let packed = made.packed(&artifact).await?;
-    if let Some(session) = &way.session {
-        session.check_size(&packed.card, None)?;
+    let path = work.join("artifact.tar");
+    let Packed { sha256, size_bytes, card } = made.packed(&path).await?;
+    if let (Some(session), None) = (&way.session, &seen) {
+        session.check_size(&card, None)?;
     }
-    progress.next(format!("publishing {}", output::size(packed.size_bytes)));
-    let deployed = upload(client, &packed, &artifact, made.found.as_text(), Live::AtOnce).await?;
-    Ok(Outcome { deployed, made: Some(made) })
-}
-
-/// When a version becomes the live one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Live {
-    /// As soon as it is there.
-    AtOnce,
-    /// Once an instance of it is ready, and not at all if none can be.
-    WhenReady,
-}
-
-/// Sends an artifact to the platform, which makes it the live version.
-async fn upload(
-    client: &Client,
-    packed: &Packed,
-    artifact: &Path,
-    evidence: String,
-    live: Live,
-) -> Result<Deployed, Report> {
-    let mut request = Request::post(format!("/api/v1/functions/{}/versions", packed.card.name))
-        .header(http::header::CONTENT_TYPE, "application/x-tar")
-        .header(HEADER_SHA256, &packed.sha256)
-        .header(HEADER_EVIDENCE, evidence.into_bytes());
-    if live == Live::WhenReady {
-        request = request.header(HEADER_LIVE_WHEN, "ready");
-    }
-    client.upload(request, artifact).await
+    let packages = made.packages.as_ref().map(|packages| (packages.layer.clone(), packages.folder.clone()));
+    let artifact = Artifact { path, sha256, size_bytes, evidence: made.found.as_text(), packages };
+    Ok(Ready::Made(Box::new(Fresh { made, artifact, seen })))
 }
 
 /// The live version, when it was made of the same source.
@@ -157,16 +251,14 @@ async fn unchanged(
     name: &FunctionName,
     source: &ModelSource,
     making: &Making,
-) -> Result<Option<Deployed>, Report> {
+) -> Result<Option<FunctionView>, Report> {
     let Some(view) = live(client, name).await? else { return Ok(None) };
     let usual = source.original.as_ref().map(|original| tolerance::of(original.frameworks(), None));
     let is_usual = |own: &Certificate| own.verdict == Verdict::Proved && own.tolerance == usual;
     let proved = view.card.model().and_then(|model| model.certificate.as_ref()).is_some_and(is_usual);
     let nothing_new_to_prove = making.proof.sample.is_none() && making.proof.tolerance.is_none();
     let as_proved = source.original.is_none() || making.no_proof || proved && nothing_new_to_prove;
-    Ok(Some(view)
-        .filter(|view| view.card.source_sha256 == source.sha256() && as_proved)
-        .and_then(as_deployed))
+    Ok(Some(view).filter(|view| view.card.source_sha256 == source.sha256() && as_proved))
 }
 
 /// The function, if it is there.
@@ -178,17 +270,23 @@ async fn live(client: &Client, name: &FunctionName) -> Result<Option<FunctionVie
     }
 }
 
-/// What there is already, as if it had been deployed now.
-fn as_deployed(view: FunctionView) -> Option<Deployed> {
-    let live = view.versions.iter().find(|version| version.version == view.version)?;
+/// The digest of the live version.
+fn digest_of(view: &FunctionView) -> Option<&str> {
+    view.versions.iter().find(|version| version.version == view.version).map(|live| live.sha256.as_str())
+}
+
+/// The version that was made of the same as a card, as it was deployed.
+fn as_deployed(view: FunctionView, card: &ArtifactCard, is_new: bool) -> Option<Deployed> {
+    let version = known(&view, card)?.clone();
     Some(Deployed {
         name: view.name,
-        version: view.version,
-        created: false,
-        sha256: live.sha256.clone(),
-        size_bytes: live.size_bytes,
+        version: version.version,
+        created: is_new,
+        traffic: view.traffic,
+        sha256: version.sha256,
+        size_bytes: version.size_bytes,
         url: view.url,
-        warning: None,
+        warning: view.warning,
     })
 }
 
@@ -196,100 +294,4 @@ fn as_deployed(view: FunctionView) -> Option<Deployed> {
 pub async fn sample(client: &Client, name: &FunctionName) -> Option<Value> {
     let described: Value = client.get(&format!("/fn/{name}")).await.ok()?;
     described["samples"].as_array()?.first().cloned()
-}
-
-fn as_json(outcome: &Outcome) -> Value {
-    let mut value = serde_json::to_value(&outcome.deployed).unwrap_or_default();
-    let Some(made) = &outcome.made else { return value };
-    match &made.found {
-        Found::Model(evidence) => {
-            let model = made.card.model();
-            value["engine"] = json!(model.map(|model| model.engine));
-            value["certificate"] = json!(model.map(|model| &model.certificate));
-            value["evidence"] =
-                serde_json::to_value(evidence.clone().without_signatures()).unwrap_or_default();
-        }
-        Found::Code(tried) => {
-            value["handler"] = json!(made.card.handler);
-            value["evidence"] = json!(tried);
-        }
-    }
-    value
-}
-
-fn print_card(outcome: &Outcome) {
-    let deployed = &outcome.deployed;
-    match &outcome.made {
-        None => output::card_line(
-            "unchanged",
-            format!("{}@{} was made of the same files", deployed.name, deployed.version),
-        ),
-        Some(made) => {
-            print_made(made);
-            print_packaged(deployed);
-        }
-    }
-    output::card_line("live", &deployed.url);
-}
-
-/// The lines about what was made.
-pub fn print_made(made: &Made) {
-    match &made.found {
-        Found::Model(evidence) => print_model(&made.given, evidence, &made.card),
-        Found::Code(tried) => code::print(&made.given, tried, &made.card),
-    }
-}
-
-fn print_packaged(deployed: &Deployed) {
-    let digest = deployed.sha256.get(..12).unwrap_or(&deployed.sha256);
-    let size = output::size(deployed.size_bytes);
-    output::card_line(
-        "packaged",
-        format!("{}@{}  {size}  sha256:{digest}…", deployed.name, deployed.version),
-    );
-}
-
-fn print_model(given: &str, evidence: &Evidence, card: &ArtifactCard) {
-    let Some(model) = card.model() else { return };
-    output::card_line("model", format!("{given} · {}", inputs_line(&model.signature)));
-    output::card_line("engine", format!("{} {}: {}", model.engine, model.engine_version, evidence.reason));
-    for engine in &evidence.engines {
-        output::card_line("", engine_line(engine.engine, engine));
-    }
-    if let Some(difference) = evidence.largest_difference {
-        output::card_line("", format!("engines agree, largest relative difference {}", short(difference)));
-    }
-    if let Some(batching) = &evidence.batching {
-        output::card_line(if batching.warning { "warning" } else { "batching" }, batching_line(batching));
-    }
-    if let Some(certificate) = &model.certificate {
-        output::card_line(certificate.word(), certificate.line());
-    }
-}
-
-/// `X float32 [batch, 4]`; of a table `rows of age float64, plan string`.
-fn inputs_line(signature: &Signature) -> String {
-    let table = signature.is_table_of_columns();
-    let shape = |input: &InputSpec| if table { String::new() } else { format!(" {}", input.shape_text()) };
-    let one = |input: &InputSpec| format!("{} {}{}", input.name, input.dtype, shape(input));
-    let inputs: Vec<_> = signature.inputs.iter().map(one).collect();
-    format!("{}{}", if table { "rows of " } else { "" }, inputs.join(", "))
-}
-
-fn batching_line(batching: &Batching) -> String {
-    let about = if batching.warning { "batching is " } else { "" };
-    format!("{about}{}", batching.reason)
-}
-
-fn engine_line(name: EngineName, engine: &modelet_package::EngineEvidence) -> String {
-    match (&engine.measured, &engine.refused) {
-        (Some(m), _) => format!(
-            "{name:<12} cold {:.1} ms, warm {:.3} ms, {} MiB",
-            m.load_ms + m.first_ms,
-            m.warm_ms,
-            m.memory_mib
-        ),
-        (None, Some(why)) => format!("{name:<12} no: {why}"),
-        (None, None) => format!("{name:<12} not tried"),
-    }
 }

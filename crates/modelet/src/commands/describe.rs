@@ -1,6 +1,7 @@
 //! `modelet describe`: everything about a function.
 
-use modelet_core::{ArtifactCard, Handler, ModelCard, OutputKind, Signature, Steps, signature::shape_text};
+use modelet_core::signature::shape_text;
+use modelet_core::{ArtifactCard, Handler, ModelCard, OutputKind, Signature, Steps, Traffic, Version};
 use modelet_platform::admin::views::FunctionView;
 
 use crate::cli::{Common, Named};
@@ -45,11 +46,14 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
             ),
         );
     }
+    if let Some(warning) = &view.warning {
+        output::card_line("warning", warning);
+    }
     if view.instances.is_empty() {
         output::card_line("instances", "none runs; the next call starts one");
     }
     for version in &view.versions {
-        let live = if version.version == view.version { "  live" } else { "" };
+        let live = share(view.traffic, version.version);
         let (size, deployed) = (output::size(version.size_bytes), output::moment(version.deployed_at_ms));
         output::card_line("version", format!("{}  {size}  {deployed}{live}", version.version));
     }
@@ -64,6 +68,17 @@ pub async fn run(common: &Common, named: &Named) -> Result<(), Report> {
         output::card_line("try", curl);
     }
     Ok(())
+}
+
+/// The part of the calls that a version gets.
+fn share(traffic: Traffic, version: Version) -> String {
+    match traffic.canary {
+        Some(canary) if canary.version == version => {
+            format!("  live, {} % of the calls", canary.percent.get())
+        }
+        _ if traffic.version == version => "  live".to_owned(),
+        _ => String::new(),
+    }
 }
 
 fn print_model(model: &ModelCard, view: &FunctionView) {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Request, Response};
-use modelet_core::Code;
+use modelet_core::{Code, FunctionName};
 use serde_json::{Value, json};
 
 use crate::cli::{Common, Invoke};
@@ -15,7 +15,7 @@ use crate::output;
 use crate::report::Report;
 
 pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
-    if let Some(to) = invoke.elsewhere.to {
+    if let Some(to) = &invoke.elsewhere.to {
         let body = invoke.body.as_deref().map(body).transpose()?.map(|(body, _)| body);
         return super::target::invoke(common, to, invoke, body).await;
     }
@@ -24,11 +24,8 @@ pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
         Some(text) => body(text)?,
         None => sample_body(&client, invoke).await?,
     };
-    let path = match invoke.version() {
-        Some(version) => format!("/fn/{}/versions/{version}", invoke.name),
-        None => format!("/fn/{}", invoke.name),
-    };
-    let mut request = Request::post(path);
+    let version = invoke.version().map(|version| version.to_string());
+    let mut request = Request::post(path(&invoke.name, version.as_deref()));
     if let Some(content_type) = invoke.content_type.as_deref().or(content_type) {
         request = request.header(CONTENT_TYPE, content_type);
     }
@@ -41,6 +38,14 @@ pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
         return Ok(());
     }
     print(common, &client.call(request, body).await?)
+}
+
+/// Where a function answers, or one of its versions.
+pub fn path(name: &FunctionName, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("/fn/{name}/versions/{version}"),
+        None => format!("/fn/{name}"),
+    }
 }
 
 /// Which invocation it is, on standard output.

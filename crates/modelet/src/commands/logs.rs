@@ -1,5 +1,6 @@
 //! `modelet logs`: calls, output of instances, events.
 
+use modelet_cloud::target::LogLine;
 use modelet_core::{InstanceRecord, InvocationRecord};
 use modelet_platform::admin::views::LogPage;
 use modelet_platform::store::logs::{LogRecord, LogRow};
@@ -13,7 +14,7 @@ use crate::report::Report;
 const FOLLOW_WAIT_MS: u64 = 30_000;
 
 pub async fn run(common: &Common, logs: &Logs) -> Result<(), Report> {
-    if let Some(to) = logs.elsewhere.to {
+    if let Some(to) = &logs.elsewhere.to {
         return super::target::logs(common, to, logs).await;
     }
     let client = Client::find(common)?;
@@ -45,7 +46,9 @@ fn print(common: &Common, rows: &[LogRow]) -> Option<i64> {
         if common.json {
             output::line(serde_json::to_string(row).unwrap_or_default());
         } else {
-            for (number, line) in text(&row.record).lines().enumerate() {
+            let LogLine { at_ms, instance, text } = line(&row.record);
+            let whole = format!("{} {instance} {text}", output::moment(at_ms));
+            for (number, line) in whole.lines().enumerate() {
                 // What belongs to a record stands below its first line.
                 let indent = if number == 0 { "" } else { "    " };
                 output::line(format!("{indent}{}", output::plain(line)));
@@ -55,22 +58,23 @@ fn print(common: &Common, rows: &[LogRow]) -> Option<i64> {
     rows.last().map(|row| row.seq)
 }
 
-fn text(record: &LogRecord) -> String {
+/// A record as a line: when, by which instance, and what.
+pub fn line(record: &LogRecord) -> LogLine {
     match record {
         LogRecord::Invocation(call) => invocation(call),
         LogRecord::Instance(record) => instance(record),
         LogRecord::Line { at_ms, instance, invocation, stream, level, text, .. } => {
-            let call = invocation.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+            let call = invocation.as_ref().map_or_else(String::new, |id| format!("{id} "));
             let source = level.as_ref().unwrap_or(stream);
-            format!("{} {instance}{call} {source}: {text}", output::moment(*at_ms))
+            LogLine { at_ms: *at_ms, instance: instance.to_string(), text: format!("{call}{source}: {text}") }
         }
         LogRecord::Event { at_ms, instance, text, .. } => {
-            format!("{} {instance} {text}", output::moment(*at_ms))
+            LogLine { at_ms: *at_ms, instance: instance.to_string(), text: text.clone() }
         }
     }
 }
 
-fn invocation(call: &InvocationRecord) -> String {
+fn invocation(call: &InvocationRecord) -> LogLine {
     let instance = call.instance.as_ref().map_or("-", |instance| instance.0.as_str());
     let code = call.code.map_or_else(String::new, |code| format!(" {code}"));
     let attempt = call.attempt.map_or_else(String::new, |attempt| format!(" attempt {attempt}"));
@@ -79,9 +83,8 @@ fn invocation(call: &InvocationRecord) -> String {
     } else {
         String::new()
     };
-    format!(
-        "{} {instance} {} {}{attempt} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), billed {} ms, {} in, {} out",
-        output::moment(call.arrived_at_ms),
+    let text = format!(
+        "{} {}{attempt} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), billed {} ms, {} in, {} out",
         call.id,
         call.protocol,
         call.status,
@@ -91,14 +94,13 @@ fn invocation(call: &InvocationRecord) -> String {
         call.billed_ms,
         output::size(call.request_bytes),
         output::size(call.response_bytes),
-    )
+    );
+    LogLine { at_ms: call.arrived_at_ms, instance: instance.to_owned(), text }
 }
 
-fn instance(record: &InstanceRecord) -> String {
-    format!(
-        "{} {} {}: {} calls; loading {} ms, serving {} ms, idle {} ms; processor {} ms, at most {}",
-        output::moment(record.at_ms),
-        record.id,
+fn instance(record: &InstanceRecord) -> LogLine {
+    let text = format!(
+        "{}: {} calls; loading {} ms, serving {} ms, idle {} ms; processor {} ms, at most {}",
         record.end.as_deref().unwrap_or("runs"),
         record.calls,
         record.loading_ms,
@@ -106,5 +108,6 @@ fn instance(record: &InstanceRecord) -> String {
         record.idle_ms,
         record.cpu_ms,
         output::size(record.peak_memory_kib << 10),
-    )
+    );
+    LogLine { at_ms: record.at_ms, instance: record.id.to_string(), text }
 }

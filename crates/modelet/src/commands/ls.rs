@@ -1,5 +1,6 @@
 //! `modelet ls`: all functions.
 
+use modelet_core::Traffic;
 use modelet_platform::admin::views::FunctionList;
 
 use crate::cli::Common;
@@ -21,7 +22,7 @@ pub async fn run(common: &Common) -> Result<(), Report> {
     let rows = list.functions.into_iter().map(|function| {
         vec![
             function.name.to_string(),
-            function.version.to_string(),
+            versions(function.traffic),
             function.engine,
             output::size(function.size_bytes),
             function.instances.to_string(),
@@ -31,4 +32,12 @@ pub async fn run(common: &Common) -> Result<(), Report> {
     });
     output::table(&["name", "version", "engine", "size", "instances", "deployed", "url"], rows);
     Ok(())
+}
+
+/// The live version, and a canary with its part.
+fn versions(traffic: Traffic) -> String {
+    match traffic.canary {
+        None => traffic.version.to_string(),
+        Some(canary) => format!("{}, {} ({} %)", traffic.version, canary.version, canary.percent.get()),
+    }
 }

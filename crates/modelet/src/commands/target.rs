@@ -1,9 +1,9 @@
-//! What is done at a cloud in the place of the platform: `--to TARGET`.
+//! What is done at a target: `--to TARGET`.
 
 pub mod deploy;
-mod options;
+pub mod options;
 mod packaged;
-mod show;
+pub mod show;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,22 +11,25 @@ use modelet_cloud::aws::{Aws, Place};
 use modelet_cloud::environment::Environment;
 use modelet_cloud::lambda::AwsLambda;
 use modelet_cloud::sagemaker::Sagemaker;
-use modelet_cloud::target::Shift;
+use modelet_cloud::traffic::Shift;
 use modelet_cloud::{CloudError, Target};
 use modelet_core::Code;
 use serde_json::{Value, json};
 
 use super::delete::confirm;
-use crate::cli::target::{Cloud, DeployTo, Region, Rollback, StatusOf, Traffic};
+use crate::cli::target::{Cloud, DeployTo, Elsewhere, Region, Rollback, StatusOf, To, Traffic};
 use crate::cli::{Common, Delete, Invoke, Logs};
+use crate::client::Client;
 use crate::output::{self, Progress};
 use crate::report::Report;
+use crate::target::platform::Platform;
 
 /// How far back the log is shown where nothing is said, milliseconds.
 const LOG_SPAN_MS: u64 = 3_600_000;
 
-/// A cloud that has said who we are.
+/// A platform, or a cloud that has said who we are.
 enum Connected {
+    Platform(Platform),
     AwsLambda(AwsLambda),
     Sagemaker(Sagemaker),
 }
@@ -35,6 +38,7 @@ enum Connected {
 macro_rules! with {
     ($connected:expr, $target:ident => $done:expr) => {
         match $connected {
+            Connected::Platform($target) => $done,
             Connected::AwsLambda($target) => $done,
             Connected::Sagemaker($target) => $done,
         }
@@ -42,8 +46,19 @@ macro_rules! with {
 }
 use with;
 
-/// The cloud that is meant. `asked`: what was asked for besides, where something is deployed.
-async fn connected(to: Cloud, region: &Region, asked: Option<&DeployTo>) -> Result<Connected, Report> {
+/// The target that is meant.
+async fn connected(common: &Common, elsewhere: &Elsewhere) -> Result<Connected, Report> {
+    match elsewhere.to() {
+        To::Platform(address) => {
+            options::no_region(&elsewhere.region)?;
+            Ok(Connected::Platform(Platform::new(Client::of(common, &address)?)))
+        }
+        To::Cloud(cloud) => cloud_of(cloud, &elsewhere.region, None).await,
+    }
+}
+
+/// A cloud. `asked`: what was asked for besides, where something is deployed.
+async fn cloud_of(to: Cloud, region: &Region, asked: Option<&DeployTo>) -> Result<Connected, Report> {
     let environment = Environment::new(|name| std::env::var(name).ok());
     let place = Place::find(environment, region.region.clone(), region.profile.clone())?;
     let aws = Aws::connect(place, Timestamp::now, jitter).await?;
@@ -66,7 +81,7 @@ fn jitter() -> f64 {
 
 /// `modelet status`
 pub async fn status(common: &Common, status: &StatusOf) -> Result<(), Report> {
-    let target = connected(status.there.to, &status.there.region, None).await?;
+    let target = connected(common, &status.elsewhere).await?;
     let status = with!(target, target => target.status(&status.name).await?);
     if common.json {
         output::json(&status);
@@ -77,12 +92,17 @@ pub async fn status(common: &Common, status: &StatusOf) -> Result<(), Report> {
 }
 
 /// `modelet logs --to`
-pub async fn logs(common: &Common, to: Cloud, logs: &Logs) -> Result<(), Report> {
-    let target = connected(to, &logs.elsewhere.region, None).await?;
+pub async fn logs(common: &Common, to: &To, logs: &Logs) -> Result<(), Report> {
     if logs.level.is_some() || logs.call.is_some() {
-        return Err(Report::new(Code::BadInput, "the log of a cloud is not sought by level or call yet")
-            .hint("take --json and jq: records of AWS Lambda are JSON"));
+        let hint = match to {
+            To::Platform(_) => "say which platform by --server URL, in the place of --to",
+            To::Cloud(_) => "take --json and jq: records of AWS Lambda are JSON",
+        };
+        return Err(
+            Report::new(Code::BadInput, "the log of a target is not sought by level or call yet").hint(hint)
+        );
     }
+    let target = connected(common, &logs.elsewhere).await?;
     let span = i64::try_from(logs.since.unwrap_or(LOG_SPAN_MS)).unwrap_or(i64::MAX);
     let since_ms = Timestamp::now().as_millisecond().saturating_sub(span).max(0);
     let lines = with!(target, target => target.logs(&logs.name, since_ms, logs.lines).await?);
@@ -98,18 +118,18 @@ pub async fn logs(common: &Common, to: Cloud, logs: &Logs) -> Result<(), Report>
 }
 
 /// `modelet invoke --to`
-pub async fn invoke(common: &Common, to: Cloud, invoke: &Invoke, body: Option<Bytes>) -> Result<(), Report> {
+pub async fn invoke(common: &Common, to: &To, invoke: &Invoke, body: Option<Bytes>) -> Result<(), Report> {
     let body = body.ok_or_else(|| {
-        Report::new(Code::BadInput, "there is no body, and a function at a cloud has no sample")
-            .hint(format!("give one: modelet invoke NAME '[[…]]' --to {}", to.as_str()))
+        Report::new(Code::BadInput, "there is no body, and a function of a target has no sample")
+            .hint(format!("give one: modelet invoke NAME '[[…]]' --to {to}"))
     })?;
-    let target = connected(to, &invoke.elsewhere.region, None).await?;
+    let target = connected(common, &invoke.elsewhere).await?;
     let version = invoke.version.map(|version| version.to_string());
     let answer = with!(target, target => target.invoke(&invoke.name, version.as_deref(), body).await?);
     let text = String::from_utf8_lossy(&answer.body);
     if let Some(failed) = &answer.failed {
         return Err(Report::new(Code::HandlerFailed, format!("{} failed ({failed}): {text}", invoke.name))
-            .hint(format!("look at its log: modelet logs {} --to {}", invoke.name, to.as_str())));
+            .hint(format!("look at its log: modelet logs {} --to {to}", invoke.name)));
     }
     if common.json {
         let said: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| json!(text));
@@ -122,29 +142,30 @@ pub async fn invoke(common: &Common, to: Cloud, invoke: &Invoke, body: Option<By
 
 /// `modelet traffic`
 pub async fn traffic(common: &Common, traffic: &Traffic) -> Result<(), Report> {
-    let shift = match (traffic.promote, traffic.canary) {
-        (true, _) => Shift::Promote,
-        (false, Some(percent)) => Shift::Canary { percent, version: traffic.version.clone() },
-        (false, None) => {
+    let shift = match (traffic.promote, traffic.canary, &traffic.version) {
+        (true, ..) => Shift::Promote,
+        (false, Some(percent), version) => Shift::Canary { percent, version: version.clone() },
+        (false, None, Some(version)) => Shift::All(version.clone()),
+        (false, None, None) => {
             return Err(Report::new(Code::BadInput, "nothing is said of the calls")
-                .hint("say --canary 10, or --promote"));
+                .hint("say --canary 10, --promote, or --version N"));
         }
     };
-    let target = connected(traffic.there.to, &traffic.there.region, None).await?;
+    let target = connected(common, &traffic.elsewhere).await?;
     show::traffic(common, &with!(target, target => target.traffic(&traffic.name, &shift).await?));
     Ok(())
 }
 
 /// `modelet rollback`
 pub async fn rollback(common: &Common, rollback: &Rollback) -> Result<(), Report> {
-    let target = connected(rollback.there.to, &rollback.there.region, None).await?;
+    let target = connected(common, &rollback.elsewhere).await?;
     show::traffic(common, &with!(target, target => target.rollback(&rollback.name).await?));
     Ok(())
 }
 
 /// `modelet delete --to`
-pub async fn delete(common: &Common, to: Cloud, delete: &Delete) -> Result<(), Report> {
-    let target = connected(to, &delete.elsewhere.region, None).await?;
+pub async fn delete(common: &Common, delete: &Delete) -> Result<(), Report> {
+    let target = connected(common, &delete.elsewhere).await?;
     with!(target, target => removed(common, delete, &target).await)
 }
 
@@ -169,10 +190,10 @@ async fn removed<T: Target>(common: &Common, delete: &Delete, target: &T) -> Res
 }
 
 /// What stopped in the middle, and what became of the rest.
-fn failed(failed: modelet_cloud::apply::Failed) -> Report {
+pub fn failed(failed: modelet_cloud::apply::Failed) -> Report {
     let message = failed.to_string();
-    let CloudError { kind, hint, .. } = *failed.error;
-    let mut report = Report::from(CloudError { hint, ..CloudError::new(kind, message) });
+    let CloudError { kind, hint, code, .. } = *failed.error;
+    let mut report = Report::from(CloudError { hint, code, ..CloudError::new(kind, message) });
     if !failed.undone.is_empty() {
         report = report.note("taken back", failed.undone.join(", "));
     }

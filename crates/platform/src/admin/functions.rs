@@ -1,37 +1,20 @@
-//! Deploy, list, describe, delete, logs.
+//! List, describe, delete, logs.
 
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path as PathParameter, Query, State};
 use axum::response::Json;
-use http::HeaderMap;
-use http_body_util::BodyExt;
 use modelet_core::{Code, FunctionName, InvocationId, PlatformError, Qualifier, entry};
 use serde::Deserialize;
-use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
 
-use crate::admin::views::{
-    Deleted, Deployed, FunctionList, FunctionSummary, FunctionView, LogPage, VersionView,
-};
+use crate::admin::views::{Deleted, FunctionList, FunctionSummary, FunctionView, LogPage, VersionView};
 use crate::admin::{Admin, ApiError};
-use crate::dispatch::launch;
 use crate::store::catalog::FunctionEntry;
 use crate::store::logs::Filter;
 use crate::store::store_failed;
-
-/// Header of an upload: SHA-256 of the body, hexadecimal.
-pub const HEADER_SHA256: &str = "x-modelet-sha256";
-/// Header of an upload: JSON, what was measured when the engine was chosen.
-pub const HEADER_EVIDENCE: &str = "x-modelet-evidence";
-
-/// Header of an upload, `ready`: the version becomes live once an instance of it is ready, and there is no such version if none can be.
-pub const HEADER_LIVE_WHEN: &str = "x-modelet-live-when";
 
 /// Longest wait for new log rows.
 const MAX_LOG_WAIT: Duration = Duration::from_secs(60);
@@ -55,16 +38,20 @@ pub(crate) async fn describe(
     PathParameter(text): PathParameter<String>,
 ) -> Api<FunctionView> {
     let name = name(&text)?;
-    let live = admin.catalog.resolve(&name, Qualifier::Live)?;
-    let versions = admin.catalog.get(&name).map(|function| function.versions.clone()).unwrap_or_default();
+    let function = admin.catalog.function(&name)?;
+    let live =
+        function.resolve(Qualifier::Live).ok_or_else(|| store_failed("find the live version", &name))?;
     Ok(Json(FunctionView {
         url: admin.function_url(&name),
         version: live.version,
-        versions: versions
+        traffic: function.traffic,
+        versions: function
+            .versions
             .values()
             .map(|entry| VersionView {
                 version: entry.version,
                 sha256: entry.sha256.clone(),
+                made_of: entry.made_of.clone(),
                 size_bytes: entry.card.size_bytes(),
                 deployed_at_ms: entry.created_at_ms,
             })
@@ -74,82 +61,9 @@ pub(crate) async fn describe(
         // Kept as it came; what is not JSON is shown as nothing.
         evidence: serde_json::from_str(&live.evidence).unwrap_or_default(),
         instances: admin.dispatch.instances(&name),
+        warning: admin.warning(&function),
         name,
     }))
-}
-
-pub(crate) async fn deploy(
-    State(admin): State<Arc<Admin>>,
-    PathParameter(text): PathParameter<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Api<Deployed> {
-    let name = name(&text)?;
-    let promised = headers.get(HEADER_SHA256).and_then(|value| value.to_str().ok()).ok_or_else(|| {
-        PlatformError::new(Code::BadArtifact, format!("the header {HEADER_SHA256} is missing"))
-            .hint("send the SHA-256 of the body, hexadecimal")
-    })?;
-    let evidence = headers
-        .get(HEADER_EVIDENCE)
-        .map_or_else(String::new, |value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let upload = admin.catalog.artifacts().draft(&ulid::Ulid::generate().to_string());
-    if let Err(error) = receive(body, &upload, admin.artifact_limit_bytes).await {
-        // A draft that cannot be removed now is removed at the next start.
-        let _ = tokio::fs::remove_file(&upload).await;
-        return Err(error.into());
-    }
-    let (artifacts, promised) = (admin.catalog.artifacts().clone(), promised.to_owned());
-    let prepared = tokio::task::spawn_blocking(move || artifacts.prepare(&upload, &promised)).await;
-    let prepared = prepared.map_err(|error| store_failed("store the artifact", error))??;
-    if prepared.card.name != name {
-        let message = format!("the artifact was made for {}, not for {name}", prepared.card.name);
-        return Err(PlatformError::new(Code::BadArtifact, message).into());
-    }
-    if let Some(version) = prepared.card.python() {
-        // Said now, and not to whoever calls it first.
-        launch::python(admin.dispatch.shared(), version).await?;
-    }
-    let now_ms = admin.dispatch.shared().clock.unix_ms();
-    let (catalog, dispatch) = (admin.catalog.clone(), admin.dispatch.clone());
-    let when_ready = headers.get(HEADER_LIVE_WHEN).is_some_and(|value| value == "ready");
-    let published = to_its_end(async move {
-        let ready = async |entry: &_| if when_ready { dispatch.make_ready(entry).await } else { Ok(()) };
-        let published = catalog.publish(prepared, evidence, now_ms, ready).await?;
-        dispatch.go_live(&catalog, &published.0.card.name);
-        Ok(published)
-    });
-    let (entry, created) = published.await?;
-    Ok(Json(Deployed {
-        url: admin.function_url(&name),
-        name,
-        version: entry.version,
-        created,
-        sha256: entry.sha256.clone(),
-        size_bytes: entry.card.size_bytes(),
-        warning: admin.dispatch.warning(&entry),
-    }))
-}
-
-pub(crate) async fn receive(mut body: Body, upload: &Path, limit_bytes: u64) -> Result<(), PlatformError> {
-    let mut file = File::create(upload).await.map_err(|error| store_failed("store the upload", error))?;
-    let mut received = 0_u64;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            PlatformError::new(
-                Code::BadArtifact,
-                format!("the upload broke off after {received} bytes: {error}"),
-            )
-        })?;
-        let Some(data) = frame.data_ref() else { continue };
-        received += data.len() as u64;
-        if received > limit_bytes {
-            let message = format!("the artifact has more than {} MiB", limit_bytes >> 20);
-            return Err(PlatformError::new(Code::BodyTooLarge, message)
-                .hint("raise --artifact-limit-mib of modelet up"));
-        }
-        file.write_all(data).await.map_err(|error| store_failed("store the upload", error))?;
-    }
-    file.flush().await.map_err(|error| store_failed("store the upload", error))
 }
 
 pub(crate) async fn delete(
@@ -169,7 +83,7 @@ pub(crate) async fn delete(
 }
 
 /// Runs a change to its end though the client may leave: it would otherwise stop at any `await`.
-async fn to_its_end<T: Send + 'static>(
+pub(super) async fn to_its_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, PlatformError>> + Send + 'static,
 ) -> Result<T, PlatformError> {
     tokio::spawn(change).await.map_err(|error| store_failed("finish the change", error))?
@@ -225,8 +139,13 @@ pub(crate) async fn logs(
 }
 
 impl Admin {
-    fn function_url(&self, name: &FunctionName) -> String {
+    pub(super) fn function_url(&self, name: &FunctionName) -> String {
         format!("{}/fn/{name}", self.url)
+    }
+
+    /// What cannot be as the settings of a live version say.
+    fn warning(&self, function: &FunctionEntry) -> Option<String> {
+        function.live().find_map(|entry| self.dispatch.warning(entry))
     }
 
     fn summary(&self, function: &FunctionEntry) -> Option<FunctionSummary> {
@@ -234,6 +153,7 @@ impl Admin {
         Some(FunctionSummary {
             name: function.name.clone(),
             version: live.version,
+            traffic: function.traffic,
             versions: function.versions.len(),
             engine: live.card.computed_by().to_owned(),
             size_bytes: live.card.size_bytes(),

@@ -8,7 +8,8 @@ use axum::response::Json;
 use modelet_core::{Code, PlatformError};
 
 use crate::admin::Admin;
-use crate::admin::functions::{Api, receive};
+use crate::admin::functions::Api;
+use crate::admin::versions::receive;
 use crate::admin::views::LayerView;
 use crate::store::{is_digest, store_failed};
 

@@ -1,12 +1,12 @@
 //! `GET /metrics`: what the platform has counted since its start, and what there is at this moment, for Prometheus. A function
-//! is there from its first call or instance until it is deleted.
+//! is there from its first call or instance until it is deleted; of its versions the last ones are.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
 use http::header::CONTENT_TYPE;
-use modelet_core::{FunctionName, Usage};
+use modelet_core::{FunctionName, Usage, Version};
 use modelet_scheduler::Counts as Standing;
 
 use crate::admin::exposition::{Exposition, MEDIA_TYPE};
@@ -33,7 +33,7 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> Result<impl Into
     let (counts, lost) = admin.dispatch.shared().logs.counts().await?;
     // The record of a call may come after the delete of its function.
     let is_there = |name: &FunctionName| admin.catalog.get(name).is_some();
-    let counts: Vec<_> = counts.iter().filter(|(name, _)| is_there(name)).collect();
+    let counts: Vec<_> = counts.iter().filter(|(name, ..)| is_there(name)).map(Counted::of).collect();
     let mut page = Exposition::default();
     calls(&mut page, &counts);
     durations(&mut page, &counts);
@@ -44,19 +44,38 @@ pub(crate) async fn metrics(State(admin): State<Arc<Admin>>) -> Result<impl Into
     Ok(([(CONTENT_TYPE, MEDIA_TYPE)], page.into_text()))
 }
 
-/// A function and what was counted of it.
-type Counted<'a> = (&'a FunctionName, &'a Count);
+/// A version and what was counted of it.
+struct Counted<'a> {
+    name: &'a FunctionName,
+    version: String,
+    count: &'a Count,
+}
+
+impl<'a> Counted<'a> {
+    fn of((name, version, count): (&'a FunctionName, Version, &'a Count)) -> Self {
+        Self { name, version: version.to_string(), count }
+    }
+
+    /// Whose it is, and one label more.
+    fn labels<'b>(&'b self, more: (&'static str, &'b str)) -> [(&'static str, &'b str); 3] {
+        let [function, version] = self.whose();
+        [function, version, more]
+    }
+
+    fn whose(&self) -> [(&'static str, &str); 2] {
+        [("function", self.name.as_str()), ("version", self.version.as_str())]
+    }
+}
 
 fn calls(page: &mut Exposition, counts: &[Counted]) {
     const INVOCATIONS: &str = "modelet_invocations_total";
     page.metric(INVOCATIONS, "counter", "Calls, by how they ended.");
-    for (name, count) in counts {
+    for counted in counts {
         for (outcome, of) in OUTCOMES {
-            let labels = [("function", name.as_str()), ("outcome", outcome)];
-            page.sample(INVOCATIONS, &labels, of(&count.usage) as f64);
+            page.sample(INVOCATIONS, &counted.labels(("outcome", outcome)), of(&counted.count.usage) as f64);
         }
     }
-    by_function(
+    by_version(
         page,
         counts,
         "modelet_cold_starts_total",
@@ -68,37 +87,36 @@ fn calls(page: &mut Exposition, counts: &[Counted]) {
 fn durations(page: &mut Exposition, counts: &[Counted]) {
     const NAME: &str = "modelet_invocation_duration_seconds";
     page.metric(NAME, "histogram", "From the arrival of a call until its answer was there whole.");
-    for (name, Count { durations: Durations { buckets, sum_s }, .. }) in counts {
+    for counted in counts {
+        let Durations { buckets, sum_s } = &counted.count.durations;
         let mut so_far = 0;
         let bounds = BOUNDS_S.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
         for (bound, calls) in bounds.zip(buckets) {
             so_far += calls;
-            let labels = [("function", name.as_str()), ("le", bound.as_str())];
-            page.sample(&format!("{NAME}_bucket"), &labels, so_far as f64);
+            page.sample(&format!("{NAME}_bucket"), &counted.labels(("le", bound.as_str())), so_far as f64);
         }
-        page.sample(&format!("{NAME}_sum"), &[("function", name.as_str())], *sum_s);
-        page.sample(&format!("{NAME}_count"), &[("function", name.as_str())], so_far as f64);
+        page.sample(&format!("{NAME}_sum"), &counted.whose(), *sum_s);
+        page.sample(&format!("{NAME}_count"), &counted.whose(), so_far as f64);
     }
 }
 
 fn instances(page: &mut Exposition, counts: &[Counted]) {
     const ENDS: &str = "modelet_instance_ends_total";
-    by_function(page, counts, "modelet_instance_starts_total", "Instances that were started.", |u| {
+    by_version(page, counts, "modelet_instance_starts_total", "Instances that were started.", |u| {
         u.instances
     });
     page.metric(ENDS, "counter", "Instances that ended, by why.");
-    for (name, count) in counts {
-        for (reason, ends) in &count.ends {
-            let labels = [("function", name.as_str()), ("reason", reason.as_str())];
-            page.sample(ENDS, &labels, *ends as f64);
+    for counted in counts {
+        for (reason, ends) in &counted.count.ends {
+            page.sample(ENDS, &counted.labels(("reason", reason.as_str())), *ends as f64);
         }
     }
 }
 
-fn by_function(page: &mut Exposition, counts: &[Counted], metric: &str, help: &str, of: fn(&Usage) -> u64) {
+fn by_version(page: &mut Exposition, counts: &[Counted], metric: &str, help: &str, of: fn(&Usage) -> u64) {
     page.metric(metric, "counter", help);
-    for (name, count) in counts {
-        page.sample(metric, &[("function", name.as_str())], of(&count.usage) as f64);
+    for counted in counts {
+        page.sample(metric, &counted.whose(), of(&counted.count.usage) as f64);
     }
 }
 

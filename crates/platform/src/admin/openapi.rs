@@ -1,15 +1,18 @@
 //! The list of operations, from which come both the routes and their OpenAPI description.
 
 use axum::routing::{delete, get, post, put};
+use modelet_core::Traffic;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::admin::views::{
     ColdStarts, Deleted, Deployed, FunctionList, FunctionView, LayerView, LogPage, PlatformView, SecretList,
-    SecretView, UsagePage,
+    SecretView, UsagePage, VersionDeleted,
 };
-use crate::admin::{Handlers, exposition, functions, layers, metrics, platform, secrets, usage};
+use crate::admin::{
+    Handlers, aliases, exposition, functions, layers, metrics, platform, secrets, usage, versions,
+};
 
 /// Name, place (`query` or `header`), type, meaning.
 pub(crate) type Parameter = (&'static str, &'static str, &'static str, &'static str);
@@ -24,6 +27,8 @@ pub(crate) struct Operation {
     parameters: &'static [Parameter],
     /// Media type of the request's body.
     body: Option<&'static str>,
+    /// What a body of JSON says.
+    says: Option<fn(&mut SchemaGenerator) -> Schema>,
     answer: fn(&mut SchemaGenerator) -> Schema,
     /// Media type of the answer.
     media: &'static str,
@@ -49,6 +54,7 @@ impl Operation {
             summary,
             parameters: &[],
             body: None,
+            says: None,
             answer,
             media: "application/json",
         }
@@ -59,6 +65,7 @@ impl Operation {
 pub(crate) fn operations() -> Vec<Operation> {
     functions_and_usage()
         .into_iter()
+        .chain(versions_operations())
         .chain(layers_operations())
         .chain(secrets_operations())
         .chain([read_metrics()])
@@ -96,7 +103,6 @@ fn functions_and_usage() -> Vec<Operation> {
             ),
             of::<Deleted>,
         ),
-        deploy(),
         read_logs(),
         Operation {
             parameters: usage::COLD_STARTS_PARAMETERS,
@@ -117,6 +123,31 @@ fn functions_and_usage() -> Vec<Operation> {
                 get(usage::usage),
                 ("usage", "What was used, by function and version"),
                 of::<UsagePage>,
+            )
+        },
+    ]
+}
+
+fn versions_operations() -> Vec<Operation> {
+    vec![
+        deploy(),
+        Operation::plain(
+            ("delete", "/api/v1/functions/{name}/versions/{version}"),
+            delete(versions::delete),
+            ("deleteVersion", "Deletes a version that gets no calls; those in flight end first"),
+            of::<VersionDeleted>,
+        ),
+        Operation {
+            body: Some("application/json"),
+            says: Some(of::<aliases::Route>),
+            ..Operation::plain(
+                ("put", "/api/v1/functions/{name}/aliases/live"),
+                put(aliases::route),
+                (
+                    "route",
+                    "Gives the calls to one version, or to two of which one is tried with a part of them",
+                ),
+                of::<Traffic>,
             )
         },
     ]
@@ -174,24 +205,30 @@ fn deploy() -> Operation {
     let summary = "Publishes an artifact as the next version and makes it live; all of it or nothing";
     Operation {
         parameters: &[
-            (functions::HEADER_SHA256, "header", "string", "SHA-256 of the body, hexadecimal"),
+            (versions::HEADER_SHA256, "header", "string", "SHA-256 of the body, hexadecimal"),
             (
-                functions::HEADER_EVIDENCE,
+                versions::HEADER_EVIDENCE,
                 "header",
                 "string",
                 "JSON: what was measured when the engine was chosen",
             ),
             (
-                functions::HEADER_LIVE_WHEN,
+                versions::HEADER_LIVE_WHEN,
                 "header",
                 "string",
-                "`ready`: it becomes live once an instance of it is ready, and not at all if none can be",
+                "`ready`: it becomes live once an instance of it is ready, and not at all if none can be; `asked`: it gets no calls before it is given some",
+            ),
+            (
+                versions::HEADER_CANARY,
+                "header",
+                "integer",
+                "the part of the calls that it gets at first, percent; all without it",
             ),
         ],
         body: Some("application/x-tar"),
         ..Operation::plain(
             ("post", "/api/v1/functions/{name}/versions"),
-            post(functions::deploy),
+            post(versions::deploy),
             ("deploy", summary),
             of::<Deployed>,
         )
@@ -266,8 +303,8 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             json!({"name": name, "in": place, "description": meaning, "schema": {"type": kind}})
         })
         .collect();
-    let in_path = operation.path.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
-    if let Some((name, _)) = in_path {
+    let in_path = operation.path.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    for (name, _) in in_path {
         parameters.push(json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
     }
     let answer = (operation.answer)(generator);
@@ -284,7 +321,8 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         },
     });
     if let Some(media) = operation.body {
-        described["requestBody"] = json!({"required": true, "content": {media: {"schema": {}}}});
+        let schema = operation.says.map_or_else(|| json!({}), |says| json!(says(generator)));
+        described["requestBody"] = json!({"required": true, "content": {media: {"schema": schema}}});
     }
     described
 }
@@ -305,6 +343,6 @@ mod tests {
             references += 1;
         }
         assert!(references > 10, "{references}");
-        assert_eq!(document["paths"].as_object().unwrap().len(), 11);
+        assert_eq!(document["paths"].as_object().unwrap().len(), 13);
     }
 }

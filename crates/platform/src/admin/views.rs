@@ -1,6 +1,8 @@
 //! What goes over the wire of the admin API.
 
-use modelet_core::{ArtifactCard, FunctionName, InstanceRecord, InvocationRecord, Settings, Usage, Version};
+use modelet_core::{
+    ArtifactCard, FunctionName, InstanceRecord, InvocationRecord, Settings, Traffic, Usage, Version,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::dispatch::InstanceView;
@@ -31,8 +33,10 @@ pub struct PlatformView {
 pub struct FunctionSummary {
     /// Its name.
     pub name: FunctionName,
-    /// The version that calls reach by default.
+    /// The version that calls reach by default, but for a canary's part.
     pub version: Version,
+    /// Who gets the calls.
+    pub traffic: Traffic,
     /// How many versions it has.
     pub versions: usize,
     /// What computes it.
@@ -61,6 +65,8 @@ pub struct VersionView {
     pub version: Version,
     /// SHA-256 of its artifact.
     pub sha256: String,
+    /// What it was made of: the same source with the same certificate gives the same, also where its artifact differs.
+    pub made_of: String,
     /// Bytes of its files.
     pub size_bytes: u64,
     /// When it was deployed, milliseconds since 1970.
@@ -72,8 +78,10 @@ pub struct VersionView {
 pub struct FunctionView {
     /// Its name.
     pub name: FunctionName,
-    /// The version that calls reach by default.
+    /// The version that calls reach by default, but for a canary's part.
     pub version: Version,
+    /// Who gets the calls.
+    pub traffic: Traffic,
     /// Where it answers.
     pub url: String,
     /// All versions, oldest first.
@@ -86,6 +94,9 @@ pub struct FunctionView {
     pub evidence: serde_json::Value,
     /// Instances that run now, of all versions.
     pub instances: Vec<InstanceView>,
+    /// What cannot be as the settings say, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 /// A layer.
@@ -102,10 +113,12 @@ pub struct LayerView {
 pub struct Deployed {
     /// The function.
     pub name: FunctionName,
-    /// The version that is live now.
+    /// The version that was made of it.
     pub version: Version,
-    /// False when the live version was made of the same source, and no new one was needed.
+    /// False when there was a version of the same source, and no new one was needed.
     pub created: bool,
+    /// Who gets the calls now.
+    pub traffic: Traffic,
     /// SHA-256 of its artifact.
     pub sha256: String,
     /// Bytes of its files.
@@ -124,6 +137,15 @@ pub struct Deleted {
     pub name: FunctionName,
     /// How many versions it had.
     pub versions: usize,
+}
+
+/// A version that was deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct VersionDeleted {
+    /// Its function.
+    pub name: FunctionName,
+    /// The version that was. No other one gets its number.
+    pub version: Version,
 }
 
 /// A secret, by its name: no answer has its value.

@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use modelet_core::instance::{HEADER_ERROR, HEADER_INVOCATION, HEADER_VERSION, lambda};
-use modelet_core::{Code, Failure, InvocationId, Phases, PlatformError, Qualifier};
+use modelet_core::{Code, Failure, FunctionName, InvocationId, Phases, PlatformError, Qualifier, Traffic};
 use modelet_protocol::{ProtocolName, Route};
 use tokio::sync::oneshot;
 
@@ -34,19 +34,28 @@ pub(super) type Answer = Response<Held>;
 impl Gateway {
     /// Walks a call through the platform. Dropping the future (the client left) gives up its place in line; a call that an
     /// instance has already goes on in a task of its own, since the instance cannot be made to stop.
-    pub(super) async fn call(self: Arc<Self>, route: Route, request: Request<Incoming>) -> Response<Body> {
+    pub(super) async fn call(
+        self: Arc<Self>,
+        route: Route,
+        id: InvocationId,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let clock = self.dispatch.shared().clock;
         self.awake.stir(clock.now());
-        let response = self.clone().call_through(route, request).await;
+        let response = self.clone().call_through(route, id, request).await;
         self.awake.stir(clock.now());
         response
     }
 
-    async fn call_through(self: Arc<Self>, route: Route, mut request: Request<Incoming>) -> Response<Body> {
-        let id = new_id();
+    async fn call_through(
+        self: Arc<Self>,
+        route: Route,
+        id: InvocationId,
+        mut request: Request<Incoming>,
+    ) -> Response<Body> {
         let socket = websocket::asked(&mut request);
         let protocol = route.protocol;
-        let entry = match self.admit(&route).await {
+        let entry = match self.admit(&route, &id).await {
             Ok(entry) => entry,
             Err(error) => return refused(protocol, error, &id).map(Body::from),
         };
@@ -108,10 +117,24 @@ impl Gateway {
     }
 
     /// Finds what is called, and waits until what comes of the call can be recorded.
-    pub(super) async fn admit(&self, route: &Route) -> Result<Arc<VersionEntry>, PlatformError> {
-        let entry = self.catalog.resolve(route.named()?, route.qualifier)?;
+    pub(super) async fn admit(
+        &self,
+        route: &Route,
+        id: &InvocationId,
+    ) -> Result<Arc<VersionEntry>, PlatformError> {
+        let entry = self.called(route.named()?, route.qualifier, id)?;
         self.dispatch.shared().logs.room().await?;
         Ok(entry)
+    }
+
+    /// The version that a call goes to. Where two are live its id decides: it is the same in each attempt of an invocation.
+    pub(super) fn called(
+        &self,
+        function: &FunctionName,
+        qualifier: Qualifier,
+        id: &InvocationId,
+    ) -> Result<Arc<VersionEntry>, PlatformError> {
+        self.catalog.pick(function, qualifier, || draw(id))
     }
 
     /// Until the body is there.
@@ -177,6 +200,13 @@ fn name<B>(answer: &mut Response<B>, protocol: ProtocolName, id: &InvocationId, 
 /// The id of a new call.
 pub(super) fn new_id() -> InvocationId {
     InvocationId(ulid::Ulid::generate().to_string())
+}
+
+/// A number below [`Traffic::DRAWS`]: of an id everything is random but the time at its begin.
+fn draw(id: &InvocationId) -> u8 {
+    // Ids are of our making.
+    let random = ulid::Ulid::from_string(&id.0).map_or(0, |id| id.random());
+    u8::try_from(random % u128::from(Traffic::DRAWS)).unwrap_or(0)
 }
 
 /// The answer to a call that was not let in: there is no record of it, since no function had it.

@@ -1,12 +1,15 @@
 //! Functions and their versions: on disk first, then in memory, where every call looks them up.
+//!
+//! - [`rows`]: how they lie in the database
+
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use modelet_core::{ArtifactCard, Code, FunctionName, PlatformError, Qualifier, Version};
-use rusqlite::{Connection, params};
+use modelet_core::{ArtifactCard, Code, FunctionName, Percent, PlatformError, Qualifier, Traffic, Version};
 
 use crate::store::accepted::Accepted;
 use crate::store::artifacts::{Artifacts, Prepared};
@@ -22,6 +25,8 @@ pub struct VersionEntry {
     pub version: Version,
     /// SHA-256 of its artifact.
     pub sha256: String,
+    /// What it was [made of](ArtifactCard::made_of).
+    pub made_of: String,
     /// When it was deployed, milliseconds since 1970.
     pub created_at_ms: i64,
     /// The artifact's card.
@@ -30,13 +35,13 @@ pub struct VersionEntry {
     pub evidence: Arc<str>,
 }
 
-/// A function: its versions and where the default alias points.
+/// A function: its versions and who gets its calls.
 #[derive(Debug, Clone)]
 pub struct FunctionEntry {
     /// Its name.
     pub name: FunctionName,
-    /// The version of the default alias.
-    pub live: Version,
+    /// Who gets the calls of the default alias.
+    pub traffic: Traffic,
     /// When it was first deployed.
     pub created_at_ms: i64,
     /// All versions, by number.
@@ -44,13 +49,37 @@ pub struct FunctionEntry {
 }
 
 impl FunctionEntry {
-    /// The version that a qualifier means.
+    /// The version that a qualifier means; of two live ones the one that gets most calls.
     pub fn resolve(&self, qualifier: Qualifier) -> Option<&Arc<VersionEntry>> {
         self.versions.get(&match qualifier {
-            Qualifier::Live => self.live,
+            Qualifier::Live => self.traffic.version,
             Qualifier::Version(version) => version,
         })
     }
+
+    /// The version that one call goes to, by a [draw](Traffic::pick), which is made only where it decides.
+    pub fn pick(&self, qualifier: Qualifier, draw: impl FnOnce() -> u8) -> Option<&Arc<VersionEntry>> {
+        match qualifier {
+            Qualifier::Live if self.traffic.canary.is_some() => self.versions.get(&self.traffic.pick(draw())),
+            other => self.resolve(other),
+        }
+    }
+
+    /// The versions that get calls: one or two.
+    pub fn live(&self) -> impl Iterator<Item = &Arc<VersionEntry>> {
+        self.traffic.versions().filter_map(|version| self.versions.get(&version))
+    }
+}
+
+/// What a new version gets of the calls. The first version of a function gets all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// All, from now on.
+    All,
+    /// A part; the others go on to whoever had them.
+    Part(Percent),
+    /// None, until somebody says so.
+    None,
 }
 
 /// All functions.
@@ -72,8 +101,8 @@ impl Catalog {
         let path = data.join("state.db");
         let mut connection = writer::open(&path, Durability::Full).map_err(|e| store_failed(what, e))?;
         schema::migrate(&mut connection, schema::STATE).map_err(|e| store_failed(what, e))?;
-        let functions = load(&connection).map_err(|e| store_failed("read state.db", e))?;
-        let numbers = load_numbers(&connection).map_err(|e| store_failed("read state.db", e))?;
+        let functions = rows::load(&connection).map_err(|e| store_failed("read state.db", e))?;
+        let numbers = rows::load_numbers(&connection).map_err(|e| store_failed("read state.db", e))?;
         let artifacts = Artifacts::open(data).map_err(|e| store_failed("open the artifacts", e))?;
         let layers =
             Layers::open(data, artifacts.drafts()).map_err(|e| store_failed("open the layers", e))?;
@@ -113,6 +142,11 @@ impl Catalog {
         self.functions.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    /// A function by name, or the error that there is none.
+    pub fn function(&self, name: &FunctionName) -> Result<Arc<FunctionEntry>, PlatformError> {
+        self.get(name).ok_or_else(|| not_found(name))
+    }
+
     /// All functions, by name.
     pub fn all(&self) -> Vec<Arc<FunctionEntry>> {
         let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
@@ -121,22 +155,29 @@ impl Catalog {
         all
     }
 
-    /// The version that a call means, or the error that says what there is.
+    /// The version that a qualifier means, or the error that says what there is. Of two live ones it is the one that gets most calls.
     pub fn resolve(
         &self,
         name: &FunctionName,
         qualifier: Qualifier,
     ) -> Result<Arc<VersionEntry>, PlatformError> {
-        let function = self.get(name).ok_or_else(|| not_found(name))?;
-        function.resolve(qualifier).cloned().ok_or_else(|| {
-            let versions: Vec<_> = function.versions.keys().map(Version::to_string).collect();
-            let message = format!("{name} has no such version; it has {}", versions.join(", "));
-            PlatformError::new(Code::VersionNotFound, message)
-        })
+        let function = self.function(name)?;
+        function.resolve(qualifier).cloned().ok_or_else(|| no_such_version(&function))
     }
 
-    /// Publishes an artifact as the next version and moves the default alias to it. The same source as the live
-    /// version's makes no new one: then `false` comes back with the live version.
+    /// The version that one call goes to, by a [draw](Traffic::pick).
+    pub fn pick(
+        &self,
+        name: &FunctionName,
+        qualifier: Qualifier,
+        draw: impl FnOnce() -> u8,
+    ) -> Result<Arc<VersionEntry>, PlatformError> {
+        let function = self.function(name)?;
+        function.pick(qualifier, draw).cloned().ok_or_else(|| no_such_version(&function))
+    }
+
+    /// Publishes an artifact as the next version, which gets its share of the calls. The same source as a live version's makes no
+    /// new one: then `false` comes back with that one, which gets the share.
     ///
     /// `ready` has a look at the version before anybody else can; when it refuses, there is no such version, and its number is
     /// given to no other.
@@ -145,19 +186,19 @@ impl Catalog {
     pub async fn publish(
         &self,
         prepared: Prepared,
-        evidence: String,
+        (evidence, share): (String, Share),
         now_ms: i64,
         ready: impl AsyncFnOnce(&Arc<VersionEntry>) -> Result<(), PlatformError>,
     ) -> Result<(Arc<VersionEntry>, bool), PlatformError> {
         let mut numbers = self.numbers.lock().await;
         let name = prepared.card.name.clone();
         let known = self.get(&name);
-        if let Some(live) = known.as_ref().and_then(|f| f.resolve(Qualifier::Live))
-            && live.card.source_sha256 == prepared.card.source_sha256
-            && live.card.model().map(|model| &model.certificate)
-                == prepared.card.model().map(|model| &model.certificate)
+        let made_of = prepared.card.made_of();
+        if let Some(known) = &known
+            && let Some(same) = known.live().find(|live| live.made_of == made_of)
         {
-            return Ok((live.clone(), false));
+            self.route_to(known, after(known.traffic, same.version, share)).await?;
+            return Ok((same.clone(), false));
         }
         if let Some(layer) = prepared.card.packages()
             && !self.layers.has(&layer.sha256)
@@ -170,6 +211,7 @@ impl Catalog {
         let entry = Arc::new(VersionEntry {
             version: Version(number),
             sha256: prepared.sha256.clone(),
+            made_of,
             created_at_ms: now_ms,
             card: Arc::new(prepared.card.clone()),
             evidence: evidence.into(),
@@ -177,29 +219,96 @@ impl Catalog {
         self.artifacts.place(&prepared).map_err(|e| store_failed("store the artifact", e))?;
         numbers.insert(name.clone(), number);
         ready(&entry).await?;
-        let row = entry.clone();
-        let inserted = self.writer.change(move |connection| insert(connection, &row)).await;
-        inserted.map_err(|e| store_failed("publish the version", e))?;
         let mut function = known.map_or_else(
             || FunctionEntry {
-                name: name.clone(),
-                live: entry.version,
+                name,
+                traffic: Traffic::all(entry.version),
                 created_at_ms: now_ms,
                 versions: BTreeMap::new(),
             },
             |known| (*known).clone(),
         );
-        function.live = entry.version;
+        function.traffic = after(function.traffic, entry.version, share);
+        let (row, traffic) = (entry.clone(), function.traffic);
+        let inserted = self.writer.change(move |connection| rows::insert(connection, &row, traffic)).await;
+        inserted.map_err(|e| store_failed("publish the version", e))?;
         function.versions.insert(entry.version, entry.clone());
-        self.functions.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::new(function));
+        self.put(function);
         Ok((entry, true))
+    }
+
+    /// Gives the calls of the default alias to one version, or to two. `was`: only if they go so until now. To be run to its end, as
+    /// [`Catalog::publish`].
+    pub async fn route(
+        &self,
+        name: &FunctionName,
+        next: Traffic,
+        was: Option<Traffic>,
+    ) -> Result<Traffic, PlatformError> {
+        let _changing = self.numbers.lock().await;
+        let function = self.function(name)?;
+        if was.is_some_and(|was| was != function.traffic) {
+            let message = format!("somebody was faster: {name} gives {} now", function.traffic);
+            return Err(PlatformError::new(Code::TrafficChanged, message).hint(format!(
+                "nothing was changed; look at it, and say again what is to be: modelet status {name}"
+            )));
+        }
+        if next.canary.is_some_and(|canary| canary.version == next.version) {
+            let message = format!("version {} cannot be the canary of itself", next.version);
+            return Err(PlatformError::new(Code::BadInput, message)
+                .hint("name another version, or leave the canary out"));
+        }
+        if next.versions().any(|version| !function.versions.contains_key(&version)) {
+            return Err(no_such_version(&function));
+        }
+        self.route_to(&function, next).await?;
+        Ok(next)
+    }
+
+    async fn route_to(&self, function: &FunctionEntry, next: Traffic) -> Result<(), PlatformError> {
+        if next == function.traffic {
+            return Ok(());
+        }
+        let key = function.name.to_string();
+        let routed = self.writer.change(move |connection| rows::route(connection, &key, next));
+        routed.await.map_err(|e| store_failed("change who gets the calls", e))?;
+        self.put(FunctionEntry { traffic: next, ..function.clone() });
+        Ok(())
+    }
+
+    /// Deletes a version that gets no calls. Its artifact stays until [`Catalog::sweep`]. To be run to its end, as
+    /// [`Catalog::publish`].
+    pub async fn delete_version(&self, name: &FunctionName, version: Version) -> Result<(), PlatformError> {
+        let _changing = self.numbers.lock().await;
+        let function = self.function(name)?;
+        if !function.versions.contains_key(&version) {
+            return Err(no_such_version(&function));
+        }
+        if function.traffic.reaches(version) {
+            let message = format!("version {version} of {name} gets calls: {}", function.traffic);
+            return Err(
+                PlatformError::new(Code::VersionLive, message).hint("give them to another version first")
+            );
+        }
+        let key = name.to_string();
+        let deleted = self.writer.change(move |connection| rows::delete_version(connection, &key, version));
+        deleted.await.map_err(|e| store_failed("delete the version", e))?;
+        let mut function = (*function).clone();
+        function.versions.remove(&version);
+        self.put(function);
+        Ok(())
+    }
+
+    fn put(&self, function: FunctionEntry) {
+        let mut functions = self.functions.write().unwrap_or_else(PoisonError::into_inner);
+        functions.insert(function.name.clone(), Arc::new(function));
     }
 
     /// Deletes a function with all its versions. Its artifacts stay until [`Catalog::sweep`]. To be run to its end, as
     /// [`Catalog::publish`].
     pub async fn delete(&self, name: &FunctionName) -> Result<Arc<FunctionEntry>, PlatformError> {
         let _changing = self.numbers.lock().await;
-        let function = self.get(name).ok_or_else(|| not_found(name))?;
+        let function = self.function(name)?;
         let key = name.to_string();
         let deleted = self
             .writer
@@ -236,74 +345,17 @@ fn not_found(name: &FunctionName) -> PlatformError {
         .hint("modelet ls lists the functions")
 }
 
-fn insert(connection: &Connection, entry: &VersionEntry) -> rusqlite::Result<()> {
-    let card =
-        serde_json::to_string(&*entry.card).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
-    let name = entry.card.name.as_str();
-    connection.execute(
-        "INSERT INTO functions (name, live, created_at_ms) VALUES (?1, ?2, ?3)
-         ON CONFLICT (name) DO UPDATE SET live = excluded.live",
-        params![name, entry.version.0, entry.created_at_ms],
-    )?;
-    connection.execute(
-        "INSERT INTO numbers (function, last) VALUES (?1, ?2)
-         ON CONFLICT (function) DO UPDATE SET last = excluded.last",
-        params![name, entry.version.0],
-    )?;
-    connection.execute(
-        "INSERT INTO versions (function, version, sha256, source_sha256, size_bytes, created_at_ms, card, evidence)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            name,
-            entry.version.0,
-            entry.sha256,
-            entry.card.source_sha256,
-            i64::try_from(entry.card.size_bytes()).unwrap_or(i64::MAX),
-            entry.created_at_ms,
-            card,
-            &*entry.evidence,
-        ],
-    )?;
-    Ok(())
+fn no_such_version(function: &FunctionEntry) -> PlatformError {
+    let versions: Vec<_> = function.versions.keys().map(Version::to_string).collect();
+    let message = format!("{} has no such version; it has {}", function.name, versions.join(", "));
+    PlatformError::new(Code::VersionNotFound, message)
 }
 
-fn load_numbers(connection: &Connection) -> rusqlite::Result<HashMap<FunctionName, u32>> {
-    let mut statement = connection.prepare("SELECT function, last FROM numbers")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
-    // A name that is none is nobody's.
-    Ok(rows
-        .collect::<rusqlite::Result<Vec<_>>>()?
-        .into_iter()
-        .filter_map(|(n, l)| Some((n.parse().ok()?, l)))
-        .collect())
-}
-
-fn load(connection: &Connection) -> rusqlite::Result<HashMap<FunctionName, Arc<FunctionEntry>>> {
-    let mut statement = connection.prepare(
-        "SELECT f.name, f.live, f.created_at_ms, v.version, v.sha256, v.created_at_ms, v.card, v.evidence
-         FROM functions f JOIN versions v ON v.function = f.name",
-    )?;
-    let mut functions: HashMap<FunctionName, FunctionEntry> = HashMap::new();
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let broken =
-            |e: &dyn std::fmt::Display| rusqlite::Error::ToSqlConversionFailure(e.to_string().into());
-        let name: FunctionName = row.get::<_, String>(0)?.parse().map_err(|e| broken(&e))?;
-        let card: ArtifactCard = serde_json::from_str(row.get_ref(6)?.as_str()?).map_err(|e| broken(&e))?;
-        let version = Version(row.get(3)?);
-        let entry = VersionEntry {
-            version,
-            sha256: row.get(4)?,
-            created_at_ms: row.get(5)?,
-            card: Arc::new(card),
-            evidence: row.get::<_, String>(7)?.into(),
-        };
-        let (live, created_at_ms) = (Version(row.get(1)?), row.get(2)?);
-        functions
-            .entry(name.clone())
-            .or_insert_with(|| FunctionEntry { name, live, created_at_ms, versions: BTreeMap::new() })
-            .versions
-            .insert(version, Arc::new(entry));
+/// Who gets the calls once a version has its share.
+fn after(now: Traffic, version: Version, share: Share) -> Traffic {
+    match share {
+        Share::All => now.deployed(version, None),
+        Share::Part(percent) => now.deployed(version, Some(percent)),
+        Share::None => now,
     }
-    Ok(functions.into_iter().map(|(name, function)| (name, Arc::new(function))).collect())
 }

@@ -1,16 +1,19 @@
-//! What this run of the platform has counted, by function: what `/metrics` tells. It is counted where the journal is folded,
+//! What this run of the platform has counted, by function and version: what `/metrics` tells. It is counted where the journal is folded,
 //! on the log's thread, so that no call pays for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use modelet_core::{EndReason, FunctionName, InstanceRecord, InvocationRecord, Usage};
+use modelet_core::{EndReason, FunctionName, InstanceRecord, InvocationRecord, Usage, Version};
 
 use crate::store::journal::Place;
 
 /// Upper bounds of the histogram of durations, seconds; what took longer is in a last bucket without a bound.
 pub const BOUNDS_S: [f64; 15] =
     [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+
+/// Versions of a function that are told apart, the last ones that had something to count: every deploy may make one more.
+const VERSIONS_KEPT: usize = 16;
 
 /// How long calls took.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -21,7 +24,7 @@ pub struct Durations {
     pub sum_s: f64,
 }
 
-/// What was counted of one function.
+/// What was counted of one version.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Count {
     /// Sums, as they are billed.
@@ -35,7 +38,7 @@ pub struct Count {
 /// What was counted of each function that had a call or an instance.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Counts {
-    functions: BTreeMap<FunctionName, Count>,
+    functions: BTreeMap<FunctionName, BTreeMap<Version, Count>>,
     /// What was counted before belongs to an earlier run.
     is_new_run: bool,
 }
@@ -61,35 +64,49 @@ impl Counts {
 
     /// A call has ended.
     pub fn invocation(&mut self, record: &InvocationRecord, usage: &Usage) {
-        let count = self.functions.entry(record.function.clone()).or_default();
+        let count = self.of(&record.function, record.version);
         count.usage.add(usage);
         count.durations.count(record.phases.total_ms / 1e3);
     }
 
     /// Something is told of an instance.
     pub fn instance(&mut self, record: &InstanceRecord, usage: &Usage) {
-        let count = self.functions.entry(record.function.clone()).or_default();
+        let count = self.of(&record.function, record.version);
         count.usage.add(usage);
         if let Some(reason) = record.reason {
             *count.ends.entry(reason).or_default() += 1;
         }
     }
 
-    /// By name.
-    pub fn iter(&self) -> impl Iterator<Item = (&FunctionName, &Count)> {
-        self.functions.iter()
+    /// By name and version.
+    pub fn iter(&self) -> impl Iterator<Item = (&FunctionName, Version, &Count)> {
+        let versions = |(name, versions)| std::iter::repeat(name).zip(versions);
+        self.functions.iter().flat_map(versions).map(|(name, (version, count))| (name, *version, count))
+    }
+
+    fn of(&mut self, function: &FunctionName, version: Version) -> &mut Count {
+        self.functions.entry(function.clone()).or_default().entry(version).or_default()
     }
 
     fn add(&mut self, other: &Self) {
         if other.is_new_run {
             self.functions.clear();
         }
-        for (name, more) in &other.functions {
-            let count = self.functions.entry(name.clone()).or_default();
+        for (name, version, more) in other.iter() {
+            let count = self.of(name, version);
             count.usage.add(&more.usage);
             count.durations.add(&more.durations);
             for (reason, ends) in &more.ends {
                 *count.ends.entry(*reason).or_default() += ends;
+            }
+        }
+        for (name, versions) in &mut self.functions {
+            let now = other.functions.get(name);
+            let is_quiet = |version: &Version| now.is_none_or(|now| !now.contains_key(version));
+            while versions.len() > VERSIONS_KEPT
+                && let Some(oldest) = versions.keys().copied().find(is_quiet)
+            {
+                versions.remove(&oldest);
             }
         }
     }
@@ -148,12 +165,13 @@ mod tests {
     fn calls(invocations: u64) -> Counts {
         let mut count = Count { usage: Usage { invocations, ..Usage::default() }, ..Count::default() };
         (0..invocations).for_each(|_| count.durations.count(0.002));
-        Counts { functions: BTreeMap::from([(name(), count)]), is_new_run: false }
+        let versions = BTreeMap::from([(Version(1), count)]);
+        Counts { functions: BTreeMap::from([(name(), versions)]), is_new_run: false }
     }
 
     fn counted(tally: &Tally) -> u64 {
         let counts = tally.counts();
-        let count = counts.functions.get(&name()).cloned().unwrap_or_default();
+        let count = counts.iter().next().map(|(_, _, count)| count.clone()).unwrap_or_default();
         assert_eq!(count.durations.buckets[2], count.usage.invocations);
         count.usage.invocations
     }
@@ -183,6 +201,24 @@ mod tests {
         tally.stepped(Place { file: 2, offset: 0 }, Counts { is_new_run: true, ..calls(1) });
         tally.stepped(Place { file: 2, offset: 9 }, calls(1));
         assert_eq!(counted(&tally), 2);
+    }
+
+    #[test]
+    fn of_many_versions_those_are_told_that_had_calls_last() {
+        let tally = Tally::default();
+        for step in 1..=40 {
+            let mut counts = Counts::default();
+            // The first one gets calls all the time.
+            for version in [1, step] {
+                counts.of(&name(), Version(version)).usage.invocations += 1;
+            }
+            tally.stepped(Place { file: 1, offset: u64::from(step) }, counts);
+        }
+        let counts = tally.counts();
+        let told: Vec<_> = counts.iter().map(|(_, version, _)| version.0).collect();
+        assert_eq!(told.len(), VERSIONS_KEPT, "{told:?}");
+        assert_eq!((told[0], told[1], told.last()), (1, 26, Some(&40)));
+        assert_eq!(counts.iter().next().map(|(_, _, count)| count.usage.invocations), Some(41));
     }
 
     #[test]

@@ -53,6 +53,11 @@ pub const STATE: &[&str] = &[
     CREATE INDEX accepted_ended ON accepted (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
     CREATE INDEX accepted_by_function ON accepted (function);
 ",
+    "
+    -- another version that gets a part of the calls of `live`, percent; absent: none does
+    ALTER TABLE functions ADD COLUMN canary INTEGER;
+    ALTER TABLE functions ADD COLUMN canary_percent INTEGER;
+",
 ];
 
 /// Records of invocations and output lines (`logs.db`).

@@ -10,6 +10,7 @@ use crate::aws::logs::Group;
 use crate::delivery::Zip;
 use crate::lambda::there::Function;
 use crate::lambda::wanted::Settings;
+use crate::traffic::{Canary, Traffic};
 
 fn names() -> Names {
     Names {

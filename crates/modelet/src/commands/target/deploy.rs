@@ -1,4 +1,4 @@
-//! `modelet deploy --to`: the plan is shown, asked about, and carried out.
+//! `modelet deploy --to` a cloud: the plan is shown, asked about, and carried out.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use modelet_platform::admin::views::UsagePage;
 use serde_json::{Value, json};
 
 use super::packaged::packaged;
-use super::{Cloud, Connected, confirm, connected, failed, show, with};
+use super::{Cloud, Connected, cloud_of, confirm, failed, show, with};
 use crate::cli::target::DeployTo;
 use crate::cli::{Common, Deploy};
 use crate::client::Client;
@@ -28,14 +28,13 @@ const WOULD_CHANGE: u8 = 2;
 /// What a platform recorded is of so many hours: the month of the price.
 const MONTH_HOURS: u32 = 720;
 
-pub async fn run(common: &Common, deploy: &Deploy) -> Result<ExitCode, Report> {
+pub async fn run(common: &Common, deploy: &Deploy, to: Cloud) -> Result<ExitCode, Report> {
     let asked = &deploy.target;
-    let to = asked.to.unwrap_or(Cloud::AwsLambda);
     let work = making::work_folder()?;
     let progress = Arc::new(Progress::start(format!("reading {}", deploy.making.path.display())));
     let wanted = wanted(deploy, to, work.path(), &progress).await?;
     progress.next("looking at what is there");
-    let target = connected(to, &asked.region, Some(asked)).await?;
+    let target = cloud_of(to, &asked.region, Some(asked)).await?;
     with!(target, target => deployed(common, asked, (to, &target), &wanted, progress).await)
 }
 
@@ -50,16 +49,16 @@ async fn deployed<T: Target>(
     let price = price(common, asked, target, wanted).await?;
     drop(progress);
     if let Some(file) = &asked.policy {
-        write_policy(file, &T::policy(&plan))?;
+        T::policy(&plan).map_or(Ok(()), |policy| write_policy(file, &policy))?;
     }
     if !common.json {
         print((to, target), &wanted.name, &plan, price.as_ref(), asked);
     }
     if asked.plan {
         if common.json {
-            output::json(&as_json((to, target), &plan, price.as_ref(), None));
+            output::json(&as_json((to.as_str(), target), &plan, price.as_ref(), None));
         }
-        return Ok(ExitCode::from(if plan.is_empty() { 0 } else { WOULD_CHANGE }));
+        return Ok(would_change(&plan));
     }
     if !plan.is_empty() {
         if !asked.yes {
@@ -72,11 +71,16 @@ async fn deployed<T: Target>(
     }
     let status = target.status(&wanted.name).await?;
     if common.json {
-        output::json(&as_json((to, target), &plan, price.as_ref(), Some(&status)));
+        output::json(&as_json((to.as_str(), target), &plan, price.as_ref(), Some(&status)));
     } else {
         print_live((to, target), &status);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code of a plan that is only shown.
+pub fn would_change<A>(plan: &Plan<A>) -> ExitCode {
+    ExitCode::from(if plan.is_empty() { 0 } else { WOULD_CHANGE })
 }
 
 /// What is to be there: of a packaged artifact as it is, or as an image, which is made in the folder `work` or lies there already.
@@ -173,19 +177,23 @@ fn print_live<T: Target>((to, target): (Cloud, &T), status: &Status) {
         (Some(url), Some("for everybody")) => {
             format!("curl {url} -H 'content-type: application/json' -d '[[…]]'")
         }
-        _ => format!("modelet invoke {name} '[[…]]' --to {} --region {}", to.as_str(), target.region()),
+        _ => {
+            let region = target.region().map_or_else(String::new, |region| format!(" --region {region}"));
+            format!("modelet invoke {name} '[[…]]' --to {}{region}", to.as_str())
+        }
     };
     output::card_line("try", try_it);
 }
 
-fn as_json<T: Target>(
-    (to, target): (Cloud, &T),
+/// A plan for machines, with what is there once it was carried out.
+pub fn as_json<T: Target>(
+    (to, target): (&str, &T),
     plan: &Plan<T::Action>,
     price: Option<&Month>,
     status: Option<&Status>,
 ) -> Value {
     json!({
-        "target": to.as_str(),
+        "target": to,
         "region": target.region(),
         "plan": plan,
         "permissions": plan.permissions(),

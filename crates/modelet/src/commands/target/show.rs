@@ -1,8 +1,9 @@
-//! How plans, functions at a cloud and their calls look.
+//! How plans, functions at a target and their calls look.
 
 use modelet_cloud::plan::{Change, Plan};
 use modelet_cloud::prices::{Month, Use};
-use modelet_cloud::target::{Status, Traffic};
+use modelet_cloud::target::Status;
+use modelet_cloud::traffic::{Traffic, words};
 
 use crate::cli::Common;
 use crate::output;
@@ -43,14 +44,15 @@ pub fn bill(month: &Month) {
 /// A function as it is there.
 pub fn status(status: &Status) {
     output::line(format!("{}  {}", status.name, status.state));
-    output::card_line("arn", &status.arn);
+    output::card_line("resource", &status.resource);
     match &status.traffic {
         Some(traffic) => output::card_line("calls", words(traffic)),
         None => output::card_line("calls", "no version is live yet: deploy again"),
     }
     output::card_line("versions", status.versions.join(", "));
-    if let (Some(url), Some(auth)) = (&status.url, &status.auth) {
-        output::card_line("address", format!("{url}, {auth}"));
+    if let Some(url) = &status.url {
+        let auth = status.auth.as_ref().map_or_else(String::new, |auth| format!(", {auth}"));
+        output::card_line("address", format!("{url}{auth}"));
     }
     if let Some(artifact) = &status.artifact {
         output::card_line("artifact", format!("sha256:{artifact}"));
@@ -67,8 +69,4 @@ pub fn traffic(common: &Common, traffic: &Traffic) {
     } else {
         output::line(words(traffic));
     }
-}
-
-fn words(traffic: &Traffic) -> String {
-    modelet_cloud::lambda::steps::words(traffic)
 }

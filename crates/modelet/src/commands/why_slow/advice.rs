@@ -135,7 +135,7 @@ fn largest_body(cold_starts: &[InvocationRecord]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use modelet_core::{ArtifactCard, Settings, Version};
+    use modelet_core::{ArtifactCard, Settings, Traffic, Version};
     use serde_json::json;
 
     use super::super::parts::tests::cold_start;
@@ -154,6 +154,7 @@ mod tests {
         FunctionView {
             name: "iris".parse().unwrap(),
             version: Version(1),
+            traffic: Traffic::all(Version(1)),
             url: String::new(),
             versions: Vec::new(),
             card,
@@ -164,6 +165,7 @@ mod tests {
                 "reason": "",
             }),
             instances: Vec::new(),
+            warning: None,
         }
     }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::gateway::Gateway;
 use crate::gateway::asynchronous::prefer::{PREFER, PREFERENCE_APPLIED, Preference};
 use crate::gateway::body::{self, BodyLimit, Held};
-use crate::gateway::call::{make_end_to_end, new_id, set_header};
+use crate::gateway::call::{make_end_to_end, set_header};
 use crate::store::accepted::{Asked, Found};
 
 /// What clients of AWS send beside a signature.
@@ -28,9 +28,9 @@ impl Gateway {
     pub(in crate::gateway) async fn accept(
         &self,
         route: Route,
+        id: InvocationId,
         request: Request<Incoming>,
     ) -> Response<Body> {
-        let id = new_id();
         let mut response = match self.keep(&route, &id, request).await {
             Ok(response) => response,
             Err(failure) => modelet_protocol::error(route.protocol, &failure, Some(&id)),
@@ -46,7 +46,7 @@ impl Gateway {
         request: Request<Incoming>,
     ) -> Result<Response<Bytes>, Failure> {
         let name = route.named()?.clone();
-        let entry = self.catalog.resolve(&name, route.qualifier)?;
+        let entry = self.called(&name, route.qualifier, id)?;
         let preference = Preference::of(request.headers());
         let (mut head, incoming) = request.into_parts();
         let limit = BodyLimit::asynchronous(&entry.card.settings);

@@ -95,7 +95,7 @@ impl Gateway {
             }
         };
         let held = Held::within(asked.body, &self.buffer);
-        let (entry, held) = match self.admit(&route).await.and_then(|entry| Ok((entry, held?))) {
+        let (entry, held) = match self.admit(&route, &asked.id).await.and_then(|entry| Ok((entry, held?))) {
             Ok(admitted) => admitted,
             Err(error) => return refused(route.protocol, error, &asked.id),
         };
