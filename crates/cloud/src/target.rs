@@ -113,6 +113,13 @@ pub struct Traffic {
     pub canary: Option<Canary>,
 }
 
+impl Traffic {
+    /// The versions that get calls.
+    pub fn versions(self) -> impl Iterator<Item = String> {
+        [Some(self.version), self.canary.map(|canary| canary.version)].into_iter().flatten()
+    }
+}
+
 /// A version that is tried with a part of the calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Canary {

@@ -123,6 +123,9 @@ pub struct DeployTo {
     /// Days for which the log is kept, one of CloudWatch's
     #[arg(long, value_name = "DAYS", requires = "to", default_value_t = 30)]
     pub log_days: u32,
+    /// Versions that are kept for a way back, besides those that have calls or an alias; older ones are deleted, with their images
+    #[arg(long, value_name = "N", requires = "to", default_value_t = 10, value_parser = value_parser!(u16).range(0..=1_000))]
+    pub keep_versions: u16,
     /// Calls at once, at most; kept for this function [default: as it is]
     #[arg(long, value_name = "N", requires = "to", value_parser = value_parser!(u32).range(0..=100_000))]
     pub reserved_concurrency: Option<u32>,
