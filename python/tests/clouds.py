@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Callable
@@ -48,7 +49,8 @@ class Call:
         """As AWS names it, where the call does; else the method and the path."""
         if target := self.headers.get("x-amz-target"):
             return target.rsplit(".", 1)[1]
-        if action := parse_qs(self.body.decode("latin-1")).get("Action"):
+        is_form = "urlencoded" in self.headers.get("content-type", "")
+        if is_form and (action := parse_qs(self.body.decode("latin-1")).get("Action")):
             return action[0]
         return f"{self.method} {self.path}"
 
@@ -77,6 +79,8 @@ class Proxy:
         self.calls: list[Call] = []
         #: Asked before a call is passed on: a status to answer in its place, or nothing.
         self.fail: Callable[[Call], int | None] = lambda _: None
+        #: Asked before a call is read: True breaks the connection in the middle of it.
+        self.cut: Callable[[str, str], bool] = lambda *_: False
         #: Told once a call has been carried out, and before its answer goes back.
         self.after: Callable[[Call], None] = lambda _: None
         self.client = httpx.Client(trust_env=False, timeout=PATIENCE_S)
@@ -90,7 +94,7 @@ class Proxy:
             def serve(self) -> None:
                 proxy.serve(self)
 
-            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = serve
+            do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = serve
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -102,7 +106,13 @@ class Proxy:
 
     def serve(self, request: BaseHTTPRequestHandler) -> None:
         """Passes one call on."""
-        body = request.rfile.read(int(request.headers.get("content-length", 0)))
+        length = int(request.headers.get("content-length", 0))
+        if self.cut(request.command, request.path):
+            request.rfile.read(length // 2)
+            request.close_connection = True
+            request.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body = request.rfile.read(length)
         split = urlsplit(request.path)
         headers = {name.lower(): value for name, value in request.headers.items()}
         call = Call(request.command, split.path, tuple(parse_qsl(split.query, keep_blank_values=True)), headers, body, request.path)
@@ -174,8 +184,13 @@ class Cloud:
         # Its other way to run functions wants Docker.
         config = {"lambda": {"use_docker": False}}
         httpx.post(f"{self.url}/moto-api/config", json=config, **patient).raise_for_status()
-        self.proxy.fail, self.proxy.after = lambda _: None, lambda _: None
-        self.proxy.taken()
+        for proxy in self.proxies():
+            proxy.fail, proxy.after = lambda _: None, lambda _: None
+            proxy.taken()
+
+    def proxies(self) -> list[Proxy]:
+        """All that stands between modelet and this cloud."""
+        return [self.proxy]
 
     def close(self) -> None:
         self.proxy.close()
@@ -235,7 +250,9 @@ class Cloud:
                 # Its answer does not reach it any more.
                 eventually(lambda: process.poll() is not None, what="the killed command is gone")
 
-        self.proxy.after = after
+        for proxy in self.proxies():
+            proxy.after = after
         process.communicate(timeout=2 * PATIENCE_S)
-        self.proxy.after = lambda _: None
+        for proxy in self.proxies():
+            proxy.after = lambda _: None
         return hit.is_set()

@@ -64,16 +64,20 @@ def tool(*words: str | Path, **options) -> str:
 
 
 class Registry:
-    """Debian's docker-registry on loopback; a locked one wants to know who asks, of these users."""
+    """Debian's docker-registry on loopback; a locked one wants to know who asks, of these users, or as `auth` says."""
 
-    def __init__(self, folder: Path, locked: bool = False, users: str = USER):
+    def __init__(self, folder: Path, locked: bool = False, users: str = USER, auth: dict | None = None):
         self.host = f"127.0.0.1:{free_port()}"
+        self.data = folder / "data"
         folder.mkdir(parents=True)
         config = {
             "version": 0.1,
-            "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-            "http": {"addr": self.host},
+            "storage": {"filesystem": {"rootdirectory": str(self.data)}, "delete": {"enabled": True}},
+            # Whoever comes through a proxy stays with it.
+            "http": {"addr": self.host, "relativeurls": True},
         }
+        if auth:
+            config["auth"] = auth
         if locked:
             (folder / "users").write_text(users)
             config["auth"] = {"htpasswd": {"realm": "tests", "path": str(folder / "users")}}
@@ -99,6 +103,10 @@ class Registry:
     def manifest_bytes(self, name: str) -> int:
         """The bytes of that manifest."""
         return len(tool("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{self.host}/{name}"))
+
+    def empty(self) -> None:
+        """As if nothing had ever been brought there."""
+        shutil.rmtree(self.data, ignore_errors=True)
 
     def stop(self) -> None:
         """Ends it."""

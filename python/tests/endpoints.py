@@ -1,4 +1,4 @@
-"""SageMaker under test: moto, with the one operation that moto does not have, and a real registry in the place of ECR's.
+"""SageMaker under test: moto, with the one operation that moto does not have, and one refusal.
 
 moto's endpoints are in service at once, and have no UpdateEndpoint. That one is played here from its documentation, and so are endpoints
 that take their time, or fail; what rests on it is marked as such.
@@ -9,18 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
-from clouds import ACCOUNT, REGION, Cloud
-from containers import Registry
-from harness import PATIENCE_S
-
-#: The user and the password of moto's GetAuthorizationToken, as the registry reads them (bcrypt).
-USERS = "AWS:$2b$04$9N8Y762.L17pJ0YrzPVbJO9ZC5qlsRNRVeS.oyjDEKfdxXF4MaYu2\n"
-HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-
+from repositories import Repositories, WithImages
 
 @dataclass
 class Moods:
@@ -34,19 +26,20 @@ class Moods:
     goes_back: bool = False
 
 
-class Upstream(httpx.Client):
+class Endpoints(Repositories):
     """Passes calls on to moto, and does what moto does not."""
 
-    def __init__(self, cloud: Sagemaker):
-        super().__init__(trust_env=False, timeout=PATIENCE_S)
-        self.cloud = cloud
+    cloud: Sagemaker
 
     def request(self, method: str, url: str, **given: Any) -> httpx.Response:
         """Answers one call."""
-        operation = given["headers"].get("x-amz-target", "").removeprefix("SageMaker.")
+        operation = given["headers"].get("x-amz-target", "").rsplit(".", 1)[-1]
         moods = self.cloud.moods
         if operation == "UpdateEndpoint":
             return self.updated(json.loads(given["content"]))
+        if operation == "CreateModel" and (arn := self.model(json.loads(given["content"])["ModelName"])):
+            said = f'Cannot create already existing model "{arn}".'
+            return httpx.Response(400, json={"__type": "ValidationException", "message": said})
         answer = super().request(method, url, **given)
         if operation == "DescribeEndpoint" and answer.is_success and (moods.states or moods.reason):
             state = moods.states.pop(0) if moods.states else "InService"
@@ -55,6 +48,11 @@ class Upstream(httpx.Client):
                 told["FailureReason"] = moods.reason
             return httpx.Response(200, json=told)
         return answer
+
+    def model(self, name: str) -> str | None:
+        """The ARN of a model that is there: moto would put another in its place."""
+        models = self.cloud.client("sagemaker").list_models()["Models"]
+        return next((model["ModelArn"] for model in models if model["ModelName"] == name), None)
 
     def updated(self, said: dict) -> httpx.Response:
         """The endpoint with another config, made anew: moto cannot change one."""
@@ -72,41 +70,20 @@ class Upstream(httpx.Client):
         return httpx.Response(200, json={"EndpointArn": arn})
 
 
-class Sagemaker(Cloud):
+class Sagemaker(WithImages):
     """The cloud of these tests."""
 
-    def __init__(self, work: Path):
-        self.moods = Moods()
-        self.registry = Registry(work / "registry", locked=True, users=USERS)
-        super().__init__(work)
-        self.proxy.client = Upstream(self)
-
-    def environment(self) -> dict[str, str]:
-        """The same, with the registry in the place of ECR's."""
-        return super().environment() | {"MODELET_ECR_REGISTRY": self.registry.host}
+    upstream = Endpoints
 
     def reset(self) -> None:
-        """As if nothing had ever been there, but for what lies in the registry."""
+        """As if nothing had ever been there."""
         super().reset()
         self.moods = Moods()
-
-    def close(self) -> None:
-        super().close()
-        self.registry.stop()
-
-    def manifest(self, image: str) -> dict:
-        """What lies in the registry under the name that AWS was told."""
-        path, digest = image.removeprefix(f"{HOST}/").split("@")
-        url = f"http://{self.registry.host}/v2/{path}/manifests/{digest}"
-        accept = {"accept": "application/vnd.docker.distribution.manifest.v2+json"}
-        answer = httpx.get(url, headers=accept, auth=("AWS", f"{ACCOUNT}-auth-token"), trust_env=False)
-        answer.raise_for_status()
-        return answer.json()
 
 
 def there(cloud: Sagemaker) -> dict:
     """All that boto3 sees, but for moments."""
-    sagemaker, iam, logs, ecr = (cloud.client(name) for name in ("sagemaker", "iam", "logs", "ecr"))
+    sagemaker, iam, logs = (cloud.client(name) for name in ("sagemaker", "iam", "logs"))
 
     def tags(arn: str) -> dict[str, str]:
         return {tag["Key"]: tag["Value"] for tag in sagemaker.list_tags(ResourceArn=arn)["Tags"]}
@@ -114,7 +91,7 @@ def there(cloud: Sagemaker) -> dict:
     def all_of(key: str, ask: Callable[..., dict]) -> list[dict]:
         return sorted(ask()[key], key=lambda one: json.dumps(one, default=str))
 
-    seen: dict = {name: {} for name in ("models", "configs", "endpoints", "roles", "logs", "repositories")}
+    seen: dict = {name: {} for name in ("models", "configs", "endpoints", "roles", "logs")}
     for model in all_of("Models", sagemaker.list_models):
         told = sagemaker.describe_model(ModelName=model["ModelName"])
         seen["models"][model["ModelName"]] = {
@@ -136,7 +113,5 @@ def there(cloud: Sagemaker) -> dict:
     for group in all_of("logGroups", logs.describe_log_groups):
         name = group["logGroupName"]
         seen["logs"][name] = group.get("retentionInDays"), logs.list_tags_log_group(logGroupName=name)["tags"]
-    for repository in all_of("repositories", ecr.describe_repositories):
-        arn = repository["repositoryArn"]
-        seen["repositories"][repository["repositoryName"]] = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
+    seen["repositories"] = cloud.repositories()
     return seen

@@ -12,8 +12,9 @@ import as_botocore
 import pytest
 from clouds import ACCOUNT, REGION, Call
 from containers import Podman, needs_containers
-from endpoints import HOST, Moods, Sagemaker, there
+from endpoints import Moods, Sagemaker, there
 from harness import ROOT, Platform, toml
+from repositories import HOST
 from proofs import BOTOCORE, CONTAINERS, DOCUMENTATION, MOTO, proof
 from test_aws_lambda import packaged
 
@@ -177,8 +178,9 @@ def test_updated_rolled_back_and_old_versions_swept(cloud: Sagemaker, artifacts:
     assert words(back) == ["change endpoint iris"], "what was made is not made again"
 
     for number in range(3, 7):
-        cloud.cli("deploy", artifacts[f"v{number}"], *DEPLOY)
+        cloud.cli("deploy", artifacts[f"v{number}"], *DEPLOY, "--keep-versions", "3")
     seen = there(cloud)
+    assert len(seen["repositories"]["modelet/sagemaker/iris"][1]) == 5, "images go with their versions"
     assert set(seen["models"]) == set(seen["configs"]) == {f"iris-{number}" for number in range(2, 7)}
     cloud.cli("delete", NAME, *DEPLOY)
     assert not any(there(cloud).values())
@@ -229,6 +231,23 @@ def test_a_step_that_fails_is_taken_back_with_those_before_it(cloud: Sagemaker, 
         assert "target-denied" in refused and (number == 1 or "taken back" in refused), refused
         cloud.proxy.fail = lambda _: None
         assert there(cloud) == nothing, f"write {number} failed\n{refused}"
+
+
+def test_of_two_deploys_at_once_one_is_refused(cloud: Sagemaker, artifacts: dict[str, Path]) -> None:
+    """Another one makes a model of the same number, just before."""
+    sagemaker = cloud.client("sagemaker")
+
+    def theirs(call: Call) -> None:
+        if call.operation == "CreateModel":
+            tags = [{"Key": "modelet:managed", "Value": "true"}, {"Key": "modelet:function", "Value": NAME}]
+            container = {"Image": f"{HOST}/theirs@sha256:{'a' * 64}"}
+            sagemaker.create_model(ModelName="iris-1", PrimaryContainer=container, ExecutionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/theirs", Tags=tags)
+
+    cloud.proxy.fail = theirs
+    refused = cloud.cli("deploy", artifacts["one"], *DEPLOY, code=1).stderr
+    assert "somebody else made" in refused and "model/iris-1 while this was deployed" in refused and "taken back" in refused
+    seen = there(cloud)
+    assert set(seen["models"]) == {"iris-1"} and not seen["endpoints"] and not seen["repositories"]
 
 
 @proof("SageMaker", "endpoints that fail to start, or go back, are told and taken back", DOCUMENTATION)

@@ -82,6 +82,11 @@ impl CloudError {
         self
     }
 
+    /// True when somebody changes it at the moment: Lambda has one name for that and for what is there already.
+    pub fn is_busy(&self) -> bool {
+        self.kind == Kind::Conflict && self.message.contains("in progress")
+    }
+
     /// True when the service gave the failure this name.
     pub fn is(&self, code: &str) -> bool {
         self.call.as_ref().is_some_and(|call| call.code == code)
@@ -122,7 +127,7 @@ pub fn found<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> 
 /// Any failure but that it is there already, as it came.
 pub fn made(answer: Result<(), CloudError>) -> Result<(), CloudError> {
     match answer {
-        Err(error) if error.kind == Kind::Conflict => Ok(()),
+        Err(error) if error.kind == Kind::Conflict && !error.is_busy() => Ok(()),
         other => other,
     }
 }

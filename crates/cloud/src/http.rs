@@ -96,7 +96,7 @@ fn unreachable(message: &str) -> CloudError {
 }
 
 /// An error of reqwest with what it came of, without the address, which may hold a query.
-fn causes(error: &reqwest::Error) -> String {
+pub(crate) fn causes(error: &reqwest::Error) -> String {
     let mut text = if error.is_timeout() { "timed out".to_owned() } else { "could not be asked".to_owned() };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -96,6 +96,8 @@ pub struct Options {
     pub reserved: Option<u32>,
     /// Instances kept ready.
     pub provisioned: Option<u32>,
+    /// Versions kept besides those that somebody may call.
+    pub keep_versions: usize,
 }
 
 /// AWS Lambda, in one region of one account.
@@ -136,7 +138,8 @@ impl AwsLambda {
     async fn route(&self, name: &FunctionName, next: Traffic) -> Result<Traffic, CloudError> {
         let canary = next.canary.as_ref().map(|canary| (canary.version.as_str(), canary.percent));
         self.aws.update_alias(name.as_str(), ALIAS, &alias_body(&next.version, canary)).await?;
-        let alias = self.aws.alias(name.as_str(), ALIAS).await?;
+        let aliases = self.aws.aliases(name.as_str()).await?;
+        let alias = aliases.into_iter().find(|alias| alias.name == ALIAS);
         alias.map(traffic).ok_or_else(|| CloudError::new(Kind::NotFound, format!("{name} has no alias live")))
     }
 }

@@ -1,23 +1,38 @@
 //! Registries of container images: an image to stand on is read there, and one that was made is brought there.
 //!
-//! Only what a registry does not have travels, and from one repository of it to another nothing does. Source: OCI Distribution
-//! Specification 1.1.
+//! Only what a registry does not have travels, and from one repository of it to another nothing does. What may pass is tried again.
+//! Source: OCI Distribution Specification 1.1.
+//!
+//! - [`access`]: who asks; [`logins`]: where Docker and Podman keep that; [`key`]: what is shown with each call
+//! - [`failure`]: what a registry said, and whether another try may go well
 
 mod access;
+mod failure;
+mod key;
+mod logins;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use modelet_package::shipment::image::{Base, Descriptor, Image, Layout};
 use oci_client::client::{ClientConfig, ClientProtocol, linux_amd64_resolver};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
+use oci_client::secrets::RegistryAuth;
+use oci_client::token_cache::RegistryTokenType;
 use oci_client::{Client, RegistryOperation};
 use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::error::{CloudError, Kind};
+use crate::error::CloudError;
+use crate::http::Http;
 pub use access::Access;
+use access::Login;
+use failure::{ATTEMPTS, Failure, KEYS, Then};
+use key::Key;
 pub use oci_client::Reference;
 
 /// Connecting may take so long.
@@ -26,11 +41,38 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of a blob is read at a time, bytes.
 const PIECE: u64 = 1 << 18;
+/// The largest config of an image that is read, bytes.
+const CONFIG_LIMIT_BYTES: u64 = 8 << 20;
+/// The part of a token's time in which it is used, percent: what is asked for with it takes time too.
+const TOKEN_PERCENT: u32 = 80;
 
-/// Registries, asked by one client.
+/// Registries, as one asks them.
 pub struct Registries {
-    client: Client,
     access: Access,
+    http: Http,
+    /// The keys that were had, each with what it opens.
+    keys: Mutex<BTreeMap<Door, Entered>>,
+}
+
+/// What a key opens: a registry, and what may be done in which of its repositories.
+type Door = (String, Vec<String>);
+
+/// A key in use.
+#[derive(Clone)]
+struct Entered {
+    client: Client,
+    login: Login,
+    until: Option<Instant>,
+}
+
+/// What is to be done in a repository.
+struct Asked<'a> {
+    /// In words: `push`.
+    what: &'static str,
+    image: &'a Reference,
+    operation: RegistryOperation,
+    /// An image of the same registry of which is read too.
+    near: Option<&'a Reference>,
 }
 
 /// What was brought to a registry.
@@ -46,18 +88,11 @@ pub struct Pushed {
 
 impl Registries {
     /// Those that `access` leads into.
-    pub fn new(access: Access) -> Self {
-        // The second time it is there already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::new(ClientConfig {
-            protocol: ClientProtocol::HttpsExcept(access.plain.clone()),
-            platform_resolver: Some(Box::new(linux_amd64_resolver)),
-            use_monolithic_push: true,
-            connect_timeout: Some(CONNECT_TIMEOUT),
-            read_timeout: Some(READ_TIMEOUT),
-            ..ClientConfig::default()
-        });
-        Self { client, access }
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn new(access: Access) -> Result<Self, CloudError> {
+        Ok(Self { access, http: Http::new()?, keys: Mutex::default() })
     }
 
     /// Reads an image to stand on; its layers stay where they are.
@@ -65,15 +100,26 @@ impl Registries {
     /// # Errors
     /// When it is not there, may not be read, or is for another machine.
     pub async fn base(&self, image: &Reference) -> Result<Base, CloudError> {
-        let failed = |error| told("pull", image, &error);
-        let manifest = self.client.pull_image_manifest(image, &self.access.to(image)).await;
-        let manifest =
-            serde_json::to_vec(&manifest.map_err(failed)?.0).map_err(|error| failed(error.into()))?;
+        let asked = Asked::pull("pull", image);
+        let pulled = self.tried(&asked, async |client| {
+            client.pull_image_manifest(image, &RegistryAuth::Anonymous).await.map(|(manifest, _)| manifest)
+        });
+        let manifest = serde_json::to_vec(&pulled.await?)
+            .map_err(|error| CloudError::refused(format!("{image} has no manifest: {error}")))?;
         let config = Base::config_of(&manifest)
             .ok_or_else(|| CloudError::refused(format!("{image} is no image: its manifest has no config")))?;
-        let mut text = Vec::new();
-        self.client.pull_blob(image, &blob(&config), &mut text).await.map_err(failed)?;
-        let base = Base::of(&image.to_string(), &manifest, &text);
+        if config.size_bytes > CONFIG_LIMIT_BYTES {
+            let why = format!(
+                "the config of {image} has {} bytes, {CONFIG_LIMIT_BYTES} are read",
+                config.size_bytes
+            );
+            return Err(CloudError::refused(why));
+        }
+        let text = self.tried(&asked, async |client| {
+            let mut text = Vec::new();
+            pull(&client, image, &config, &mut text).await.map(|()| text)
+        });
+        let base = Base::of(&image.to_string(), &manifest, &text.await?);
         base.map_err(|error| CloudError::refused(error.message).hint(error.hint.unwrap_or_default()))
     }
 
@@ -82,7 +128,6 @@ impl Registries {
     /// # Errors
     /// When one does not come, or is not what its digest says.
     pub async fn fetch(&self, image: &Reference, base: &Base, layout: &Layout) -> Result<(), CloudError> {
-        self.enter(image, RegistryOperation::Pull).await?;
         for layer in &base.layers {
             self.fetch_one(image, layer, layout).await?;
         }
@@ -100,9 +145,10 @@ impl Registries {
             return Ok(());
         }
         let draft = place.with_extension("part");
-        let mut file = File::create(&draft).await.map_err(|error| unread(&draft, &error))?;
-        let pulled = self.client.pull_blob(image, &blob(layer), &mut file).await;
-        pulled.map_err(|error| told("pull", image, &error))?;
+        self.tried(&Asked::pull("pull", image), async |client| {
+            pull(&client, image, layer, &mut File::create(&draft).await?).await
+        })
+        .await?;
         tokio::fs::rename(&draft, &place).await.map_err(|error| unread(&place, &error))
     }
 
@@ -117,32 +163,35 @@ impl Registries {
         below: Option<(&Reference, &Base)>,
         target: &Reference,
     ) -> Result<Pushed, CloudError> {
-        self.enter(target, RegistryOperation::Push).await?;
+        let near = below.map(|(source, _)| source);
+        let near = near.filter(|source| source.resolve_registry() == target.resolve_registry());
+        let asked = Asked { what: "push", image: target, operation: RegistryOperation::Push, near };
         let mut sent_bytes = 0;
         if let Some((source, base)) = below {
-            let is_near = source.resolve_registry() == target.resolve_registry();
             for layer in &base.layers {
-                if self.is_there(target, layer).await? {
-                    continue;
-                }
-                if is_near && self.client.mount_blob(target, source, &layer.digest).await.is_ok() {
+                if self.is_there(&asked, layer).await? || self.is_mounted(&asked, layer).await {
                     continue;
                 }
                 self.fetch_one(source, layer, layout).await?;
-                sent_bytes += self.send(target, layer, layout).await?;
+                sent_bytes += self.send(&asked, layer, layout).await?;
             }
         }
         for own in image.layers.iter().map(|layer| &layer.blob).chain([&image.config]) {
-            if !self.is_there(target, own).await? {
-                sent_bytes += self.send(target, own, layout).await?;
+            if !self.is_there(&asked, own).await? {
+                sent_bytes += self.send(&asked, own, layout).await?;
             }
         }
         let place = layout.place(&image.manifest.digest).map_err(|error| unread(layout.folder(), &error))?;
         let manifest = tokio::fs::read(&place).await.map_err(|error| unread(&place, &error))?;
-        let kind = image.manifest.media_type.parse();
-        let kind = kind.map_err(|_| CloudError::refused("an image's manifest has no type"))?;
-        let pushed = self.client.push_manifest_raw(target, manifest, kind).await;
-        pushed.map_err(|error| told("push", target, &error))?;
+        let kind: http::HeaderValue = image
+            .manifest
+            .media_type
+            .parse()
+            .map_err(|_| CloudError::refused("an image's manifest has no type"))?;
+        self.tried(&asked, async |client| {
+            client.push_manifest_raw(target, manifest.clone(), kind.clone()).await
+        })
+        .await?;
         Ok(Pushed {
             reference: format!("{}/{}@{}", target.registry(), target.repository(), image.manifest.digest),
             sent_bytes,
@@ -155,37 +204,172 @@ impl Registries {
     /// # Errors
     /// When the registry does not say.
     pub async fn holds(&self, image: &Reference) -> Result<bool, CloudError> {
-        match self.client.fetch_manifest_digest(image, &self.access.to(image)).await {
-            Ok(_) => Ok(true),
-            Err(error) if access::is_not_there(&error) => Ok(false),
-            Err(error) => Err(told("look into", image, &error)),
-        }
+        self.tried(&Asked::pull("look into", image), async |client| {
+            match client.fetch_manifest_digest(image, &RegistryAuth::Anonymous).await {
+                Ok(_) => Ok(true),
+                Err(error) if failure::is_not_there(&error) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+        .await
     }
 
-    /// Shows who asks, where the registry wants to know.
-    async fn enter(&self, image: &Reference, operation: RegistryOperation) -> Result<(), CloudError> {
-        let entered = self.client.auth(image, &self.access.to(image), operation).await;
-        entered.map(drop).map_err(|error| told("log in to", image, &error))
+    async fn is_there(&self, asked: &Asked<'_>, blob: &Descriptor) -> Result<bool, CloudError> {
+        self.tried(asked, async |client| client.blob_exists(asked.image, &blob.digest).await).await
     }
 
-    async fn is_there(&self, image: &Reference, blob: &Descriptor) -> Result<bool, CloudError> {
-        let there = self.client.blob_exists(image, &blob.digest).await;
-        there.map_err(|error| told("look into", image, &error))
+    /// True when a blob of the near image is the target's too by now. A registry that does not do that gets it as any other blob.
+    async fn is_mounted(&self, asked: &Asked<'_>, blob: &Descriptor) -> bool {
+        let Some(source) = asked.near else { return false };
+        let Ok(entered) = self.enter(asked).await else { return false };
+        entered.client.mount_blob(asked.image, source, &blob.digest).await.is_ok()
     }
 
     /// Sends a blob of the layout, and says how large it is.
-    async fn send(&self, image: &Reference, blob: &Descriptor, layout: &Layout) -> Result<u64, CloudError> {
+    async fn send(&self, asked: &Asked<'_>, blob: &Descriptor, layout: &Layout) -> Result<u64, CloudError> {
         let place = layout.place(&blob.digest).map_err(|error| unread(layout.folder(), &error))?;
-        let file = File::open(&place).await.map_err(|error| unread(&place, &error))?;
-        let pieces = futures_util::stream::try_unfold(file, async |mut file: File| {
-            let mut piece = Vec::new();
-            (&mut file).take(PIECE).read_to_end(&mut piece).await?;
-            Ok::<_, OciDistributionError>((!piece.is_empty()).then(|| (piece.into(), file)))
-        });
-        let sent = self.client.push_blob_stream(image, pieces, &blob.digest, Some(blob.size_bytes)).await;
-        sent.map_err(|error| told("push", image, &error))?;
+        self.tried(asked, async |client| {
+            let pieces =
+                futures_util::stream::try_unfold(File::open(&place).await?, async |mut file: File| {
+                    let mut piece = Vec::new();
+                    (&mut file).take(PIECE).read_to_end(&mut piece).await?;
+                    Ok::<_, OciDistributionError>((!piece.is_empty()).then(|| (piece.into(), file)))
+                });
+            client.push_blob_stream(asked.image, pieces, &blob.digest, Some(blob.size_bytes)).await
+        })
+        .await?;
         Ok(blob.size_bytes)
     }
+
+    /// Does something with a key that holds; what may pass is tried again.
+    async fn tried<T>(
+        &self,
+        asked: &Asked<'_>,
+        once: impl AsyncFn(Client) -> Result<T, OciDistributionError>,
+    ) -> Result<T, CloudError> {
+        let (mut tries, mut keys) = (0, 0);
+        loop {
+            let failure = match self.enter(asked).await {
+                Err(failure) => failure,
+                Ok(Entered { client, login, until }) => match once(client).await {
+                    Ok(done) => return Ok(done),
+                    Err(error) => {
+                        let failure = failure::of(&error, &login);
+                        // A password stays as wrong as it is.
+                        let is_over = until.is_none() && failure.then == Then::WithAnotherKey;
+                        if is_over { Failure { then: Then::Never, ..failure } } else { failure }
+                    }
+                },
+            };
+            tries += 1;
+            match failure.then {
+                Then::Again if tries < ATTEMPTS => tokio::time::sleep(failure::wait(tries)).await,
+                Then::WithAnotherKey if keys < KEYS => {
+                    keys += 1;
+                    self.keys().remove(&asked.door());
+                }
+                _ => return Err(failure::told(asked.what, asked.image, failure.error)),
+            }
+        }
+    }
+
+    /// A client with a key for what is asked: the one that it had, as long as that holds.
+    async fn enter(&self, asked: &Asked<'_>) -> Result<Entered, Failure> {
+        let door = asked.door();
+        let known = self.keys().get(&door).cloned();
+        if let Some(known) = known.filter(|known| known.until.is_none_or(|until| Instant::now() < until)) {
+            return Ok(known);
+        }
+        let never = |error| Failure { error, then: Then::Never };
+        let login = self.access.to(asked.image).await.map_err(never)?;
+        let scheme = if self.access.is_plain(&door.0) { "http" } else { "https" };
+        let asked_at = Instant::now();
+        let key = key::get(&self.http, &format!("{scheme}://{}", door.0), &login, &door.1).await?;
+        let until = match &key {
+            Key::Token(_, lasts) => Some(asked_at + *lasts * TOKEN_PERCENT / 100),
+            Key::Password(..) | Key::None => None,
+        };
+        let entered = Entered { client: self.client(asked.image, key).await, login, until };
+        self.keys().insert(door, entered.clone());
+        Ok(entered)
+    }
+
+    /// A client that shows this key with each call, and looks for no other.
+    async fn client(&self, image: &Reference, key: Key) -> Client {
+        // The second time it is there already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::new(ClientConfig {
+            protocol: ClientProtocol::HttpsExcept(self.access.plain.clone()),
+            platform_resolver: Some(Box::new(linux_amd64_resolver)),
+            use_monolithic_push: true,
+            connect_timeout: Some(CONNECT_TIMEOUT),
+            read_timeout: Some(READ_TIMEOUT),
+            ..ClientConfig::default()
+        });
+        let registry = image.resolve_registry();
+        match key {
+            Key::None => {}
+            Key::Token(token, _) => {
+                // Also where this machine's clock says that the token is over.
+                client.store_auth_if_needed(registry, &RegistryAuth::Bearer(token)).await;
+            }
+            Key::Password(user, password) => {
+                client
+                    .store_auth_if_needed(registry, &RegistryAuth::Basic(user.clone(), password.clone()))
+                    .await;
+                for operation in [RegistryOperation::Pull, RegistryOperation::Push] {
+                    let known = RegistryTokenType::Basic(user.clone(), password.clone());
+                    client.tokens.insert(image, operation, known).await;
+                }
+            }
+        }
+        client
+    }
+
+    fn keys(&self) -> std::sync::MutexGuard<'_, BTreeMap<Door, Entered>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// Something that only reads.
+    const fn pull(what: &'static str, image: &'a Reference) -> Self {
+        Self { what, image, operation: RegistryOperation::Pull, near: None }
+    }
+
+    fn door(&self) -> Door {
+        let actions = match self.operation {
+            RegistryOperation::Pull => "pull",
+            RegistryOperation::Push => "pull,push",
+        };
+        let mut scopes = vec![format!("repository:{}:{actions}", self.image.repository())];
+        scopes.extend(self.near.map(|near| format!("repository:{}:pull", near.repository())));
+        (self.image.resolve_registry().to_owned(), scopes)
+    }
+}
+
+/// Brings a blob, which is no larger than its descriptor says, and what its digest says.
+async fn pull(
+    client: &Client,
+    image: &Reference,
+    descriptor: &Descriptor,
+    out: &mut (impl AsyncWrite + Unpin),
+) -> Result<(), OciDistributionError> {
+    let mut pieces = client.pull_blob_stream(image, &blob(descriptor)).await?;
+    let mut left = descriptor.size_bytes;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece?;
+        left = left.checked_sub(piece.len() as u64).ok_or_else(|| {
+            let why = format!(
+                "{} is larger than the {} bytes it should have",
+                descriptor.digest, descriptor.size_bytes
+            );
+            OciDistributionError::SpecViolationError(why)
+        })?;
+        out.write_all(&piece).await?;
+    }
+    out.flush().await?;
+    Ok(())
 }
 
 fn blob(descriptor: &Descriptor) -> OciDescriptor {
@@ -199,26 +383,4 @@ fn blob(descriptor: &Descriptor) -> OciDescriptor {
 
 fn unread(path: &Path, error: &std::io::Error) -> CloudError {
     CloudError::refused(format!("{}: {error}", path.display()))
-}
-
-/// What a registry said, and what to do.
-fn told(what: &str, image: &Reference, error: &OciDistributionError) -> CloudError {
-    let (registry, text) = (image.resolve_registry(), access::said(error));
-    let (kind, hint) = match error {
-        _ if access::is_refusal(error) => (
-            Kind::Denied,
-            format!("log in (docker login {registry}, or podman login), or name a user: --registry-user"),
-        ),
-        OciDistributionError::ImageManifestNotFoundError(_) => {
-            (Kind::NotFound, format!("check the name: {image}"))
-        }
-        OciDistributionError::RequestError(_) => (
-            Kind::Unreachable,
-            format!(
-                "check that {registry} can be reached; one without TLS is named by --plain-http {registry}"
-            ),
-        ),
-        _ => (Kind::Service, format!("those are the words of {registry}")),
-    };
-    CloudError::new(kind, format!("could not {what} {image}: {text}")).hint(hint)
 }

@@ -101,11 +101,12 @@ impl Repository {
         let address = aws.place.environment.get(REGISTRY).unwrap_or_else(|| self.registry.clone());
         let (user, password) = aws.registry_login().await?;
         let given = Some((address.clone(), user, password));
-        let mut access = Access { plain: vec![], given }.with_loopback(&reference(&format!("{address}/x"))?);
+        let access = Access { given, ..Access::new(aws.place.environment.clone()) };
+        let mut access = access.with_loopback(&reference(&format!("{address}/x"))?);
         if let Some(below) = below {
             access = access.with_loopback(below);
         }
-        Ok((address, Registries::new(access)))
+        Ok((address, Registries::new(access)?))
     }
 
     /// Does an action; twice it comes to the same.

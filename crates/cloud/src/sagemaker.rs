@@ -42,6 +42,8 @@ pub struct Options {
     pub retention_days: u32,
     /// Instances kept ready.
     pub provisioned: Option<u32>,
+    /// Versions kept besides the one that has the calls and the one that gets them.
+    pub keep_versions: usize,
 }
 
 /// SageMaker's Serverless Inference, in one region of one account.

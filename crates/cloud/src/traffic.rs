@@ -46,6 +46,11 @@ impl Traffic {
     pub fn all(version: impl Into<String>) -> Self {
         Self { version: version.into(), canary: None }
     }
+
+    /// The versions that get calls.
+    pub fn versions(self) -> impl Iterator<Item = String> {
+        [Some(self.version), self.canary.map(|canary| canary.version)].into_iter().flatten()
+    }
 }
 
 /// Who gets the calls once a version is deployed: that one, or with a part in percent both. What has all calls is not made a canary

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use modelet_cloud::container;
 use modelet_cloud::delivery::WrittenImage;
+use modelet_cloud::environment::Environment;
 use modelet_cloud::registry::{Access, Pushed, Reference, Registries};
 use modelet_core::{ArtifactCard, Code};
 use modelet_package::Shipment;
@@ -36,7 +37,7 @@ pub async fn made(
     work: &Path,
     progress: &Progress,
 ) -> Result<Made, Report> {
-    let registries = Registries::new(access(options)?);
+    let registries = Registries::new(access(options)?)?;
     let below = below(&registries, &shipment, options.base.clone(), progress).await?;
     let as_folder = saved.filter(|path| path.extension().is_none_or(|ending| ending != "tar"));
     let layout = Layout::create(as_folder.map_or_else(|| work.join("image"), Path::to_owned))
@@ -73,7 +74,7 @@ pub async fn for_aws(
     progress: &Progress,
 ) -> Result<WrittenImage, Report> {
     let registries =
-        Registries::new(access(&ImageOptions { base: base.clone(), ..ImageOptions::default() })?);
+        Registries::new(access(&ImageOptions { base: base.clone(), ..ImageOptions::default() })?)?;
     let below = below(&registries, &shipment, base, progress).await?;
     let folder = work.join("image");
     let layout = Layout::create(folder.clone()).map_err(|error| unwritten(&folder, &error))?;
@@ -140,7 +141,8 @@ fn fits(shipment: &Shipment, base: &Base) -> Result<(), Report> {
 }
 
 fn access(options: &ImageOptions) -> Result<Access, Report> {
-    let mut access = Access { plain: options.plain_http.clone(), given: None };
+    let environment = Environment::new(|name| std::env::var(name).ok());
+    let mut access = Access { plain: options.plain_http.clone(), ..Access::new(environment) };
     for image in [&options.push, &options.base].into_iter().flatten() {
         access = access.with_loopback(image);
     }

@@ -160,6 +160,7 @@ pub fn again_in(request: &Request, error: &CloudError, attempt: u32, jitter: f64
     let status = error.call.as_ref().map_or(0, |call| call.status);
     let is_worth_it = match error.kind {
         Kind::Throttled => true,
+        Kind::Conflict => error.is_busy(),
         Kind::Unreachable => request.is_repeatable(),
         _ => (500..600).contains(&status),
     };
@@ -196,6 +197,10 @@ mod tests {
             assert_eq!(ms(request, &error(Kind::Service, 503), ATTEMPTS - 1), None);
             assert_eq!(ms(request, &error(Kind::Denied, 403), 0), None);
         }
+        let busy =
+            CloudError { message: "An update is in progress".to_owned(), ..error(Kind::Conflict, 409) };
+        assert_eq!(ms(&made, &busy, 0), Some(125));
+        assert_eq!(ms(&made, &error(Kind::Conflict, 409), 0), None);
         // Nobody knows whether it was made.
         assert_eq!(ms(&made, &error(Kind::Unreachable, 0), 0), None);
         assert_eq!(ms(&read, &error(Kind::Unreachable, 0), 0), Some(125));

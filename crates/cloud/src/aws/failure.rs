@@ -8,6 +8,9 @@ use super::xml::Document;
 use crate::error::{Call, CloudError, Kind};
 use crate::http::Answer;
 
+/// What to do where AWS has another time.
+const CLOCK: &str = "the clock of this machine is wrong: set it";
+
 /// The answer, unless it is a failure.
 ///
 /// # Errors
@@ -29,8 +32,12 @@ pub fn checked(request: &Request, answer: Answer, key: &str) -> Result<Answer, C
         code,
     };
     let kind = kind(&call);
+    let hint = if is_of_the_clock(&call, &message) {
+        Some(CLOCK.to_owned())
+    } else {
+        hint(kind, &call, request.service, key)
+    };
     let message = if message.is_empty() { format!("answered {}", answer.status) } else { message };
-    let hint = hint(kind, &call, request.service, key);
     Err(CloudError { hint, call: Some(call), ..CloudError::new(kind, message) })
 }
 
@@ -101,15 +108,19 @@ fn kind(call: &Call) -> Kind {
     }
 }
 
+/// True where the signature is right, and of another time. Only S3 has a name for that.
+fn is_of_the_clock(call: &Call, message: &str) -> bool {
+    let says =
+        ["Signature expired", "Signature not yet current"].iter().any(|words| message.starts_with(words));
+    call.code.contains("Skewed") || says
+}
+
 fn hint(kind: Kind, call: &Call, service: &Service, key: &str) -> Option<String> {
     match kind {
         Kind::Denied => Some(format!(
             "the credentials ({key}) lack {}; modelet deploy … --plan --policy FILE writes a policy with all that is needed",
             service.permission(call.operation)
         )),
-        Kind::Credentials if call.code.contains("Skewed") => {
-            Some("the clock of this machine is wrong: set it".to_owned())
-        }
         Kind::Credentials if call.code.contains("xpired") => Some(format!(
             "the credentials ({key}) are over: get new ones (aws sso login, or assume the role again)"
         )),
@@ -173,5 +184,8 @@ mod tests {
             failed(&LAMBDA, 403, r#"{"message": "m"}"#, &[("x-amzn-errortype", "ExpiredTokenException")]);
         assert_eq!(over.kind, Kind::Credentials);
         assert!(over.hint.unwrap().contains("are over"), "the words say how to renew");
+        let early = r#"{"message": "Signature not yet current: 20261129T003000Z is still later than 20261129T002000Z"}"#;
+        let early = failed(&LAMBDA, 403, early, &[("x-amzn-errortype", "InvalidSignatureException")]);
+        assert_eq!((early.kind, early.hint.as_deref()), (Kind::Credentials, Some(CLOCK)));
     }
 }

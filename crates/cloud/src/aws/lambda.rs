@@ -25,7 +25,7 @@ pub use told::{Alias, Code, Configuration, Environment, Function, Reserved, Rout
 const CODE_TIMEOUT: Duration = Duration::from_secs(600);
 /// The longest call of a function, and what the way there takes.
 const INVOKE_TIMEOUT: Duration = Duration::from_secs(930);
-/// Pages of versions that are read, at most.
+/// Pages of versions and of aliases that are read, at most.
 const PAGES_LIMIT: usize = 40;
 /// Between two looks at what Lambda is busy with.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -51,6 +51,11 @@ impl Aws {
     /// A function; `None` where there is none of this name.
     pub(crate) async fn function(&self, name: &str) -> Result<Option<Function>, CloudError> {
         self.found(about(CORE, "GetFunction", Method::GET, name, &[])).await
+    }
+
+    /// A version of a function.
+    pub(crate) async fn version(&self, name: &str, version: &str) -> Result<Option<Function>, CloudError> {
+        self.found(about(CORE, "GetFunction", Method::GET, name, &[]).with("Qualifier", version)).await
     }
 
     /// Makes a function of a body as the API takes it.
@@ -83,24 +88,37 @@ impl Aws {
 
     /// All versions but `$LATEST`.
     pub(crate) async fn versions(&self, name: &str) -> Result<Vec<Configuration>, CloudError> {
-        let mut versions = Vec::new();
+        let operation = "ListVersionsByFunction";
+        let mut versions: Vec<Configuration> = self.all_of(operation, name, "versions", "Versions").await?;
+        versions.retain(|version| version.version != "$LATEST");
+        Ok(versions)
+    }
+
+    /// All pages of a list of a function's.
+    async fn all_of<T: for<'a> Deserialize<'a>>(
+        &self,
+        operation: &'static str,
+        name: &str,
+        path: &str,
+        list: &str,
+    ) -> Result<Vec<T>, CloudError> {
+        let mut found: Vec<T> = Vec::new();
         let mut marker: Option<String> = None;
         for _ in 0..PAGES_LIMIT {
-            let mut asked = about(CORE, "ListVersionsByFunction", Method::GET, name, &["versions"]);
+            let mut asked = about(CORE, operation, Method::GET, name, &[path]);
             if let Some(marker) = &marker {
                 asked = asked.with("Marker", marker);
             }
             let mut answer = self.json(asked).await?;
-            let page: Vec<Configuration> = parsed("ListVersionsByFunction", answer["Versions"].take())?;
-            versions.extend(page.into_iter().filter(|version| version.version != "$LATEST"));
+            let page: Vec<T> = parsed(operation, answer[list].take())?;
+            found.extend(page);
             marker = answer["NextMarker"].as_str().filter(|marker| !marker.is_empty()).map(str::to_owned);
             if marker.is_none() {
-                return Ok(versions);
+                return Ok(found);
             }
         }
-        let why = format!("{name} has more than {} versions", versions.len());
-        Err(CloudError::refused(why)
-            .hint("delete old ones: aws lambda delete-function --function-name NAME:VERSION"))
+        let why = format!("{name} has more than {} {path}", found.len());
+        Err(CloudError::refused(why).hint(format!("delete old ones: aws lambda list-{path} names them")))
     }
 
     /// Makes a version of what the function is now; gives its number.

@@ -66,9 +66,17 @@ fn request(bucket: &str, operation: &'static str, method: Method, parts: &[&str]
 }
 
 impl Aws {
-    /// The tags of a bucket; `None` where there is no such bucket.
-    pub(crate) async fn bucket(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, CloudError> {
-        if found(self.send(request(name, "HeadBucket", Method::HEAD, &[])).await)?.is_none() {
+    /// The tags of a bucket; `None` where there is no such bucket. `owner`: the account whose it has to be.
+    pub(crate) async fn bucket(
+        &self,
+        name: &str,
+        owner: Option<&str>,
+    ) -> Result<Option<BTreeMap<String, String>>, CloudError> {
+        let mut asked = request(name, "HeadBucket", Method::HEAD, &[]);
+        if let Some(owner) = owner {
+            asked = asked.header("x-amz-expected-bucket-owner", owner);
+        }
+        if found(self.send(asked).await)?.is_none() {
             return Ok(None);
         }
         let tagged = request(name, "GetBucketTagging", Method::GET, &[]).with("tagging", "");

@@ -142,20 +142,21 @@ impl Aws {
                 let [name, arn] = fields.map(|field| one[field].as_str().unwrap_or_default().to_owned());
                 found.push((name, arn));
             }
-            let Some(next) = answer["NextToken"].as_str() else { break };
+            let Some(next) = answer["NextToken"].as_str() else { return Ok(found) };
             body["NextToken"] = json!(next);
         }
-        Ok(found)
+        let why = format!("more than {} {list} have {within} in their names", found.len());
+        Err(CloudError::refused(why).hint("choose another name: --name NAME; or delete old ones"))
     }
 
-    /// Makes a model of an image, which runs in a role.
+    /// Makes a model of an image, which runs in a role; false where one of this name was there already.
     pub(crate) async fn create_model(
         &self,
         name: &str,
         image: &str,
         role: &str,
         tags: &BTreeMap<String, String>,
-    ) -> Result<(), CloudError> {
+    ) -> Result<bool, CloudError> {
         let body = json!({
             "ModelName": name, "PrimaryContainer": {"Image": image}, "ExecutionRoleArn": role, "Tags": listed(tags),
         });
@@ -167,13 +168,13 @@ impl Aws {
         absent(self.sagemaker("DeleteModel", &json!({"ModelName": name})).await).map(drop)
     }
 
-    /// Makes the config of a serverless endpoint for a model of the same name.
+    /// Makes the config of a serverless endpoint for a model of the same name; false where one was there already.
     pub(crate) async fn create_endpoint_config(
         &self,
         name: &str,
         serverless: Serverless,
         tags: &BTreeMap<String, String>,
-    ) -> Result<(), CloudError> {
+    ) -> Result<bool, CloudError> {
         let variant =
             json!({"VariantName": VARIANT, "ModelName": name, "ServerlessConfig": serverless.body()});
         let body = json!({"EndpointConfigName": name, "ProductionVariants": [variant], "Tags": listed(tags)});
@@ -193,7 +194,7 @@ impl Aws {
         tags: &BTreeMap<String, String>,
     ) -> Result<(), CloudError> {
         let body = json!({"EndpointName": name, "EndpointConfigName": config, "Tags": listed(tags)});
-        present(self.sagemaker("CreateEndpoint", &body).await)
+        present(self.sagemaker("CreateEndpoint", &body).await).map(drop)
     }
 
     /// Gives an endpoint another config.
@@ -229,10 +230,10 @@ fn absent(answer: Result<Value, CloudError>) -> Result<Option<Value>, CloudError
     }
 }
 
-/// Made by this call, or by one before whose answer was lost: that too is a failed validation.
-fn present(answer: Result<Value, CloudError>) -> Result<(), CloudError> {
+/// True for what was made by this call. What is there already may be of one before whose answer was lost: that is a failed validation too.
+fn present(answer: Result<Value, CloudError>) -> Result<bool, CloudError> {
     match answer {
-        Err(error) if error.message.starts_with("Cannot create already existing") => Ok(()),
-        other => other.map(drop),
+        Err(error) if error.message.starts_with("Cannot create already existing") => Ok(false),
+        other => other.map(|_| true),
     }
 }

@@ -56,12 +56,16 @@ pub enum Action {
     Configure(Box<Settings>, String),
     /// Gives it other code.
     UpdateCode,
+    /// Gives it an image that it had before.
+    SetImage(String),
     /// Says which artifact it is of.
     Tag(String),
     /// Makes a version of what it is now.
     Publish,
     /// Deletes the version that this plan made.
     DeleteNewVersion,
+    /// Deletes a version, by its number.
+    DeleteVersion(String),
     /// Makes the alias.
     CreateAlias(Traffic),
     /// Gives calls to other versions.
@@ -184,6 +188,8 @@ impl Action {
                 let function = function?;
                 Some(Self::Configure(Box::new(function.settings.clone()), function.role.clone()))
             }
+            // A zip is not kept by anybody; an image lies in its repository, as long as a version is of it.
+            Self::UpdateCode => Some(Self::SetImage(function?.image.clone()?)),
             Self::Tag(_) => Some(Self::Tag(function?.artifact()?.to_owned())),
             Self::Route(_) => Some(Self::Route(function?.traffic.clone()?)),
             Self::SetReserved(_) => Some(Self::SetReserved(function.and_then(|function| function.reserved))),

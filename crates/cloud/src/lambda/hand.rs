@@ -66,11 +66,8 @@ impl Hand for LambdaHand<'_> {
                 aws.settled(name, None).await?;
                 aws.update_configuration(name, &settings.body(role)).await
             }
-            Action::UpdateCode => {
-                let code = self.code()?;
-                aws.settled(name, None).await?;
-                aws.update_code(name, &code).await
-            }
+            Action::UpdateCode => self.update_code(&self.code()?).await,
+            Action::SetImage(reference) => self.update_code(&json!({"ImageUri": reference})).await,
             Action::Tag(artifact) => {
                 let tags = BTreeMap::from([(TAG_ARTIFACT.to_owned(), artifact.clone())]);
                 aws.tag_function(&names.function_arn(), &tags).await
@@ -80,6 +77,7 @@ impl Hand for LambdaHand<'_> {
                 Some(version) => gone(aws.delete_function(name, Some(version)).await),
                 None => Ok(()),
             },
+            Action::DeleteVersion(version) => unused(aws.delete_function(name, Some(version)).await),
             Action::CreateAlias(traffic) => {
                 let mut body = self.alias(traffic)?;
                 body["Name"] = json!(ALIAS);
@@ -144,6 +142,11 @@ impl LambdaHand<'_> {
         })
     }
 
+    async fn update_code(&self, code: &Value) -> Result<(), CloudError> {
+        self.aws.settled(&self.names.function, None).await?;
+        self.aws.update_code(&self.names.function, code).await
+    }
+
     async fn create_function(&self, role: &str) -> Result<(), CloudError> {
         let wanted = self.wanted()?;
         let mut body = wanted.settings.body(role);
@@ -171,8 +174,23 @@ impl LambdaHand<'_> {
         self.aws.settled(name, None).await?;
         let version = self.aws.publish(name, &wanted.revision(), wanted.code_sha256().as_deref()).await?;
         self.aws.settled(name, Some(&version)).await?;
+        if let Code::Image(reference) = &wanted.code {
+            self.is_of(&version, reference).await?;
+        }
         self.new_version = Some(version);
         Ok(())
+    }
+
+    /// Takes a version back that is of another image: somebody else deployed one in between. With zips Lambda itself looks.
+    async fn is_of(&self, version: &str, image: &str) -> Result<(), CloudError> {
+        let name = &self.names.function;
+        let made = self.aws.version(name, version).await?;
+        if made.is_some_and(|made| made.code.image_uri.as_deref() == Some(image)) {
+            return Ok(());
+        }
+        gone(self.aws.delete_function(name, Some(version)).await)?;
+        let why = format!("somebody else gave {name} another image while this one was deployed");
+        Err(CloudError::new(Kind::Conflict, why).hint("deploy again, one after the other"))
     }
 
     /// An alias as the API takes it.
@@ -243,6 +261,11 @@ fn bucket_tags(names: &Names) -> BTreeMap<String, String> {
     let mut tags = names.tags();
     tags.remove(super::names::TAG_FUNCTION);
     tags
+}
+
+/// A version that somebody has begun to use since the plan was made stays.
+fn unused(answer: Result<(), CloudError>) -> Result<(), CloudError> {
+    made(gone(answer))
 }
 
 /// A bucket in which something of another function lies stays.

@@ -45,10 +45,11 @@ fn needs(action: &Action, names: &Names) -> Vec<Needs> {
         }
         Action::DeleteFunction => vec![(own, &LAMBDA, &["DeleteFunction"])],
         Action::DeleteNewVersion => vec![(versions, &LAMBDA, &["DeleteFunction"])],
+        Action::DeleteVersion(version) => vec![(format!("{own}:{version}"), &LAMBDA, &["DeleteFunction"])],
         Action::Configure(_, role) => {
             vec![(own, &LAMBDA, &["UpdateFunctionConfiguration"]), (role.clone(), &IAM, &["PassRole"])]
         }
-        Action::UpdateCode => vec![(own, &LAMBDA, &["UpdateFunctionCode"])],
+        Action::UpdateCode | Action::SetImage(_) => vec![(own, &LAMBDA, &["UpdateFunctionCode"])],
         Action::Tag(_) => vec![(own, &LAMBDA, &["TagResource"])],
         Action::Publish => vec![(own, &LAMBDA, &["PublishVersion"])],
         Action::CreateAlias(_) => vec![(own, &LAMBDA, &["CreateAlias"])],
@@ -86,11 +87,12 @@ fn notifications(bucket: String) -> Vec<Needs> {
 pub fn reads(names: &Names, wanted: Option<&Wanted>) -> Vec<Permission> {
     let own = names.function_arn();
     let mut needs: Vec<Needs> = vec![
-        (own.clone(), &LAMBDA, &["GetFunction", "ListVersionsByFunction", "GetAlias"]),
+        (own.clone(), &LAMBDA, &["GetFunction", "ListVersionsByFunction", "ListAliases"]),
         (
             format!("{own}:*"),
             &LAMBDA,
             &[
+                "GetFunction",
                 "GetFunctionUrlConfig",
                 "GetPolicy",
                 "GetProvisionedConcurrencyConfig",

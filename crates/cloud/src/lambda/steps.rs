@@ -1,9 +1,11 @@
 //! The plan, as a pure function of what is wanted and what is there. What depends on a thing comes after it; what takes away comes last.
 //!
-//! - [`around`]: log, role, and the bucket for code; [`triggers`]: rules and buckets; [`removal`]: all of it, taken away
+//! - [`around`]: log, role, and the bucket for code; [`triggers`]: rules and buckets
+//! - [`sweep`]: old versions, taken away; [`removal`]: all of it
 
 mod around;
 pub mod removal;
+mod sweep;
 mod triggers;
 
 use super::Auth;
@@ -15,7 +17,7 @@ use super::wanted::{Code, Wanted};
 use crate::error::CloudError;
 use crate::plan::{Change, Plan};
 use crate::repository;
-use crate::traffic::{NEW, deployed, words};
+use crate::traffic::{NEW, Traffic, deployed, words};
 
 /// A plan that is being written.
 type Draft<'a> = crate::plan::Draft<'a, Action, Names>;
@@ -32,7 +34,7 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     let mut draft = Draft::new(names, policy::of);
     let mut notes = Vec::new();
     around::log(&mut draft, wanted, there, &mut notes);
-    around::role(&mut draft, wanted, there);
+    around::role(&mut draft, wanted, there)?;
     let is_new_code = there.function.as_ref().is_none_or(|function| !is_made_of(function, wanted));
     if is_new_code {
         around::bucket(&mut draft, wanted, there);
@@ -47,13 +49,17 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
         }
         Some(function) => change(&mut draft, wanted, function, is_new_code),
     }
-    let live = live(&mut draft, wanted, there.function.as_ref());
+    let (live, note) = live(&mut draft, wanted, there.function.as_ref());
     concurrency(&mut draft, wanted, there.function.as_ref());
     url(&mut draft, wanted, there.function.as_ref());
     triggers::put(&mut draft, wanted, there);
     triggers::drop(&mut draft, wanted, there);
     around::clear(&mut draft, wanted, there, is_new_code);
-    notes.extend(live);
+    if let Some(function) = &there.function {
+        sweep::versions(&mut draft, wanted, function, &live);
+        sweep::images(&mut draft, wanted, there);
+    }
+    notes.extend(note);
     // What takes away comes last: it is not brought back when something fails.
     draft.steps.sort_by_key(|step| step.change == Change::Delete);
     Ok(Plan { steps: draft.steps, notes, reads: policy::reads(names, Some(wanted)) })
@@ -146,8 +152,8 @@ fn differences(wanted: &Wanted, function: &Function) -> Vec<String> {
     other
 }
 
-/// The version that is wanted, published unless it is there, and who gets the calls then. What is to be known of that is returned.
-fn live(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) -> Option<String> {
+/// The version that is wanted, published unless it is there, and who gets the calls then: that is returned, and what is to be known of it.
+fn live(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) -> (Traffic, Option<String>) {
     let revision = wanted.revision();
     let known = function.and_then(|function| {
         function.versions.iter().rev().find(|(_, own)| *own == revision).map(|(number, _)| number.clone())
@@ -158,18 +164,17 @@ fn live(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) -> 
     }
     let version = known.unwrap_or_else(|| NEW.to_owned());
     let what = "alias live".to_owned();
-    let next =
-        deployed(function.and_then(|function| function.traffic.as_ref()), &version, wanted.canary_percent);
-    let Some(now) = function.and_then(|function| function.traffic.as_ref()) else {
-        draft.create(what, "gets all calls", Action::CreateAlias(next));
-        return wanted
-            .canary_percent
-            .map(|_| "there is no other version yet: the first one gets all calls".to_owned());
+    let now = function.and_then(|function| function.traffic.as_ref());
+    let next = deployed(now, &version, wanted.canary_percent);
+    let Some(now) = now else {
+        draft.create(what, "gets all calls", Action::CreateAlias(next.clone()));
+        let note = "there is no other version yet: the first one gets all calls".to_owned();
+        return (next, wanted.canary_percent.map(|_| note));
     };
     if next != *now {
-        draft.change(what, words(&next), Action::Route(next));
+        draft.change(what, words(&next), Action::Route(next.clone()));
     }
-    None
+    (next, None)
 }
 
 fn concurrency(draft: &mut Draft<'_>, wanted: &Wanted, function: Option<&Function>) {

@@ -1,6 +1,6 @@
 //! What is there, as AWS says it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -61,6 +61,8 @@ pub struct Function {
     pub image: Option<String>,
     /// Its versions and which of ours each is, the oldest first.
     pub versions: Vec<(String, String)>,
+    /// Versions to which other aliases lead than ours.
+    pub aliased: BTreeSet<String>,
     /// Who gets the calls.
     pub traffic: Option<Traffic>,
     /// Its address and who may call that.
@@ -110,7 +112,9 @@ pub async fn look(aws: &Aws, names: &Names, wanted: Option<&Wanted>) -> Result<T
         None => Some(names.bucket()),
     };
     if let Some(bucket) = bucket {
-        there.bucket = aws.bucket(&bucket).await?;
+        // Names of buckets are all the world's: somebody else may have the one that would be ours.
+        let owner = (bucket == names.bucket()).then_some(names.account.as_str());
+        there.bucket = aws.bucket(&bucket, owner).await?;
         if there.bucket.is_some() {
             there.code_keys = aws.objects(&bucket, &names.code_prefix()).await?;
         }
@@ -145,7 +149,8 @@ pub async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>, Clou
     let name = &names.function;
     let Some(told) = aws.function(name).await? else { return Ok(None) };
     let versions = aws.versions(name).await?;
-    let alias = aws.alias(name, ALIAS).await?;
+    let mut others = aws.aliases(name).await?;
+    let alias = others.iter().position(|alias| alias.name == ALIAS).map(|at| others.remove(at));
     let (url, policy, provisioned) = match &alias {
         None => (None, Vec::new(), None),
         Some(_) => {
@@ -161,6 +166,7 @@ pub async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>, Clou
         code_sha256: code_sha256.clone(),
         image: told.code.image_uri,
         versions: versions.into_iter().map(|version| (version.version, version.description)).collect(),
+        aliased: others.into_iter().map(traffic).flat_map(Traffic::versions).collect(),
         traffic: alias.map(traffic),
         url: url.map(|Url { function_url, auth_type }| (function_url, Auth::read(&auth_type))),
         permissions: policy.iter().filter_map(permission).collect(),

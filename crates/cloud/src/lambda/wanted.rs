@@ -27,6 +27,10 @@ const RETENTIONS: [u32; 22] = [
     3_653,
 ];
 
+/// What a revision begins with, and what stands before the artifact in it.
+const REVISION: &str = "modelet ";
+const OF: &str = " of sha256:";
+
 /// What is to be there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
@@ -56,6 +60,8 @@ pub struct Wanted {
     pub schedules: Vec<Schedule>,
     /// The uploads that call it.
     pub uploads: Vec<Upload>,
+    /// Versions kept besides those that somebody may call.
+    pub keep_versions: usize,
 }
 
 /// What a function is made of.
@@ -138,6 +144,7 @@ impl Wanted {
             provisioned: options.provisioned,
             schedules,
             uploads,
+            keep_versions: options.keep_versions,
         })
     }
 
@@ -146,7 +153,7 @@ impl Wanted {
         self.role.clone().unwrap_or_else(|| self.names.role_arn())
     }
 
-    /// What tells its versions apart, and is written into each: code and settings.
+    /// What tells its versions apart, and is written into each: code and settings, and by itself the artifact.
     pub fn revision(&self) -> String {
         let settings = &self.settings;
         let runtime = settings.runtime.as_ref().map_or("image", |(runtime, _)| runtime);
@@ -156,7 +163,7 @@ impl Wanted {
         let handler = settings.runtime.as_ref().map_or("", |(_, handler)| handler);
         let parts =
             [&self.artifact, runtime, handler, &numbers, &variables, &self.role_arn(), &settings.description];
-        format!("modelet {}", digest(&parts))
+        format!("{REVISION}{}{OF}{}", digest(&parts), self.artifact)
     }
 
     /// The digest of its code as Lambda tells it; `None` for an image.
@@ -167,6 +174,11 @@ impl Wanted {
             .collect();
         Some(base64::encode(&bytes))
     }
+}
+
+/// The artifact of a version of our making, by what is written into it.
+pub fn artifact_of(revision: &str) -> Option<&str> {
+    revision.strip_prefix(REVISION)?.split_once(OF).map(|(_, artifact)| artifact)
 }
 
 impl Settings {

@@ -1,27 +1,50 @@
-//! Who asks a registry, and how: the credentials that `docker login` and `podman login` keep, or those that are given.
+//! Who asks a registry: the user that is named on the command line, or the login that `docker login` and `podman login` keep.
 
 use std::fmt;
 
-use docker_credential::{DockerCredential, get_credential, get_podman_credential};
 use oci_client::Reference;
-use oci_client::errors::{OciDistributionError, OciErrorCode};
-use oci_client::secrets::RegistryAuth;
 
-/// Docker's own registry, as `docker login` calls it.
-const DOCKER_HUB: (&str, &str) = ("index.docker.io", "https://index.docker.io/v1/");
-/// The name that goes with a token in the place of a password.
-const TOKEN_USER: &str = "<token>";
+use super::logins;
+use crate::environment::Environment;
+use crate::error::CloudError;
 
 /// The way into registries.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Access {
     /// Registries, as `host:port`, that have no TLS.
     pub plain: Vec<String>,
     /// For one registry: its name, a user, and the password.
     pub given: Option<(String, String, String)>,
+    /// The environment, which says where logins are kept.
+    pub environment: Environment,
+}
+
+/// Who asks, and where that is known from.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    /// Who.
+    pub who: Who,
+    /// Where that is known from, in words.
+    pub source: String,
+}
+
+/// Who asks.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Who {
+    /// One who does not say.
+    Nobody,
+    /// A user with a password, or with a token in its place.
+    User(String, String),
+    /// The owner of an identity token, which stands for a user and a password (Azure's registries give them).
+    Identity(String),
 }
 
 impl Access {
+    /// A way that knows what the environment leads to.
+    pub const fn new(environment: Environment) -> Self {
+        Self { plain: Vec::new(), given: None, environment }
+    }
+
     /// Lets registries on loopback do without TLS, as Docker and Podman's users expect.
     #[must_use]
     pub fn with_loopback(mut self, image: &Reference) -> Self {
@@ -33,18 +56,22 @@ impl Access {
         self
     }
 
-    /// Credentials for the registry of an image; nobody's where there are none.
-    pub(super) fn to(&self, image: &Reference) -> RegistryAuth {
+    /// True for a registry without TLS.
+    pub(super) fn is_plain(&self, registry: &str) -> bool {
+        self.plain.iter().any(|plain| plain == registry)
+    }
+
+    /// Who asks the registry of an image.
+    ///
+    /// # Errors
+    /// When a login is kept for it, and cannot be had.
+    pub(super) async fn to(&self, image: &Reference) -> Result<Login, CloudError> {
         let registry = image.resolve_registry();
         if let Some((_, user, password)) = self.given.as_ref().filter(|(name, ..)| name == registry) {
-            return RegistryAuth::Basic(user.clone(), password.clone());
+            let who = Who::User(user.clone(), password.clone());
+            return Ok(Login { who, source: "as it was given".to_owned() });
         }
-        let name = if registry == DOCKER_HUB.0 { DOCKER_HUB.1 } else { registry };
-        match get_credential(name).or_else(|_| get_podman_credential(name)) {
-            Ok(DockerCredential::UsernamePassword(user, password)) => RegistryAuth::Basic(user, password),
-            Ok(DockerCredential::IdentityToken(token)) => RegistryAuth::Basic(TOKEN_USER.to_owned(), token),
-            Err(_) => RegistryAuth::Anonymous,
-        }
+        logins::find(&self.environment, image).await
     }
 }
 
@@ -55,54 +82,20 @@ impl fmt::Debug for Access {
     }
 }
 
-/// True where a registry lets nobody do that, or not this one.
-pub(super) fn is_refusal(error: &OciDistributionError) -> bool {
-    match error {
-        OciDistributionError::UnauthorizedError { .. } | OciDistributionError::AuthenticationFailure(_) => {
-            true
+/// For people: without what nobody may see.
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.who {
+            Who::Nobody => f.write_str("nobody"),
+            Who::User(user, _) => write!(f, "{user} ({})", self.source),
+            Who::Identity(_) => write!(f, "the owner of an identity token ({})", self.source),
         }
-        OciDistributionError::RequestError(error) => {
-            error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403))
-        }
-        OciDistributionError::ServerError { code, .. } => matches!(code, 401 | 403),
-        _ => false,
     }
 }
 
-/// True when a registry says that it has no such image, or no such repository.
-pub(super) fn is_not_there(error: &OciDistributionError) -> bool {
-    match error {
-        OciDistributionError::ImageManifestNotFoundError(_)
-        | OciDistributionError::ServerError { code: 404, .. } => true,
-        OciDistributionError::RegistryError { envelope, .. } => envelope.errors.iter().any(|error| {
-            matches!(
-                error.code,
-                OciErrorCode::ManifestUnknown | OciErrorCode::NameUnknown | OciErrorCode::NotFound
-            )
-        }),
-        _ => false,
-    }
-}
-
-/// What a registry said, in one line.
-pub(super) fn said(error: &OciDistributionError) -> String {
-    match error {
-        OciDistributionError::RegistryError { envelope, .. } => {
-            let words: Vec<_> =
-                envelope.errors.iter().map(|error| format!("{:?}: {}", error.code, error.message)).collect();
-            words.join("; ")
-        }
-        _ if is_refusal(error) => "it wants to know who asks, or does not let them".to_owned(),
-        OciDistributionError::RequestError(error) => {
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(error);
-            while let Some(inner) = cause {
-                text = format!("{text}: {inner}");
-                cause = inner.source();
-            }
-            text
-        }
-        other => other.to_string(),
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -110,9 +103,13 @@ pub(super) fn said(error: &OciDistributionError) -> String {
 mod tests {
     use super::*;
 
+    fn access() -> Access {
+        Access::new(Environment::new(|_| None))
+    }
+
     #[test]
     fn registries_on_loopback_need_no_tls_and_others_do() {
-        let plain = |image: &str| Access::default().with_loopback(&image.parse().unwrap()).plain;
+        let plain = |image: &str| access().with_loopback(&image.parse().unwrap()).plain;
         assert_eq!(plain("127.0.0.1:5000/churn:1"), ["127.0.0.1:5000"]);
         assert_eq!(plain("localhost:5000/churn"), ["localhost:5000"]);
         assert!(plain("registry.example.com/churn").is_empty());
@@ -122,7 +119,13 @@ mod tests {
     #[test]
     fn a_password_is_not_shown() {
         let given = Some(("r.example".to_owned(), "me".to_owned(), "hunter2".to_owned()));
-        let shown = format!("{:?}", Access { given, ..Access::default() });
+        let shown = format!("{:?}", Access { given, ..access() });
         assert!(shown.contains("me") && !shown.contains("hunter2"), "{shown}");
+        let login =
+            Login { who: Who::User("me".to_owned(), "hunter2".to_owned()), source: "given".to_owned() };
+        assert_eq!(
+            (format!("{login}"), format!("{login:?}")),
+            ("me (given)".to_owned(), "me (given)".to_owned())
+        );
     }
 }

@@ -58,7 +58,8 @@ impl Hand for SagemakerHand<'_> {
             Action::CreateConfig(version) => {
                 let wanted = self.wanted()?;
                 let (name, tags) = (names.model(*version), self.version_tags(wanted));
-                aws.create_endpoint_config(&name, wanted.serverless, &tags).await
+                let is_new = aws.create_endpoint_config(&name, wanted.serverless, &tags).await?;
+                if is_new { Ok(()) } else { self.is_of_ours(&names.config_arn(*version)).await }
             }
             Action::DeleteConfig(version) => aws.delete_endpoint_config(&names.model(*version)).await,
             Action::CreateEndpoint(version) => self.create_endpoint(*version).await,
@@ -97,10 +98,20 @@ impl SagemakerHand<'_> {
                 && made.as_ref().is_err_and(|error| EARLY.iter().any(|words| error.message.contains(words)));
             tries += 1;
             if !is_early || tries == ROLE_TRIES {
-                return made;
+                return if made? { Ok(()) } else { self.is_of_ours(&self.names.model_arn(version)).await };
             }
             self.aws.pause(ROLE_WAIT).await;
         }
+    }
+
+    /// Refuses a model or a config that was there already and is of another revision: somebody else deploys at the same time.
+    async fn is_of_ours(&self, arn: &str) -> Result<(), CloudError> {
+        let (tags, revision) = (self.aws.sagemaker_tags(arn).await?, self.wanted()?.revision());
+        if self.names.are_ours(&tags) && tags.get(TAG_REVISION) == Some(&revision) {
+            return Ok(());
+        }
+        let why = format!("somebody else made {arn} while this was deployed");
+        Err(CloudError::new(Kind::Conflict, why).hint("deploy again, one after the other"))
     }
 
     /// Makes the endpoint. One that does not come to answer is not left behind: it could not be changed any more.

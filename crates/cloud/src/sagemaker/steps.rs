@@ -13,9 +13,6 @@ use crate::error::CloudError;
 use crate::plan::Plan;
 use crate::repository;
 
-/// Versions that are kept besides the one that has the calls and the one that gets them: for a way back.
-const VERSIONS_KEPT: usize = 3;
-
 /// A plan that is being written.
 type Draft<'a> = crate::plan::Draft<'a, Action, Names>;
 
@@ -140,7 +137,7 @@ fn sweep(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, number: u64) {
     let mut others: Vec<_> = there.versions.iter().filter(|version| !is_used(version)).collect();
     let unfinished = |version: &&Version| !(version.has_model && version.has_config);
     let mut swept: Vec<_> = others.extract_if(.., |version| unfinished(&&**version)).collect();
-    let many = others.len().saturating_sub(VERSIONS_KEPT);
+    let many = others.len().saturating_sub(wanted.keep_versions);
     swept.extend(others.drain(..many));
     let kept: Vec<_> = there.versions.iter().filter(is_used).chain(others).map(|own| &own.artifact).collect();
     let mut images = Vec::new();

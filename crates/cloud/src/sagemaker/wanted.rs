@@ -8,7 +8,7 @@ use modelet_core::{ArtifactCard, Target};
 use serde_json::{Value, json};
 
 use super::Options;
-use crate::aws::names::{Names, short};
+use crate::aws::names::{Names, digest};
 use crate::aws::sagemaker::Serverless;
 use crate::delivery::{Delivery, WrittenImage};
 use crate::error::CloudError;
@@ -35,6 +35,8 @@ pub struct Wanted {
     pub role: Option<String>,
     /// How long the log is kept, days.
     pub retention_days: u32,
+    /// Versions kept besides the one that has the calls and the one that gets them.
+    pub keep_versions: usize,
 }
 
 impl Wanted {
@@ -73,6 +75,7 @@ impl Wanted {
             serverless: serverless(card, options.provisioned)?,
             role: options.role.clone(),
             retention_days: options.retention_days,
+            keep_versions: options.keep_versions,
         })
     }
 
@@ -85,7 +88,7 @@ impl Wanted {
     pub fn revision(&self) -> String {
         let Serverless { memory_mb, max_concurrency, provisioned } = self.serverless;
         let limits = format!("{memory_mb} {max_concurrency} {}", provisioned.unwrap_or_default());
-        short(&[&self.image, &self.role_arn(), &limits])
+        digest(&[&self.image, &self.role_arn(), &limits])
     }
 
     /// What the role of our making allows, and no more: reading its images, and writing its log.
@@ -113,7 +116,7 @@ impl Wanted {
 
     /// What that policy is called: another one has another name.
     pub fn role_policy_name(&self) -> String {
-        format!("modelet-{}", short(&[&self.role_policy().to_string()]))
+        format!("modelet-{}", digest(&[&self.role_policy().to_string()]))
     }
 }
 

@@ -164,6 +164,10 @@ pub struct DeployTo {
     /// Days for which the log is kept, one of CloudWatch's [default: 30]
     #[arg(long, value_name = "DAYS", requires = "to")]
     pub log_days: Option<u32>,
+    /// Versions that are kept for a way back, besides those that have calls or an alias; older ones are deleted, with their images
+    /// [default: 10]
+    #[arg(long, value_name = "N", requires = "to", value_parser = value_parser!(u16).range(0..=1_000))]
+    pub keep_versions: Option<u16>,
     /// Calls at once, at most; kept for this function [default: as it is]
     #[arg(long, value_name = "N", requires = "to", value_parser = value_parser!(u32).range(0..=100_000))]
     pub reserved_concurrency: Option<u32>,

@@ -80,16 +80,22 @@ pub(super) async fn of_machine(place: &Place) -> Result<Option<Credentials>, Clo
     let Ok(token) = ask(place, Method::PUT, format!("{base}/latest/api/token"), headers).await else {
         return Ok(None);
     };
-    let Ok(token) = HeaderValue::from_bytes(&token.body) else { return Ok(None) };
+    // Other clouds have something else at this address.
+    let Some(token) = well(token).and_then(|token| HeaderValue::from_bytes(&token).ok()) else {
+        return Ok(None);
+    };
     let headers = HeaderMap::from_iter([(http::HeaderName::from_static("x-aws-ec2-metadata-token"), token)]);
     let path = format!("{base}/latest/meta-data/iam/security-credentials/");
     let roles = ask(place, Method::GET, path.clone(), headers.clone()).await?;
-    let roles = String::from_utf8_lossy(&roles.body).into_owned();
-    let Some(role) = roles.lines().next().filter(|role| !role.is_empty() && !role.contains('<')) else {
-        return Ok(None);
-    };
+    let roles = String::from_utf8_lossy(&well(roles).unwrap_or_default()).into_owned();
+    let Some(role) = roles.lines().next().filter(|role| !role.is_empty()) else { return Ok(None) };
     let answer = ask(place, Method::GET, format!("{path}{role}"), headers).await?;
     Told::read(&answer.body, &format!("the machine's role {role}")).map(Some)
+}
+
+/// The body of an answer that is one.
+fn well(answer: crate::http::Answer) -> Option<Bytes> {
+    (answer.status == 200).then_some(answer.body)
 }
 
 async fn ask(

@@ -23,6 +23,11 @@ fn found(place: &Place) -> Result<Credentials, CloudError> {
 
 /// A host that answers one request after the other with these bodies, and tells what it was asked.
 fn host(bodies: Vec<&'static str>) -> (String, Receiver<String>) {
+    host_with("200 OK", bodies)
+}
+
+/// The same with another status.
+fn host_with(status: &'static str, bodies: Vec<&'static str>) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (tell, told) = channel();
@@ -34,7 +39,7 @@ fn host(bodies: Vec<&'static str>) -> (String, Receiver<String>) {
             tell.send(String::from_utf8_lossy(&asked[..read]).into_owned()).unwrap();
             write!(
                 stream,
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                 body.len()
             )
             .unwrap();
@@ -152,6 +157,13 @@ fn hosts_of_containers_and_machines_give_keys() {
     assert!(told.recv().unwrap().contains("authorization: Bearer x"));
     let far = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/key".to_owned())];
     assert!(found(&place(home.path(), &far).unwrap()).unwrap_err().message.contains("over https:// alone"));
+
+    let elsewhere = r#"{"error": "no such path"}"#;
+    let (url, _told) = host_with("404 Not Found", vec![elsewhere, elsewhere]);
+    let other_cloud =
+        [("AWS_EC2_METADATA_DISABLED", "false".to_owned()), ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)];
+    let nothing = found(&place(home.path(), &other_cloud).unwrap()).unwrap_err();
+    assert!(nothing.message.starts_with("there are no credentials for AWS"), "{nothing}");
 
     let (url, told) = host(vec!["METADATA", "worker\n", KEY]);
     let machine =

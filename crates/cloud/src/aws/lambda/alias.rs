@@ -13,9 +13,9 @@ const PROVISIONED: &str = "2019-09-30";
 const URLS: &str = "2021-10-31";
 
 impl Aws {
-    /// An alias; `None` where there is none of this name.
-    pub(crate) async fn alias(&self, name: &str, alias: &str) -> Result<Option<Alias>, CloudError> {
-        self.found(about(CORE, "GetAlias", Method::GET, name, &["aliases", alias])).await
+    /// All aliases of a function, whoever made them.
+    pub(crate) async fn aliases(&self, name: &str) -> Result<Vec<Alias>, CloudError> {
+        self.all_of("ListAliases", name, "aliases", "Aliases").await
     }
 
     /// Makes an alias.

@@ -99,6 +99,8 @@ pub struct Reserved {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Alias {
+    /// Its name.
+    pub name: String,
     /// The version that gets all calls, or most.
     pub function_version: String,
     /// A second version, and its part of the calls.

@@ -1,6 +1,7 @@
 //! What stands around a function: its log, its role, and the bucket through which its code comes.
 
 use super::Draft;
+use crate::error::CloudError;
 use crate::lambda::action::Action;
 use crate::lambda::there::{There, is_managed};
 use crate::lambda::wanted::{Code, Wanted};
@@ -38,18 +39,27 @@ pub fn log(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, notes: &mut Ve
 }
 
 /// The role, unless one is named.
-pub fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) {
+///
+/// # Errors
+/// When there is a role of that name that modelet did not make: who made it may not want it to be used so.
+pub fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) -> Result<(), CloudError> {
     if wanted.role.is_some() {
-        return;
+        return Ok(());
     }
     let name = draft.names.role();
-    if there.role.is_none() {
-        draft.create(format!("role {name}"), "the function runs in it", Action::CreateRole);
+    match &there.role {
+        None => draft.create(format!("role {name}"), "the function runs in it", Action::CreateRole),
+        Some(role) if draft.names.are_ours(&role.tags) => {}
+        Some(_) => {
+            return Err(CloudError::refused(format!("there is a role {name} that modelet did not make"))
+                .hint("name the role that the function is to run in: --role ARN"));
+        }
     }
     let policy = draft.names.basic_policy();
     if !there.role.as_ref().is_some_and(|role| role.policies.contains(&policy)) {
         draft.change(format!("role {name}"), "may write the log, and nothing else", Action::AttachPolicy);
     }
+    Ok(())
 }
 
 /// The file through which code comes that is too large to be sent, and the bucket for it.

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use modelet_core::manifest::{Schedule, Upload};
 
@@ -49,6 +49,7 @@ fn wanted() -> Wanted {
         provisioned: None,
         schedules: vec![],
         uploads: vec![],
+        keep_versions: 10,
     }
 }
 
@@ -66,6 +67,7 @@ fn there(wanted: &Wanted, version: &str) -> There {
         code_sha256: wanted.code_sha256().unwrap_or_default(),
         image: None,
         versions: vec![(version.to_owned(), wanted.revision())],
+        aliased: BTreeSet::new(),
         traffic: Some(Traffic { version: version.to_owned(), canary: None }),
         url: None,
         permissions: BTreeMap::new(),
@@ -173,12 +175,67 @@ fn a_canary_gets_its_part_and_a_promoted_one_is_none_again() {
     assert!(first.notes.iter().any(|note| note.contains("the first one gets all calls")));
 }
 
+/// A version of another artifact, whose digest is this letter.
+fn version(number: &str, letter: char) -> (String, String) {
+    let other = Wanted { artifact: letter.to_string().repeat(64), ..wanted() };
+    (number.to_owned(), other.revision())
+}
+
+#[test]
+fn the_oldest_versions_go_when_the_new_one_has_the_calls() {
+    let mut new = wanted();
+    (new.settings.memory_mb, new.keep_versions) = (2_048, 2);
+    let mut now = there(&wanted(), "12");
+    let function = now.function.as_mut().unwrap();
+    let more = [("9", 'b'), ("10", 'c'), ("11", 'd'), ("7", 'a'), ("8", 'a')];
+    function.versions.extend(more.map(|(number, letter)| version(number, letter)));
+    function.versions.push(("1".to_owned(), "by hand".to_owned()));
+    function.aliased = ["8".to_owned()].into();
+    let tail = ["+ version of churn", "~ alias live", "- version 7", "- version 9"];
+    assert_eq!(
+        planned(&new, &now)[1..],
+        tail,
+        "by number, and not those of others, of aliases and with calls"
+    );
+    new.canary_percent = Some(10);
+    assert_eq!(planned(&new, &now)[1..], tail, "12 has calls still");
+    new.keep_versions = 0;
+    assert_eq!(planned(&new, &now)[3..], ["- version 7", "- version 9", "- version 10", "- version 11"]);
+    assert_eq!(planned(&wanted(), &now), Vec::<String>::new(), "fewer than are kept");
+}
+
+#[test]
+fn an_image_goes_with_the_last_version_of_it() {
+    let mut new = wanted();
+    let image =
+        |letter: char| names().repository().image(&format!("sha256:{}", letter.to_string().repeat(64)));
+    (new.code, new.settings.runtime, new.keep_versions) = (Code::Image(image('e')), None, 1);
+    new.artifact = "e".repeat(64);
+    let mut now = there(&new, "5");
+    now.images = repository::There { repository: Some(true), has_image: true };
+    let function = now.function.as_mut().unwrap();
+    function.image = Some(image('e'));
+    let older = [("1", 'a'), ("2", 'b'), ("3", 'e'), ("4", 'b')];
+    function.versions.extend(older.map(|(number, letter)| version(number, letter)));
+    let lines = ["- version 1", "- version 2", "- version 3", "- image in modelet/aws-lambda/churn"];
+    let steps = plan(&new, &now).unwrap().steps;
+    assert_eq!(steps.iter().map(|step| format!("- {}", step.what)).collect::<Vec<_>>(), lines);
+    let digest = format!("sha256:{}", "a".repeat(64));
+    assert_eq!(steps[3].action, Action::Images(repository::Action::DeleteImage(digest)));
+    now.images.repository = Some(false);
+    new.written = None;
+    assert_eq!(planned(&new, &now), lines[..3], "the repository is somebody else's");
+}
+
 #[test]
 fn what_modelet_did_not_make_is_not_touched() {
     let wanted = wanted();
     let mut foreign = there(&wanted, "1");
     foreign.function.as_mut().unwrap().tags.clear();
     assert!(plan(&wanted, &foreign).unwrap_err().message.contains("modelet did not make"));
+    let mut role = there(&wanted, "1");
+    role.role.as_mut().unwrap().tags.clear();
+    assert!(plan(&wanted, &role).unwrap_err().hint.unwrap().contains("--role ARN"));
     assert!(removal::plan(&names(), &foreign).unwrap_err().message.contains("was not made by modelet"));
     let mut now = there(&wanted, "1");
     now.log_group = Some(Group { retention_days: None, tags: BTreeMap::new() });

@@ -8,6 +8,8 @@ use crate::report::Report;
 
 /// For how long a cloud keeps the log where nothing is said, days.
 const LOG_DAYS: u32 = 30;
+/// Old versions that a cloud keeps where nothing is said.
+const KEPT_VERSIONS: u16 = 10;
 
 /// Refuses what is said for a cloud where a platform is deployed to.
 ///
@@ -23,6 +25,7 @@ pub fn of_platform(asked: &DeployTo) -> Result<(), Report> {
         ("--role", asked.role.is_some(), "instances have no role: they run in a sandbox"),
         ("--bucket", asked.bucket.is_some(), "it takes the artifact itself"),
         ("--log-days", asked.log_days.is_some(), "--log-rows-limit of modelet up says how much it keeps"),
+        ("--keep-versions", asked.keep_versions.is_some(), "it keeps all of them: DELETE …/versions/N of its API"),
         ("--reserved-concurrency", asked.reserved_concurrency.is_some(), settings),
         ("--provisioned-concurrency", asked.provisioned_concurrency.is_some(), settings),
         ("--calls-per-month", asked.calls_per_month.is_some(), "nothing is paid there"),
@@ -58,6 +61,7 @@ pub fn of_lambda(asked: &DeployTo) -> lambda::Options {
         url: asked.url,
         reserved: asked.reserved_concurrency,
         provisioned: asked.provisioned_concurrency,
+        keep_versions: usize::from(asked.keep_versions.unwrap_or(KEPT_VERSIONS)),
     }
 }
 
@@ -79,5 +83,6 @@ pub fn of_sagemaker(asked: &DeployTo) -> Result<sagemaker::Options, Report> {
         role: asked.role.clone(),
         retention_days: asked.log_days.unwrap_or(LOG_DAYS),
         provisioned: asked.provisioned_concurrency,
+        keep_versions: usize::from(asked.keep_versions.unwrap_or(KEPT_VERSIONS)),
     })
 }
