@@ -46,6 +46,7 @@ fn wanted() -> Wanted {
         url: None,
         reserved: None,
         provisioned: None,
+        secrets: vec![],
         schedules: vec![],
         uploads: vec![],
     }

@@ -25,6 +25,7 @@ fn wanted(artifact: char) -> Wanted {
         serverless: Serverless { memory_mb: 2_048, max_concurrency: 4, provisioned: None },
         role: None,
         retention_days: 30,
+        secrets: vec![],
     }
 }
 

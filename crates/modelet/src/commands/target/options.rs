@@ -15,6 +15,7 @@ pub fn of_lambda(asked: &DeployTo) -> lambda::Options {
         url: asked.url,
         reserved: asked.reserved_concurrency,
         provisioned: asked.provisioned_concurrency,
+        secrets: asked.secrets.iter().cloned().collect(),
     }
 }
 
@@ -36,5 +37,6 @@ pub fn of_sagemaker(asked: &DeployTo) -> Result<sagemaker::Options, Report> {
         role: asked.role.clone(),
         retention_days: asked.log_days,
         provisioned: asked.provisioned_concurrency,
+        secrets: asked.secrets.iter().cloned().collect(),
     })
 }

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{Credentials, Told, none};
-use crate::aws::Place;
+use crate::Place;
 use crate::environment::Environment;
 use crate::error::CloudError;
-use crate::http::Request;
+use crate::transport::Request;
 
 /// Where ECS tells keys.
 const CONTAINER: &str = "http://169.254.170.2";
@@ -97,6 +97,6 @@ async fn ask(
     method: Method,
     url: String,
     headers: HeaderMap,
-) -> Result<crate::http::Answer, CloudError> {
-    place.http.send(&Request { method, url, headers, body: Bytes::new(), timeout: TIMEOUT }).await
+) -> Result<crate::transport::Answer, CloudError> {
+    place.transport.send(&Request { method, url, headers, body: Bytes::new(), timeout: TIMEOUT }).await
 }
