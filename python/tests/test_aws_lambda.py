@@ -525,7 +525,7 @@ def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Clo
         assert not any(call.writes for call in cloud.proxy.taken())
         return said
 
-    assert "has [secrets] (API_KEY)" in refused({"secrets": {"API_KEY": "partner"}})
+    assert "there is no secret partner in AWS Secrets Manager of eu-west-1" in refused({"secrets": {"API_KEY": "partner"}})
     assert "AWS Lambda has memory_mib of 128 to 10240, not 64" in refused({"settings": {"memory_mib": 64}})
     assert "AWS Lambda sets AWS_REGION itself" in refused({"env": {"AWS_REGION": "x"}})
     assert "keeps logs for 1, 3, 5" in refused({}, "--log-days", "31")

@@ -333,7 +333,7 @@ def test_what_sagemaker_does_not_have_is_refused_before_anything_is_sent(cloud: 
         assert not any(call.writes for call in cloud.proxy.taken())
         return said
 
-    assert "has [secrets] (API_KEY" in refused({"manifest": {"secrets": {"API_KEY": "partner"}}})
+    assert "there is no secret partner in AWS Secrets Manager of eu-west-1" in refused({"manifest": {"secrets": {"API_KEY": "partner"}}})
     asked = {"manifest": {"settings": {"memory_mib": 1536}}}
     assert "has memory_mib of 1024 to 6144 in steps of 1024, not 1536" in refused(asked)
     assert "needs 7000 MiB of memory, and a serverless endpoint has up to 6144" in refused({"settings": {"memory_mib": 7000}})
@@ -345,6 +345,24 @@ def test_what_sagemaker_does_not_have_is_refused_before_anything_is_sent(cloud: 
     assert "has no --url" in refused({}, "--url", "none")
     assert "does not say its digest" in refused({}, "--image", "iris:1")
     assert "takes container images" not in refused({}, "--image", f"r.example/iris@sha256:{'a' * 64}")
+
+
+@proof("SageMaker", "secrets are named by reference, and their values are nowhere", MOTO)
+def test_a_model_names_its_secret_and_its_role_may_read_it(cloud: Sagemaker, platform: Platform, tmp_path: Path) -> None:
+    platform.cli("secret", "set", "partner-key", stdin="of the platform")
+    artifact = packaged(platform, ROOT / "examples" / "iris", toml({"secrets": {"API_KEY": "partner-key"}}), tmp_path / "secret.zip")
+    arn = cloud.client("secretsmanager").create_secret(Name="partner-key", SecretString="hush-7f3a91")["ARN"]
+    plan = cloud.json("deploy", artifact, *THERE, "--plan", code=2)["plan"]["steps"]
+    assert any(step["why"] == "may read its image and secret partner-key and write its log, and nothing else" for step in plan)
+    cloud.cli("deploy", artifact, *DEPLOY)
+    container = cloud.client("sagemaker").describe_model(ModelName="iris-1")["PrimaryContainer"]
+    assert container["Environment"] == {"MODELET_SECRET_API_KEY": arn}
+    seen = there(cloud)
+    [(_, policies, _, _)] = seen["roles"].values()
+    statements = [statement for policy in policies.values() for statement in policy["Statement"]]
+    assert {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": arn} in statements
+    assert cloud.json("deploy", artifact, *THERE, "--plan")["plan"]["steps"] == []
+    assert "hush" not in json.dumps(seen, default=str) and not any(b"hush" in call.body for call in cloud.proxy.taken())
 
 
 @proof("AWS Lambda", "an image is made of a function, brought to ECR and deployed", MOTO)

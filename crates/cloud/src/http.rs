@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method};
+use modelet_aws::transport::{Answer, Request, Sending, Transport};
 
 use crate::error::{CloudError, Kind};
 
@@ -13,32 +12,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest answer that is read, bytes: twice what Lambda answers.
 const ANSWER_LIMIT_BYTES: usize = 16 << 20;
-
-/// A request, whole.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// Its method.
-    pub method: Method,
-    /// Where to, with its query.
-    pub url: String,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Bytes,
-    /// Until the answer is whole.
-    pub timeout: Duration,
-}
-
-/// An answer, whole.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// Its status.
-    pub status: u16,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body.
-    pub body: Bytes,
-}
 
 /// The client.
 #[derive(Debug, Clone)]
@@ -62,11 +35,7 @@ impl Http {
             .map_err(|error| unreachable(&format!("no client could be made: {}", causes(&error))))
     }
 
-    /// Sends a request and reads the answer whole, whatever its status.
-    ///
-    /// # Errors
-    /// [`Kind::Unreachable`], with what happened on the way.
-    pub async fn send(&self, request: &Request) -> Result<Answer, CloudError> {
+    async fn sent(&self, request: &Request) -> Result<Answer, CloudError> {
         let host = request.url.split('?').next().unwrap_or_default();
         let lost = |error: &reqwest::Error| unreachable(&format!("{host}: {}", causes(error)));
         let mut answer = self
@@ -87,6 +56,12 @@ impl Http {
             body.extend_from_slice(&piece);
         }
         Ok(Answer { status, headers, body: body.into() })
+    }
+}
+
+impl Transport for Http {
+    fn send<'a>(&'a self, request: &'a Request) -> Sending<'a> {
+        Box::pin(self.sent(request))
     }
 }
 

@@ -14,9 +14,11 @@ pub mod steps;
 pub mod there;
 pub mod wanted;
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use modelet_aws::secret::Reference;
 use modelet_core::FunctionName;
 use serde_json::Value;
 
@@ -25,6 +27,7 @@ use crate::aws::Aws;
 use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
 use crate::prices::{LambdaPrices, Month, Use};
+use crate::secrets;
 use crate::target::{Answered, Deployment, LogLine, Status, Target};
 use crate::traffic::{Shift, Traffic, rolled_back, shifted};
 use action::Action;
@@ -98,6 +101,8 @@ pub struct Options {
     pub provisioned: Option<u32>,
     /// Versions kept besides those that somebody may call.
     pub keep_versions: usize,
+    /// What its secrets are at AWS, by their names; others are those of the same names.
+    pub secrets: BTreeMap<String, Reference>,
 }
 
 /// AWS Lambda, in one region of one account.
@@ -120,6 +125,14 @@ impl AwsLambda {
 
     fn names(&self, name: &FunctionName) -> Names {
         Names::new(name, &self.aws.place, &self.account)
+    }
+
+    /// What is to be there, its secrets included, which have to be there.
+    async fn wanted(&self, deployment: &Deployment) -> Result<Wanted, CloudError> {
+        let wanted = Wanted::of(deployment, self.names(&deployment.name), &self.options)?;
+        let declared = &deployment.card.manifest.secrets;
+        let found = secrets::find(&self.aws, &wanted.names, declared, &self.options.secrets).await?;
+        wanted.with_secrets(found)
     }
 
     /// A function of our making as it is there.
@@ -175,8 +188,7 @@ impl Target for AwsLambda {
     }
 
     async fn plan(&self, wanted: &Deployment) -> Result<Plan<Action>, CloudError> {
-        let names = self.names(&wanted.name);
-        let wanted = Wanted::of(wanted, names, &self.options)?;
+        let wanted = self.wanted(wanted).await?;
         let there = look(&self.aws, &wanted.names, Some(&wanted)).await?;
         steps::plan(&wanted, &there)
     }
@@ -194,10 +206,10 @@ impl Target for AwsLambda {
         tell: &mut dyn FnMut(&str),
     ) -> Result<(), Failed> {
         let names = self.names(name);
-        let wanted = wanted
-            .map(|wanted| Wanted::of(wanted, names.clone(), &self.options))
-            .transpose()
-            .map_err(Failed::not_begun)?;
+        let wanted = match wanted {
+            Some(wanted) => Some(self.wanted(wanted).await.map_err(Failed::not_begun)?),
+            None => None,
+        };
         // What is taken back is taken back to what is there now, which has to be what the plan was made of.
         let before: There = look(&self.aws, &names, wanted.as_ref()).await.map_err(Failed::not_begun)?;
         let now = match &wanted {

@@ -5,7 +5,8 @@
 //! - [`lambda`]: the target `aws-lambda`; [`sagemaker`]: the target `sagemaker`; [`repository`]: where their images lie
 //! - [`container`]: files for hosts that take a container image
 //! - [`registry`]: container images, brought from registries and to them
-//! - [`aws`]: AWS' own calls, credentials and signatures; [`http`]: how they are sent; [`environment`]: passed in
+//! - [`aws`]: operations of AWS' services; [`http`]: how calls are sent; [`environment`]: passed in
+//! - [`secrets`]: those of a function, by reference
 //! - [`prices`]: what a function costs, on dated cards
 //! - [`error`]: how a call fails, and what to do next
 //!
@@ -15,8 +16,6 @@ pub mod apply;
 pub mod aws;
 pub mod container;
 pub mod delivery;
-pub mod environment;
-pub mod error;
 pub mod http;
 pub mod lambda;
 pub mod plan;
@@ -24,8 +23,11 @@ pub mod prices;
 pub mod registry;
 pub mod repository;
 pub mod sagemaker;
+pub mod secrets;
 pub mod target;
 pub mod traffic;
+
+pub use modelet_aws::{environment, error};
 
 pub use delivery::Delivery;
 pub use error::CloudError;

@@ -12,7 +12,10 @@ pub mod steps;
 pub mod there;
 pub mod wanted;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
+use modelet_aws::secret::Reference;
 use modelet_core::FunctionName;
 use modelet_core::target::limits::Of;
 use serde_json::Value;
@@ -26,6 +29,7 @@ use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
 use crate::prices::Month;
 use crate::prices::sagemaker::SagemakerPrices;
+use crate::secrets;
 use crate::target::{Answered, Deployment, LogLine, Status, Target};
 use crate::traffic::{Shift, Traffic};
 use action::Action;
@@ -44,6 +48,8 @@ pub struct Options {
     pub provisioned: Option<u32>,
     /// Versions kept besides the one that has the calls and the one that gets them.
     pub keep_versions: usize,
+    /// What its secrets are at AWS, by their names; others are those of the same names.
+    pub secrets: BTreeMap<String, Reference>,
 }
 
 /// SageMaker's Serverless Inference, in one region of one account.
@@ -66,6 +72,14 @@ impl Sagemaker {
 
     fn names(&self, name: &FunctionName) -> Names {
         Names::new(name, &self.aws.place, &self.account)
+    }
+
+    /// What is to be there, its secrets included, which have to be there.
+    async fn wanted(&self, deployment: &Deployment) -> Result<Wanted, CloudError> {
+        let wanted = Wanted::of(deployment, self.names(&deployment.name), &self.options)?;
+        let declared = &deployment.card.manifest.secrets;
+        let secrets = secrets::find(&self.aws, &wanted.names, declared, &self.options.secrets).await?;
+        Ok(Wanted { secrets, ..wanted })
     }
 
     /// What is there of a function whose endpoint is of our making.
@@ -110,7 +124,7 @@ impl Target for Sagemaker {
     }
 
     async fn plan(&self, wanted: &Deployment) -> Result<Plan<Action>, CloudError> {
-        let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
+        let wanted = self.wanted(wanted).await?;
         let there = look(&self.aws, &wanted.names, Some(&wanted)).await?;
         steps::plan(&wanted, &there)
     }
@@ -128,8 +142,10 @@ impl Target for Sagemaker {
         tell: &mut dyn FnMut(&str),
     ) -> Result<(), Failed> {
         let names = self.names(name);
-        let wanted = wanted.map(|wanted| Wanted::of(wanted, names.clone(), &self.options));
-        let wanted = wanted.transpose().map_err(Failed::not_begun)?;
+        let wanted = match wanted {
+            Some(wanted) => Some(self.wanted(wanted).await.map_err(Failed::not_begun)?),
+            None => None,
+        };
         // What is taken back is taken back to what is there now, which has to be what the plan was made of.
         let before = look(&self.aws, &names, wanted.as_ref()).await.map_err(Failed::not_begun)?;
         let now = match &wanted {

@@ -18,7 +18,7 @@
 //! - [`standalone`]: one file that is a program and the artifact that it serves
 //! - [`instance`]: what the platform and an instance say to each other
 //! - [`caches`]: where libraries keep what they would rather not make again
-//! - [`entry`]: one thing that is said in a log; [`lines`]: of what a process prints; [`ask`]: what code that is watched asked for
+//! - [`entry`]: one thing that is said in a log; [`redact`]: what is kept out of it; [`lines`]: of what a process prints; [`ask`]: what code that is watched asked for
 //! - [`millis`], [`moment`]: times as text
 //! - [`digest`]: what content is named by; [`base64`]: bytes as text; [`wav`]: samples as a sound's file
 //! - [`error`]: stable error codes, and the two kinds of failure
@@ -44,6 +44,7 @@ pub mod moment;
 pub mod name;
 pub mod numbers;
 pub mod record;
+pub mod redact;
 pub mod rule;
 pub mod settings;
 pub mod signature;

@@ -24,6 +24,15 @@ pub fn rfc3339(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", unix_ms % 1_000)
 }
 
+/// A moment as the basic form of ISO 8601 has it, in UTC: `20261124T232612Z`.
+///
+/// `unix_s`: seconds since 1970.
+pub fn basic(unix_s: u64) -> String {
+    let (year, month, day) = date(unix_s / DAY_S);
+    let (hour, minute, second) = time(unix_s);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
 /// Year, month and day of a day since 1970. Source: Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 fn date(day: u64) -> (u64, u64, u64) {
     let days = day + 719_468;
@@ -57,6 +66,7 @@ mod tests {
         ] {
             assert_eq!(clf(unix_s), text);
         }
+        assert_eq!(basic(1_795_562_772), "20261124T232612Z");
         assert_eq!(rfc3339(951_782_400_007), "2000-02-29T00:00:00.007Z");
         assert_eq!(rfc3339(1_795_562_772_772), "2026-11-24T23:26:12.772Z");
     }

@@ -16,8 +16,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("socket", &[]),
     ("worker", &["core", "socket"]),
     ("package", &["core", "model"]),
-    ("cloud", &["core", "package"]),
-    ("runtime", &["core", "model", "protocol", "socket"]),
+    ("aws", &["core"]),
+    ("cloud", &["aws", "core", "package"]),
+    ("runtime", &["aws", "core", "model", "protocol", "socket"]),
     ("platform", &["core", "protocol", "scheduler", "worker"]),
     (
         "modelet",

@@ -6,7 +6,6 @@
 //! - [`environment`]: the variables that it is given
 //! - [`cells`]: processes that were started ahead; [`pythons`]: those of Python code
 //! - [`instance`]: the life of one instance, from start to exit
-//! - [`redact`]: keeps the values of secrets out of what it prints
 //! - [`account`]: how long an instance loaded, served and idled
 //! - [`place`]: a call's place in an instance, until its fate is known
 //! - [`ticket`]: a call's place in line, and what becomes of it
@@ -21,7 +20,6 @@ pub mod instance;
 pub mod launch;
 pub mod place;
 pub mod pythons;
-pub mod redact;
 pub mod ticket;
 pub mod version;
 

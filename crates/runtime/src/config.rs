@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
@@ -16,7 +17,6 @@ use crate::handler::PreparedPython;
 pub(crate) const FILES: &str = "files";
 
 /// Everything an instance needs to know.
-#[derive(Debug)]
 pub struct Config {
     /// The folder of the unpacked artifact.
     pub artifact: PathBuf,
@@ -28,6 +28,8 @@ pub struct Config {
     pub read_from: Files,
     /// The ONNX Runtime library, if one was found.
     pub onnxruntime: Option<PathBuf>,
+    /// Variables that code has besides the host's: its secrets, with their values.
+    pub secrets: Vec<(OsString, OsString)>,
     /// A Python that was started ahead, until somebody takes it.
     pub prepared: RefCell<Option<PreparedPython>>,
 }
@@ -62,12 +64,20 @@ impl Config {
             .map_err(|error| format!("{} is not an artifact's card: {error}", path.display()))?;
         card.check().map_err(|why| format!("{}: {why}", path.display()))?;
         let prepared = RefCell::default();
-        Ok(Self { artifact, card, version, read_from: Files::Disk, onnxruntime, prepared })
+        let secrets = Vec::new();
+        Ok(Self { artifact, card, version, read_from: Files::Disk, onnxruntime, secrets, prepared })
     }
 
     /// The folder of the artifact's files.
     pub fn files(&self) -> PathBuf {
         self.artifact.join(FILES)
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The secrets are nobody's to read.
+        f.debug_struct("Config").field("artifact", &self.artifact).finish_non_exhaustive()
     }
 }
 

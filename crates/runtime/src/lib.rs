@@ -4,6 +4,7 @@
 //! - [`beside`]: what lies beside this program, on hosts of others
 //! - [`batch`]: calls that wait are computed together
 //! - [`config`]: what the host says in the environment
+//! - [`secrets`]: what it names by reference
 //! - [`cell`]: a runtime that was started ahead and waits for its artifact
 //! - [`contract`]: how a host talks to us, as the environment says: `http` or `lambda`
 //! - [`handler`]: what answers an invocation: a model, Python code, or a program
@@ -21,6 +22,7 @@ pub mod contract;
 pub mod handler;
 pub mod inherited;
 pub mod log;
+pub mod secrets;
 pub mod standalone;
 
 mod count;
@@ -86,13 +88,15 @@ fn host(
             // Before anything is loaded: who connects meanwhile waits, and is not refused.
             let listener = Listener::on(host.address, host.port);
             let listener = listener.map_err(|error| format!("port {}: {error}", host.port))?;
-            let config = config()?;
+            let mut config = config()?;
             let site = Site::of(host.clone(), &config.card);
-            serve(listener, load(&config), started, Some(site))
+            let loaded = secrets::read(&mut config).and_then(|()| load(&config));
+            serve(listener, loaded, started, Some(site))
         }
         Contract::Lambda { api, mode, .. } => {
             let config = config().map_err(|why| FunctionError::new(Code::BadArtifact, why));
-            let prepared = config.and_then(|config| {
+            let prepared = config.and_then(|mut config| {
+                secrets::read(&mut config)?;
                 let (handler, name) = (load(&config)?, config.card.name.clone());
                 let metrics = Metrics::of(|name| std::env::var_os(name), name.as_str(), started.elapsed());
                 let metrics = metrics.map_err(|why| FunctionError::new(Code::StartFailed, why))?;

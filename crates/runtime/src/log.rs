@@ -7,7 +7,7 @@
 //! - [`metrics`]: figures of a call for CloudWatch
 //!
 //! On a platform of ours everything is written as it comes: the platform reads records itself. What programs print goes to the
-//! host as it is.
+//! host as it is, unless they have secrets.
 
 mod calls;
 mod form;
@@ -15,12 +15,14 @@ mod metrics;
 mod pipes;
 mod project;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use modelet_core::entry::Level;
 use modelet_core::entry::{Entry, Stream};
+use modelet_core::redact::Redactor;
 
 use crate::contract::Contract;
 
@@ -33,6 +35,9 @@ use form::Form;
 
 /// The log of this process; none on a platform of ours.
 static LOG: OnceLock<Log> = OnceLock::new();
+
+/// The secrets whose values are not written.
+static HIDDEN: OnceLock<Redactor> = OnceLock::new();
 
 /// How everything is written from some moment on.
 #[derive(Debug)]
@@ -51,6 +56,18 @@ pub fn open(contract: &Contract) -> Result<(), String> {
         let _ = LOG.set(Log { form, calls: Calls::default() });
     }
     Ok(())
+}
+
+/// From here on the values of these secrets are written by their names.
+pub fn hide(secrets: Redactor) {
+    if !secrets.is_empty() {
+        let _ = HIDDEN.set(secrets);
+    }
+}
+
+/// True where there are values that are not written.
+pub fn hides() -> bool {
+    HIDDEN.get().is_some()
 }
 
 /// Says something ourselves.
@@ -77,6 +94,10 @@ impl Log {
 
     /// One write, so that lines stay whole; when nobody reads any more there is nobody to tell.
     fn print(stream: Stream, text: &str) {
+        let text = match HIDDEN.get() {
+            Some(secrets) => Cow::Owned(secrets.redact(text.to_owned())),
+            None => Cow::Borrowed(text),
+        };
         let _ = match stream {
             Stream::Stdout => {
                 let mut stdout = io::stdout().lock();

@@ -96,6 +96,7 @@ fn read(file: &mut File, trailer: &Trailer) -> Result<Config, String> {
         version: Version(1),
         read_from: Files::Memory(Arc::new(files)),
         onnxruntime: None,
+        secrets: Vec::new(),
         prepared: RefCell::default(),
     })
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use modelet_aws::transport::Answer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,7 +19,6 @@ use super::Aws;
 use super::service::LAMBDA;
 use crate::aws::call::Request;
 use crate::error::{CloudError, Kind, found};
-use crate::http::Answer;
 pub use told::{Alias, Code, Configuration, Environment, Function, Reserved, Routing, Storage, Url};
 
 /// Until code is sent: 50 MB over a slow line.

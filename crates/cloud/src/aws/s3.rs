@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use modelet_core::base64;
 
 use super::Aws;
 use super::service::S3;
@@ -55,6 +56,15 @@ impl Notification<'_> {
              {filter}</CloudFunctionConfiguration>"
         )
     }
+}
+
+/// Gives a request a body, with the checksum that S3 wants of it.
+fn checked(asked: Request, body: Bytes, content_type: &str) -> Request {
+    let sum = base64::encode(&crc32fast::hash(&body).to_be_bytes());
+    asked
+        .body(body, content_type)
+        .header("x-amz-sdk-checksum-algorithm", "CRC32")
+        .header("x-amz-checksum-crc32", &sum)
 }
 
 fn request(bucket: &str, operation: &'static str, method: Method, parts: &[&str]) -> Request {
@@ -113,7 +123,7 @@ impl Aws {
         let tags: String = tags.iter().map(tag).collect();
         let body = format!("<Tagging xmlns=\"{NAMESPACE}\"><TagSet>{tags}</TagSet></Tagging>");
         let asked = request(name, "PutBucketTagging", Method::PUT, &[]).with("tagging", "");
-        self.send(asked.checked(body.into(), XML)).await.map(drop)
+        self.send(checked(asked, body.into(), XML)).await.map(drop)
     }
 
     /// Deletes a bucket, which is empty.
@@ -137,7 +147,7 @@ impl Aws {
     /// Puts a file into a bucket.
     pub(crate) async fn put_object(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), CloudError> {
         let parts: Vec<_> = key.split('/').collect();
-        let asked = request(bucket, "PutObject", Method::PUT, &parts).checked(body, "application/zip");
+        let asked = checked(request(bucket, "PutObject", Method::PUT, &parts), body, "application/zip");
         self.send(Request { timeout: UPLOAD_TIMEOUT, ..asked }).await.map(drop)
     }
 
@@ -171,6 +181,6 @@ impl Aws {
         let body =
             format!("<NotificationConfiguration xmlns=\"{NAMESPACE}\">{entries}</NotificationConfiguration>");
         let asked = request(bucket, "PutBucketNotificationConfiguration", Method::PUT, &[]);
-        self.send(asked.with("notification", "").checked(body.into(), XML)).await.map(drop)
+        self.send(checked(asked.with("notification", ""), body.into(), XML)).await.map(drop)
     }
 }

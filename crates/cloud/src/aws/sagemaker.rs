@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use modelet_aws::transport::Answer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,7 +14,6 @@ use super::failure::senseless;
 use super::service::{SAGEMAKER, SAGEMAKER_RUNTIME};
 use super::{Aws, listed, tags};
 use crate::error::{CloudError, Kind};
-use crate::http::Answer;
 
 /// The one variant of an endpoint, by its name in it.
 const VARIANT: &str = "live";
@@ -155,10 +155,15 @@ impl Aws {
         name: &str,
         image: &str,
         role: &str,
+        environment: &BTreeMap<String, String>,
         tags: &BTreeMap<String, String>,
     ) -> Result<bool, CloudError> {
+        let mut container = json!({"Image": image});
+        if !environment.is_empty() {
+            container["Environment"] = json!(environment);
+        }
         let body = json!({
-            "ModelName": name, "PrimaryContainer": {"Image": image}, "ExecutionRoleArn": role, "Tags": listed(tags),
+            "ModelName": name, "PrimaryContainer": container, "ExecutionRoleArn": role, "Tags": listed(tags),
         });
         present(self.sagemaker("CreateModel", &body).await)
     }

@@ -26,6 +26,10 @@ pub enum Action {
     AttachPolicy,
     /// Takes that from it.
     DetachPolicy,
+    /// Writes into the role that it may read the secrets, as a policy of this name.
+    PutPolicy(String),
+    /// Takes a policy out of the role, by its name.
+    DeletePolicy(String),
     /// Makes a bucket for code.
     CreateBucket(String),
     /// Says that the bucket is ours.
@@ -165,6 +169,7 @@ impl Action {
             Self::CreateLogGroup => Self::DeleteLogGroup,
             Self::CreateRole => Self::DeleteRole,
             Self::AttachPolicy => Self::DetachPolicy,
+            Self::PutPolicy(name) => Self::DeletePolicy(name.clone()),
             Self::CreateBucket(bucket) => Self::DeleteBucket(bucket.clone()),
             Self::PutCode { bucket, key } => Self::DeleteCode { bucket: bucket.clone(), key: key.clone() },
             Self::CreateFunction(_) => Self::DeleteFunction,

@@ -51,6 +51,8 @@ impl Hand for LambdaHand<'_> {
             Action::DeleteRole => gone(aws.delete_role(&names.role()).await),
             Action::AttachPolicy => aws.attach_policy(&names.role(), &names.basic_policy()).await,
             Action::DetachPolicy => gone(aws.detach_policy(&names.role(), &names.basic_policy()).await),
+            Action::PutPolicy(policy) => self.put_policy(policy).await,
+            Action::DeletePolicy(policy) => gone(aws.delete_policy(&names.role(), policy).await),
             Action::CreateBucket(bucket) => aws.create_bucket(bucket).await,
             Action::TagBucket(bucket) => aws.tag_bucket(bucket, &bucket_tags(names)).await,
             Action::DeleteBucket(bucket) => emptied(aws.delete_bucket(bucket).await),
@@ -116,6 +118,12 @@ impl LambdaHand<'_> {
     fn wanted(&self) -> Result<&Wanted, CloudError> {
         // Only a plan that takes things away is carried out without.
         self.wanted.ok_or_else(|| CloudError::refused("there is nothing to be deployed"))
+    }
+
+    /// Lets the role read the secrets.
+    async fn put_policy(&self, name: &str) -> Result<(), CloudError> {
+        let document = self.wanted()?.role_policy().unwrap_or_default().to_string();
+        self.aws.put_policy(&self.names.role(), name, &document).await
     }
 
     /// The zip, as long as it is the one that the plan was made for.

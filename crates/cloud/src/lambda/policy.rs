@@ -8,6 +8,7 @@ use super::wanted::{Code, Wanted};
 use crate::aws::policy::{self, Needs, permissions};
 use crate::aws::service::{EVENTS, IAM, LAMBDA, LOGS, S3};
 use crate::plan::{Permission, Plan};
+use crate::secrets;
 
 /// What an action needs, and what takes it back.
 pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
@@ -29,6 +30,8 @@ fn needs(action: &Action, names: &Names) -> Vec<Needs> {
         Action::DeleteRole => vec![(role, &IAM, &["DeleteRole"])],
         Action::AttachPolicy => vec![(role, &IAM, &["AttachRolePolicy"])],
         Action::DetachPolicy => vec![(role, &IAM, &["DetachRolePolicy"])],
+        Action::PutPolicy(_) => vec![(role, &IAM, &["PutRolePolicy"])],
+        Action::DeletePolicy(_) => vec![(role, &IAM, &["DeleteRolePolicy"])],
         Action::CreateBucket(name) => vec![(bucket(name), &S3, &["CreateBucket"])],
         Action::TagBucket(name) => vec![(bucket(name), &S3, &["PutBucketTagging"])],
         Action::DeleteBucket(name) => vec![(bucket(name), &S3, &["DeleteBucket"])],
@@ -100,7 +103,7 @@ pub fn reads(names: &Names, wanted: Option<&Wanted>) -> Vec<Permission> {
             ],
         ),
         (own, &LAMBDA, &["GetFunctionConfiguration"]),
-        (names.role_arn(), &IAM, &["GetRole", "ListAttachedRolePolicies"]),
+        (names.role_arn(), &IAM, &["GetRole", "ListAttachedRolePolicies", "ListRolePolicies"]),
         ("*".to_owned(), &LOGS, &["DescribeLogGroups"]),
         (names.log_group_arn(), &LOGS, &["ListTagsForResource"]),
         ("*".to_owned(), &EVENTS, &["ListRules"]),
@@ -110,6 +113,7 @@ pub fn reads(names: &Names, wanted: Option<&Wanted>) -> Vec<Permission> {
             &["ListTagsForResource", "ListTargetsByRule"],
         ),
     ];
+    needs.extend(wanted.map(|wanted| secrets::reads(&wanted.secrets)).unwrap_or_default());
     if wanted.is_none_or(|wanted| matches!(wanted.code, Code::Image(_))) {
         needs.extend(names.repository().reads());
     }

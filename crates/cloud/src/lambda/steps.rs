@@ -34,7 +34,7 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     let mut draft = Draft::new(names, policy::of);
     let mut notes = Vec::new();
     around::log(&mut draft, wanted, there, &mut notes);
-    around::role(&mut draft, wanted, there)?;
+    around::role(&mut draft, wanted, there, &mut notes)?;
     let is_new_code = there.function.as_ref().is_none_or(|function| !is_made_of(function, wanted));
     if is_new_code {
         around::bucket(&mut draft, wanted, there);

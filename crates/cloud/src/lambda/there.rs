@@ -28,6 +28,8 @@ pub struct There {
     pub log_group: Option<Group>,
     /// The role of our making.
     pub role: Option<Role>,
+    /// The names of the policies that stand in it.
+    pub role_policies: Vec<String>,
     /// The bucket for code, if code goes through one; its tags.
     pub bucket: Option<BTreeMap<String, String>>,
     /// The function's code in it.
@@ -105,6 +107,9 @@ pub async fn look(aws: &Aws, names: &Names, wanted: Option<&Wanted>) -> Result<T
         rules: aws.rules(&names.rule_prefix()).await?,
         ..There::default()
     };
+    if there.role.is_some() {
+        there.role_policies = aws.own_policies(&names.role()).await?;
+    }
     let bucket = match wanted.map(|wanted| &wanted.code) {
         Some(Code::Bucket { bucket, .. }) => Some(bucket.clone()),
         Some(Code::Sent(_) | Code::Image(_)) => None,

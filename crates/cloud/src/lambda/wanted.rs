@@ -12,10 +12,11 @@ use super::names::Names;
 use super::start::Start;
 use super::{Auth, Options};
 use crate::aws::lambda::Configuration;
-use crate::aws::names::digest;
+use crate::aws::names::{digest, short};
 use crate::delivery::{Delivery, WrittenImage, Zip};
 use crate::error::CloudError;
 use crate::repository;
+use crate::secrets::{self, Secret};
 use crate::target::Deployment;
 
 /// The largest zip that is sent with the call; a larger one goes through S3 (Lambda quotas: 50 MB, which are MiB there, of the request,
@@ -56,6 +57,8 @@ pub struct Wanted {
     pub reserved: Option<u32>,
     /// Instances kept ready; `None`: what is there stays as it is.
     pub provisioned: Option<u32>,
+    /// Its secrets.
+    pub secrets: Vec<Secret>,
     /// The schedules that call it.
     pub schedules: Vec<Schedule>,
     /// The uploads that call it.
@@ -142,10 +145,33 @@ impl Wanted {
             url: options.url,
             reserved: options.reserved,
             provisioned: options.provisioned,
+            secrets: Vec::new(),
             schedules,
             uploads,
             keep_versions: options.keep_versions,
         })
+    }
+
+    /// The same with its secrets, which variables name.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`](crate::error::Kind::Refused), for more variables than Lambda takes.
+    pub fn with_secrets(mut self, found: Vec<Secret>) -> Result<Self, CloudError> {
+        self.settings.environment.extend(secrets::environment(&found));
+        Target::AwsLambda.check_environment(&self.settings.environment).map_err(CloudError::refused)?;
+        self.secrets = found;
+        Ok(self)
+    }
+
+    /// What the role of our making allows besides writing the log: reading the secrets. `None` where there are none.
+    pub fn role_policy(&self) -> Option<Value> {
+        let statements = secrets::statements(&self.secrets, &self.names);
+        (!statements.is_empty()).then(|| json!({"Version": "2012-10-17", "Statement": statements}))
+    }
+
+    /// What that policy is called: another one has another name.
+    pub fn role_policy_name(&self) -> Option<String> {
+        self.role_policy().map(|policy| format!("modelet-{}", short(&[&policy.to_string()])))
     }
 
     /// The role that it runs in.
@@ -214,17 +240,11 @@ impl Settings {
 
 /// Refuses what Lambda does not have, or modelet does not do there yet.
 fn refuse(card: &ArtifactCard) -> Result<(), CloudError> {
-    let secrets: Vec<_> = card.manifest.secrets.keys().map(String::as_str).collect();
-    if !secrets.is_empty() {
-        return Err(CloudError::refused(format!(
-            "{} has [secrets] ({}), and modelet does not bring secrets to AWS Lambda yet: their values would stand in the function's \
-             environment for all to read",
-            card.name,
-            secrets.join(", ")
-        ))
-        .hint("let the code read them itself, from AWS Secrets Manager, with a role of yours: --role ARN"));
-    }
     let lambda = Target::AwsLambda;
+    if let Some(variable) = card.manifest.secrets.keys().find(|variable| lambda.reserves(variable)) {
+        let why = format!("{} sets {variable} itself: take it out of [secrets]", lambda.title());
+        return Err(CloudError::refused(why));
+    }
     lambda.impose(&mut card.manifest.settings.clone()).map_err(CloudError::refused)?;
     lambda.check_environment(&card.manifest.env).map_err(CloudError::refused)
 }

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::access::{Login, Who};
 use super::failure::{Failure, Then};
 use crate::error::{CloudError, Kind};
-use crate::http::{Http, Request};
+use crate::http::Http;
+use modelet_aws::transport::{Request, Transport};
 
 /// A registry and its token server answer within this.
 const TIMEOUT: Duration = Duration::from_secs(60);

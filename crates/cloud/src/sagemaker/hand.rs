@@ -93,7 +93,7 @@ impl SagemakerHand<'_> {
         let (name, role, tags) = (self.names.model(version), wanted.role_arn(), self.version_tags(wanted));
         let mut tries = 0;
         loop {
-            let made = self.aws.create_model(&name, &wanted.image, &role, &tags).await;
+            let made = self.aws.create_model(&name, &wanted.image, &role, &wanted.environment(), &tags).await;
             let is_early = wanted.role.is_none()
                 && made.as_ref().is_err_and(|error| EARLY.iter().any(|words| error.message.contains(words)));
             tries += 1;

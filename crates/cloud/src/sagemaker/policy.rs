@@ -7,6 +7,7 @@ use crate::aws::names::Names;
 use crate::aws::policy::{self, Needs, permissions};
 use crate::aws::service::{IAM, LOGS, SAGEMAKER};
 use crate::plan::{Permission, Plan};
+use crate::secrets::{self, Secret};
 
 /// What an action needs, where the role of our making is used; a role of the user's is named by its own [`pass`].
 pub fn of(action: &Action, names: &Names) -> Vec<Permission> {
@@ -51,7 +52,7 @@ pub fn pass(role_arn: String) -> Vec<Permission> {
 }
 
 /// What looking at what is there needs.
-pub fn reads(names: &Names) -> Vec<Permission> {
+pub fn reads(names: &Names, secrets: &[Secret]) -> Vec<Permission> {
     let any = |kind: &str| names.arn("sagemaker", &format!("{kind}/{}*", names.model_prefix()));
     let mut needs: Vec<Needs> = vec![
         (names.endpoint_arn(), &SAGEMAKER, &["DescribeEndpoint", "ListTags"]),
@@ -67,6 +68,7 @@ pub fn reads(names: &Names) -> Vec<Permission> {
         (names.endpoint_log_group_arn(), &LOGS, &["ListTagsForResource"]),
     ];
     needs.extend(names.endpoint_repository().reads());
+    needs.extend(secrets::reads(secrets));
     permissions(&needs)
 }
 

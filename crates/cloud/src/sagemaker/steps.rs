@@ -12,6 +12,7 @@ use crate::aws::names::{Names, TAG_FUNCTION, TAG_MANAGED};
 use crate::error::CloudError;
 use crate::plan::Plan;
 use crate::repository;
+use crate::secrets;
 
 /// A plan that is being written.
 type Draft<'a> = crate::plan::Draft<'a, Action, Names>;
@@ -37,7 +38,7 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     let mut draft = Draft::new(names, policy::of);
     let mut notes = Vec::new();
     log(&mut draft, wanted, there, &mut notes);
-    role(&mut draft, wanted, there)?;
+    role(&mut draft, wanted, there, &mut notes)?;
     if let Some(written) = &wanted.written {
         let repository = names.endpoint_repository();
         repository::put(&mut draft, &repository, &there.images, written, Action::Images)?;
@@ -45,7 +46,7 @@ pub fn plan(wanted: &Wanted, there: &There) -> Result<Plan<Action>, CloudError> 
     let number = version(&mut draft, wanted, there);
     endpoint(&mut draft, there, number);
     sweep(&mut draft, wanted, there, number);
-    Ok(Plan { steps: draft.steps, notes, reads: policy::reads(names) })
+    Ok(Plan { steps: draft.steps, notes, reads: policy::reads(names, &wanted.secrets) })
 }
 
 fn log(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, notes: &mut Vec<String>) {
@@ -66,8 +67,14 @@ fn log(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, notes: &mut Vec<St
     }
 }
 
-fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) -> Result<(), CloudError> {
-    if wanted.role.is_some() {
+fn role(
+    draft: &mut Draft<'_>,
+    wanted: &Wanted,
+    there: &There,
+    notes: &mut Vec<String>,
+) -> Result<(), CloudError> {
+    if let Some(role) = &wanted.role {
+        notes.extend(secrets::for_role(role, &wanted.secrets, draft.names));
         return Ok(());
     }
     let what = format!("role {}", draft.names.endpoint_role());
@@ -81,7 +88,10 @@ fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) -> Result<(), Clo
     }
     let policy = wanted.role_policy_name();
     if !there.role_policies.contains(&policy) {
-        let why = "may read its image and write its log, and nothing else";
+        let why = match secrets::words(&wanted.secrets) {
+            None => "may read its image and write its log, and nothing else".to_owned(),
+            Some(words) => format!("may read its image and {words} and write its log, and nothing else"),
+        };
         draft.change(&what, why, Action::PutPolicy(policy));
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What is to be there: of the card, what is delivered and what was asked for, everything resolved and held against the limits of
 //! SageMaker's Serverless Inference.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use modelet_core::target::limits::Of;
@@ -13,6 +14,7 @@ use crate::aws::sagemaker::Serverless;
 use crate::delivery::{Delivery, WrittenImage};
 use crate::error::CloudError;
 use crate::repository;
+use crate::secrets::{self, Secret};
 use crate::target::Deployment;
 
 /// Calls at once that a serverless endpoint may be given (API reference, `ProductionVariantServerlessConfig`).
@@ -37,6 +39,8 @@ pub struct Wanted {
     pub retention_days: u32,
     /// Versions kept besides the one that has the calls and the one that gets them.
     pub keep_versions: usize,
+    /// Its secrets.
+    pub secrets: Vec<Secret>,
 }
 
 impl Wanted {
@@ -76,6 +80,7 @@ impl Wanted {
             role: options.role.clone(),
             retention_days: options.retention_days,
             keep_versions: options.keep_versions,
+            secrets: Vec::new(),
         })
     }
 
@@ -88,10 +93,18 @@ impl Wanted {
     pub fn revision(&self) -> String {
         let Serverless { memory_mb, max_concurrency, provisioned } = self.serverless;
         let limits = format!("{memory_mb} {max_concurrency} {}", provisioned.unwrap_or_default());
-        digest(&[&self.image, &self.role_arn(), &limits])
+        let (role, environment) = (self.role_arn(), self.environment());
+        let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let parts: Vec<_> = [self.image.clone(), role, limits].into_iter().chain(variables).collect();
+        digest(&parts.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// What the role of our making allows, and no more: reading its images, and writing its log.
+    /// Variables besides those in the image: what names the secrets.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        secrets::environment(&self.secrets)
+    }
+
+    /// What the role of our making allows, and no more: reading its images and its secrets, and writing its log.
     pub fn role_policy(&self) -> Value {
         let names = &self.names;
         // The account and the repository of an image that somebody else brought stand in its name.
@@ -101,7 +114,7 @@ impl Wanted {
         let repository =
             format!("arn:{}:ecr:{}:{account}:repository/{repository}", names.partition, names.region);
         let statement = |actions: &[&str], resource: String| json!({"Effect": "Allow", "Action": actions, "Resource": resource});
-        json!({"Version": "2012-10-17", "Statement": [
+        let mut statements = vec![
             statement(&["ecr:GetAuthorizationToken"], "*".to_owned()),
             statement(
                 &["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
@@ -111,7 +124,9 @@ impl Wanted {
                 &["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
                 format!("{}:*", names.endpoint_log_group_arn()),
             ),
-        ]})
+        ];
+        statements.extend(secrets::statements(&self.secrets, names));
+        json!({"Version": "2012-10-17", "Statement": statements})
     }
 
     /// What that policy is called: another one has another name.
@@ -124,14 +139,6 @@ impl Wanted {
 fn refuse(card: &ArtifactCard, canary_percent: Option<u8>) -> Result<(), CloudError> {
     if canary_percent.is_some() {
         return Err(super::one_version());
-    }
-    if let Some(secret) = card.manifest.secrets.keys().next() {
-        return Err(CloudError::refused(format!(
-            "{} has [secrets] ({secret}, …), and modelet does not bring secrets to SageMaker: their values would stand in the model's \
-             description for all to read",
-            card.name
-        ))
-        .hint("let the code read them itself, from AWS Secrets Manager, with a role of yours: --role ARN"));
     }
     if !card.manifest.triggers.is_empty() {
         return Err(CloudError::refused(format!(

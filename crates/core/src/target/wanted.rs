@@ -32,6 +32,19 @@ impl Target {
     }
 
     fn of_secret(self, variable: &str, secret: &str) -> Finding {
+        if matches!(self, Self::AwsLambda | Self::Sagemaker) {
+            let what = format!(
+                "{variable} is the secret {secret}, which {} gives it by reference, out of AWS Secrets Manager; it was run with another value",
+                self.title()
+            );
+            return Finding::new(Verdict::Note, About::Secrets, what).at(["modelet.toml, [secrets]".to_owned()]).fix(
+                format!(
+                    "make it there: aws secretsmanager create-secret --name {secret} --secret-string …; modelet deploy --to {} names it, and \
+                     by hand MODELET_SECRET_{variable}=ARN does",
+                    self.as_str()
+                ),
+            );
+        }
         let what = format!(
             "{variable} is the secret {secret} of a platform of modelet, which {} does not know; it was run with another value",
             self.title()
@@ -75,13 +88,16 @@ mod tests {
             [
                 (About::Settings, Verdict::Breaks),
                 (About::Variables, Verdict::Breaks),
-                (About::Secrets, Verdict::Warning),
+                (About::Secrets, Verdict::Note),
                 (About::Concurrency, Verdict::Note),
                 (About::Settings, Verdict::Note),
             ]
         );
         assert_eq!(manifest.settings.memory_mib, Some(128));
-        assert!(found[2].what.contains("partner-key") && found[2].fix.as_ref().unwrap().contains("API_KEY"));
+        assert!(found[2].what.contains("partner-key"));
+        assert!(found[2].fix.as_ref().unwrap().contains("MODELET_SECRET_API_KEY=ARN"));
+        let elsewhere = &Target::CloudRun.of_manifest(&mut manifest)[0];
+        assert_eq!((elsewhere.about, elsewhere.verdict), (About::Secrets, Verdict::Warning));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use clap::{Args, value_parser};
 use modelet_cloud::lambda::Auth;
-use modelet_cloud::registry::Reference;
+use modelet_cloud::registry;
+use modelet_cloud::secrets::Reference;
 use modelet_core::{FunctionName, Target};
 
 use super::image::parse_image;
@@ -148,16 +149,20 @@ pub struct DeployTo {
     pub image: Option<Option<String>>,
     /// The image that it stands on [default: none for a model, python:X.Y-slim for Python code]
     #[arg(long, value_name = "IMAGE", requires = "to", value_parser = parse_image)]
-    pub base: Option<Reference>,
+    pub base: Option<registry::Reference>,
     /// Give the new version a part of the calls at first, percent
     #[arg(long, value_name = "PERCENT", value_parser = value_parser!(u8).range(1..=99))]
     pub canary: Option<u8>,
     /// Who may call the function's address: iam, none (everybody may), off (there is none) [default: as it is; of a new one, off]
     #[arg(long, value_name = "WHO", requires = "to")]
     pub url: Option<Auth>,
-    /// A role that the function runs in, by ARN [default: one is made, which may write the log]
+    /// A role that the function runs in, by ARN [default: one is made, which may write the log and read its secrets]
     #[arg(long, value_name = "ARN", requires = "to")]
     pub role: Option<String>,
+    /// What a secret of modelet.toml is at AWS, by its name there: an ARN of Secrets Manager, `:json-key:version-stage:version-id` after it or
+    /// not, or ssm:PARAMETER; may be said again [default: the secret of that name in Secrets Manager]
+    #[arg(long = "secret", value_name = "NAME=ARN", requires = "to", value_parser = parse_secret)]
+    pub secrets: Vec<(String, Reference)>,
     /// A bucket through which the code goes [default: one is made for code that is too large to be sent]
     #[arg(long, value_name = "BUCKET", requires = "to")]
     pub bucket: Option<String>,
@@ -183,6 +188,12 @@ pub struct DeployTo {
     /// A card of prices of your own (a copy of the target's in modelet's crates/cloud/src/prices)
     #[arg(long, value_name = "FILE", requires = "to")]
     pub prices: Option<PathBuf>,
+}
+
+/// A secret's name, and what it is at AWS.
+fn parse_secret(text: &str) -> Result<(String, Reference), String> {
+    let (name, reference) = text.split_once('=').ok_or_else(|| format!("{text:?} is no NAME=ARN"))?;
+    Ok((name.to_owned(), reference.parse()?))
 }
 
 /// `modelet status`

@@ -5,10 +5,13 @@ pub mod options;
 mod packaged;
 pub mod show;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use modelet_cloud::aws::{Aws, Place};
 use modelet_cloud::environment::Environment;
+use modelet_cloud::http::Http;
 use modelet_cloud::lambda::AwsLambda;
 use modelet_cloud::sagemaker::Sagemaker;
 use modelet_cloud::traffic::Shift;
@@ -60,8 +63,9 @@ async fn connected(common: &Common, elsewhere: &Elsewhere) -> Result<Connected, 
 /// A cloud. `asked`: what was asked for besides, where something is deployed.
 async fn cloud_of(to: Cloud, region: &Region, asked: Option<&DeployTo>) -> Result<Connected, Report> {
     let environment = Environment::new(|name| std::env::var(name).ok());
-    let place = Place::find(environment, region.region.clone(), region.profile.clone())?;
-    let aws = Aws::connect(place, Timestamp::now, jitter).await?;
+    let http = Arc::new(Http::new()?);
+    let place = Place::find(http, environment, region.region.clone(), region.profile.clone())?;
+    let aws = Aws::connect(place, now_s, jitter).await?;
     Ok(match to {
         Cloud::AwsLambda => {
             let options = asked.map(options::of_lambda).unwrap_or_default();
@@ -72,6 +76,11 @@ async fn cloud_of(to: Cloud, region: &Region, asked: Option<&DeployTo>) -> Resul
             Connected::Sagemaker(Sagemaker::new(aws, options).await?)
         }
     })
+}
+
+/// Now, seconds since 1970.
+fn now_s() -> u64 {
+    u64::try_from(Timestamp::now().as_second()).unwrap_or(0)
 }
 
 /// A number from 0 to 1 that no other process has at the same time: the last digits of the clock.

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use modelet_core::instance::Readiness;
 use modelet_core::manifest::Rung;
+use modelet_core::redact::Redactor;
 use modelet_core::{Code, Handler, InstanceId, InvocationId, PlatformError, Version};
 use modelet_scheduler::{Event, InstanceNo, StopReason};
 use modelet_worker::{Confinement, Exit, Feed, FeedError, OutputLine, Process, Readers};
@@ -32,7 +33,6 @@ use crate::dispatch::VersionDispatch;
 use crate::dispatch::account::Account;
 use crate::dispatch::launch::{self, Role};
 use crate::dispatch::place::Places;
-use crate::dispatch::redact::Redactor;
 
 use end::End;
 use output::{Heard, Output};

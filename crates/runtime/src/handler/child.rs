@@ -33,15 +33,16 @@ const POOLS: [&str; 7] = [
     "TF_NUM_INTEROP_THREADS",
 ];
 
-/// The whole environment of code: pools of threads as its share of the processors wants them, what the host says, and where libraries
-/// keep their caches where it says nothing of that.
-pub(super) fn environment(threads: usize) -> Vec<(OsString, OsString)> {
+/// The whole environment of code: pools of threads as its share of the processors wants them, what the host says, where libraries
+/// keep their caches where it says nothing of that, and secrets.
+pub(super) fn environment(threads: usize, secrets: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
     let threads = threads.to_string();
     let pools = POOLS.iter().map(|name| ((*name).into(), threads.clone().into()));
     let is_for_code = |name: &str| !NOT_FOR_CODE.iter().any(|prefix| name.starts_with(prefix));
     let said = std::env::vars_os().filter(|(name, _)| name.to_str().is_none_or(is_for_code));
     let can_write = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
-    pools.chain(said).chain(caches(|name| std::env::var_os(name), can_write)).collect()
+    let caches = caches(|name| std::env::var_os(name), can_write);
+    pools.chain(said).chain(caches).chain(secrets.iter().cloned()).collect()
 }
 
 /// Where libraries keep their caches, on a host of others; a platform of ours has said it already. A home that cannot be written to is

@@ -101,6 +101,7 @@ impl ProgramHandler {
                 (ProtocolName::Fn, Err(error.into()))
             }
         };
+        self.process.drain();
         answer.unwrap_or_else(|failure| failed(protocol, &failure).map(Into::into))
     }
 

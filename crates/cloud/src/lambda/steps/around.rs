@@ -5,6 +5,10 @@ use crate::error::CloudError;
 use crate::lambda::action::Action;
 use crate::lambda::there::{There, is_managed};
 use crate::lambda::wanted::{Code, Wanted};
+use crate::secrets;
+
+/// What the names of our own policies begin with.
+const OURS: &str = "modelet-";
 
 /// The log group, with its retention.
 pub fn log(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, notes: &mut Vec<String>) {
@@ -38,12 +42,18 @@ pub fn log(draft: &mut Draft<'_>, wanted: &Wanted, there: &There, notes: &mut Ve
     }
 }
 
-/// The role, unless one is named.
+/// The role, unless one is named; then what it has to be allowed.
 ///
 /// # Errors
 /// When there is a role of that name that modelet did not make: who made it may not want it to be used so.
-pub fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) -> Result<(), CloudError> {
-    if wanted.role.is_some() {
+pub fn role(
+    draft: &mut Draft<'_>,
+    wanted: &Wanted,
+    there: &There,
+    notes: &mut Vec<String>,
+) -> Result<(), CloudError> {
+    if let Some(role) = &wanted.role {
+        notes.extend(secrets::for_role(role, &wanted.secrets, draft.names));
         return Ok(());
     }
     let name = draft.names.role();
@@ -58,6 +68,19 @@ pub fn role(draft: &mut Draft<'_>, wanted: &Wanted, there: &There) -> Result<(),
     let policy = draft.names.basic_policy();
     if !there.role.as_ref().is_some_and(|role| role.policies.contains(&policy)) {
         draft.change(format!("role {name}"), "may write the log, and nothing else", Action::AttachPolicy);
+    }
+    let secrets = wanted.role_policy_name();
+    if let (Some(policy), Some(words)) = (&secrets, secrets::words(&wanted.secrets))
+        && !there.role_policies.contains(policy)
+    {
+        let why = format!("may also read {words}");
+        draft.change(format!("role {name}"), why, Action::PutPolicy(policy.clone()));
+    }
+    // An older version may get calls again, and starts then with what it names.
+    if there.role_policies.iter().any(|policy| policy.starts_with(OURS) && Some(policy) != secrets.as_ref()) {
+        notes.push(format!(
+            "the role {name} may still read the secrets of older versions, which may get calls again; that goes with the function"
+        ));
     }
     Ok(())
 }

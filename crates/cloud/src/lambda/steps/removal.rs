@@ -46,6 +46,9 @@ pub fn plan(names: &Names, there: &There) -> Result<Plan<Action>, CloudError> {
         if role.policies.contains(&names.basic_policy()) {
             draft.delete(&what, "its policy", Action::DetachPolicy);
         }
+        for policy in &there.role_policies {
+            draft.delete(&what, format!("its policy {policy}"), Action::DeletePolicy(policy.clone()));
+        }
         draft.delete(&what, "", Action::DeleteRole);
     }
     if let Some(group) = &there.log_group {

@@ -47,6 +47,7 @@ fn wanted() -> Wanted {
         url: None,
         reserved: None,
         provisioned: None,
+        secrets: vec![],
         schedules: vec![],
         uploads: vec![],
         keep_versions: 10,

@@ -49,5 +49,5 @@ pub fn plan(names: &Names, there: &There) -> Result<Plan<Action>, CloudError> {
             CloudError::new(Kind::NotFound, why).hint("is it in another region? --region, or AWS_REGION")
         );
     }
-    Ok(Plan { steps: draft.steps, notes, reads: policy::reads(names) })
+    Ok(Plan { steps: draft.steps, notes, reads: policy::reads(names, &[]) })
 }

@@ -26,6 +26,7 @@ fn wanted(artifact: char) -> Wanted {
         role: None,
         retention_days: 30,
         keep_versions: 3,
+        secrets: vec![],
     }
 }
 

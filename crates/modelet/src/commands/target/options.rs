@@ -23,9 +23,14 @@ pub fn of_platform(asked: &DeployTo) -> Result<(), Report> {
         ("--base", asked.base.is_some(), "it takes the artifact itself"),
         ("--url", asked.url.is_some(), "a function has its address from the start: /fn/NAME"),
         ("--role", asked.role.is_some(), "instances have no role: they run in a sandbox"),
+        ("--secret", !asked.secrets.is_empty(), "it has secrets of its own: modelet secret set NAME"),
         ("--bucket", asked.bucket.is_some(), "it takes the artifact itself"),
         ("--log-days", asked.log_days.is_some(), "--log-rows-limit of modelet up says how much it keeps"),
-        ("--keep-versions", asked.keep_versions.is_some(), "it keeps all of them: DELETE …/versions/N of its API"),
+        (
+            "--keep-versions",
+            asked.keep_versions.is_some(),
+            "it keeps all of them: DELETE …/versions/N of its API",
+        ),
         ("--reserved-concurrency", asked.reserved_concurrency.is_some(), settings),
         ("--provisioned-concurrency", asked.provisioned_concurrency.is_some(), settings),
         ("--calls-per-month", asked.calls_per_month.is_some(), "nothing is paid there"),
@@ -62,6 +67,7 @@ pub fn of_lambda(asked: &DeployTo) -> lambda::Options {
         reserved: asked.reserved_concurrency,
         provisioned: asked.provisioned_concurrency,
         keep_versions: usize::from(asked.keep_versions.unwrap_or(KEPT_VERSIONS)),
+        secrets: asked.secrets.iter().cloned().collect(),
     }
 }
 
@@ -84,5 +90,6 @@ pub fn of_sagemaker(asked: &DeployTo) -> Result<sagemaker::Options, Report> {
         retention_days: asked.log_days.unwrap_or(LOG_DAYS),
         provisioned: asked.provisioned_concurrency,
         keep_versions: usize::from(asked.keep_versions.unwrap_or(KEPT_VERSIONS)),
+        secrets: asked.secrets.iter().cloned().collect(),
     })
 }

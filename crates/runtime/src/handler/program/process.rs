@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::handler::{child, program::api::Begun};
+use crate::log::{self, Pipes, Written};
 
 /// A program that is told to end gets this long; then it is killed.
 const END_LIMIT: Duration = Duration::from_secs(2);
@@ -27,6 +29,8 @@ pub(super) struct Process {
     ended: Receiver<String>,
     /// What to end with, once it has.
     code: watch::Receiver<Option<u8>>,
+    /// What it prints, where that is not written as it comes.
+    pipes: Option<Arc<Pipes>>,
 }
 
 impl Process {
@@ -55,7 +59,7 @@ impl Process {
         let mut command = Command::new(program);
         let arguments = card.command[1..].iter().map(|argument| expanded(argument, more));
         command.args(arguments).current_dir(&files).stdin(Stdio::null()).env_clear();
-        command.envs(child::environment(config.card.settings.engine_threads()));
+        command.envs(child::environment(config.card.settings.engine_threads(), &config.secrets));
         command.envs(more.iter().map(|(name, value)| (*name, value)));
         command.envs(as_on_lambda(config));
         if let Some(python) = &python {
@@ -67,19 +71,29 @@ impl Process {
             command.env("PYTHONPATH", std::env::join_paths(path).unwrap_or_default());
             command.env("PYTHONDONTWRITEBYTECODE", "1");
         }
+        // What programs print goes to the host as it is, unless there may be something in it that nobody is to read.
+        let (pipes, written) =
+            if log::hides() { Pipes::open().map_err(failed)?.unzip() } else { (None, None) };
+        if let Some(Written { stdout, stderr }) = written {
+            command.stdout(stdout).stderr(stderr);
+        }
         let mut child = command.spawn().map_err(failed)?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| failed(std::io::Error::other("it has no number")))?;
         let (ending, ended) = channel();
         let (coding, code) = watch::channel(None);
+        let printed = pipes.clone();
         thread::spawn(move || {
             let status = child.wait();
+            if let Some(printed) = printed {
+                printed.end();
+            }
             let how = status.as_ref().map_or_else(ToString::to_string, ToString::to_string);
             // Whoever waits for it learns how it ended; nobody may.
             let _ = ending.send(how);
             coding.send_replace(Some(child::told("the program", status)));
         });
-        Ok(Self { pid, ended, code })
+        Ok(Self { pid, ended, code, pipes })
     }
 
     /// Waits until it can be called.
@@ -96,6 +110,13 @@ impl Process {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return refused("the program was lost".to_owned()),
             }
+        }
+    }
+
+    /// Tells what it has printed up to now, before its answer is told.
+    pub(super) fn drain(&self) {
+        if let Some(pipes) = &self.pipes {
+            pipes.drain();
         }
     }
 

@@ -1,6 +1,7 @@
 //! The process that has the code: started, told what to load, called, and ended.
 
 use std::cell::{OnceCell, RefCell};
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -88,8 +89,8 @@ impl Worker {
         let failed = |error: io::Error| {
             FunctionError::new(Code::StartFailed, format!("Python could not be started: {error}"))
         };
-        let fresh =
-            || spawn(&child::python(&python.version)?, config.card.settings.engine_threads()).map_err(failed);
+        let (threads, secrets) = (config.card.settings.engine_threads(), config.secrets.as_slice());
+        let fresh = || spawn(&child::python(&python.version)?, threads, secrets).map_err(failed);
         let prepared = config.prepared.take();
         let was_prepared = prepared.is_some();
         let PreparedPython { mut stream, mut child, mut pipes } = prepared.map_or_else(fresh, Ok)?;
@@ -98,8 +99,8 @@ impl Worker {
             // It may have ended before it knew of any code.
             let _ = child::end(&mut child);
             let program = child::python(&python.version)?;
-            let threads = config.card.settings.engine_threads();
-            PreparedPython { stream, child, pipes } = fenced(|| spawn(&program, threads)).map_err(failed)?;
+            PreparedPython { stream, child, pipes } =
+                fenced(|| spawn(&program, threads, secrets)).map_err(failed)?;
             begun = begin(&mut stream, config, python);
         }
         if let Some(pipes) = &pipes {
@@ -274,7 +275,7 @@ impl Preparation {
     }
 
     fn try_start(&self) -> io::Result<PreparedPython> {
-        let mut prepared = fenced(|| spawn(&self.python, self.threads))?;
+        let mut prepared = fenced(|| spawn(&self.python, self.threads, &[]))?;
         let packages: Vec<&PathBuf> = self.packages.iter().collect();
         let wanted = json!({ "prepare": {
             "packages": packages,
@@ -312,7 +313,7 @@ fn fenced<T: Send>(start: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T
 }
 
 /// Starts the interpreter with one end of a pair of sockets, and gives it what it runs.
-fn spawn(program: &Path, threads: usize) -> io::Result<PreparedPython> {
+fn spawn(program: &Path, threads: usize, secrets: &[(OsString, OsString)]) -> io::Result<PreparedPython> {
     let pair = || socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::empty(), None);
     let (ours, theirs): (OwnedFd, OwnedFd) = pair()?;
     rustix::io::fcntl_setfd(&ours, rustix::io::FdFlags::CLOEXEC)?;
@@ -326,7 +327,7 @@ fn spawn(program: &Path, threads: usize) -> io::Result<PreparedPython> {
         .args(["-I", "-S", "-B", "-c", BOOT])
         .arg(theirs.as_raw_fd().to_string())
         .env_clear()
-        .envs(child::environment(threads))
+        .envs(child::environment(threads, secrets))
         .stdin(Stdio::null())
         .stdout(stdout)
         .stderr(stderr)

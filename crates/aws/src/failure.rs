@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::call::Request;
-use super::service::{Protocol, Service};
-use super::xml::Document;
+use crate::call::Request;
 use crate::error::{Call, CloudError, Kind};
-use crate::http::Answer;
+use crate::service::{Protocol, Service};
+use crate::transport::Answer;
+use crate::xml::Document;
 
 /// What to do where AWS has another time.
 const CLOCK: &str = "the clock of this machine is wrong: set it";
@@ -138,7 +138,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, Method};
 
     use super::*;
-    use crate::aws::service::{IAM, LAMBDA, LOGS, S3};
+    use crate::service::{IAM, LAMBDA, LOGS, S3};
 
     fn failed(
         service: &'static Service,

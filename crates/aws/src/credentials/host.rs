@@ -7,10 +7,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
 use super::{Credentials, Told, none};
-use crate::aws::Place;
+use crate::Place;
 use crate::environment::Environment;
 use crate::error::CloudError;
-use crate::http::Request;
+use crate::transport::Request;
 
 /// Where ECS tells keys.
 const CONTAINER: &str = "http://169.254.170.2";
@@ -94,7 +94,7 @@ pub(super) async fn of_machine(place: &Place) -> Result<Option<Credentials>, Clo
 }
 
 /// The body of an answer that is one.
-fn well(answer: crate::http::Answer) -> Option<Bytes> {
+fn well(answer: crate::transport::Answer) -> Option<Bytes> {
     (answer.status == 200).then_some(answer.body)
 }
 
@@ -103,6 +103,6 @@ async fn ask(
     method: Method,
     url: String,
     headers: HeaderMap,
-) -> Result<crate::http::Answer, CloudError> {
-    place.http.send(&Request { method, url, headers, body: Bytes::new(), timeout: TIMEOUT }).await
+) -> Result<crate::transport::Answer, CloudError> {
+    place.transport.send(&Request { method, url, headers, body: Bytes::new(), timeout: TIMEOUT }).await
 }

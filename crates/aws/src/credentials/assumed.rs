@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use super::profile::Source;
 use super::{Credentials, none};
-use crate::aws::call::{self, Request};
-use crate::aws::xml::Document;
-use crate::aws::{Aws, Clock, Place, service};
+use crate::call::{self, Request};
 use crate::environment::Environment;
 use crate::error::CloudError;
+use crate::xml::Document;
+use crate::{Caller, Clock, Place, service};
 
 /// The name of our sessions, where the user has none: AWS' own logs show it.
 pub const SESSION: &str = "modelet";
@@ -57,7 +57,7 @@ pub(super) async fn by_key(
 ) -> Result<Credentials, CloudError> {
     let mut form = vec![("RoleArn", role.arn.as_str()), ("RoleSessionName", &role.session)];
     form.extend(role.external_id.as_deref().map(|id| ("ExternalId", id)));
-    let sts = Aws::with(place.clone(), base, clock);
+    let sts = Caller::with(place.clone(), base, clock);
     let answer = sts.query(&service::STS, "AssumeRole", &form).await?;
     read(Some(answer), &format!("the role {}", role.arn))
 }
@@ -74,7 +74,7 @@ pub(super) async fn by_identity(place: &Place, identity: &Identity) -> Result<Cr
     ];
     let request = Request::query(&service::STS, "AssumeRoleWithWebIdentity", &form);
     let url = place.endpoint(&service::STS);
-    let answer = call::unsigned(&place.http, &request, &url).await?;
+    let answer = call::unsigned(place.transport.as_ref(), &request, &url).await?;
     read(Document::read(&answer.body), &format!("the role {}", identity.role))
 }
 

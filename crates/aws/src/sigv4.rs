@@ -2,11 +2,11 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue, Method};
-use jiff::Timestamp;
 use modelet_core::digest::hex;
+use modelet_core::moment;
 use sha2::{Digest, Sha256};
 
-use super::credentials::Credentials;
+use crate::credentials::Credentials;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -17,8 +17,8 @@ pub struct Scope<'a> {
     pub region: &'a str,
     /// The service's name in signatures, such as `lambda`.
     pub service: &'a str,
-    /// The moment; the signature holds for some minutes around it.
-    pub now: Timestamp,
+    /// The moment, seconds since 1970; the signature holds for some minutes around it.
+    pub now_s: u64,
 }
 
 /// What is signed.
@@ -38,7 +38,7 @@ pub struct Signed<'a> {
 
 /// Adds what signs a request to its headers, all of which are signed.
 pub fn sign(request: Signed<'_>, headers: &mut HeaderMap, credentials: &Credentials, scope: Scope<'_>) {
-    let moment = scope.now.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let moment = moment::basic(scope.now_s);
     let body_sha256 = hex(&Sha256::digest(request.body));
     put(headers, "x-amz-date", &moment);
     if let Some(token) = credentials.session_token() {

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use modelet_core::base64;
 use serde_json::Value;
 
-use super::failure;
-use super::service::{Protocol, Service};
-use super::sigv4::{encoded, query};
 use crate::error::{CloudError, Kind};
-use crate::http::{Answer, Http, Request as Sent};
+use crate::failure;
+use crate::service::{Protocol, Service};
+use crate::sigv4::{encoded, query};
+use crate::transport::{Answer, Request as Sent, Transport};
 
 /// A call of a control plane answers within this.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -108,15 +107,6 @@ impl Request {
         self.header("content-type", content_type)
     }
 
-    /// Gives it a body of XML for S3, which wants a checksum of it.
-    #[must_use]
-    pub fn checked(self, body: Bytes, content_type: &str) -> Self {
-        let sum = base64::encode(&crc32fast::hash(&body).to_be_bytes());
-        self.body(body, content_type)
-            .header("x-amz-sdk-checksum-algorithm", "CRC32")
-            .header("x-amz-checksum-crc32", &sum)
-    }
-
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -127,7 +117,7 @@ impl Request {
     }
 
     /// The request as it is sent, but for its signature.
-    pub(super) fn unsigned(&self, url: &str) -> Sent {
+    pub(crate) fn unsigned(&self, url: &str) -> Sent {
         let mark = if self.query.is_empty() { "" } else { "?" };
         Sent {
             method: self.method.clone(),
@@ -149,9 +139,9 @@ impl Request {
 ///
 /// # Errors
 /// What the service says, or that it does not answer.
-pub async fn unsigned(http: &Http, request: &Request, url: &str) -> Result<Answer, CloudError> {
+pub async fn unsigned(transport: &dyn Transport, request: &Request, url: &str) -> Result<Answer, CloudError> {
     let sent = request.unsigned(&format!("{url}{}", request.path));
-    let answer = http.send(&sent).await.map_err(|error| failure::unreached(request, error))?;
+    let answer = transport.send(&sent).await.map_err(|error| failure::unreached(request, error))?;
     failure::checked(request, answer, "the token")
 }
 
@@ -175,8 +165,8 @@ pub fn again_in(request: &Request, error: &CloudError, attempt: u32, jitter: f64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::service::{IAM, LAMBDA, LOGS};
     use crate::error::Call;
+    use crate::service::{IAM, LAMBDA, LOGS};
 
     fn error(kind: Kind, status: u16) -> CloudError {
         let call =

@@ -11,12 +11,23 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Adds a secret. Of a value with several lines each is looked for, since output is kept by lines.
+    /// Adds a secret. Of a value with several lines each is looked for, since output is kept by lines; also as it stands within JSON.
     pub fn add(&mut self, name: &str, value: &[u8]) {
         let text = String::from_utf8_lossy(value);
-        let lines = text.lines().map(str::trim).filter(|line| line.len() >= MIN_BYTES);
-        self.secrets.extend(lines.map(|line| (name.to_owned(), line.to_owned())));
+        for line in text.lines().map(str::trim).filter(|line| line.len() >= MIN_BYTES) {
+            let quoted = serde_json::Value::from(line).to_string();
+            let quoted = &quoted[1..quoted.len() - 1];
+            self.secrets.push((name.to_owned(), line.to_owned()));
+            if quoted != line {
+                self.secrets.push((name.to_owned(), quoted.to_owned()));
+            }
+        }
         self.secrets.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+    }
+
+    /// True where there is nothing to look for.
+    pub const fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
     }
 
     /// The text with each value replaced by its name.
@@ -46,5 +57,10 @@ mod tests {
         assert_eq!(redact("s3cret-value-and-more"), "[secret longer]");
         assert_eq!(redact("x MIIEvQIBADANBg y"), "x [secret pem] y");
         assert_eq!(redact("nothing"), "nothing");
+        redactor.add("quoted", br#"a"b\c-and-d"#);
+        assert_eq!(
+            redactor.redact(r#"{"key": "a\"b\\c-and-d"}"#.to_owned()),
+            r#"{"key": "[secret quoted]"}"#
+        );
     }
 }

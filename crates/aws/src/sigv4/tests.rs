@@ -12,8 +12,8 @@ fn authorization(
 ) -> String {
     let credentials =
         Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", token, "the test");
-    let now = "2015-08-30T12:36:00Z".parse().unwrap();
-    let scope = Scope { region: "us-east-1", service: "service", now };
+    // 2015-08-30T12:36:00Z
+    let scope = Scope { region: "us-east-1", service: "service", now_s: 1_440_938_160 };
     let query: Vec<_> = query.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     let mut all = HeaderMap::new();
     for (name, value) in headers {

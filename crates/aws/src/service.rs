@@ -1,4 +1,4 @@
-//! The services of AWS that targets call, and how each is spoken to.
+//! The services of AWS that are called, and how each is spoken to.
 
 /// How a service is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,11 @@ pub static ECR: Service = Service {
     host: "api.ecr",
     ..service("ECR", "ecr", Protocol::Json { target: "AmazonEC2ContainerRegistry_V20150921" })
 };
+/// Secrets Manager.
+pub static SECRETS_MANAGER: Service =
+    service("SECRETS_MANAGER", "secretsmanager", Protocol::Json { target: "secretsmanager" });
+/// Systems Manager, of which there is the Parameter Store.
+pub static SSM: Service = service("SSM", "ssm", Protocol::Json { target: "AmazonSSM" });
 /// SageMaker: models and endpoints.
 pub static SAGEMAKER: Service = Service {
     host: "api.sagemaker",

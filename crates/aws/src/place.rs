@@ -2,19 +2,20 @@
 //! "Service-specific endpoints").
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::call::Request;
-use super::credentials::profile::{self, Profile};
-use super::service::Service;
+use crate::call::Request;
+use crate::credentials::profile::{self, Profile};
 use crate::environment::Environment;
 use crate::error::{CloudError, Kind};
-use crate::http::Http;
+use crate::service::Service;
+use crate::transport::Transport;
 
 /// A place of AWS.
 #[derive(Clone)]
 pub struct Place {
     /// Who sends.
-    pub http: Http,
+    pub transport: Arc<dyn Transport>,
     /// The region.
     pub region: String,
     /// The profile that was asked for by name.
@@ -31,13 +32,13 @@ impl Place {
     /// # Errors
     /// When nothing says a region, or a file of profiles cannot be read.
     pub fn find(
+        transport: Arc<dyn Transport>,
         environment: Environment,
         region: Option<String>,
         profile: Option<String>,
     ) -> Result<Self, CloudError> {
         let profiles = profile::all(&environment)?;
-        let http = Http::new()?;
-        let mut place = Self { http, region: String::new(), profile, profiles, environment };
+        let mut place = Self { transport, region: String::new(), profile, profiles, environment };
         let name = place.profile_name();
         if name != "default" && !place.profiles.contains_key(&name) {
             let known: Vec<_> = place.profiles.keys().map(String::as_str).collect();

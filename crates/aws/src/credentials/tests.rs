@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
 use crate::error::CloudError;
+use crate::https::Https;
 
 /// A place whose environment is this, with a folder of its own as home.
 fn place(home: &std::path::Path, variables: &[(&str, String)]) -> Result<Place, CloudError> {
@@ -13,12 +15,12 @@ fn place(home: &std::path::Path, variables: &[(&str, String)]) -> Result<Place, 
     all.insert("HOME".to_owned(), home.display().to_string());
     all.entry("AWS_REGION".to_owned()).or_insert_with(|| "eu-west-1".to_owned());
     all.entry("AWS_EC2_METADATA_DISABLED".to_owned()).or_insert_with(|| "true".to_owned());
-    Place::find(Environment::new(move |name| all.get(name).cloned()), None, None)
+    Place::find(Arc::new(Https::new(None)?), Environment::new(move |name| all.get(name).cloned()), None, None)
 }
 
 fn found(place: &Place) -> Result<Credentials, CloudError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(find(place, || "2015-08-30T12:36:00Z".parse().unwrap()))
+    runtime.block_on(find(place, || 1_440_938_160))
 }
 
 /// A host that answers one request after the other with these bodies, and tells what it was asked.
@@ -83,10 +85,11 @@ fn profiles_are_read_of_both_files() {
             ["HOME", "AWS_PROFILE"].into_iter().filter_map(|name| Some((name, environment(name)?))).collect();
         Environment::new(move |name| known.get(name).cloned())
     };
-    let eu = Place::find(environment.clone(), None, None).unwrap();
+    let transport = Arc::new(Https::new(None).unwrap());
+    let eu = Place::find(transport.clone(), environment.clone(), None, None).unwrap();
     assert_eq!(eu.region, "eu-central-1");
     assert_eq!(found(&eu).unwrap().source(), "the profile eu");
-    let none = Place::find(environment, None, Some("us".to_owned())).unwrap_err();
+    let none = Place::find(transport, environment, None, Some("us".to_owned())).unwrap_err();
     assert!(none.message.contains("there is no profile us; there is default, eu"), "{none}");
 }
 

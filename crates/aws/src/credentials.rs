@@ -12,9 +12,9 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::{Clock, Place};
 use crate::environment::Environment;
 use crate::error::{CloudError, Kind};
+use crate::{Clock, Place};
 use profile::{Profile, Source};
 
 /// Profiles that are named by other profiles, at most.
@@ -55,11 +55,11 @@ impl Credentials {
         &self.source
     }
 
-    pub(super) fn secret_access_key(&self) -> &str {
+    pub(crate) fn secret_access_key(&self) -> &str {
         &self.secret_access_key
     }
 
-    pub(super) fn session_token(&self) -> Option<&str> {
+    pub(crate) fn session_token(&self) -> Option<&str> {
         self.session_token.as_deref()
     }
 }
