@@ -9,7 +9,9 @@ fn open(folder: &Path) -> Accepted {
     let path = folder.join("state.db");
     let mut connection = writer::open(&path, Durability::Full).unwrap();
     schema::migrate(&mut connection, schema::STATE).unwrap();
-    connection.execute("INSERT OR IGNORE INTO functions VALUES ('iris', 1, 0)", []).unwrap();
+    connection
+        .execute("INSERT OR IGNORE INTO functions (name, live, created_at_ms) VALUES ('iris', 1, 0)", [])
+        .unwrap();
     let writer = Writer::start("test", connection, std::time::Duration::ZERO).unwrap();
     Accepted::open(writer, &path).unwrap()
 }

@@ -114,3 +114,69 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<HashMap<Function
     }
     Ok(functions.into_iter().map(|(name, function)| (name, Arc::new(function))).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use modelet_core::handler::{Event, Handler, ProgramCard, Speaks};
+    use modelet_core::{Manifest, Settings};
+
+    use super::*;
+    use crate::store::schema::{STATE, migrate};
+
+    fn entry(version: u32) -> VersionEntry {
+        let program = ProgramCard {
+            command: vec!["./serve".to_owned()],
+            speaks: Speaks::Http,
+            event: Event::default(),
+            python: None,
+            packages: None,
+        };
+        let card = ArtifactCard {
+            format_version: ArtifactCard::FORMAT_VERSION,
+            name: "churn".parse().unwrap(),
+            source_sha256: format!("source {version}"),
+            manifest: Manifest::default(),
+            settings: Settings::default(),
+            handler: Handler::Program(program),
+            files: vec![],
+        };
+        VersionEntry {
+            version: Version(version),
+            sha256: format!("artifact {version}"),
+            made_of: card.made_of(),
+            created_at_ms: 0,
+            card: Arc::new(card),
+            evidence: "{}".into(),
+        }
+    }
+
+    fn traffic(connection: &Connection) -> Traffic {
+        let functions = load(connection).unwrap();
+        functions[&"churn".parse::<FunctionName>().unwrap()].traffic
+    }
+
+    #[test]
+    fn who_gets_the_calls_comes_back_as_it_was_written() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, STATE).unwrap();
+        let first = Traffic::all(Version(1));
+        insert(&connection, &entry(1), first).unwrap();
+        let tried = first.deployed(Version(2), Some(10.try_into().unwrap()));
+        insert(&connection, &entry(2), tried).unwrap();
+        assert_eq!(traffic(&connection), tried);
+        route(&connection, "churn", Traffic::all(Version(2))).unwrap();
+        assert_eq!(traffic(&connection), Traffic::all(Version(2)));
+    }
+
+    #[test]
+    fn a_function_of_older_tables_has_no_canary() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &STATE[..2]).unwrap();
+        connection.execute("INSERT INTO functions VALUES ('churn', 1, 0)", []).unwrap();
+        let card = serde_json::to_string(&*entry(1).card).unwrap();
+        let row = "INSERT INTO versions VALUES ('churn', 1, 'artifact 1', 'source 1', 0, 0, ?1, '{}')";
+        connection.execute(row, [card]).unwrap();
+        migrate(&mut connection, STATE).unwrap();
+        assert_eq!(traffic(&connection), Traffic::all(Version(1)));
+    }
+}
