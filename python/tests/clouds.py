@@ -208,7 +208,8 @@ class Cloud:
         """What modelet is told: where AWS is, and a key."""
         told = {"AWS_ENDPOINT_URL": self.proxy.url, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
         own = {"HOME": str(self.work), "MODELET_DATA": str(self.work / "none"), "NO_COLOR": "1", "NO_PROXY": "*"}
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MODELET_"))}
+        kept = ("MODELET_RUNTIMES",)
+        clean = {name: value for name, value in os.environ.items() if name in kept or not name.startswith(("AWS_", "MODELET_"))}
         return clean | told | own | KEYS
 
     def start(self, *arguments: object) -> subprocess.Popen:
