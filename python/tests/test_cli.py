@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import socket
@@ -103,14 +104,15 @@ def test_a_truncated_upload_leaves_nothing(home):
     path = paths[0]
     method = "PUT" if "put" in document["paths"][path] else "POST"
     address = urlsplit(home.url)
+    digest = hashlib.sha256(b"junk" * 1_000).hexdigest()
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         head = (
             f"{method} {path.replace('{name}', 'cut-off')} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5000000\r\n"
+            f"x-modelet-sha256: {digest}\r\n"
         )
         connection.sendall(f"{head}content-type: application/x-tar\r\n\r\n".encode() + bytes(1_000_000))
-    junk = home.http.request(
-        method, path.replace("{name}", "junk"), content=b"junk" * 1_000, headers={"content-type": "application/x-tar"}
-    )
+    headers = {"content-type": "application/x-tar", "x-modelet-sha256": digest}
+    junk = home.http.request(method, path.replace("{name}", "junk"), content=b"junk" * 1_000, headers=headers)
     assert junk.status_code == 400
     assert len(junk.json()["error"]["message"]) >= 20
     assert not {"cut-off", "junk"} & set(home.functions())
