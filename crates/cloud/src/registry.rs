@@ -8,10 +8,12 @@ mod access;
 use std::path::Path;
 use std::time::Duration;
 
+use modelet_core::Processor;
 use modelet_package::shipment::image::{Base, Descriptor, Image, Layout};
-use oci_client::client::{ClientConfig, ClientProtocol, linux_amd64_resolver};
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::config::Os;
 use oci_client::errors::OciDistributionError;
-use oci_client::manifest::OciDescriptor;
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest, OciManifest};
 use oci_client::{Client, RegistryOperation};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
@@ -51,7 +53,6 @@ impl Registries {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::new(ClientConfig {
             protocol: ClientProtocol::HttpsExcept(access.plain.clone()),
-            platform_resolver: Some(Box::new(linux_amd64_resolver)),
             use_monolithic_push: true,
             connect_timeout: Some(CONNECT_TIMEOUT),
             read_timeout: Some(READ_TIMEOUT),
@@ -60,21 +61,39 @@ impl Registries {
         Self { client, access }
     }
 
-    /// Reads an image to stand on; its layers stay where they are.
+    /// Reads an image to stand on; its layers stay where they are. Of one for several processors the one for this is meant.
     ///
     /// # Errors
-    /// When it is not there, may not be read, or is for another machine.
-    pub async fn base(&self, image: &Reference) -> Result<Base, CloudError> {
+    /// When it is not there, may not be read, or is not for this processor.
+    pub async fn base(&self, image: &Reference, processor: Processor) -> Result<Base, CloudError> {
         let failed = |error| told("pull", image, &error);
-        let manifest = self.client.pull_image_manifest(image, &self.access.to(image)).await;
-        let manifest =
-            serde_json::to_vec(&manifest.map_err(failed)?.0).map_err(|error| failed(error.into()))?;
+        let manifest = self.manifest(image, processor).await?;
+        let manifest = serde_json::to_vec(&manifest).map_err(|error| failed(error.into()))?;
         let config = Base::config_of(&manifest)
             .ok_or_else(|| CloudError::refused(format!("{image} is no image: its manifest has no config")))?;
         let mut text = Vec::new();
         self.client.pull_blob(image, &blob(&config), &mut text).await.map_err(failed)?;
-        let base = Base::of(&image.to_string(), &manifest, &text);
+        let base = Base::of(&image.to_string(), &manifest, &text, processor);
         base.map_err(|error| CloudError::refused(error.message).hint(error.hint.unwrap_or_default()))
+    }
+
+    async fn manifest(
+        &self,
+        image: &Reference,
+        processor: Processor,
+    ) -> Result<OciImageManifest, CloudError> {
+        let failed = |error| told("pull", image, &error);
+        let access = self.access.to(image);
+        let several = match self.client.pull_manifest(image, &access).await.map_err(failed)?.0 {
+            OciManifest::Image(manifest) => return Ok(manifest),
+            OciManifest::ImageIndex(index) => index.manifests,
+        };
+        let Some(digest) = for_linux(&several, processor) else {
+            let why = format!("the image {image}: there is none of it for linux/{}", processor.of_images());
+            return Err(CloudError::refused(why).hint("name another image: --base IMAGE"));
+        };
+        let one = image.clone_with_digest(digest);
+        Ok(self.client.pull_image_manifest(&one, &access).await.map_err(failed)?.0)
     }
 
     /// Brings the layers of an image to stand on into a layout, as far as they are not there.
@@ -186,6 +205,16 @@ impl Registries {
         sent.map_err(|error| told("push", image, &error))?;
         Ok(blob.size_bytes)
     }
+}
+
+/// The image among several that runs on a processor.
+fn for_linux(entries: &[ImageIndexEntry], processor: Processor) -> Option<String> {
+    let fits = |entry: &&ImageIndexEntry| {
+        entry.platform.as_ref().is_some_and(|platform| {
+            platform.os == Os::Linux && platform.architecture.to_string() == processor.of_images()
+        })
+    };
+    entries.iter().find(fits).map(|entry| entry.digest.clone())
 }
 
 fn blob(descriptor: &Descriptor) -> OciDescriptor {

@@ -67,7 +67,8 @@ impl Hand for LambdaHand<'_> {
                 aws.update_configuration(name, &settings.body(role)).await
             }
             Action::UpdateCode => {
-                let code = self.code()?;
+                let mut code = self.code()?;
+                code["Architectures"] = json!([self.wanted()?.processor]);
                 aws.settled(name, None).await?;
                 aws.update_code(name, &code).await
             }
@@ -152,7 +153,7 @@ impl LambdaHand<'_> {
         body["FunctionName"] = json!(self.names.function);
         body["Code"] = self.code()?;
         body["PackageType"] = json!(if wanted.settings.runtime.is_some() { "Zip" } else { "Image" });
-        body["Architectures"] = json!(["x86_64"]);
+        body["Architectures"] = json!([wanted.processor]);
         body["Tags"] = json!(tags);
         let mut tries = 0;
         loop {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use modelet_core::Processor;
 use serde_json::Value;
 
 use super::Auth;
@@ -59,6 +60,8 @@ pub struct Function {
     pub code_sha256: String,
     /// The image that it is made of.
     pub image: Option<String>,
+    /// What it runs on, where Lambda says it.
+    pub processor: Option<Processor>,
     /// Its versions and which of ours each is, the oldest first.
     pub versions: Vec<(String, String)>,
     /// Who gets the calls.
@@ -147,7 +150,7 @@ pub async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>, Clou
             (aws.url(name, ALIAS).await?, aws.policy(name, ALIAS).await?, aws.provisioned(name, ALIAS).await?)
         }
     };
-    let Configuration { function_arn, code_sha256, role, state, .. } = &told.configuration;
+    let Configuration { function_arn, code_sha256, role, state, architectures, .. } = &told.configuration;
     Ok(Some(Function {
         arn: function_arn.clone(),
         state: state.clone().unwrap_or_else(|| "Active".to_owned()),
@@ -155,6 +158,7 @@ pub async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>, Clou
         role: role.clone(),
         code_sha256: code_sha256.clone(),
         image: told.code.image_uri,
+        processor: architectures.first().and_then(|name| name.parse().ok()),
         versions: versions.into_iter().map(|version| (version.version, version.description)).collect(),
         traffic: alias.map(traffic),
         url: url.map(|Url { function_url, auth_type }| (function_url, Auth::read(&auth_type))),
