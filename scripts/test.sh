@@ -15,6 +15,7 @@ step "1/7 build"
 cargo build --workspace --quiet
 cargo build --package modelet-runtime --example hostile --quiet
 scripts/runtimes.sh
+python/tests/setup-arm64.sh
 export MODELET_BIN="$PWD/target/debug/modelet"
 
 step "2/7 ONNX Runtime"
