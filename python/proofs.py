@@ -30,6 +30,7 @@ CONTAINERS = Peer(1, "docker-registry, skopeo, podman and runc")
 FUNCTIONS_FRAMEWORK = Peer(1, "functions-framework, Google's own")
 AZUREML_SERVER = Peer(1, "azureml-inference-server-http, Azure's own")
 TRITON = Peer(1, "tritonclient, unmodified")
+QEMU = Peer(2, "qemu, an emulator of the processor: no real arm64")
 MOTO = Peer(2, "moto, an independent emulator of AWS")
 BOTOCORE = Peer(3, "botocore's model of the API: the same call, written by it")
 OURSELVES = Peer(1, "the platform itself, as users start it")
@@ -37,7 +38,7 @@ DOCUMENTATION = Peer(4, "the documentation: both sides are ours")
 
 LEVELS = {
     1: "tested against the provider's own program, or the official open-source one",
-    2: "tested against an independent emulator of the service",
+    2: "tested against an independent emulator of the service or of its processor",
     3: "requests validated against the published model of the API, never run against the service",
     4: "implemented from the documentation; not verified against the service",
 }

@@ -15,6 +15,7 @@ step "1/7 build"
 # With what the tests ask of the libraries: the Rust tests take them as they are, and nothing is compiled twice.
 cargo build --workspace --bins --examples --quiet
 scripts/runtimes.sh
+python/tests/setup-arm64.sh
 export MODELET_BIN="$PWD/target/debug/modelet"
 
 step "2/7 ONNX Runtime"

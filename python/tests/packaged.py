@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,19 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+#: Processors by the numbers that files for them have.
+X86_64, ARM64 = 62, 183
+
+
+def elf(machine: int) -> bytes:
+    """The head of a library of some machine."""
+    return b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, 0, 0, 0, 0, 64, 56, 0, 64, 0, 0)
+
+
+def machines(files: dict[str, bytes]) -> dict[str, int]:
+    """What libraries and programs among files are made for."""
+    return {name: struct.unpack_from("<H", content, 18)[0] for name, content in files.items() if content.startswith(b"\x7fELF")}
 
 
 def unzipped(archive: Path, folder: Path) -> Path:

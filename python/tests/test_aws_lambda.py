@@ -17,6 +17,7 @@ import pytest
 from clouds import ACCOUNT, REGION, Call, Cloud
 from containers import missing, needs_containers
 from harness import ROOT, Platform, toml
+from packaged import ARM64, X86_64, elf
 from proofs import MOTO, proof
 from repositories import HOST, WithImages
 
@@ -82,12 +83,13 @@ def empty(cloud: Cloud) -> None:
 
 @pytest.fixture(scope="module")
 def artifacts(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The artifact of one model: as it is, with other settings, and with triggers."""
+    """The artifact of one model: as it is, with other settings, with triggers, and for another processor."""
     work = tmp_path_factory.mktemp("artifacts")
     model = ROOT / "examples" / "iris"
     said = {"one": "", "two": toml({"settings": {"memory_mib": 2048}, "env": {"MODE": "fast"}}), "triggers": TRIGGERS}
     said |= {f"v{number}": toml({"env": {"MODE": str(number)}}) for number in (3, 4)}
-    return {word: packaged(platform, model, more, work / f"{word}.zip") for word, more in said.items()}
+    made = {word: packaged(platform, model, more, work / f"{word}.zip") for word, more in said.items()}
+    return made | {"arm64": packaged(platform, model, "", work / "arm64.zip", ARM64)}
 
 
 def source_with(model: Path, more: str, folder: Path) -> Path:
@@ -100,8 +102,8 @@ def source_with(model: Path, more: str, folder: Path) -> Path:
     return folder
 
 
-def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
-    """An artifact as the platform made it, in a zip with a bootstrap: moto does not run it."""
+def packaged(platform: Platform, model: Path, more: str, target: Path, machine: int = X86_64) -> Path:
+    """An artifact as the platform made it, in a zip with a bootstrap of which there is no more than its head: moto does not run it."""
     source = source_with(model, more, target.with_suffix(""))
     function = platform.deploy(source, f"for-lambda-{source.name}")
     folder = platform.data / "artifacts" / function.card["sha256"]
@@ -109,7 +111,7 @@ def packaged(platform: Platform, model: Path, more: str, target: Path) -> Path:
     with zipfile.ZipFile(target, "w") as zipped:
         bootstrap = zipfile.ZipInfo("bootstrap")
         bootstrap.external_attr = (stat.S_IFREG | 0o755) << 16
-        zipped.writestr(bootstrap, b"#!/bin/sh\n")
+        zipped.writestr(bootstrap, elf(machine))
         zipped.writestr("artifact.json", json.dumps(card))
         for path in sorted((folder / "files").rglob("*")):
             zipped.write(path, f"files/{path.relative_to(folder / 'files')}")
@@ -255,6 +257,21 @@ def test_updated_canaried_promoted_and_rolled_back(cloud: Cloud, form: Form, art
     assert function_of(cloud)["image"] == first
     status = cloud.cli("status", NAME, "--to", "aws-lambda").stdout
     assert "all calls to version 1" in status and "memory    1024 MB" in status
+
+
+@proof("AWS Lambda", "a function gets the processor that its artifact is made for, and another with its code", MOTO)
+def test_a_function_moves_to_another_processor_and_back(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+    def processor(qualifier: str) -> list[str]:
+        told = cloud.client("lambda").get_function(FunctionName=NAME, Qualifier=qualifier)
+        return told["Configuration"]["Architectures"]
+
+    cloud.cli("deploy", artifacts["arm64"], *DEPLOY)
+    assert processor("1") == ["arm64"]
+    assert cloud.json("deploy", artifacts["arm64"], *DEPLOY)["plan"]["steps"] == []
+    steps = cloud.json("deploy", artifacts["one"], *DEPLOY)["plan"]["steps"]
+    assert [step["what"] for step in steps] == [f"function {NAME}", f"function {NAME}", f"version of {NAME}", "alias live"]
+    (sent,) = [json.loads(call.body) for call in cloud.proxy.taken() if call.path.endswith("/code")]
+    assert sent["Architectures"] == ["x86_64"]
 
 
 @proof("AWS Lambda", "deploying, updating, a canary, promoting, rolling back and removing", MOTO)
@@ -530,6 +547,7 @@ def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Clo
     assert "AWS Lambda sets AWS_REGION itself" in refused({"env": {"AWS_REGION": "x"}})
     assert "keeps logs for 1, 3, 5" in refused({}, "--log-days", "31")
     assert "has no executable file bootstrap" in refused({}, without="bootstrap")
+    assert "is packaged already, and --arch would change nothing of it" in refused({}, "--arch", "arm64")
     assert "is packaged already, and --set would change nothing of it" in refused({}, "--set", "memory_mib=512")
     assert "not to cloud-run" in cloud.cli("deploy", artifacts["one"], "--to", "cloud-run", "--yes", code=2).stderr
     assert "There is nobody to ask" in cloud.cli("deploy", artifacts["one"], "--to", "aws-lambda", code=1).stderr
@@ -540,7 +558,7 @@ def test_the_plan_says_price_and_permissions(cloud: Cloud, artifacts: dict[str, 
     traffic = ("--calls-per-month", "3000000", "--ms-per-call", "120")
     plan = ("deploy", artifacts["one"], "--to", "aws-lambda", "--plan")
     said = cloud.cli(*plan, *traffic, "--policy", policy, code=2).stdout
-    assert "6.60 USD a month, 0.40 with what is free: 3000000 calls of 120 ms with 1024 MB" in said
+    assert "6.60 USD a month, 0.40 with what is free: 3000000 calls of 120 ms with 1024 MB on x86_64" in said
     assert "prices of 2026-11-24" in said and f"written to {policy}" in said
     allowed = {action for statement in json.loads(policy.read_text())["Statement"] for action in [statement["Action"]] if isinstance(action, str)}
     assert allowed == {"iam:PassRole"}
@@ -549,3 +567,5 @@ def test_the_plan_says_price_and_permissions(cloud: Cloud, artifacts: dict[str, 
     own = tmp_path / "prices.toml"
     own.write_text((ROOT / "crates/cloud/src/prices/aws-lambda.toml").read_text().replace("0.20", "2.00"))
     assert "12.00 USD a month" in cloud.cli(*plan, *traffic, "--prices", own, code=2).stdout
+    arm = ("deploy", artifacts["arm64"], "--to", "aws-lambda", "--plan")
+    assert "5.40 USD a month, 0.40 with what is free" in cloud.cli(*arm, *traffic, code=2).stdout

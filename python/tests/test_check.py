@@ -4,7 +4,6 @@ line and with what to do."""
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from functions import folder, wheel
 from harness import ROOT, Platform
+from packaged import ARM64, elf
 
 TARGETS = ["aws-lambda", "cloud-run", "azure-functions", "sagemaker", "vertex"]
 every_target = pytest.mark.parametrize("target", TARGETS)
@@ -299,14 +299,9 @@ def test_packages_too_large_for_a_zip_are_listed_by_size_with_two_ways_out(check
         assert checked.code == 0 and "ok" in {one["verdict"] for one in checked.all("size")}, checked.found
 
 
-def elf(machine: int) -> bytes:
-    """The head of a library of some machine."""
-    return b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, machine, 1, 0, 0, 0, 0, 64, 56, 0, 64, 0, 0)
-
-
 @every_target
 def test_a_library_of_another_machine_in_a_package_is_refused_with_its_name(check, tmp_path, target):
-    fast = wheel(tmp_path, "fast", files={"fast/_core.so": elf(183)})
+    fast = wheel(tmp_path, "fast", files={"fast/_core.so": elf(ARM64)})
     checked = check({"app.py": "import fast\n" + PLAIN, "requirements.txt": f"{fast}\n"}, target, "--sample", "{}")
     assert checked.breaks() == {"binaries"}, checked.found
     assert checked.one("binaries")["places"] == ["packages/fast/_core.so: arm64"]
@@ -314,9 +309,9 @@ def test_a_library_of_another_machine_in_a_package_is_refused_with_its_name(chec
 
 @every_target
 def test_a_library_of_another_machine_beside_the_code_is_refused_with_its_name(tmp_path, target):
-    path = folder(tmp_path / "app", {"app.py": PLAIN, "lib/fast.so": elf(183)})
+    path = folder(tmp_path / "app", {"app.py": PLAIN, "lib/fast.so": elf(ARM64)})
     done = Platform(tmp_path).cli("check", path, "--as", target, check=False)
-    assert done.returncode == 1 and "lib/fast.so is made for aarch64" in done.stderr, done
+    assert done.returncode == 1 and "lib/fast.so is made for arm64" in done.stderr, done
 
 
 # -- what modelet.toml asks for ----

@@ -10,7 +10,7 @@
 
 use std::fmt::Write as _;
 
-use modelet_core::ArtifactCard;
+use modelet_core::{ArtifactCard, Processor, Target};
 use serde_json::{Value, json};
 
 /// The port that the image listens on.
@@ -22,13 +22,12 @@ const CLOUD_RUN_TIMEOUT_S: u64 = 3_600;
 /// Probes while it starts are so many seconds apart.
 const PROBE_S: u64 = 1;
 
-/// The files, by name, for an image that is named by its digest.
-pub fn files(card: &ArtifactCard, image: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("cloud-run.yaml", yaml(&cloud_run(card, image))),
-        ("knative.yaml", yaml(&knative(card, image))),
-        ("run.sh", run(card, image)),
-    ]
+/// The files, by name, for an image that is named by its digest and runs on this processor; none for a host that has not that.
+pub fn files(card: &ArtifactCard, image: &str, processor: Processor) -> Vec<(&'static str, String)> {
+    let has_cloud_run = Target::CloudRun.check_processor(processor).is_ok();
+    let cloud_run = has_cloud_run.then(|| ("cloud-run.yaml", yaml(&cloud_run(card, image))));
+    let others = [("knative.yaml", yaml(&knative(card, image))), ("run.sh", run(card, image))];
+    cloud_run.into_iter().chain(others).collect()
 }
 
 fn knative(card: &ArtifactCard, image: &str) -> Value {
@@ -219,7 +218,7 @@ mod tests {
 
     #[test]
     fn each_host_gets_what_it_can_hold_and_secrets_by_name_alone() {
-        let files = files(&card(), "r.example/churn@sha256:00");
+        let files = files(&card(), "r.example/churn@sha256:00", Processor::X86_64);
         let text = |name: &str| &files.iter().find(|(own, _)| *own == name).unwrap().1;
         assert!(text("knative.yaml").contains("timeoutSeconds: 600"), "{}", text("knative.yaml"));
         assert!(text("cloud-run.yaml").contains("timeoutSeconds: 900"));
@@ -227,6 +226,8 @@ mod tests {
             assert!(text(name).contains("value: \"yes\""), "{}", text(name));
             assert!(text(name).contains("name: \"partner-key\"") && text(name).contains("memory: \"512Mi\""));
         }
+        let of_arm64 = super::files(&card(), "r.example/churn@sha256:00", Processor::Arm64);
+        assert_eq!(of_arm64.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["knative.yaml", "run.sh"]);
         assert!(text("run.sh").contains("--memory 512m") && text("run.sh").contains("--env KEY \\\n"));
     }
 }

@@ -5,9 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use modelet_core::ArtifactCard;
 use modelet_core::digest::sha256;
 use modelet_core::handler::Layer;
+use modelet_core::{ArtifactCard, Processor};
+use modelet_package::elf::{self, Machine};
+use modelet_package::shipment::BOOTSTRAP;
 use modelet_package::shipment::image::{Base, Image, Layout};
 
 use crate::error::CloudError;
@@ -84,6 +86,8 @@ pub struct Zip {
     pub size_bytes: u64,
     /// The bytes of all that is in it.
     pub unzipped_bytes: u64,
+    /// What its program is made for.
+    pub processor: Processor,
 }
 
 impl Delivery {
@@ -122,13 +126,15 @@ pub fn read(path: &Path) -> Result<(ArtifactCard, Zip), CloudError> {
     if zip.len() > FILES_LIMIT {
         return Err(bad(format!("it has {} files, {FILES_LIMIT} are read", zip.len())));
     }
-    let starts = zip
-        .by_name("bootstrap")
-        .ok()
-        .is_some_and(|file| file.unix_mode().is_some_and(|mode| mode & 0o111 != 0));
-    if !starts {
-        return Err(bad("it has no executable file bootstrap: no host could start it".to_owned()));
-    }
+    let is_program = |mode: u32| mode & 0o111 != 0;
+    let mut started = zip.by_name(BOOTSTRAP).ok().filter(|file| file.unix_mode().is_some_and(is_program));
+    let Some(bootstrap) = &mut started else {
+        return Err(bad(format!("it has no executable file {BOOTSTRAP}: no host could start it")));
+    };
+    let Some(Machine::Of(processor)) = elf::machine(bootstrap) else {
+        return Err(bad(format!("its file {BOOTSTRAP} is no program for x86_64 or arm64")));
+    };
+    drop(started);
     let card = {
         let mut entry = zip
             .by_name(ArtifactCard::FILE_NAME)
@@ -140,7 +146,7 @@ pub fn read(path: &Path) -> Result<(ArtifactCard, Zip), CloudError> {
         let entry = zip.by_index_raw(index).map_err(|error| bad(error.to_string()))?;
         unzipped_bytes += entry.size();
     }
-    let zip = Zip { path: path.to_owned(), sha256, size_bytes, unzipped_bytes };
+    let zip = Zip { path: path.to_owned(), sha256, size_bytes, unzipped_bytes, processor };
     Ok((card, zip))
 }
 

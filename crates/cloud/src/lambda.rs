@@ -181,7 +181,8 @@ impl Target for AwsLambda {
     ) -> Result<Option<Month>, CloudError> {
         let wanted = Wanted::of(wanted, self.names(&wanted.name), &self.options)?;
         let (memory_mb, tmp_mb) = (wanted.settings.memory_mb, wanted.settings.tmp_mb);
-        let used = Use { calls, ms_per_call, memory_mb, tmp_mb, ready: wanted.provisioned.unwrap_or(0) };
+        let (processor, ready) = (wanted.processor, wanted.provisioned.unwrap_or(0));
+        let used = Use { processor, calls, ms_per_call, memory_mb, tmp_mb, ready };
         let card = LambdaPrices::read(prices)?;
         let bill = card.month(used);
         Ok(Some(Month { used, bill, date: card.date, source: card.source }))

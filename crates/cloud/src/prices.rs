@@ -2,6 +2,7 @@
 
 pub mod sagemaker;
 
+use modelet_core::Processor;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CloudError;
@@ -31,6 +32,16 @@ pub struct LambdaPrices {
     pub free_requests: u64,
     /// GB-seconds a month that are free.
     pub free_gb_seconds: f64,
+    /// What costs otherwise on another processor.
+    pub x86_64: ProcessorPrices,
+    /// The same of ARM's.
+    pub arm64: ProcessorPrices,
+}
+
+/// What costs otherwise on another processor.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessorPrices {
     /// A GB-second of instances that are kept ready.
     pub ready_gb_second: f64,
     /// A GB-second of them while they work.
@@ -52,6 +63,8 @@ pub struct Rung {
 /// What is used in a month.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Use {
+    /// The processor.
+    pub processor: Processor,
     /// Calls.
     pub calls: u64,
     /// The time of one, milliseconds.
@@ -97,11 +110,21 @@ impl LambdaPrices {
     pub fn read(text: Option<&str>) -> Result<Self, CloudError> {
         let card: Self = toml::from_str(text.unwrap_or(AWS_LAMBDA))
             .map_err(|error| CloudError::refused(format!("the card of prices is none: {error}")))?;
-        let is_endless = card.gb_second.last().is_some_and(|rung| rung.up_to.is_none());
-        if !is_endless {
-            return Err(CloudError::refused("the card of prices has no last [[gb_second]] without up_to"));
+        for processor in [Processor::X86_64, Processor::Arm64] {
+            let last = card.of(processor).gb_second.last();
+            if last.is_none_or(|rung| rung.up_to.is_some()) {
+                let why = format!("the card of prices has no last [[{processor}.gb_second]] without up_to");
+                return Err(CloudError::refused(why));
+            }
         }
         Ok(card)
+    }
+
+    fn of(&self, processor: Processor) -> &ProcessorPrices {
+        match processor {
+            Processor::X86_64 => &self.x86_64,
+            Processor::Arm64 => &self.arm64,
+        }
     }
 
     /// What a month costs. Each call is billed by whole milliseconds; calls of instances that are kept ready are all taken to be theirs.
@@ -111,9 +134,13 @@ impl LambdaPrices {
         let gb_seconds = seconds * memory_gb;
         let tmp_gb = used.tmp_mb.saturating_sub(self.free_tmp_mb) as f64 / MB_PER_GB;
         let requests = used.calls as f64 / 1e6 * self.per_million_requests;
-        let work =
-            if used.ready > 0 { gb_seconds * self.ready_working_gb_second } else { self.work(gb_seconds) };
-        let ready = f64::from(used.ready) * memory_gb * MONTH_S * self.ready_gb_second;
+        let prices = self.of(used.processor);
+        let work = if used.ready > 0 {
+            gb_seconds * prices.ready_working_gb_second
+        } else {
+            prices.work(gb_seconds)
+        };
+        let ready = f64::from(used.ready) * memory_gb * MONTH_S * prices.ready_gb_second;
         let tmp = seconds * tmp_gb * self.tmp_gb_second;
         let lines = [
             (format!("{} calls", used.calls), requests),
@@ -121,8 +148,11 @@ impl LambdaPrices {
             (format!("{} instances kept ready", used.ready), ready),
             (format!("{} MB of /tmp", used.tmp_mb), tmp),
         ];
-        let free_work =
-            if used.ready > 0 { 0.0 } else { work - self.work((gb_seconds - self.free_gb_seconds).max(0.0)) };
+        let free_work = if used.ready > 0 {
+            0.0
+        } else {
+            work - prices.work((gb_seconds - self.free_gb_seconds).max(0.0))
+        };
         let free_requests = used.calls.min(self.free_requests) as f64 / 1e6 * self.per_million_requests;
         let usd = requests + work + ready + tmp;
         Bill {
@@ -131,7 +161,9 @@ impl LambdaPrices {
             usd_with_free: usd - free_work - free_requests,
         }
     }
+}
 
+impl ProcessorPrices {
     fn work(&self, gb_seconds: f64) -> f64 {
         let (mut usd, mut from) = (0.0, 0.0);
         for rung in &self.gb_second {
@@ -145,9 +177,18 @@ impl LambdaPrices {
 
 #[cfg(test)]
 mod tests {
+    use Processor::{Arm64, X86_64};
+
     use super::*;
 
-    const USED: Use = Use { calls: 3_000_000, ms_per_call: 119.2, memory_mb: 1_536, tmp_mb: 512, ready: 0 };
+    const USED: Use = Use {
+        processor: X86_64,
+        calls: 3_000_000,
+        ms_per_call: 119.2,
+        memory_mb: 1_536,
+        tmp_mb: 512,
+        ready: 0,
+    };
 
     fn close(found: f64, expected: f64) {
         assert!((found - expected).abs() < 0.005, "{found} is not {expected}");
@@ -165,13 +206,27 @@ mod tests {
     #[test]
     fn the_more_the_cheaper_and_what_is_kept_ready_is_paid_for_all_the_month() {
         let prices = LambdaPrices::read(None).unwrap();
-        close(prices.work(7e9), 6e9 * 0.000_016_666_7 + 1e9 * 0.000_015);
-        close(prices.work(16e9), 6e9 * 0.000_016_666_7 + 9e9 * 0.000_015 + 1e9 * 0.000_013_334);
+        let work = |gb_seconds| prices.x86_64.work(gb_seconds);
+        close(work(7e9), 6e9 * 0.000_016_666_7 + 1e9 * 0.000_015);
+        close(work(16e9), 6e9 * 0.000_016_666_7 + 9e9 * 0.000_015 + 1e9 * 0.000_013_334);
         let idle = prices.month(Use { calls: 0, ready: 2, memory_mb: 1_024, ..USED });
         close(idle.usd, 2.0 * 2_592_000.0 * 0.000_004_166_7);
         close(idle.usd_with_free, idle.usd);
         let large = prices.month(Use { tmp_mb: 10_240, ..USED });
         close(large.usd - prices.month(USED).usd, 360_000.0 * 9.5 * 0.000_000_030_9);
+    }
+
+    #[test]
+    fn arm64_costs_a_fifth_less_for_work_and_the_same_for_calls() {
+        let prices = LambdaPrices::read(None).unwrap();
+        let bill = prices.month(Use { processor: Arm64, ..USED });
+        close(bill.usd, 0.60 + 540_000.0 * 0.000_013_333_4);
+        close(
+            prices.arm64.work(20e9),
+            7.5e9 * 0.000_013_333_4 + 11.25e9 * 0.000_012_000_1 + 1.25e9 * 0.000_010_666_7,
+        );
+        let ready = prices.month(Use { processor: Arm64, calls: 0, ready: 1, memory_mb: 1_024, ..USED });
+        close(ready.usd, 2_592_000.0 * 0.000_003_333_4);
     }
 
     #[test]

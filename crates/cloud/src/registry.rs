@@ -17,10 +17,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use modelet_core::Processor;
 use modelet_package::shipment::image::{Base, Descriptor, Image, Layout};
-use oci_client::client::{ClientConfig, ClientProtocol, linux_amd64_resolver};
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::config::Os;
 use oci_client::errors::OciDistributionError;
-use oci_client::manifest::OciDescriptor;
+use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest, OciManifest};
 use oci_client::secrets::RegistryAuth;
 use oci_client::token_cache::RegistryTokenType;
 use oci_client::{Client, RegistryOperation};
@@ -95,16 +97,14 @@ impl Registries {
         Ok(Self { access, http: Http::new()?, keys: Mutex::default() })
     }
 
-    /// Reads an image to stand on; its layers stay where they are.
+    /// Reads an image to stand on; its layers stay where they are. Of one for several processors the one for this is meant.
     ///
     /// # Errors
-    /// When it is not there, may not be read, or is for another machine.
-    pub async fn base(&self, image: &Reference) -> Result<Base, CloudError> {
+    /// When it is not there, may not be read, or is not for this processor.
+    pub async fn base(&self, image: &Reference, processor: Processor) -> Result<Base, CloudError> {
         let asked = Asked::pull("pull", image);
-        let pulled = self.tried(&asked, async |client| {
-            client.pull_image_manifest(image, &RegistryAuth::Anonymous).await.map(|(manifest, _)| manifest)
-        });
-        let manifest = serde_json::to_vec(&pulled.await?)
+        let manifest = self.manifest(&asked, processor).await?;
+        let manifest = serde_json::to_vec(&manifest)
             .map_err(|error| CloudError::refused(format!("{image} has no manifest: {error}")))?;
         let config = Base::config_of(&manifest)
             .ok_or_else(|| CloudError::refused(format!("{image} is no image: its manifest has no config")))?;
@@ -119,8 +119,33 @@ impl Registries {
             let mut text = Vec::new();
             pull(&client, image, &config, &mut text).await.map(|()| text)
         });
-        let base = Base::of(&image.to_string(), &manifest, &text.await?);
+        let base = Base::of(&image.to_string(), &manifest, &text.await?, processor);
         base.map_err(|error| CloudError::refused(error.message).hint(error.hint.unwrap_or_default()))
+    }
+
+    /// The manifest of the one image, or of the one among several that runs on a processor.
+    async fn manifest(
+        &self,
+        asked: &Asked<'_>,
+        processor: Processor,
+    ) -> Result<OciImageManifest, CloudError> {
+        let image = asked.image;
+        let pulled = self.tried(asked, async |client| {
+            client.pull_manifest(image, &RegistryAuth::Anonymous).await.map(|(manifest, _)| manifest)
+        });
+        let several = match pulled.await? {
+            OciManifest::Image(manifest) => return Ok(manifest),
+            OciManifest::ImageIndex(index) => index.manifests,
+        };
+        let Some(digest) = for_linux(&several, processor) else {
+            let why = format!("the image {image}: there is none of it for linux/{}", processor.of_images());
+            return Err(CloudError::refused(why).hint("name another image: --base IMAGE"));
+        };
+        let one = image.clone_with_digest(digest);
+        self.tried(&Asked::pull("pull", &one), async |client| {
+            client.pull_image_manifest(&one, &RegistryAuth::Anonymous).await.map(|(manifest, _)| manifest)
+        })
+        .await
     }
 
     /// Brings the layers of an image to stand on into a layout, as far as they are not there.
@@ -300,7 +325,6 @@ impl Registries {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::new(ClientConfig {
             protocol: ClientProtocol::HttpsExcept(self.access.plain.clone()),
-            platform_resolver: Some(Box::new(linux_amd64_resolver)),
             use_monolithic_push: true,
             connect_timeout: Some(CONNECT_TIMEOUT),
             read_timeout: Some(READ_TIMEOUT),
@@ -370,6 +394,16 @@ async fn pull(
     }
     out.flush().await?;
     Ok(())
+}
+
+/// The image among several that runs on a processor.
+fn for_linux(entries: &[ImageIndexEntry], processor: Processor) -> Option<String> {
+    let fits = |entry: &&ImageIndexEntry| {
+        entry.platform.as_ref().is_some_and(|platform| {
+            platform.os == Os::Linux && platform.architecture.to_string() == processor.of_images()
+        })
+    };
+    entries.iter().find(fits).map(|entry| entry.digest.clone())
 }
 
 fn blob(descriptor: &Descriptor) -> OciDescriptor {

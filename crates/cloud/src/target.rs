@@ -1,7 +1,7 @@
 //! A target: where an artifact is deployed, here or elsewhere.
 
 use bytes::Bytes;
-use modelet_core::{ArtifactCard, FunctionName};
+use modelet_core::{ArtifactCard, FunctionName, Processor};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,6 +20,8 @@ pub struct Deployment {
     pub name: FunctionName,
     /// What the function is.
     pub card: ArtifactCard,
+    /// What it is made for.
+    pub processor: Processor,
     /// What the target gets.
     pub delivery: Delivery,
     /// The part of the calls that a new version gets at first, percent; `None`: all.

@@ -14,7 +14,7 @@
 //! - [`end`]: why an instance ended
 //! - [`record`]: what is kept of one invocation and of one instance
 //! - [`usage`]: what they add up to
-//! - [`target`]: clouds that a function may be meant for, and their limits
+//! - [`target`]: clouds that a function may be meant for, and their limits; [`processor`]: what they compute on
 //! - [`standalone`]: one file that is a program and the artifact that it serves
 //! - [`instance`]: what the platform and an instance say to each other
 //! - [`caches`]: where libraries keep what they would rather not make again
@@ -43,6 +43,7 @@ pub mod millis;
 pub mod moment;
 pub mod name;
 pub mod numbers;
+pub mod processor;
 pub mod record;
 pub mod redact;
 pub mod rule;
@@ -64,6 +65,7 @@ pub use handler::{EngineName, Handler, ModelCard, ProgramCard, PythonCard};
 pub use manifest::Manifest;
 pub use name::{FunctionName, InstanceId, InvocationId, NameError, Qualifier, Version};
 pub use numbers::Numbers;
+pub use processor::Processor;
 pub use record::{InstanceRecord, InvocationRecord, Outcome, Phases};
 pub use rule::{Known, Rule};
 pub use settings::Settings;

@@ -6,7 +6,7 @@
 //! - [`finding`]: what is found out about a function that is to leave this machine
 //! - [`measured`]: whether what it took when it was run is within the limits
 //! - [`asked`]: what it means that code asked its machine for something
-//! - [`host`]: what a host has, and what it has not
+//! - [`host`]: what a host has, and what it has not; [`processors`]: which processors
 
 pub mod asked;
 pub mod environment;
@@ -14,6 +14,7 @@ pub mod finding;
 pub mod host;
 pub mod limits;
 pub mod measured;
+pub mod processors;
 pub mod size;
 mod wanted;
 

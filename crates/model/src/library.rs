@@ -8,6 +8,8 @@ mod elf;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use modelet_core::Processor;
+
 /// The version of ONNX Runtime that is used.
 pub const PINNED: &str = "1.28.0";
 /// The library's file name, in the wheel and in our cache.
@@ -22,8 +24,8 @@ pub const NOTICES_IN_WHEEL: &[&str] = &["onnxruntime/LICENSE", "onnxruntime/Thir
 /// A wheel on PyPI that carries the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wheel {
-    /// The architecture, as `std::env::consts::ARCH` names it.
-    pub architecture: &'static str,
+    /// What the library is made for.
+    pub processor: Processor,
     /// The file's name.
     pub file_name: &'static str,
     /// SHA-256 of the wheel, hexadecimal.
@@ -32,16 +34,16 @@ pub struct Wheel {
     pub library_sha256: &'static str,
 }
 
-/// The wheels, one for each architecture.
+/// The wheels, one for each processor.
 pub const WHEELS: &[Wheel] = &[
     Wheel {
-        architecture: "x86_64",
+        processor: Processor::X86_64,
         file_name: "onnxruntime-1.28.0-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
         sha256: "a166b78ee04f3a37fa1ef82034b6a3ce96d9684e582d4d30b296de83e9998bb5",
         library_sha256: "aa4079d18f4ea7a5f3a94d80cd4bbe0f2740436626622d64d793803a20381083",
     },
     Wheel {
-        architecture: "aarch64",
+        processor: Processor::Arm64,
         file_name: "onnxruntime-1.28.0-cp311-cp311-manylinux_2_27_aarch64.manylinux_2_28_aarch64.whl",
         sha256: "8d66f9ceb29909c70839e4e4fb3435c7b490050d8f162bd5f3aba4ca01ee517f",
         library_sha256: "23a37c2994bc273e1d59a4f49af6cba5bf1cfbc29f04907ec27df375aba50a7d",

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use modelet_core::manifest::{EngineChoice, Rung};
-use modelet_core::{Code, FunctionName, InvocationId, Version, entry};
+use modelet_core::{Code, FunctionName, InvocationId, Processor, Version, entry};
 use modelet_platform::store::usage::{HOURS_KEPT, Period};
 
 use making::Making;
@@ -147,7 +147,9 @@ pub enum Command {
     )]
     Doctor,
     /// List the engines that compute models, or install ONNX Runtime
-    #[command(after_help = "Examples:\n  modelet engines\n  modelet engines install")]
+    #[command(
+        after_help = "Examples:\n  modelet engines\n  modelet engines install\n  modelet engines install --arch arm64"
+    )]
     Engines(Engines),
     /// Explain an error code
     #[command(
@@ -331,7 +333,11 @@ pub struct Engines {
 #[derive(Debug, Subcommand)]
 pub enum EnginesAction {
     /// Install ONNX Runtime into modelet's cache, with uv or pip; its hash is checked
-    Install,
+    Install {
+        /// For artifacts for another processor: x86_64 or arm64 [default: this machine's, for all that runs here]
+        #[arg(long, value_name = "ARCH")]
+        arch: Option<Processor>,
+    },
 }
 
 /// `modelet inspect`

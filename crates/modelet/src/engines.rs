@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use modelet_core::Code;
 use modelet_core::instance::ENV_ONNXRUNTIME;
+use modelet_core::{Code, Processor};
 use modelet_model::library::{self, Found, Places, Searched, Wheel};
 use modelet_worker::once::{Finished, run_once};
 
@@ -30,14 +30,46 @@ pub fn locate() -> Result<Found, Vec<Searched>> {
     })
 }
 
-/// The wheel for this machine.
-pub fn wheel() -> Result<&'static Wheel, Report> {
-    library::WHEELS.iter().find(|wheel| wheel.architecture == env::consts::ARCH).ok_or_else(|| {
-        Report::new(Code::EngineMissing, format!("there is no pinned ONNX Runtime for {}", env::consts::ARCH))
-            .hint(format!(
+/// The library that goes along with artifacts for a processor: for this machine's the one that is used here, for another one's the pinned
+/// one, which was brought for it.
+///
+/// # Errors
+/// `engine-missing`, with where it was looked for.
+pub fn library_for(processor: Processor) -> Result<PathBuf, Report> {
+    let missing = |looked: &str, hint: &str| {
+        Report::new(Code::EngineMissing, format!("ONNX Runtime for {processor} was not found: {looked}"))
+            .hint(hint)
+    };
+    if processor == Processor::HERE {
+        return locate().map(|found| found.path).map_err(|searched| {
+            let places: Vec<_> = searched.iter().map(ToString::to_string).collect();
+            missing(&places.join("; "), "run: modelet engines install")
+        });
+    }
+    let hint = format!("run: modelet engines install --arch {processor}");
+    let cache =
+        cache_folder().ok_or_else(|| missing("HOME is not set, so there is no cache folder", &hint))?;
+    let place = cache.join(folder_for(processor)).join(library::FILE_NAME);
+    let checked = library::verify(&place, wheel(processor)?.library_sha256);
+    checked.map_err(|why| missing(&format!("{} {why}", place.display()), &hint))?;
+    Ok(place)
+}
+
+/// The folder of the cache that it is installed into.
+fn folder_for(processor: Processor) -> String {
+    let own = library::CACHE_FOLDER;
+    if processor == Processor::HERE { own.to_owned() } else { format!("{own}-{}", processor.of_linux()) }
+}
+
+/// The wheel for a processor.
+fn wheel(processor: Processor) -> Result<&'static Wheel, Report> {
+    library::WHEELS.iter().find(|wheel| wheel.processor == processor).ok_or_else(|| {
+        Report::new(Code::EngineMissing, format!("there is no pinned ONNX Runtime for {processor}")).hint(
+            format!(
                 "put a library of version {} there yourself and name it in {ENV_ONNXRUNTIME}",
                 library::PINNED
-            ))
+            ),
+        )
     })
 }
 
@@ -49,7 +81,8 @@ struct Installer {
 
 fn installers(wheel: &Wheel, target: &Path, requirements: &Path) -> Vec<Installer> {
     let python = find_program("python3");
-    let platform = format!("{}-manylinux_2_28", wheel.architecture);
+    let machine = wheel.processor.of_linux();
+    let platform = format!("{machine}-manylinux_2_28");
     let uv_args = |lead: &[&str]| {
         let mut args: Vec<OsString> = lead.iter().map(OsString::from).collect();
         args.extend(
@@ -72,7 +105,7 @@ fn installers(wheel: &Wheel, target: &Path, requirements: &Path) -> Vec<Installe
         );
         args.extend(["--python-version".into(), WHEEL_PYTHON.into()]);
         for glibc in ["2_28", "2_27"] {
-            args.extend(["--platform".into(), format!("manylinux_{glibc}_{}", wheel.architecture).into()]);
+            args.extend(["--platform".into(), format!("manylinux_{glibc}_{machine}").into()]);
         }
         args.extend(["--target".into(), target.into(), OsString::from("-r"), requirements.into()]);
         found.push(Installer { program: program.clone(), args });
@@ -81,15 +114,15 @@ fn installers(wheel: &Wheel, target: &Path, requirements: &Path) -> Vec<Installe
     found
 }
 
-/// Brings the pinned wheel with uv or pip, checks its hash and the library's, and puts the library into the cache. All of it,
+/// Brings the pinned wheel for a processor with uv or pip, checks its hash and the library's, and puts the library into the cache. All of it,
 /// or nothing; nothing, too, when it is there already.
-pub async fn install() -> Result<PathBuf, Report> {
-    let wheel = wheel()?;
+pub async fn install(processor: Processor) -> Result<PathBuf, Report> {
+    let wheel = wheel(processor)?;
     let cache = cache_folder().ok_or_else(|| {
         Report::new(Code::EngineMissing, "there is no cache folder: HOME is not set")
             .hint(format!("set HOME, or name a library in {ENV_ONNXRUNTIME}"))
     })?;
-    let place = cache.join(library::CACHE_FOLDER);
+    let place = cache.join(folder_for(processor));
     let installed = place.join(library::FILE_NAME);
     if library::verify(&installed, wheel.library_sha256).is_ok() {
         return Ok(installed);

@@ -8,7 +8,7 @@ use modelet_cloud::container;
 use modelet_cloud::delivery::WrittenImage;
 use modelet_cloud::environment::Environment;
 use modelet_cloud::registry::{Access, Pushed, Reference, Registries};
-use modelet_core::{ArtifactCard, Code};
+use modelet_core::{ArtifactCard, Code, Processor};
 use modelet_package::Shipment;
 use modelet_package::shipment::image::{self, Base, Image, Layout};
 
@@ -95,7 +95,7 @@ async fn below(
 ) -> Result<Option<(Reference, Base)>, Report> {
     let Some(name) = asked.or_else(|| image::base_of(shipment)?.parse().ok()) else { return Ok(None) };
     progress.next(format!("reading {name}"));
-    let base = registries.base(&name).await?;
+    let base = registries.base(&name, shipment.processor).await?;
     fits(shipment, &base)?;
     Ok(Some((name, base)))
 }
@@ -113,10 +113,15 @@ async fn written(
     Ok(written.map_err(|error| Report::new(Code::Internal, format!("packaging failed: {error}")))??)
 }
 
-/// Writes the files that hosts of containers take.
-pub fn files(card: &ArtifactCard, reference: &str, folder: &Path) -> Result<Vec<String>, Report> {
+/// Writes the files that hosts of containers with this processor take.
+pub fn files(
+    card: &ArtifactCard,
+    reference: &str,
+    processor: Processor,
+    folder: &Path,
+) -> Result<Vec<String>, Report> {
     fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))?;
-    let files = container::files(card, reference);
+    let files = container::files(card, reference, processor);
     for (name, text) in &files {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| unwritten(&path, &error))?;

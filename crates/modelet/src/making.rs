@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use modelet_core::manifest::EngineChoice;
-use modelet_core::{ArtifactCard, Code, FunctionName, Settings};
+use modelet_core::{ArtifactCard, Code, FunctionName, Processor, Settings};
 use modelet_package::importer::Workshop;
 use modelet_package::{Bundle, Evidence, Packed, Source, pack};
 
@@ -77,7 +77,7 @@ pub async fn opened(
     work: &Path,
 ) -> Result<(Source, FunctionName), Report> {
     let conversion = Conversion { options: making.proof.clone(), progress: Arc::clone(progress) };
-    let source = source(&making.path, conversion, work).await?;
+    let source = source(&making.path, conversion, making.site.processor(), work).await?;
     let source = amended(source, making.engine, &making.settings)?;
     making.site.check(&source.bundle().manifest)?;
     let name = making.name.clone().or_else(|| source.bundle().name.clone()).ok_or_else(|| {
@@ -104,13 +104,19 @@ pub fn work_folder() -> Result<tempfile::TempDir, Report> {
     })
 }
 
-/// What the user points at; files that have to be rewritten are put into `work`.
-pub async fn source(path: &Path, conversion: Conversion, work: &Path) -> Result<Source, Report> {
+/// What the user points at, to be run on this processor; files that have to be rewritten are put into `work`.
+pub async fn source(
+    path: &Path,
+    conversion: Conversion,
+    processor: Processor,
+    work: &Path,
+) -> Result<Source, Report> {
     let examiner = Examination { handle: tokio::runtime::Handle::current() };
     let (path, work) = (path.to_owned(), work.to_owned());
     // A conversion waits for child processes: not on the thread that drives them.
     let opened = tokio::task::spawn_blocking(move || {
-        Source::open(&path, &Workshop { folder: &work, converter: &conversion, examiner: &examiner })
+        let (converter, examiner) = (&conversion, &examiner);
+        Source::open(&path, &Workshop { folder: &work, converter, examiner, processor })
     });
     Ok(opened.await.map_err(|error| Report::new(Code::Internal, format!("reading failed: {error}")))??)
 }

@@ -1,16 +1,15 @@
 //! Libraries and programs among files and packages: whether a host runs them.
 
 use std::collections::{BTreeMap, HashSet};
-use std::env::consts::ARCH;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use modelet_core::Target;
 use modelet_core::target::finding::{About, Finding, Verdict};
 use modelet_core::target::host::System;
+use modelet_core::{Processor, Target};
 
-use crate::elf::{self, Elf};
+use crate::elf::{self, Elf, Machine};
 use crate::layer;
 use crate::shipment::PACKAGES;
 use crate::source::Bundle;
@@ -79,26 +78,26 @@ fn is_elf(place: &Path) -> io::Result<bool> {
     Ok(head.starts_with(MAGIC) && head.len() as u64 == HEAD_BYTES && is_loaded(&head))
 }
 
-/// Whether a target runs them. `system`: what it runs them in; `None` where that is not known.
-pub fn findings(binaries: &[Binary], target: Target, system: Option<System>) -> Vec<Finding> {
-    let mut found = machines(binaries);
+/// Whether a target runs them on a processor. `system`: what it runs them in; `None` where that is not known.
+pub fn findings(
+    binaries: &[Binary],
+    target: Target,
+    processor: Processor,
+    system: Option<System>,
+) -> Vec<Finding> {
+    let mut found = machines(binaries, processor);
     found.extend(system.and_then(|system| too_new(binaries, target, system)));
     found.extend(libraries(binaries, target));
     if found.is_empty() && !binaries.is_empty() {
-        let what = format!("libraries and programs: {}, of {}", binaries.len(), here());
+        let what = format!("libraries and programs: {}, of {processor}", binaries.len());
         found.push(Finding::new(Verdict::Ok, About::Binaries, what));
     }
     found
 }
 
-/// The machine of functions, as ELF files are told.
-fn here() -> &'static str {
-    if ARCH == "aarch64" { "arm64" } else { ARCH }
-}
-
 /// Those of another machine. A package that has both may look for the right one itself.
-fn machines(binaries: &[Binary]) -> Vec<Finding> {
-    let is_ours = |binary: &&Binary| binary.elf.machine.to_string() == here();
+fn machines(binaries: &[Binary], processor: Processor) -> Vec<Finding> {
+    let is_ours = |binary: &&Binary| binary.elf.machine == Machine::Of(processor);
     let folders: HashSet<&str> = binaries.iter().filter(is_ours).map(|binary| folder(&binary.path)).collect();
     let (beside, alone): (Vec<&Binary>, Vec<&Binary>) = binaries
         .iter()
@@ -107,7 +106,7 @@ fn machines(binaries: &[Binary]) -> Vec<Finding> {
     let named = |binary: &&Binary| format!("{}: {}", binary.path, binary.elf.machine);
     let finding = |verdict, binaries: Vec<&Binary>, what: &str| {
         (!binaries.is_empty()).then(|| {
-            Finding::new(verdict, About::Binaries, format!("{} {what} {}", files(binaries.len()), here()))
+            Finding::new(verdict, About::Binaries, format!("{} {what} {processor}", files(binaries.len())))
                 .at(shown(binaries.iter().map(named)))
         })
     };
@@ -201,14 +200,12 @@ mod tests {
     use modelet_core::Manifest;
 
     use super::*;
-    use crate::elf::Machine;
 
-    fn ours() -> Machine {
-        if ARCH == "aarch64" { Machine::Aarch64 } else { Machine::X86_64 }
-    }
+    const OURS: Machine = Machine::Of(Processor::Arm64);
+    const THEIRS: Machine = Machine::Of(Processor::X86_64);
 
-    fn theirs() -> Machine {
-        if ARCH == "aarch64" { Machine::X86_64 } else { Machine::Aarch64 }
+    fn found(binaries: &[Binary], target: Target, python: Option<&str>) -> Vec<Finding> {
+        findings(binaries, target, Processor::Arm64, target.system(python))
     }
 
     fn binary(path: &str, machine: Machine, glibc: Option<(u32, u32)>, needed: &[&str]) -> Binary {
@@ -218,30 +215,29 @@ mod tests {
 
     #[test]
     fn one_of_another_machine_is_refused_by_name_unless_the_right_one_lies_beside_it() {
-        let alone = [binary("packages/fast/fast.so", theirs(), None, &[])];
+        let alone = [binary("packages/fast/fast.so", THEIRS, None, &[])];
         for target in Target::ALL {
-            let found = findings(&alone, target, target.system(Some("3.12")));
+            let found = found(&alone, target, Some("3.12"));
             assert_eq!((found[0].verdict, found.len()), (Verdict::Breaks, 1), "{target}");
             assert!(found[0].places[0].starts_with("packages/fast/fast.so: "), "{found:?}");
         }
         let beside = [
-            binary("packages/debugger/attach_a.so", theirs(), None, &[]),
-            binary("packages/debugger/attach_b.so", ours(), None, &[]),
+            binary("packages/debugger/attach_a.so", THEIRS, None, &[]),
+            binary("packages/debugger/attach_b.so", OURS, None, &[]),
         ];
-        assert_eq!(findings(&beside, Target::Vertex, None)[0].verdict, Verdict::Note);
+        assert_eq!(found(&beside, Target::Vertex, None)[0].verdict, Verdict::Note);
     }
 
     #[test]
     fn one_that_needs_a_newer_c_library_is_refused_where_the_host_has_an_older_one() {
-        let new = [binary("packages/new.so", ours(), Some((2, 35)), &["libc.so.6"])];
-        let on = |python| findings(&new, Target::AwsLambda, Target::AwsLambda.system(Some(python)));
+        let new = [binary("packages/new.so", OURS, Some((2, 35)), &["libc.so.6"])];
+        let on = |python| found(&new, Target::AwsLambda, Some(python));
         assert_eq!(on("3.12")[0].verdict, Verdict::Breaks);
         assert!(on("3.12")[0].places[0].contains("packages/new.so: glibc 2.35"));
         assert!(on("3.11")[0].limit.as_ref().unwrap().rule.contains("glibc 2.26"));
-        let old = [binary("packages/old.so", ours(), Some((2, 28)), &["libc.so.6"])];
-        let found = findings(&old, Target::AwsLambda, Target::AwsLambda.system(Some("3.12")));
-        assert_eq!(found[0].verdict, Verdict::Ok);
-        assert_eq!(findings(&new, Target::CloudRun, None)[0].verdict, Verdict::Ok);
+        let old = [binary("packages/old.so", OURS, Some((2, 28)), &["libc.so.6"])];
+        assert_eq!(found(&old, Target::AwsLambda, Some("3.12"))[0].verdict, Verdict::Ok);
+        assert_eq!(found(&new, Target::AzureFunctions, None)[0].verdict, Verdict::Ok);
     }
 
     #[test]
@@ -249,13 +245,13 @@ mod tests {
         let asks = [
             binary(
                 "packages/cv2/cv2.so",
-                ours(),
+                OURS,
                 None,
                 &["libGL.so.1", "libown.so.2", "libcuda.so.1", "libc.so.6"],
             ),
-            binary("packages/cv2.libs/libown.so.2", ours(), None, &[]),
+            binary("packages/cv2.libs/libown.so.2", OURS, None, &[]),
         ];
-        let found = findings(&asks, Target::CloudRun, None);
+        let found = found(&asks, Target::CloudRun, None);
         assert_eq!((found.len(), found[0].verdict), (1, Verdict::Warning));
         assert_eq!(found[0].places, ["libGL.so.1, for packages/cv2/cv2.so"]);
     }
@@ -271,6 +267,9 @@ mod tests {
         let bundle = Bundle { manifest: Manifest::default(), name: None, files: vec![] };
         let found = of(&bundle, Some(folder.path())).unwrap();
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].path.as_str(), found[0].elf.machine), ("packages/tool/run", ours()));
+        assert_eq!(
+            (found[0].path.as_str(), found[0].elf.machine),
+            ("packages/tool/run", Machine::Of(Processor::HERE))
+        );
     }
 }

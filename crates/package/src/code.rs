@@ -4,7 +4,7 @@
 //! - [`choice`]: which function or application answers, and how it is called
 //! - [`program`]: the program that answers
 //! - [`requirements`]: the file that says which packages it needs
-//! - [`folder`]: which files of a folder go along; [`machine`]: whether this machine can run them
+//! - [`folder`]: which files of a folder go along; [`machine`]: whether they are made for its processor
 //!
 //! Deliberately absent: how Python is found and run; whoever packages passes in the [`Examiner`].
 
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use modelet_core::handler::{Handler, Interface, Layer, ProgramCard, PythonCard};
 use modelet_core::manifest::ProgramNotes;
-use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Manifest, Settings};
+use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Manifest, Processor, Settings};
 
 use crate::artifact::card_of;
 use crate::code::choice::Choice;
@@ -93,17 +93,18 @@ pub struct CodePlan {
 }
 
 impl CodeSource {
-    /// Reads the files of a folder of code.
+    /// Reads the files of a folder of code that is to run on this processor.
     pub(crate) fn open(
         manifest: Manifest,
         name: Option<FunctionName>,
         found: Found,
+        processor: Processor,
     ) -> Result<Self, FunctionError> {
         let Found { folder, files, answering, requirements } = found;
         let mut sources = Vec::new();
         for path in &files {
             let place = folder.join(path);
-            machine::check(path, &place)?;
+            machine::check(path, &place, processor)?;
             sources.push(SourceFile::read(path, &place)?);
         }
         let mut outside = BTreeMap::new();
@@ -138,6 +139,12 @@ impl CodeSource {
     /// True when several calls at once are no more than it was written for.
     pub fn is_concurrent(&self) -> bool {
         matches!(&self.answering, Answering::Python(choice) if choice.interface == Interface::Asgi)
+    }
+
+    /// A file of it that is made for another processor than this one, by its path.
+    pub fn foreign_to(&self, processor: Processor) -> Option<&str> {
+        let is_foreign = |file: &&SourceFile| machine::other_than(processor, &file.place).is_some();
+        self.bundle.files.iter().find(is_foreign).map(|file| file.path.as_str())
     }
 
     /// What the user gave, in words.

@@ -4,6 +4,10 @@
 //!
 //! Source: System V ABI ("Object Files", "Program Loading and Dynamic Linking"), and LSB Core 5.0, "Symbol Versioning".
 
+use std::io::Read;
+
+use modelet_core::Processor;
+
 /// What an ELF file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elf {
@@ -15,13 +19,11 @@ pub struct Elf {
     pub needed: Vec<String>,
 }
 
-/// A processor.
+/// What a file is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Machine {
-    /// Of 64 bits, Intel's and AMD's.
-    X86_64,
-    /// Of 64 bits, ARM's: `arm64`.
-    Aarch64,
+    /// A processor that functions run on.
+    Of(Processor),
     /// Another, by its number (`e_machine`).
     Other(u16),
 }
@@ -29,8 +31,8 @@ pub enum Machine {
 impl Machine {
     fn of(number: u16) -> Self {
         match number {
-            62 => Self::X86_64,
-            183 => Self::Aarch64,
+            62 => Self::Of(Processor::X86_64),
+            183 => Self::Of(Processor::Arm64),
             other => Self::Other(other),
         }
     }
@@ -39,8 +41,9 @@ impl Machine {
 impl std::fmt::Display for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::X86_64 => f.write_str("x86_64"),
-            Self::Aarch64 => f.write_str("arm64"),
+            Self::Of(processor) => processor.fmt(f),
+            Self::Other(3) => f.write_str("x86"),
+            Self::Other(243) => f.write_str("riscv64"),
             Self::Other(number) => write!(f, "machine {number}"),
         }
     }
@@ -62,6 +65,16 @@ const MAX_ENTRIES: usize = 4_096;
 
 /// What names the glibc that knows packed relocations (`-z pack-relative-relocs`), which is no version by its name.
 const RELR: (&str, (u32, u32)) = ("GLIBC_ABI_DT_RELR", (2, 36));
+
+/// Bytes of a file up to the end of what says its machine.
+const HEAD_BYTES: usize = 20;
+
+/// What a file is made for, of which no more is read than says it; `None`: it is no ELF file, or cannot be read.
+pub fn machine(file: &mut impl Read) -> Option<Machine> {
+    let mut head = [0; HEAD_BYTES];
+    file.read_exact(&mut head).ok()?;
+    read(&head).map(|elf| elf.machine)
+}
 
 /// Reads an ELF file; `None`: it is none.
 pub fn read(bytes: &[u8]) -> Option<Elf> {
@@ -198,8 +211,7 @@ mod tests {
     #[test]
     fn a_program_says_what_it_asks_for() {
         let elf = read(&own()).unwrap();
-        let here = if cfg!(target_arch = "x86_64") { Machine::X86_64 } else { Machine::Aarch64 };
-        assert_eq!(elf.machine, here);
+        assert_eq!(elf.machine, Machine::Of(Processor::HERE));
         assert!(elf.needed.iter().any(|name| name == "libc.so.6"), "{:?}", elf.needed);
         let glibc = elf.glibc.unwrap();
         assert!((2, 2) < glibc && glibc < (3, 0), "{glibc:?}");
@@ -221,7 +233,7 @@ mod tests {
         other[18..20].copy_from_slice(&40u16.to_le_bytes());
         assert_eq!(read(&other).unwrap().machine.to_string(), "machine 40");
         other[18..20].copy_from_slice(&183u16.to_le_bytes());
-        assert_eq!(read(&other).unwrap().machine, Machine::Aarch64);
+        assert_eq!(read(&other).unwrap().machine, Machine::Of(Processor::Arm64));
         // PowerPC, whose numbers begin with the largest digit, of 32 bits.
         let mut big = [0; 20];
         big[..6].copy_from_slice(b"\x7fELF\x01\x02");

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use modelet_core::certificate::Library;
-use modelet_core::{Code, FunctionError};
+use modelet_core::{Code, FunctionError, Processor};
 
 use crate::certificate::original::Original;
 use crate::code::Examiner;
@@ -53,6 +53,8 @@ pub struct Workshop<'a> {
     pub converter: &'a dyn Converter,
     /// What reads Python files.
     pub examiner: &'a dyn Examiner,
+    /// What the function is to run on.
+    pub processor: Processor,
 }
 
 #[cfg(test)]
@@ -70,7 +72,7 @@ impl<'a> Workshop<'a> {
                 panic!("{original:?} is no network")
             }
         }
-        Self { folder, converter: &Nothing, examiner: &Nothing }
+        Self { folder, converter: &Nothing, examiner: &Nothing, processor: Processor::HERE }
     }
 }
 

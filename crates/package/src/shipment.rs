@@ -24,7 +24,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use modelet_core::{ArtifactCard, Code, FunctionError};
+use modelet_core::{ArtifactCard, Code, FunctionError, Processor};
 
 pub use modelet_core::instance::shipped::{BOOTSTRAP, ONNXRUNTIME, PACKAGES};
 
@@ -36,6 +36,8 @@ use crate::source::Bundle;
 pub struct Shipment {
     /// The artifact's card.
     pub card: ArtifactCard,
+    /// What its runtime and all beside it are made for.
+    pub processor: Processor,
     /// Its parts: what changes seldom comes first.
     pub parts: Vec<Part>,
 }
@@ -110,6 +112,8 @@ pub struct Written {
 pub struct Beside<'a> {
     /// The runtime's program.
     pub runtime: &'a Path,
+    /// What that and the rest are made for.
+    pub processor: Processor,
     /// The folder of its packages, where it has some.
     pub packages: Option<&'a Path>,
     /// The library of ONNX Runtime, where it needs one.
@@ -141,7 +145,7 @@ impl Shipment {
             parts.push(Part { kind: PartKind::Packages, files: files.collect() });
         }
         parts.push(Part { kind: PartKind::Function, files: function(&card, bundle)? });
-        Ok(Self { card, parts })
+        Ok(Self { card, processor: beside.processor, parts })
     }
 
     /// All files, in the order of the parts.
@@ -227,10 +231,13 @@ pub(crate) mod tests {
     use crate::artifact::card_of;
     use crate::source::SourceFile;
 
+    /// What says that it is a program for arm64, and no more of it.
+    pub(crate) const RUNTIME: &[u8; 20] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\xb7\0";
+
     /// A small one, with a model in a folder.
     pub(crate) fn shipment(folder: &Path) -> Shipment {
         let (runtime, place) = (folder.join("runtime"), folder.join("model.onnx"));
-        fs::write(&runtime, "the runtime").unwrap();
+        fs::write(&runtime, RUNTIME).unwrap();
         fs::write(&place, "the model").unwrap();
         let file = SourceFile {
             path: "model.onnx".to_owned(),
@@ -253,7 +260,9 @@ pub(crate) mod tests {
         let name = "iris".parse().unwrap();
         let card =
             card_of(&bundle, "0".repeat(64), name, Settings::default(), Handler::Model(Box::new(model)));
-        Shipment::of(card, &bundle, Beside { runtime: &runtime, packages: None, onnxruntime: None }).unwrap()
+        let beside =
+            Beside { runtime: &runtime, processor: Processor::Arm64, packages: None, onnxruntime: None };
+        Shipment::of(card, &bundle, beside).unwrap()
     }
 
     #[test]
@@ -264,6 +273,6 @@ pub(crate) mod tests {
         assert_eq!(kinds, [PartKind::Runtime, PartKind::Function]);
         let paths: Vec<_> = shipment.files().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["bootstrap", "artifact.json", "files/model.onnx"]);
-        assert_eq!(shipment.parts[0].size_bytes(), 11);
+        assert_eq!(shipment.parts[0].size_bytes(), RUNTIME.len() as u64);
     }
 }

@@ -61,7 +61,7 @@ impl Source {
                 Self::Model(Box::new(ModelSource::open(manifest, name, &model, columns, workshop)?))
             }
             GivenHandler::Code(code) => {
-                Self::Code(Box::new(CodeSource::open(found.manifest, found.name, code)?))
+                Self::Code(Box::new(CodeSource::open(found.manifest, found.name, code, workshop.processor)?))
             }
         })
     }

@@ -68,8 +68,8 @@ impl Hand for LambdaHand<'_> {
                 aws.settled(name, None).await?;
                 aws.update_configuration(name, &settings.body(role)).await
             }
-            Action::UpdateCode => self.update_code(&self.code()?).await,
-            Action::SetImage(reference) => self.update_code(&json!({"ImageUri": reference})).await,
+            Action::UpdateCode => self.update_code(None).await,
+            Action::SetImage(reference) => self.update_code(Some(reference)).await,
             Action::Tag(artifact) => {
                 let tags = BTreeMap::from([(TAG_ARTIFACT.to_owned(), artifact.clone())]);
                 aws.tag_function(&names.function_arn(), &tags).await
@@ -150,9 +150,20 @@ impl LambdaHand<'_> {
         })
     }
 
-    async fn update_code(&self, code: &Value) -> Result<(), CloudError> {
+    /// Gives it the code that is wanted, or the image that it had; and the processor with it, since Lambda takes x86_64 where none is named.
+    async fn update_code(&self, former: Option<&String>) -> Result<(), CloudError> {
+        let (mut code, processor) = match former {
+            None => (self.code()?, Some(self.wanted()?.processor)),
+            Some(image) => {
+                let before = self.before.function.as_ref();
+                (json!({"ImageUri": image}), before.and_then(|function| function.processor))
+            }
+        };
+        if let Some(processor) = processor {
+            code["Architectures"] = json!([processor]);
+        }
         self.aws.settled(&self.names.function, None).await?;
-        self.aws.update_code(&self.names.function, code).await
+        self.aws.update_code(&self.names.function, &code).await
     }
 
     async fn create_function(&self, role: &str) -> Result<(), CloudError> {
@@ -163,7 +174,7 @@ impl LambdaHand<'_> {
         body["FunctionName"] = json!(self.names.function);
         body["Code"] = self.code()?;
         body["PackageType"] = json!(if wanted.settings.runtime.is_some() { "Zip" } else { "Image" });
-        body["Architectures"] = json!(["x86_64"]);
+        body["Architectures"] = json!([wanted.processor]);
         body["Tags"] = json!(tags);
         let mut tries = 0;
         loop {

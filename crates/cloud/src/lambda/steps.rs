@@ -13,7 +13,7 @@ use super::action::{Action, Grant};
 use super::names::{Names, TAG_FUNCTION, TAG_MANAGED};
 use super::policy;
 use super::there::{Function, There};
-use super::wanted::{Code, Wanted};
+use super::wanted::{Code, Settings, Wanted};
 use crate::error::CloudError;
 use crate::plan::{Change, Plan};
 use crate::repository;
@@ -90,18 +90,21 @@ fn possible(wanted: &Wanted, function: &Function) -> Result<(), CloudError> {
     Ok(())
 }
 
-/// True when a function is of the wanted code.
+/// True when a function is of the wanted code, on the wanted processor.
 fn is_made_of(function: &Function, wanted: &Wanted) -> bool {
-    match &wanted.code {
+    let has_its_processor = function.processor.is_none_or(|processor| processor == wanted.processor);
+    let has_its_code = match &wanted.code {
         Code::Image(reference) => function.image.as_ref() == Some(reference),
         Code::Sent(_) | Code::Bucket { .. } => Some(&function.code_sha256) == wanted.code_sha256().as_ref(),
-    }
+    };
+    has_its_processor && has_its_code
 }
 
 fn code_words(wanted: &Wanted) -> String {
     let digest = wanted.artifact.get(..12).unwrap_or(&wanted.artifact);
     let how = wanted.settings.runtime.as_ref().map_or("an image", |(runtime, _)| runtime);
-    format!("{how}, {} MB, {} s, sha256:{digest}…", wanted.settings.memory_mb, wanted.settings.timeout_s)
+    let Settings { memory_mb, timeout_s, .. } = wanted.settings;
+    format!("{how}, {}, {memory_mb} MB, {timeout_s} s, sha256:{digest}…", wanted.processor)
 }
 
 fn change(draft: &mut Draft<'_>, wanted: &Wanted, function: &Function, is_new_code: bool) {

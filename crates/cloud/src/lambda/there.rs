@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use modelet_core::Processor;
 use serde_json::Value;
 
 use super::Auth;
@@ -61,6 +62,8 @@ pub struct Function {
     pub code_sha256: String,
     /// The image that it is made of.
     pub image: Option<String>,
+    /// What it runs on, where Lambda says it.
+    pub processor: Option<Processor>,
     /// Its versions and which of ours each is, the oldest first.
     pub versions: Vec<(String, String)>,
     /// Versions to which other aliases lead than ours.
@@ -162,7 +165,7 @@ pub async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>, Clou
             (aws.url(name, ALIAS).await?, aws.policy(name, ALIAS).await?, aws.provisioned(name, ALIAS).await?)
         }
     };
-    let Configuration { function_arn, code_sha256, role, state, .. } = &told.configuration;
+    let Configuration { function_arn, code_sha256, role, state, architectures, .. } = &told.configuration;
     Ok(Some(Function {
         arn: function_arn.clone(),
         state: state.clone().unwrap_or_else(|| "Active".to_owned()),
@@ -170,6 +173,7 @@ pub async fn function(aws: &Aws, names: &Names) -> Result<Option<Function>, Clou
         role: role.clone(),
         code_sha256: code_sha256.clone(),
         image: told.code.image_uri,
+        processor: architectures.first().and_then(|name| name.parse().ok()),
         versions: versions.into_iter().map(|version| (version.version, version.description)).collect(),
         aliased: others.into_iter().map(traffic).flat_map(Traffic::versions).collect(),
         traffic: alias.map(traffic),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use modelet_core::manifest::{Schedule, Trigger, Upload};
 use modelet_core::target::limits::Of;
-use modelet_core::{ArtifactCard, Target, base64};
+use modelet_core::{ArtifactCard, Processor, Target, base64};
 use serde_json::{Value, json};
 
 use super::names::Names;
@@ -39,6 +39,8 @@ pub struct Wanted {
     pub names: Names,
     /// What the function is made of.
     pub code: Code,
+    /// What it runs on.
+    pub processor: Processor,
     /// How it runs.
     pub settings: Settings,
     /// The image that has to be brought to the region's registry first.
@@ -110,6 +112,7 @@ impl Wanted {
     pub fn of(deployment: &Deployment, names: Names, options: &Options) -> Result<Self, CloudError> {
         let card = &deployment.card;
         refuse(card)?;
+        Target::AwsLambda.check_processor(deployment.processor).map_err(CloudError::refused)?;
         if !RETENTIONS.contains(&options.retention_days) {
             let known = RETENTIONS.map(|days| days.to_string()).join(", ");
             let why = format!("CloudWatch keeps logs for {known} days, not for {}", options.retention_days);
@@ -133,6 +136,7 @@ impl Wanted {
         Ok(Self {
             names,
             code,
+            processor: deployment.processor,
             settings,
             written: match &deployment.delivery {
                 Delivery::Written(written) => Some(Arc::clone(written)),
@@ -187,9 +191,10 @@ impl Wanted {
         let variables: String =
             settings.environment.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
         let handler = settings.runtime.as_ref().map_or("", |(_, handler)| handler);
-        let parts =
-            [&self.artifact, runtime, handler, &numbers, &variables, &self.role_arn(), &settings.description];
-        format!("{REVISION}{}{OF}{}", digest(&parts), self.artifact)
+        let (role, processor) = (self.role_arn(), self.processor.as_str());
+        let started = [&self.artifact, runtime, handler, processor];
+        let run = [&numbers, &variables, &role, &settings.description].map(String::as_str);
+        format!("{REVISION}{}{OF}{}", digest(&[started, run].concat()), self.artifact)
     }
 
     /// The digest of its code as Lambda tells it; `None` for an image.

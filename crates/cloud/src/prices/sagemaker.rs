@@ -1,5 +1,6 @@
 //! What a serverless endpoint of SageMaker costs a month.
 
+use modelet_core::Processor;
 use serde::Deserialize;
 
 use super::{Bill, MB_PER_GB, MONTH_S, Month, Use};
@@ -54,7 +55,8 @@ impl SagemakerPrices {
         let lines = lines.into_iter().filter(|(_, usd)| *usd > 0.0).collect();
         // What is free there is free for the first two months alone.
         let bill = Bill { lines, usd, usd_with_free: usd };
-        let used = Use { calls, ms_per_call, memory_mb: limits.memory_mb, tmp_mb: 0, ready };
+        let (processor, memory_mb) = (Processor::X86_64, limits.memory_mb);
+        let used = Use { processor, calls, ms_per_call, memory_mb, tmp_mb: 0, ready };
         Some(Month { date: self.date, source: self.source, used, bill })
     }
 }

@@ -51,6 +51,7 @@ impl Wanted {
     pub fn of(deployment: &Deployment, names: Names, options: &Options) -> Result<Self, CloudError> {
         let card = &deployment.card;
         refuse(card, deployment.canary_percent)?;
+        Target::Sagemaker.check_processor(deployment.processor).map_err(CloudError::refused)?;
         let (image, written) = match &deployment.delivery {
             Delivery::Written(written) => {
                 (names.endpoint_repository().image(&written.image.manifest.digest), Some(Arc::clone(written)))

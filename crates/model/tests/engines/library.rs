@@ -62,7 +62,7 @@ fn a_library_that_does_not_fit_is_an_error_and_never_a_crash() {
 
 #[test]
 fn the_library_has_the_bytes_that_were_pinned() {
-    let wheel = WHEELS.iter().find(|wheel| wheel.architecture == std::env::consts::ARCH).unwrap();
+    let wheel = WHEELS.iter().find(|wheel| wheel.processor == modelet_core::Processor::HERE).unwrap();
     assert_eq!(verify(&library(), wheel.library_sha256), Ok(()));
     assert!(verify(&library(), "00").unwrap_err().starts_with("has the SHA-256 "));
 }

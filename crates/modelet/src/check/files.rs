@@ -5,7 +5,7 @@ use std::path::Path;
 use modelet_cloud::lambda::start::Start;
 use modelet_core::target::finding::{About, Finding, Verdict};
 use modelet_core::target::limits::Of;
-use modelet_core::{ArtifactCard, Code, Target};
+use modelet_core::{ArtifactCard, Code, Processor, Target};
 use modelet_package::code::Examiner;
 use modelet_package::code::facts::{Facts, WayKind};
 use modelet_package::shipment::zip;
@@ -22,8 +22,9 @@ pub fn shipment(
     card: &ArtifactCard,
     bundle: &Bundle,
     packages: Option<&Packages>,
+    processor: Processor,
 ) -> Result<Shipment, Finding> {
-    shipped_with(card, bundle, packages, None).map_err(|report| {
+    shipped_with(card, bundle, packages, processor, None).map_err(|report| {
         let what = format!("sizes are without what goes along with each function: {}", report.message());
         Finding::new(Verdict::Note, About::Size, what)
     })
@@ -77,7 +78,7 @@ pub fn start(target: Target, card: &ArtifactCard) -> Option<Finding> {
     Some(report.advice().into_iter().fold(finding, Finding::fix))
 }
 
-/// Whether the target's host runs the libraries and programs among them.
+/// Whether the target's host runs the libraries and programs among them, on this processor.
 ///
 /// # Errors
 /// `packages-refused` when a file cannot be read.
@@ -86,6 +87,7 @@ pub async fn programs(
     card: &ArtifactCard,
     bundle: &Bundle,
     packages: Option<&Packages>,
+    processor: Processor,
 ) -> Result<Vec<Finding>, Report> {
     let system = target.system(card.python());
     let (bundle, packages) = (bundle.clone(), packages.map(|packages| packages.folder.clone()));
@@ -93,7 +95,7 @@ pub async fn programs(
     let read = tokio::task::spawn_blocking(move || binaries::of(&bundle, packages.as_deref())).await;
     let read = read.map_err(|error| error.to_string()).and_then(|it| it.map_err(|error| error.to_string()));
     let unread = |why| Report::new(Code::PackagesRefused, format!("the packages could not be read: {why}"));
-    Ok(binaries::findings(&read.map_err(unread)?, target, system))
+    Ok(binaries::findings(&read.map_err(unread)?, target, processor, system))
 }
 
 /// Whether the target passes on how code answers: in pieces, by websockets.

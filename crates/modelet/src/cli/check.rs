@@ -1,7 +1,7 @@
 //! The words of `modelet check`.
 
 use clap::Args;
-use modelet_core::Target;
+use modelet_core::{Processor, Target};
 
 use super::making::Draft;
 
@@ -13,6 +13,9 @@ pub struct Check {
     /// The cloud that it is meant for: aws-lambda, cloud-run, azure-functions, sagemaker, vertex
     #[arg(long = "as", value_name = "TARGET")]
     pub target: Target,
+    /// The processor: x86_64 or arm64; what this machine has not cannot be run here, and is read alone [default: this machine's]
+    #[arg(long, value_name = "ARCH")]
+    pub arch: Option<Processor>,
     /// A call to try: a file, or text [default: a model's own; none for code]
     #[arg(long, value_name = "FILE|JSON")]
     pub sample: Option<String>,

@@ -8,7 +8,7 @@ use clap::{Args, value_parser};
 use modelet_cloud::lambda::Auth;
 use modelet_cloud::registry;
 use modelet_cloud::secrets::Reference;
-use modelet_core::{FunctionName, Target};
+use modelet_core::{FunctionName, Processor, Target};
 
 use super::image::parse_image;
 
@@ -147,6 +147,9 @@ pub struct DeployTo {
     /// named by its digest. For sagemaker it is always one
     #[arg(long, value_name = "IMAGE", requires = "to")]
     pub image: Option<Option<String>>,
+    /// The processor: x86_64 or arm64 [default: this machine's; that of what is packaged already]
+    #[arg(long, value_name = "ARCH", requires = "to")]
+    pub arch: Option<Processor>,
     /// The image that it stands on [default: none for a model, python:X.Y-slim for Python code]
     #[arg(long, value_name = "IMAGE", requires = "to", value_parser = parse_image)]
     pub base: Option<registry::Reference>,

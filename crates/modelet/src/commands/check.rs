@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use modelet_core::target::finding::{About, Finding, Verdict};
 use modelet_core::target::limits::Of;
-use modelet_core::{ArtifactCard, Code, FunctionName, Target};
+use modelet_core::{ArtifactCard, Code, FunctionName, Processor, Target};
 use modelet_package::{Bundle, Source};
 use modelet_worker::{Spawner, budget};
 
@@ -41,6 +41,10 @@ struct Subject {
     bundle: Bundle,
     python: Option<Interpreter>,
     packages: Option<Packages>,
+    /// Those that it is run with here.
+    packages_here: Option<Packages>,
+    /// A file of its own that cannot be run here.
+    foreign: Option<String>,
     imports: Vec<(String, String)>,
 }
 
@@ -64,18 +68,20 @@ async fn checked(check: &Check) -> Result<Checked, Report> {
     let work = making::work_folder()?;
     let progress = Arc::new(Progress::start(format!("reading {}", check.draft.path.display())));
     let mut making = check.draft.making();
-    let target = check.target;
+    let (target, processor) = (check.target, check.arch.unwrap_or(Processor::HERE));
+    making.site = Site::Host(None, processor);
     let (mut source, name) = making::opened(&making, &progress, work.path()).await?;
     // What it asks for and the target does not have is found below, all of it.
-    making.site = Site::Host(Some(target));
+    making.site = Site::Host(Some(target), processor);
     let manifest = &mut source.bundle_mut().manifest;
     let mut findings = target.of_manifest(manifest);
+    findings.extend(target.of_processor(processor));
     give_variables(target, manifest, &name, region().as_deref());
     let subject = Subject::of(source, name.clone(), &making, &progress).await?;
     let sample = Sample::of(&subject.card, check.sample.as_deref(), check.at.as_deref())?;
     let Subject { card, bundle, packages, .. } = &subject;
     findings.extend(files::start(target, card));
-    let shipment = match files::shipment(card, bundle, packages.as_ref()) {
+    let shipment = match files::shipment(card, bundle, packages.as_ref(), processor) {
         Ok(shipment) => Some(shipment),
         Err(finding) => {
             findings.push(finding);
@@ -88,20 +94,45 @@ async fn checked(check: &Check) -> Result<Checked, Report> {
         findings.extend(files::zipped(target, shipment, work.path()).await?);
     }
     progress.next("reading its libraries and programs");
-    findings.extend(files::programs(target, card, bundle, packages.as_ref()).await?);
+    findings.extend(files::programs(target, card, bundle, packages.as_ref(), processor).await?);
     if subject.card.is_code() {
         findings.extend(files::ways(target, bundle).await?);
     }
-    progress.next("running it in a sandbox");
-    let (ran, measured) = subject.tried(target, sample.as_ref(), work.path()).await?;
-    let is_known = |about| findings.iter().any(|finding: &Finding| finding.about == about);
-    let knows_streams = is_known(About::Streams);
-    findings.extend(ran.into_iter().filter(|finding| finding.about != About::Streams || !knows_streams));
-    if sample.is_none() {
-        findings.push(no_call());
+    findings.extend(elsewhere(processor, subject.foreign.as_deref()));
+    let mut measured = Measured::default();
+    if subject.foreign.is_none() {
+        progress.next("running it in a sandbox");
+        let (ran, taken) = subject.tried(target, sample.as_ref(), work.path()).await?;
+        measured = taken;
+        let knows_streams = findings.iter().any(|finding| finding.about == About::Streams);
+        findings.extend(ran.into_iter().filter(|finding| finding.about != About::Streams || !knows_streams));
+        findings.extend(sample.is_none().then(no_call));
     }
     findings.sort_by_key(|finding| (finding.verdict, finding.about));
     Ok(Checked { name, target, findings, measured })
+}
+
+/// What is not known of a function for a processor that this machine has not. `foreign`: a file that cannot be run here.
+fn elsewhere(processor: Processor, foreign: Option<&str>) -> Option<Finding> {
+    let here = Processor::HERE;
+    if processor == here {
+        return None;
+    }
+    let finding = match foreign {
+        Some(file) => {
+            let what = format!(
+                "it was not run, since this machine is {here}: its files and packages were read alone"
+            );
+            Finding::new(Verdict::Warning, About::Machine, what).at([file.to_owned()])
+        }
+        None => {
+            let what = format!(
+                "it was run on {here}, with its packages for that: those for {processor} were read alone, and times are not those there"
+            );
+            Finding::new(Verdict::Note, About::Machine, what)
+        }
+    };
+    Some(finding.fix(format!("run modelet check on a machine with {processor}")))
 }
 
 fn no_call() -> Finding {
@@ -119,17 +150,28 @@ impl Subject {
         Ok(match source {
             Source::Model(source) => {
                 let made = making::model::made(*source, name, making, progress).await?;
-                Self { card: made.card, bundle: made.bundle, python: None, packages: None, imports: vec![] }
+                Self {
+                    card: made.card,
+                    bundle: made.bundle,
+                    python: None,
+                    packages: None,
+                    packages_here: None,
+                    foreign: None,
+                    imports: vec![],
+                }
             }
             Source::Code(source) => {
                 let python = making::code::python(&source, making).await?;
                 let prepared = making::code::prepared(*source, name, python, making, progress).await?;
                 let imports = prepared.source.imports();
+                let foreign = prepared.source.foreign_to(Processor::HERE).map(str::to_owned);
                 Self {
                     card: prepared.card,
                     bundle: prepared.source.bundle,
                     python: prepared.python,
                     packages: prepared.packages,
+                    packages_here: prepared.packages_here,
+                    foreign,
                     imports,
                 }
             }
@@ -176,7 +218,7 @@ impl Subject {
             card: &self.card,
             bundle: &self.bundle,
             python: self.python.as_ref(),
-            packages: self.packages.as_ref().map(|packages| packages.folder.as_path()),
+            packages: self.packages_here.as_ref().map(|packages| packages.folder.as_path()),
             imports: self.imports.clone(),
             target: Some(target),
             memory_mib,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use modelet_core::Code;
+use modelet_core::{Code, Processor};
 use modelet_platform::Platform;
 
 use crate::cli::making::Making;
@@ -27,7 +27,7 @@ pub async fn run(mut common: Common, demo: Demo) -> Result<(), Report> {
     if engines::locate().is_err() {
         output::say("1/3  ONNX Runtime is not on this machine yet");
         let _progress = Progress::start("bringing it (about 20 MB, checked by hash)");
-        engines::install().await?;
+        engines::install(Processor::HERE).await?;
     } else {
         output::say("1/3  ONNX Runtime is on this machine");
     }

@@ -15,7 +15,7 @@ use modelet_cloud::delivery::Artifact;
 use modelet_cloud::plan::Plan;
 use modelet_cloud::{Delivery, Deployment, Target};
 use modelet_core::certificate::Verdict;
-use modelet_core::{ArtifactCard, Certificate, Code, FunctionName, Version};
+use modelet_core::{ArtifactCard, Certificate, Code, FunctionName, Processor, Version};
 use modelet_package::certificate::tolerance;
 use modelet_package::{ModelSource, Packed, Source};
 use modelet_platform::admin::versions::HEADER_LIVE_WHEN;
@@ -203,7 +203,13 @@ impl Ready {
             }
             Self::Made(fresh) => (&fresh.made.card, Delivery::Artifact(fresh.artifact.clone())),
         };
-        Deployment { name: card.name.clone(), card: card.clone(), delivery, canary_percent: percent }
+        Deployment {
+            name: card.name.clone(),
+            card: card.clone(),
+            delivery,
+            processor: Processor::HERE,
+            canary_percent: percent,
+        }
     }
 
     fn into_made(self) -> Option<Made> {

@@ -1,6 +1,6 @@
 //! `modelet engines`: what computes models here, and how ONNX Runtime comes to this machine.
 
-use modelet_core::EngineName;
+use modelet_core::{EngineName, Processor};
 use modelet_model::library;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::report::Report;
 
 pub async fn run(common: &Common, engines: &Engines) -> Result<(), Report> {
     match engines.action {
-        Some(EnginesAction::Install) => install(common).await,
+        Some(EnginesAction::Install { arch }) => install(common, arch.unwrap_or(Processor::HERE)).await,
         None => {
             list(common);
             Ok(())
@@ -19,18 +19,20 @@ pub async fn run(common: &Common, engines: &Engines) -> Result<(), Report> {
     }
 }
 
-async fn install(common: &Common) -> Result<(), Report> {
+async fn install(common: &Common, processor: Processor) -> Result<(), Report> {
     let path = {
         let _progress = Progress::start(format!(
-            "installing ONNX Runtime {} (about 20 MB, unless it is there already)",
+            "installing ONNX Runtime {} for {processor} (about 20 MB, unless it is there already)",
             library::PINNED
         ));
-        engines::install().await?
+        engines::install(processor).await?
     };
     if common.json {
-        output::json(&json!({"engine": "onnxruntime", "version": library::PINNED, "path": path}));
+        output::json(
+            &json!({"engine": "onnxruntime", "version": library::PINNED, "processor": processor, "path": path}),
+        );
     } else {
-        output::line(format!("onnxruntime {} is at {}", library::PINNED, path.display()));
+        output::line(format!("onnxruntime {} for {processor} is at {}", library::PINNED, path.display()));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use modelet_core::target::limits::Of;
-use modelet_core::{ArtifactCard, Code, EngineName, Target};
+use modelet_core::{ArtifactCard, Code, EngineName, Processor, Target};
 use modelet_package::shipment::{Beside, Part, PartKind, Written, standalone, zip};
 use modelet_package::{Bundle, Shipment, layer};
 
@@ -68,14 +68,16 @@ struct Packaged {
 
 pub async fn run(common: &Common, mut package: Package) -> Result<(), Report> {
     let form = Form::of(&package);
-    package.making.site = if package.standalone { Site::Alone } else { Site::Host(package.target) };
+    let processor = package.arch.unwrap_or(Processor::HERE);
+    package.making.site =
+        if package.standalone { Site::Alone(processor) } else { Site::Host(package.target, processor) };
     let progress = Arc::new(Progress::start(format!("reading {}", package.making.path.display())));
     let work = making::work_folder()?;
     let made = making::made(&package.making, &progress, work.path()).await?;
     if form == Form::Standalone {
         standalone::check(&made.card)?;
     }
-    let shipment = shipped(&made, package.runtime.as_deref())?;
+    let shipment = shipped(&made, processor, package.runtime.as_deref())?;
     let largest = made.packages.as_ref().map(|it| layer::largest(&it.folder).unwrap_or_default());
     let largest = largest.unwrap_or_default();
     if let Some(target) = package.target {
@@ -114,9 +116,9 @@ pub async fn run(common: &Common, mut package: Package) -> Result<(), Report> {
     Ok(())
 }
 
-/// What a host gets of what was made. `runtime`: the program that was named.
-pub fn shipped(made: &Made, runtime: Option<&Path>) -> Result<Shipment, Report> {
-    shipped_with(&made.card, &made.bundle, made.packages.as_ref(), runtime)
+/// What a host with this processor gets of what was made. `runtime`: the program that was named.
+pub fn shipped(made: &Made, processor: Processor, runtime: Option<&Path>) -> Result<Shipment, Report> {
+    shipped_with(&made.card, &made.bundle, made.packages.as_ref(), processor, runtime)
 }
 
 /// The same of its parts.
@@ -124,19 +126,17 @@ pub fn shipped_with(
     card: &ArtifactCard,
     bundle: &Bundle,
     packages: Option<&Packages>,
+    processor: Processor,
     runtime: Option<&Path>,
 ) -> Result<Shipment, Report> {
-    let runtime = runtimes::find(Kind::of(card), runtime)?;
+    let runtime = runtimes::find(Kind::of(card), processor, runtime)?;
     let needs_library = card.model().is_some_and(|model| model.engine == EngineName::Onnxruntime);
-    let library = needs_library.then(engines::locate).transpose().map_err(|searched| {
-        let places: Vec<_> = searched.iter().map(ToString::to_string).collect();
-        Report::new(Code::EngineMissing, format!("ONNX Runtime was not found: {}", places.join("; ")))
-            .hint("run: modelet engines install")
-    })?;
+    let library = needs_library.then(|| engines::library_for(processor)).transpose()?;
     let beside = Beside {
         runtime: &runtime,
+        processor,
         packages: packages.map(|packages| packages.folder.as_path()),
-        onnxruntime: library.as_ref().map(|found| found.path.as_path()),
+        onnxruntime: library.as_deref(),
     };
     Ok(Shipment::of(card.clone(), bundle, beside)?)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use modelet_core::certificate::{Library, OutputProof, Verdict, short};
-use modelet_core::{Code, FunctionName};
+use modelet_core::{Code, FunctionName, Processor};
 use modelet_package::Source;
 use modelet_package::certificate::{self, Proof};
 use serde_json::json;
@@ -29,7 +29,7 @@ pub async fn run(common: &Common, prove: &Prove) -> Result<(), Report> {
     let work = making::work_folder()?;
     let progress = Arc::new(Progress::start(format!("reading {}", prove.path.display())));
     let conversion = Conversion { options: prove.proof.clone(), progress: Arc::clone(&progress) };
-    let source = making::source(&prove.path, conversion, work.path()).await?;
+    let source = making::source(&prove.path, conversion, Processor::HERE, work.path()).await?;
     let source = making::amended(source, prove.engine, &[])?;
     let Source::Model(source) = source else { return Err(proof::nothing_converted()) };
     let name = source.bundle.name.clone().or_else(|| FunctionName::nearest("model"));

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use modelet_core::handler::Handler;
-use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Settings};
+use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Processor, Settings};
 use modelet_package::code::{CodePlan, CodeSource};
 use modelet_package::layer;
 use modelet_worker::Spawner;
 use serde::Serialize;
 
+use super::site::Site;
 use super::{Found, Made};
 use crate::cli::making::Making;
 use crate::launch::this_binary;
@@ -30,8 +31,8 @@ const LAST_LINES: usize = 20;
 /// What trying it came to.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tried {
-    /// Until it was ready in a sandbox, milliseconds.
-    pub load_ms: f64,
+    /// How it started.
+    pub start: Start,
     /// Why its event is what it is, where the code says it.
     pub event_reason: Option<String>,
     /// The largest of its packages and their bytes.
@@ -39,6 +40,16 @@ pub struct Tried {
     /// The modules that it asked for while it was loaded.
     #[serde(skip)]
     pub imports: Vec<String>,
+}
+
+/// How it started in a sandbox here.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// It was ready after so many milliseconds.
+    ReadyMs(f64),
+    /// Not at all, since this file of it is for another processor.
+    Foreign(String),
 }
 
 /// Code with its packages, not tried yet.
@@ -51,6 +62,8 @@ pub struct Prepared {
     pub python: Option<Interpreter>,
     /// Its packages.
     pub packages: Option<Packages>,
+    /// The same for this machine's processor: those that it is tried with.
+    pub packages_here: Option<Packages>,
 }
 
 /// Brings the packages.
@@ -64,25 +77,34 @@ pub async fn prepared(
     if making.proof.sample.is_some() {
         return Err(crate::proof::nothing_converted());
     }
-    let packages = match (&source.requirements, &python) {
+    let packages_for = async |site: Site| match (&source.requirements, &python) {
         (Some(requirements), Some(python)) => {
-            let platform = making.site.wheels(&python.version);
-            Some(packages::made(requirements, python, platform.as_deref(), progress).await?)
+            let platform = site.wheels(&python.version);
+            packages::made(requirements, python, platform.as_deref(), progress).await.map(Some)
         }
-        _ => None,
+        _ => Ok(None),
+    };
+    let packages = packages_for(making.site).await?;
+    let packages_here = match making.site.processor() {
+        Processor::HERE => packages.clone(),
+        _ => packages_for(making.site.tried_at()).await?,
     };
     let card = source.card(plan(&source, name, python.as_ref(), packages.as_ref())?);
-    Ok(Prepared { source, card, python, packages })
+    Ok(Prepared { source, card, python, packages, packages_here })
 }
 
 impl Prepared {
     /// Tries it.
     pub async fn tried(&self, work: &Path, progress: &Progress) -> Result<Tried, Report> {
         progress.next("trying it in a sandbox");
-        let Self { source, card, python, packages } = self;
-        let mut tried = tried(source, card, python.as_ref(), packages.as_ref(), work).await?;
-        tried.event_reason = source.event_reason().map(str::to_owned);
-        Ok(tried)
+        let Self { source, card, python, packages, packages_here } = self;
+        let (start, imports) = match source.foreign_to(Processor::HERE) {
+            Some(file) => (Start::Foreign(file.to_owned()), Vec::new()),
+            None => started(source, card, python.as_ref(), packages_here.as_ref(), work).await?,
+        };
+        let event_reason = source.event_reason().map(str::to_owned);
+        let largest = packages.as_ref().map(|packages| largest(&packages.folder)).unwrap_or_default();
+        Ok(Tried { start, event_reason, largest, imports })
     }
 
     /// What it is with what trying it came to.
@@ -135,14 +157,14 @@ fn plan(
     Ok(CodePlan { name, settings, python, packages })
 }
 
-/// Starts it as an instance: what it imports is imported, what it loads at its top level is loaded.
-async fn tried(
+/// Starts it as an instance: what it imports is imported, what it loads at its top level is loaded. With the modules that it asked for.
+async fn started(
     source: &CodeSource,
     card: &ArtifactCard,
     python: Option<&Interpreter>,
     packages: Option<&Packages>,
     work: &Path,
-) -> Result<Tried, Report> {
+) -> Result<(Start, Vec<String>), Report> {
     let failed = |why: String| Report::new(Code::StartFailed, format!("the code could not be tried: {why}"));
     let spawner = Spawner::start(this_binary()?, None).await.map_err(|error| failed(error.to_string()))?;
     let trial = Trial {
@@ -159,12 +181,7 @@ async fn tried(
     let ready = tokio::time::timeout(limit, running.feed.readiness()).await;
     let answer = match ready {
         Ok(Ok(readiness)) => match readiness.failure {
-            None => Ok(Tried {
-                load_ms: readiness.load_ms,
-                event_reason: None,
-                largest: packages.map(|packages| largest(&packages.folder)).unwrap_or_default(),
-                imports: readiness.imports,
-            }),
+            None => Ok((Start::ReadyMs(readiness.load_ms), readiness.imports)),
             // A program says in its own words why it ended.
             Some((code, why)) if matches!(card.handler, Handler::Program(_)) => {
                 let said = last(&mut running.lines).await;

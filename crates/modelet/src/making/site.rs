@@ -1,9 +1,7 @@
 //! Where something that is made is to run, and what follows from that while it is made.
 
-use std::env::consts::ARCH;
-
 use modelet_cloud::lambda::start;
-use modelet_core::{Code, EngineName, Manifest, Target};
+use modelet_core::{Code, EngineName, Manifest, Processor, Target};
 use modelet_package::By;
 use modelet_package::shipment::standalone;
 
@@ -20,18 +18,35 @@ pub enum Site {
     /// On this machine.
     #[default]
     Here,
-    /// On another host, or any.
-    Host(Option<Target>),
-    /// By itself, as one program.
-    Alone,
+    /// On another host, or any, with this processor.
+    Host(Option<Target>, Processor),
+    /// By itself, as one program for this processor.
+    Alone(Processor),
 }
 
 impl Site {
+    /// The processor.
+    pub const fn processor(self) -> Processor {
+        match self {
+            Self::Here => Processor::HERE,
+            Self::Host(_, processor) | Self::Alone(processor) => processor,
+        }
+    }
+
+    /// The same, but on a processor that runs here: where code is tried.
+    pub const fn tried_at(self) -> Self {
+        match self {
+            Self::Here => Self::Here,
+            Self::Host(target, _) => Self::Host(target, Processor::HERE),
+            Self::Alone(_) => Self::Alone(Processor::HERE),
+        }
+    }
+
     /// The engines that it can have.
     pub const fn engines(self) -> &'static [EngineName] {
         match self {
-            Self::Here | Self::Host(_) => EngineName::ALL,
-            Self::Alone => &standalone::ENGINES,
+            Self::Here | Self::Host(..) => EngineName::ALL,
+            Self::Alone(_) => &standalone::ENGINES,
         }
     }
 
@@ -39,7 +54,7 @@ impl Site {
     pub const fn by(self, model_bytes: u64) -> By {
         match self {
             Self::Here => By::Clock,
-            Self::Host(_) | Self::Alone => By::Rule { model_bytes },
+            Self::Host(..) | Self::Alone(_) => By::Rule { model_bytes },
         }
     }
 
@@ -47,19 +62,22 @@ impl Site {
     pub fn wheels(self, python: &str) -> Option<String> {
         let glibc = match self {
             Self::Here => return None,
-            Self::Host(Some(Target::AwsLambda)) => start::glibc(python).unwrap_or(USUAL_GLIBC),
-            Self::Host(_) | Self::Alone => USUAL_GLIBC,
+            Self::Host(Some(Target::AwsLambda), _) => start::glibc(python).unwrap_or(USUAL_GLIBC),
+            Self::Host(..) | Self::Alone(_) => USUAL_GLIBC,
         };
         let (major, minor) = WHEELS.into_iter().find(|wheels| *wheels <= glibc).unwrap_or(USUAL_GLIBC);
-        Some(format!("{ARCH}-manylinux_{major}_{minor}"))
+        Some(format!("{}-manylinux_{major}_{minor}", self.processor().of_linux()))
     }
 
     /// Refuses what a function asks for and the target does not have.
     ///
     /// # Errors
-    /// `bad-manifest`, with the setting or the variable.
+    /// `bad-input` by the processor, `bad-manifest` with the setting or the variable.
     pub fn check(self, manifest: &Manifest) -> Result<(), Report> {
-        let Self::Host(Some(target)) = self else { return Ok(()) };
+        let Self::Host(Some(target), processor) = self else { return Ok(()) };
+        target.check_processor(processor).map_err(|why| {
+            Report::new(Code::BadInput, why).hint("leave --arch out, or package it for another target")
+        })?;
         let checked = target.impose(&mut manifest.settings.clone());
         checked.and_then(|()| target.check_environment(&manifest.env)).map_err(|why| {
             Report::new(Code::BadManifest, why)
@@ -70,15 +88,33 @@ impl Site {
 
 #[cfg(test)]
 mod tests {
+    use Processor::{Arm64, X86_64};
+
     use super::*;
 
     #[test]
     fn packages_are_for_the_glibc_that_is_there_with_the_python() {
-        let wheels = |site: Site, python| site.wheels(python).map(|name| name.replace(ARCH, "here"));
-        let lambda = Site::Host(Some(Target::AwsLambda));
-        assert_eq!(wheels(lambda, "3.11").as_deref(), Some("here-manylinux_2_17"));
-        assert_eq!(wheels(lambda, "3.12").as_deref(), Some("here-manylinux_2_34"));
-        assert_eq!(wheels(Site::Host(None), "3.12").as_deref(), Some("here-manylinux_2_28"));
-        assert_eq!(wheels(Site::Here, "3.12"), None);
+        let lambda = Site::Host(Some(Target::AwsLambda), X86_64);
+        assert_eq!(lambda.wheels("3.11").as_deref(), Some("x86_64-manylinux_2_17"));
+        assert_eq!(lambda.wheels("3.12").as_deref(), Some("x86_64-manylinux_2_34"));
+        assert_eq!(Site::Host(None, Arm64).wheels("3.12").as_deref(), Some("aarch64-manylinux_2_28"));
+        assert_eq!(Site::Here.wheels("3.12"), None);
+    }
+
+    #[test]
+    fn code_for_another_processor_is_tried_with_packages_of_the_same_system_for_this_one() {
+        for processor in [X86_64, Arm64] {
+            let tried = Site::Host(Some(Target::AwsLambda), processor).tried_at();
+            assert_eq!(tried, Site::Host(Some(Target::AwsLambda), Processor::HERE));
+        }
+    }
+
+    #[test]
+    fn a_target_without_the_processor_is_refused() {
+        let refused =
+            |site: Site| site.check(&Manifest::default()).map_err(|report| report.message().to_owned());
+        assert_eq!(refused(Site::Host(Some(Target::AwsLambda), Arm64)), Ok(()));
+        let vertex = refused(Site::Host(Some(Target::Vertex), Arm64));
+        assert_eq!(vertex, Err("Vertex AI has x86_64 alone, not arm64".to_owned()));
     }
 }

@@ -87,7 +87,7 @@ pub fn write(shipment: &Shipment, base: Option<&Base>, target: &Layout) -> Resul
     });
     let manifest = serde_json::to_vec(&manifest).map_err(io::Error::from).map_err(failed)?;
     let manifest = target.put(MANIFEST, &manifest).map_err(failed)?;
-    target.index(&manifest, shipment.card.name.as_str()).map_err(failed)?;
+    target.index(&manifest, shipment.card.name.as_str(), shipment.processor).map_err(failed)?;
     Ok(Image { manifest, config, below, layers })
 }
 
@@ -112,7 +112,7 @@ fn config(shipment: &Shipment, base: Option<&Base>, layers: &[WrittenLayer]) -> 
     ));
     json!({
         "created": EPOCH,
-        "architecture": "amd64",
+        "architecture": shipment.processor.of_images(),
         "os": "linux",
         "config": {
             "User": USER,

@@ -128,6 +128,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("alone");
         let mut shipment = shipment(folder.path());
+        shipment.parts[0].files[0].content = Content::Bytes(b"#!/bin/sh".to_vec());
         let error = write(&shipment, &target).unwrap_err();
         assert!(error.message.ends_with("it is no program of Linux"), "{error:?}");
         // This test is one, for glibc.

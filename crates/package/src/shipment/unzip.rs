@@ -10,6 +10,7 @@ use zip::read::ZipFile;
 
 use super::{BOOTSTRAP, Content, ONNXRUNTIME, PACKAGES, Part, PartKind, Shipment, ShippedFile};
 use crate::archive::open_zip;
+use crate::elf::{self, Machine};
 
 /// Reads the shipment in a zip; its files are put into `folder`, and have to stay there.
 ///
@@ -27,7 +28,7 @@ fn unpack(path: &Path, folder: &Path) -> io::Result<Shipment> {
     let mut parts: Vec<Part> = [PartKind::Runtime, PartKind::Engine, PartKind::Packages, PartKind::Function]
         .map(|kind| Part { kind, files: Vec::new() })
         .into();
-    let mut card = None;
+    let (mut card, mut machine) = (None, None);
     for number in 0..zip.len() {
         let mut entry = zip.by_index(number).map_err(io::Error::other)?;
         let name = entry.name().map_err(io::Error::other)?.into_owned();
@@ -40,17 +41,22 @@ fn unpack(path: &Path, folder: &Path) -> io::Result<Shipment> {
         let file = put(&mut entry, &name, &folder.join(&name))?;
         if name == ArtifactCard::FILE_NAME {
             card = Some(serde_json::from_reader(file.open()?)?);
+        } else if name == BOOTSTRAP {
+            machine = elf::machine(&mut file.open()?);
         }
         let kind = kind_of(&name);
         parts.iter_mut().filter(|part| part.kind == kind).for_each(|part| part.files.push(file.clone()));
     }
     let card =
         card.ok_or_else(|| io::Error::other(format!("there is no {} in it", ArtifactCard::FILE_NAME)))?;
+    let Some(Machine::Of(processor)) = machine else {
+        return Err(io::Error::other(format!("{BOOTSTRAP} in it is no program for x86_64 or arm64")));
+    };
     parts.retain(|part| !part.files.is_empty());
     for part in &mut parts {
         part.files.sort_by(|a, b| a.path.cmp(&b.path));
     }
-    Ok(Shipment { card, parts })
+    Ok(Shipment { card, processor, parts })
 }
 
 fn put(entry: &mut ZipFile<'_, impl io::Read>, name: &str, place: &Path) -> io::Result<ShippedFile> {
@@ -94,7 +100,7 @@ mod tests {
             image::write(shipment, None, &layout).unwrap().manifest.digest
         };
         assert_eq!(digest(&read, "one"), digest(&given, "two"));
-        assert_eq!(read.size_bytes(), given.size_bytes());
+        assert_eq!((read.size_bytes(), read.processor), (given.size_bytes(), given.processor));
     }
 
     #[test]

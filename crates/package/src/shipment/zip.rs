@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
     use crate::archive::open_zip;
-    use crate::shipment::tests::shipment;
+    use crate::shipment::tests::{RUNTIME, shipment};
 
     #[test]
     fn the_same_shipment_is_the_same_zip_with_modes_and_sorted() {
@@ -72,13 +72,13 @@ mod tests {
         let mut found = Vec::new();
         for number in 0..archive.len() {
             let mut file = archive.by_index(number).unwrap();
-            let mut content = String::new();
-            file.read_to_string(&mut content).unwrap();
+            let mut content = Vec::new();
+            file.read_to_end(&mut content).unwrap();
             found.push((file.name().unwrap().into_owned(), file.unix_mode().unwrap() & 0o777, content));
         }
         assert_eq!(found[0].0, "artifact.json");
-        assert_eq!(found[1], ("bootstrap".to_owned(), 0o755, "the runtime".to_owned()));
-        assert_eq!(found[2], ("files/model.onnx".to_owned(), 0o644, "the model".to_owned()));
+        assert_eq!(found[1], ("bootstrap".to_owned(), 0o755, RUNTIME.to_vec()));
+        assert_eq!(found[2], ("files/model.onnx".to_owned(), 0o644, b"the model".to_vec()));
         assert_eq!(found.len(), 3);
     }
 }

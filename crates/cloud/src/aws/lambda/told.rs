@@ -16,6 +16,8 @@ pub struct Configuration {
     pub runtime: Option<String>,
     /// What is called; absent for an image.
     pub handler: Option<String>,
+    /// The one processor that it runs on.
+    pub architectures: Vec<String>,
     /// The role that it runs in, by ARN.
     pub role: String,
     /// Memory, MB.

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use modelet_core::Processor::{Arm64, X86_64};
 use modelet_core::manifest::{Schedule, Upload};
 
 use super::*;
@@ -34,10 +35,17 @@ fn settings() -> Settings {
 
 fn wanted() -> Wanted {
     let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
-    let zip = Zip { path: "/x.zip".into(), sha256: sha256.clone(), size_bytes: 1, unzipped_bytes: 1 };
+    let zip = Zip {
+        path: "/x.zip".into(),
+        sha256: sha256.clone(),
+        size_bytes: 1,
+        unzipped_bytes: 1,
+        processor: X86_64,
+    };
     Wanted {
         names: names(),
         code: Code::Sent(zip),
+        processor: X86_64,
         settings: settings(),
         written: None,
         artifact: sha256,
@@ -67,6 +75,7 @@ fn there(wanted: &Wanted, version: &str) -> There {
         role: wanted.role_arn(),
         code_sha256: wanted.code_sha256().unwrap_or_default(),
         image: None,
+        processor: Some(wanted.processor),
         versions: vec![(version.to_owned(), wanted.revision())],
         aliased: BTreeSet::new(),
         traffic: Some(Traffic { version: version.to_owned(), canary: None }),
@@ -121,6 +130,14 @@ fn what_is_there_needs_nothing_and_what_is_half_there_the_rest() {
         planned(&wanted, &half),
         [format!("~ role {}", names().role()), "+ version of churn".into(), "+ alias live".into()]
     );
+}
+
+#[test]
+fn another_processor_is_other_code_and_another_version() {
+    let (old, new) = (wanted(), Wanted { processor: Arm64, ..wanted() });
+    let expected = ["~ function churn", "+ version of churn", "~ alias live"];
+    assert_eq!(planned(&new, &there(&old, "1")), expected);
+    assert_eq!(planned(&new, &there(&new, "1")), Vec::<String>::new());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::session::Asked;
 use super::{Seen, Way, live};
 use crate::making::Made;
-use crate::making::code::{Tried, prepared, python};
+use crate::making::code::{Start, Tried, prepared, python};
 use crate::output;
 use crate::report::Report;
 
@@ -71,7 +71,15 @@ pub fn print(given: &str, tried: &Tried, card: &ArtifactCard) {
         }
     }
     let python = card.python().map(|version| format!("Python {version}, ")).unwrap_or_default();
-    output::card_line("tried", format!("{python}ready in {:.0} ms in a sandbox", tried.load_ms));
+    output::card_line(
+        "tried",
+        match &tried.start {
+            Start::ReadyMs(load_ms) => format!("{python}ready in {load_ms:.0} ms in a sandbox"),
+            Start::Foreign(file) => {
+                format!("not at all: {file} is for another processor than this machine's")
+            }
+        },
+    );
     if let Some(Layer { packages, size_bytes, .. }) = card.packages() {
         let part = |(name, size): &(String, u64)| format!("{name} {}", output::size(*size));
         let parts: Vec<String> = tried.largest.iter().map(part).collect();

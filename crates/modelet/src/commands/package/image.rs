@@ -7,6 +7,7 @@ use modelet_package::Shipment;
 use modelet_package::shipment::image::WrittenLayer;
 use serde_json::{Value, json};
 
+use super::said::made_for;
 use crate::cli::image::ImageOptions;
 use crate::image::{self, Made};
 use crate::output::{self, Progress};
@@ -28,12 +29,15 @@ pub async fn run(
         .hint("say where it goes: --push REGISTRY/NAME:TAG"));
     }
     let card = shipment.card.clone();
+    let processor = shipment.processor;
     let made = image::made(shipment, options, saved, work, progress).await?;
     let files = match (&options.files, &made.pushed) {
-        (Some(folder), Some(pushed)) => image::files(&card, &pushed.reference, folder)?,
+        (Some(folder), Some(pushed)) => image::files(&card, &pushed.reference, processor, folder)?,
         _ => Vec::new(),
     };
-    Ok(json!({ "name": card.name, "image": of(&made), "files": files, "saved": saved }))
+    Ok(
+        json!({ "name": card.name, "processor": processor, "image": of(&made), "files": files, "saved": saved }),
+    )
 }
 
 fn of(made: &Made) -> Value {
@@ -56,6 +60,7 @@ fn of(made: &Made) -> Value {
 /// The lines about it.
 pub fn print(said: &Value) {
     let image = &said["image"];
+    output::card_line("for", made_for(said["processor"].as_str().unwrap_or_default()));
     let bytes = |value: &Value| output::size(value.as_u64().unwrap_or_default());
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     if let Some(base) = image["base"].as_str() {

@@ -1,7 +1,7 @@
 //! What is told of what was packaged: its parts by size, how much of a target's limit it takes, and how it is started there.
 
 use modelet_cloud::lambda::start::Start;
-use modelet_core::Target;
+use modelet_core::{Processor, Target};
 use modelet_package::Shipment;
 use serde_json::{Value, json};
 
@@ -33,6 +33,7 @@ pub fn json(packaged: &Packaged) -> Value {
         "name": shipment.card.name,
         "form": match form { Form::Zip => "zip", Form::Standalone => "standalone" },
         "target": target.map(Target::as_str),
+        "processor": shipment.processor,
         "path": path,
         "sha256": written.sha256,
         "size_bytes": written.size_bytes,
@@ -57,6 +58,7 @@ pub fn print(packaged: &Packaged) {
     let size = output::size(written.size_bytes);
     output::card_line("packaged", format!("{}  {size}", path.display()));
     output::card_line("", format!("sha256:{}", written.sha256));
+    output::card_line("for", made_for(shipment.processor.as_str()));
     let part = |(name, size): (&str, u64)| format!("{name} {}", output::size(size));
     let parts: Vec<_> = shipment.parts.iter().map(|it| part((it.kind.as_str(), it.size_bytes()))).collect();
     output::card_line("parts", parts.join(", "));
@@ -78,6 +80,15 @@ pub fn print(packaged: &Packaged) {
             format!("runtime {runtime}, handler {handler}{}", variable.unwrap_or_default()),
         );
     }
+}
+
+/// The processor that it is for, and what was seen of it on that.
+pub fn made_for(processor: &str) -> String {
+    let here = Processor::HERE.as_str();
+    if processor == here {
+        return processor.to_owned();
+    }
+    format!("{processor}: nothing of it was run on that, what was tried was tried on {here}")
 }
 
 /// How it is started, which was asked before it was written.

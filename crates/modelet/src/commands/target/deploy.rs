@@ -91,8 +91,9 @@ async fn wanted(
     progress: &Arc<Progress>,
 ) -> Result<Deployment, Report> {
     let asked = &deploy.target;
-    let path = packaged(&deploy.making, to.target(), work, progress).await?;
+    let path = packaged(&deploy.making, to.target(), asked.arch, work, progress).await?;
     let (card, zip) = delivery::read(&path)?;
+    let processor = zip.processor;
     let delivery = match (to, &asked.image) {
         (_, Some(Some(reference))) => Delivery::Image { reference: reference.clone() },
         (Cloud::AwsLambda, None) => Delivery::Zip(zip),
@@ -103,7 +104,7 @@ async fn wanted(
         }
     };
     let name = deploy.making.name.clone().unwrap_or_else(|| card.name.clone());
-    Ok(Deployment { name, card, delivery, canary_percent: asked.canary })
+    Ok(Deployment { name, card, processor, delivery, canary_percent: asked.canary })
 }
 
 /// What it costs with the calls that are said, or were recorded by the platform, if one runs and knows the function.

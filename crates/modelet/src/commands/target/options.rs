@@ -20,6 +20,7 @@ pub fn of_platform(asked: &DeployTo) -> Result<(), Report> {
     let others = [
         ("--policy", asked.policy.is_some(), "nobody gives permissions there"),
         ("--image", asked.image.is_some(), "it takes the artifact itself"),
+        ("--arch", asked.arch.is_some(), "a function runs on its machine's own processor"),
         ("--base", asked.base.is_some(), "it takes the artifact itself"),
         ("--url", asked.url.is_some(), "a function has its address from the start: /fn/NAME"),
         ("--role", asked.role.is_some(), "instances have no role: they run in a sandbox"),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use modelet_cloud::delivery;
-use modelet_core::{Code, Target};
+use modelet_core::{Code, Processor, Target};
 use modelet_package::shipment::zip;
 
 use crate::cli::making::Making;
@@ -14,20 +14,23 @@ use crate::making::site::Site;
 use crate::output::Progress;
 use crate::report::Report;
 
-/// The zip that is deployed: what is at the path, where `modelet package` wrote it; else one that is made in the folder `work`.
+/// The zip that is deployed: what is at the path, where `modelet package` wrote it; else one that is made in the folder `work`. `asked`:
+/// the processor that was asked for.
 pub async fn packaged(
     making: &Making,
     target: Target,
+    asked: Option<Processor>,
     work: &Path,
     progress: &Arc<Progress>,
 ) -> Result<PathBuf, Report> {
     if delivery::is_packaged(&making.path) {
-        return as_it_is(making).map(|()| making.path.clone());
+        return as_it_is(making, asked).map(|()| making.path.clone());
     }
     let mut making = making.clone();
-    making.site = Site::Host(Some(target));
+    let processor = asked.unwrap_or(Processor::HERE);
+    making.site = Site::Host(Some(target), processor);
     let made = made(&making, progress, work).await?;
-    let shipment = shipped(&made, None)?;
+    let shipment = shipped(&made, processor, None)?;
     progress.next("packaging");
     let path = work.join("artifact.zip");
     let file = path.clone();
@@ -37,10 +40,11 @@ pub async fn packaged(
 }
 
 /// Refuses what is said of something that is made already.
-fn as_it_is(making: &Making) -> Result<(), Report> {
+fn as_it_is(making: &Making, asked: Option<Processor>) -> Result<(), Report> {
     let said = [
         ("--set", !making.settings.is_empty()),
         ("--engine", making.engine.is_some()),
+        ("--arch", asked.is_some()),
         ("--sample", making.proof.sample.is_some()),
         ("--no-proof", making.no_proof),
         ("--require-proof", making.require_proof),

@@ -27,11 +27,11 @@ pub fn steps<A>(plan: &Plan<A>) {
 /// What a month costs, and where that is from.
 pub fn bill(month: &Month) {
     let Month { date, source, used, bill } = month;
-    let Use { calls, ms_per_call, memory_mb, .. } = used;
+    let Use { processor, calls, ms_per_call, memory_mb, .. } = used;
     output::card_line(
         "price",
         format!(
-            "{:.2} USD a month, {:.2} with what is free: {calls} calls of {ms_per_call:.0} ms with {memory_mb} MB",
+            "{:.2} USD a month, {:.2} with what is free: {calls} calls of {ms_per_call:.0} ms with {memory_mb} MB on {processor}",
             bill.usd, bill.usd_with_free
         ),
     );

@@ -1,6 +1,6 @@
 //! The image that another one stands on: its layers stay as they are, and what it says of itself is read.
 
-use modelet_core::{Code, FunctionError};
+use modelet_core::{Code, FunctionError, Processor};
 use serde_json::Value;
 
 use super::LAYER;
@@ -24,11 +24,16 @@ pub struct Base {
 }
 
 impl Base {
-    /// Reads an image's manifest and config.
+    /// Reads the manifest and the config of an image that is to run on `processor`.
     ///
     /// # Errors
-    /// `bad-artifact` for what is no image, or one of another machine than x86-64.
-    pub fn of(name: &str, manifest: &[u8], config: &[u8]) -> Result<Self, FunctionError> {
+    /// `bad-artifact` for what is no image, or one for another processor.
+    pub fn of(
+        name: &str,
+        manifest: &[u8],
+        config: &[u8],
+        processor: Processor,
+    ) -> Result<Self, FunctionError> {
         let refused = |why: String| {
             FunctionError::new(Code::BadArtifact, format!("the image {name}: {why}"))
                 .hint("name another image: --base IMAGE")
@@ -37,8 +42,10 @@ impl Base {
         let manifest: Value = serde_json::from_slice(manifest).map_err(no_json)?;
         let config: Value = serde_json::from_slice(config).map_err(no_json)?;
         let machine = [&config["os"], &config["architecture"]].map(|text| text.as_str().unwrap_or("?"));
-        if machine != ["linux", "amd64"] {
-            return Err(refused(format!("it is for {}, and not for linux/amd64", machine.join("/"))));
+        let wanted = ["linux", processor.of_images()];
+        if machine != wanted {
+            let (has, wanted) = (machine.join("/"), wanted.join("/"));
+            return Err(refused(format!("it is for {has}, and not for {wanted}")));
         }
         let mut layers: Vec<Descriptor> =
             serde_json::from_value(manifest["layers"].clone()).map_err(no_json)?;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use modelet_core::digest;
+use modelet_core::{Processor, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -83,11 +83,11 @@ impl Layout {
         Ok(descriptor(media_type, &hex, size_bytes))
     }
 
-    /// Names the one image in it.
-    pub(super) fn index(&self, manifest: &Descriptor, name: &str) -> io::Result<()> {
+    /// Names the one image in it, and what it runs on.
+    pub(super) fn index(&self, manifest: &Descriptor, name: &str, processor: Processor) -> io::Result<()> {
         let mut entry = serde_json::to_value(manifest)?;
         entry["annotations"] = json!({ "org.opencontainers.image.ref.name": name });
-        entry["platform"] = json!({ "architecture": "amd64", "os": "linux" });
+        entry["platform"] = json!({ "architecture": processor.of_images(), "os": "linux" });
         let media_type = "application/vnd.oci.image.index.v1+json";
         let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": [entry] });
         fs::write(self.folder.join(INDEX), serde_json::to_vec(&index)?)

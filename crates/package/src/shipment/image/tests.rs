@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use modelet_core::{Handler, ModelCard, Settings};
+use modelet_core::{Handler, ModelCard, Processor, Settings};
 
 use super::*;
 use crate::shipment::{Content, Part, ShippedFile};
@@ -27,6 +27,7 @@ fn shipment(model: &str) -> Shipment {
     let part = |kind, files| Part { kind, files };
     Shipment {
         card: serde_json::from_value(card).unwrap(),
+        processor: Processor::X86_64,
         parts: vec![
             part(PartKind::Runtime, vec![file(BOOTSTRAP, "#!", true)]),
             part(
@@ -114,7 +115,7 @@ fn an_image_stands_on_the_layers_and_the_variables_of_another() {
     });
     let base = |config: &Value| {
         let manifest = json!({ "layers": [below] }).to_string();
-        Base::of("python:3.11", manifest.as_bytes(), config.to_string().as_bytes())
+        Base::of("python:3.11", manifest.as_bytes(), config.to_string().as_bytes(), Processor::X86_64)
     };
     let (_folder, layout, image) = written(&shipment("1"), Some(&base(&config).unwrap()));
     let manifest = read(&layout, &image.manifest);
@@ -128,4 +129,15 @@ fn an_image_stands_on_the_layers_and_the_variables_of_another() {
     other["architecture"] = json!("arm64");
     let refused = base(&other).unwrap_err();
     assert_eq!(refused.message, "the image python:3.11: it is for linux/arm64, and not for linux/amd64");
+}
+
+#[test]
+fn an_image_says_what_it_runs_on_in_its_config_and_its_index() {
+    for (processor, name) in [(Processor::X86_64, "amd64"), (Processor::Arm64, "arm64")] {
+        let (_folder, layout, image) = written(&Shipment { processor, ..shipment("1") }, None);
+        assert_eq!(read(&layout, &image.config)["architecture"], name);
+        let index: Value =
+            serde_json::from_slice(&fs::read(layout.folder().join("index.json")).unwrap()).unwrap();
+        assert_eq!(index["manifests"][0]["platform"], json!({ "architecture": name, "os": "linux" }));
+    }
 }

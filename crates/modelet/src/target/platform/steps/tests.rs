@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use modelet_cloud::apply::Inverse;
 use modelet_core::handler::{Event, Handler, Layer, Speaks};
-use modelet_core::{ArtifactCard, Manifest, ProgramCard, Settings, Version};
+use modelet_core::{ArtifactCard, Manifest, Processor, ProgramCard, Settings, Version};
 use modelet_platform::admin::views::{FunctionView, VersionView};
 
 use super::*;
@@ -65,7 +65,13 @@ fn wanted(source: &str, canary_percent: Option<u8>) -> Deployment {
         packages: Some((layer, PathBuf::new())),
     };
     let delivery = Delivery::Artifact(artifact);
-    Deployment { name: "churn".parse().unwrap(), card: card(source), delivery, canary_percent }
+    Deployment {
+        name: "churn".parse().unwrap(),
+        card: card(source),
+        delivery,
+        processor: Processor::HERE,
+        canary_percent,
+    }
 }
 
 fn actions(wanted: &Deployment, there: &There) -> Vec<Action> {
