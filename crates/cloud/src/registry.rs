@@ -418,3 +418,25 @@ fn blob(descriptor: &Descriptor) -> OciDescriptor {
 fn unread(path: &Path, error: &std::io::Error) -> CloudError {
     CloudError::refused(format!("{}: {error}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_an_image_for_several_processors_the_one_that_is_meant_is_taken() {
+        let entries = [("windows", "arm64", "w"), ("linux", "amd64", "x"), ("linux", "arm64", "a")];
+        let entries = entries.map(|(os, architecture, digest)| -> ImageIndexEntry {
+            let entry = json!({
+                "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1,
+                "platform": {"os": os, "architecture": architecture},
+            });
+            serde_json::from_value(entry).unwrap()
+        });
+        assert_eq!(for_linux(&entries, Processor::Arm64).as_deref(), Some("a"));
+        assert_eq!(for_linux(&entries, Processor::X86_64).as_deref(), Some("x"));
+        assert_eq!(for_linux(&entries[..2], Processor::Arm64), None);
+    }
+}
