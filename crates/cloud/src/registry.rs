@@ -3,28 +3,26 @@
 //! Only what a registry does not have travels, and from one repository of it to another nothing does. What may pass is tried again.
 //! Source: OCI Distribution Specification 1.1.
 //!
-//! - [`access`]: who asks; [`logins`]: where Docker and Podman keep that; [`key`]: what is shown with each call
+//! - [`access`]: who asks; [`logins`]: where Docker and Podman keep that; [`key`]: what is shown with each call; [`door`]: how one is had and used
 //! - [`failure`]: what a registry said, and whether another try may go well
 
 mod access;
+mod door;
 mod failure;
 mod key;
 mod logins;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
 
 use futures_util::StreamExt;
 use modelet_core::Processor;
 use modelet_package::shipment::image::{Base, Descriptor, Image, Layout};
-use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::config::Os;
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::{ImageIndexEntry, OciDescriptor, OciImageManifest, OciManifest};
 use oci_client::secrets::RegistryAuth;
-use oci_client::token_cache::RegistryTokenType;
 use oci_client::{Client, RegistryOperation};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -32,21 +30,13 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::error::CloudError;
 use crate::http::Http;
 pub use access::Access;
-use access::Login;
-use failure::{ATTEMPTS, Failure, KEYS, Then};
-use key::Key;
+use door::{Asked, Door, Entered};
 pub use oci_client::Reference;
 
-/// Connecting may take so long.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two pieces of an answer.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much of a blob is read at a time, bytes.
 const PIECE: u64 = 1 << 18;
 /// The largest config of an image that is read, bytes.
 const CONFIG_LIMIT_BYTES: u64 = 8 << 20;
-/// The part of a token's time in which it is used, percent: what is asked for with it takes time too.
-const TOKEN_PERCENT: u32 = 80;
 
 /// Registries, as one asks them.
 pub struct Registries {
@@ -54,27 +44,6 @@ pub struct Registries {
     http: Http,
     /// The keys that were had, each with what it opens.
     keys: Mutex<BTreeMap<Door, Entered>>,
-}
-
-/// What a key opens: a registry, and what may be done in which of its repositories.
-type Door = (String, Vec<String>);
-
-/// A key in use.
-#[derive(Clone)]
-struct Entered {
-    client: Client,
-    login: Login,
-    until: Option<Instant>,
-}
-
-/// What is to be done in a repository.
-struct Asked<'a> {
-    /// In words: `push`.
-    what: &'static str,
-    image: &'a Reference,
-    operation: RegistryOperation,
-    /// An image of the same registry of which is read too.
-    near: Option<&'a Reference>,
 }
 
 /// What was brought to a registry.
@@ -264,111 +233,6 @@ impl Registries {
         })
         .await?;
         Ok(blob.size_bytes)
-    }
-
-    /// Does something with a key that holds; what may pass is tried again.
-    async fn tried<T>(
-        &self,
-        asked: &Asked<'_>,
-        once: impl AsyncFn(Client) -> Result<T, OciDistributionError>,
-    ) -> Result<T, CloudError> {
-        let (mut tries, mut keys) = (0, 0);
-        loop {
-            let failure = match self.enter(asked).await {
-                Err(failure) => failure,
-                Ok(Entered { client, login, until }) => match once(client).await {
-                    Ok(done) => return Ok(done),
-                    Err(error) => {
-                        let failure = failure::of(&error, &login);
-                        // A password stays as wrong as it is.
-                        let is_over = until.is_none() && failure.then == Then::WithAnotherKey;
-                        if is_over { Failure { then: Then::Never, ..failure } } else { failure }
-                    }
-                },
-            };
-            tries += 1;
-            match failure.then {
-                Then::Again if tries < ATTEMPTS => tokio::time::sleep(failure::wait(tries)).await,
-                Then::WithAnotherKey if keys < KEYS => {
-                    keys += 1;
-                    self.keys().remove(&asked.door());
-                }
-                _ => return Err(failure::told(asked.what, asked.image, failure.error)),
-            }
-        }
-    }
-
-    /// A client with a key for what is asked: the one that it had, as long as that holds.
-    async fn enter(&self, asked: &Asked<'_>) -> Result<Entered, Failure> {
-        let door = asked.door();
-        let known = self.keys().get(&door).cloned();
-        if let Some(known) = known.filter(|known| known.until.is_none_or(|until| Instant::now() < until)) {
-            return Ok(known);
-        }
-        let never = |error| Failure { error, then: Then::Never };
-        let login = self.access.to(asked.image).await.map_err(never)?;
-        let scheme = if self.access.is_plain(&door.0) { "http" } else { "https" };
-        let asked_at = Instant::now();
-        let key = key::get(&self.http, &format!("{scheme}://{}", door.0), &login, &door.1).await?;
-        let until = match &key {
-            Key::Token(_, lasts) => Some(asked_at + *lasts * TOKEN_PERCENT / 100),
-            Key::Password(..) | Key::None => None,
-        };
-        let entered = Entered { client: self.client(asked.image, key).await, login, until };
-        self.keys().insert(door, entered.clone());
-        Ok(entered)
-    }
-
-    /// A client that shows this key with each call, and looks for no other.
-    async fn client(&self, image: &Reference, key: Key) -> Client {
-        // The second time it is there already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::new(ClientConfig {
-            protocol: ClientProtocol::HttpsExcept(self.access.plain.clone()),
-            use_monolithic_push: true,
-            connect_timeout: Some(CONNECT_TIMEOUT),
-            read_timeout: Some(READ_TIMEOUT),
-            ..ClientConfig::default()
-        });
-        let registry = image.resolve_registry();
-        match key {
-            Key::None => {}
-            Key::Token(token, _) => {
-                // Also where this machine's clock says that the token is over.
-                client.store_auth_if_needed(registry, &RegistryAuth::Bearer(token)).await;
-            }
-            Key::Password(user, password) => {
-                client
-                    .store_auth_if_needed(registry, &RegistryAuth::Basic(user.clone(), password.clone()))
-                    .await;
-                for operation in [RegistryOperation::Pull, RegistryOperation::Push] {
-                    let known = RegistryTokenType::Basic(user.clone(), password.clone());
-                    client.tokens.insert(image, operation, known).await;
-                }
-            }
-        }
-        client
-    }
-
-    fn keys(&self) -> std::sync::MutexGuard<'_, BTreeMap<Door, Entered>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<'a> Asked<'a> {
-    /// Something that only reads.
-    const fn pull(what: &'static str, image: &'a Reference) -> Self {
-        Self { what, image, operation: RegistryOperation::Pull, near: None }
-    }
-
-    fn door(&self) -> Door {
-        let actions = match self.operation {
-            RegistryOperation::Pull => "pull",
-            RegistryOperation::Push => "pull,push",
-        };
-        let mut scopes = vec![format!("repository:{}:{actions}", self.image.repository())];
-        scopes.extend(self.near.map(|near| format!("repository:{}:pull", near.repository())));
-        (self.image.resolve_registry().to_owned(), scopes)
     }
 }
 
