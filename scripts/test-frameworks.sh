@@ -12,5 +12,5 @@ python/tests/setup-containers.sh
 scripts/runtimes.sh
 MODELET_UV=${MODELET_UV:-$(command -v uv || echo "$PWD/.cache/tools/bin/uv")}
 export MODELET_UV
-# Libraries beside networks: each keeps to one process, whose fixtures take minutes and gigabytes.
-.venv-tests/bin/pytest python/frameworks -q -n 2 --dist loadgroup
+# Two files at a time, each in one process: what it begins with takes minutes and gigabytes.
+.venv-tests/bin/pytest python/frameworks -q -n 2 --dist loadfile

@@ -1,5 +1,5 @@
 """Libraries with pools of threads answer and never hang: from a new process and from a Python that waited, four calls
-at a time. A hang ends at the limit of a start or a call, and fails."""
+at a time, and on every rung of isolation. A hang ends at the limit of a start or a call, and fails."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import pytest
 from functions import records
 from harness import Function, Platform, eventually
 from libraries import LIBRARIES, PARTS, Library, ask
+from rungs import ALL, OnRung, running
 from test_pythons import CELL, NEW
-
-pytestmark = pytest.mark.xdist_group("libraries")
 
 #: Calls that each client makes.
 IN_A_ROW = 5
@@ -52,3 +51,16 @@ def test_four_at_a_time_are_answered_from_a_new_process_and_from_a_python_that_w
         return {CELL, NEW} <= seen
 
     eventually(both, what="it was started in both ways")
+
+
+@pytest.fixture(scope="module", params=ALL, ids=lambda rung: f"rung{rung}")
+def on_rung(request: pytest.FixtureRequest, libraries: Path) -> Iterator[OnRung]:
+    """The platform, on each rung that works on this machine."""
+    yield from running(OnRung(request.param, libraries))
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
+def test_it_answers_as_itself_on_every_rung(on_rung, library):
+    function = Function(on_rung, library.name, {})
+    for part in range(PARTS):
+        ask(function, library, part)

@@ -12,8 +12,6 @@ import pytest
 from conftest import Models
 from harness import Platform
 
-pytestmark = pytest.mark.xdist_group("networks")
-
 #: The tolerance of the proof.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 #: From the request at zero instances to the answer, seconds: a hundred times what SPECIFICATION.md has and more, since the build

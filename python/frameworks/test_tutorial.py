@@ -14,8 +14,6 @@ from harness import Function
 from test_lambda_invoke import http_event
 from test_worker import TUTORIAL
 
-pytestmark = pytest.mark.xdist_group("networks")
-
 #: The version that the models were trained with, as the lock has it.
 LOCK = Path(__file__).with_name("requirements-tensorflow.in")
 CALLS = 50

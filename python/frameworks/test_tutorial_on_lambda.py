@@ -12,7 +12,7 @@ from proofs import EMULATOR, proof
 from test_image import on_lambda, package, podman, pushed, registry  # noqa: F401 - fixtures
 from test_tutorial import laid_out
 
-pytestmark = [needs_containers, pytest.mark.xdist_group("networks")]
+pytestmark = needs_containers
 
 
 @pytest.fixture(scope="module")

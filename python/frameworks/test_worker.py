@@ -14,8 +14,6 @@ import pytest
 import runtime
 from harness import ROOT
 
-pytestmark = pytest.mark.xdist_group("networks")
-
 #: Sums of float32 follow the number of threads in their last digits, which is not what is tested here.
 RTOL = 1e-5
 #: The commonest handler there is, as the tutorials have it: not a letter is ours but the path.
