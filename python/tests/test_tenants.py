@@ -339,5 +339,5 @@ def ends_by_reason(tenants: Tenants, name: str) -> dict[str, int]:
     answer = tenants.http.get("/metrics")
     if answer.status_code == 404:
         pytest.skip("this build has no /metrics")
-    sought = rf'^modelet_instance_ends_total\{{function="{name}",reason="([^"]+)"\}} (\d+)'
+    sought = rf'^modelet_instance_ends_total\{{function="{name}",version="1",reason="([^"]+)"\}} (\d+)'
     return {reason: int(count) for reason, count in re.findall(sought, answer.text, re.MULTILINE) if int(count)}
