@@ -152,10 +152,11 @@ class Hosted:
 
 
 class Podman:
-    """Podman with a store of its own."""
+    """Podman with a store of its own, whose path is short: podman takes no longer one than 50 characters for what runs."""
 
-    def __init__(self, folder: Path):
-        self.words = (*PODMAN, "--root", folder / "store", "--runroot", folder / "run")
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="podman-"))
+        self.words = (*PODMAN, "--root", self.folder / "store", "--runroot", self.folder / "run")
         self.running: list[Hosted] = []
 
     def pull(self, image: str, login: str = "") -> None:
@@ -184,6 +185,7 @@ class Podman:
         for hosted in list(self.running):
             tool(*self.words, "rm", "--force", hosted.name)
         tool(*self.words, "system", "reset", "--force")
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def libraries(programs: list[Path]) -> set[Path]:

@@ -44,9 +44,9 @@ def registry(tmp_path_factory) -> Iterator[Registry]:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory) -> Iterator[Podman]:
+def podman() -> Iterator[Podman]:
     """Podman with a store of its own."""
-    running = Podman(tmp_path_factory.mktemp("podman"))
+    running = Podman()
     yield running
     running.close()
 

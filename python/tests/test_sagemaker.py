@@ -112,16 +112,14 @@ def test_from_nothing_to_deployed_what_boto3_reads_is_what_the_plan_said(cloud: 
 
 
 @proof("SageMaker", "its image is in a registry as SageMaker reads it: named in Docker's words, by its digest", CONTAINERS)
-def test_the_image_lies_in_the_registry_in_dockers_words(
-    cloud: Sagemaker, artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_image_lies_in_the_registry_in_dockers_words(cloud: Sagemaker, artifacts: dict[str, Path]) -> None:
     cloud.cli("deploy", artifacts["one"], *DEPLOY)
     image = there(cloud)["models"]["iris-1"]["image"]
     manifest = cloud.manifest(image)
     assert manifest["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
     kinds = {blob["mediaType"] for blob in [manifest["config"], *manifest["layers"]]}
     assert kinds == {"application/vnd.docker.container.image.v1+json", "application/vnd.docker.image.rootfs.diff.tar.gzip"}
-    podman = Podman(tmp_path_factory.mktemp("podman"))
+    podman = Podman()
     try:
         podman.pull(image.replace(HOST, f"{cloud.registry.host}"), login=f"AWS:{ACCOUNT}-auth-token")
     finally:
@@ -137,15 +135,13 @@ def test_the_image_lies_in_the_registry_in_dockers_words(
 
 
 @proof("SageMaker", "what was deployed answers as its containers do", DOCUMENTATION)
-def test_a_model_is_deployed_at_once_and_its_image_answers(
-    cloud: Sagemaker, platform: Platform, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_model_is_deployed_at_once_and_its_image_answers(cloud: Sagemaker, platform: Platform) -> None:
     """The argument `serve`, /ping and /invocations; as nobody, on a read-only root."""
     model, rows = ROOT / "examples" / "iris", [[5.1, 3.5, 1.4, 0.2]]
     expected = platform.deploy(model, "iris-expected").post({"instances": rows}).json()
     cloud.cli("deploy", model, *DEPLOY)
     assert cloud.json("deploy", model, *THERE, "--plan")["plan"]["steps"] == [], "the same files are the same image"
-    podman = Podman(tmp_path_factory.mktemp("podman"))
+    podman = Podman()
     try:
         image = there(cloud)["models"]["iris-1"]["image"].replace(HOST, cloud.registry.host)
         podman.pull(image, login=f"AWS:{ACCOUNT}-auth-token")
