@@ -28,13 +28,17 @@ pub struct Library {
     pub version: String,
 }
 
-/// How far two numbers may be apart: `absolute + relative × |original|`.
+/// How far two numbers may be apart: `absolute + relative × |original|`; of a softmax with `by_sums`, see there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Tolerance {
     /// In relation to the original's number.
     pub relative: f64,
     /// Whatever the number.
     pub absolute: f64,
+    /// Probabilities of a softmax may be apart as their sums may be: a sum that is wrong by δ moves a probability p by up to
+    /// `2 δ p (1 − p)`, and δ is `relative` of the widest gap between two sums, `ln(largest p / smallest p)`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_sums: bool,
     /// Why so much.
     pub reason: String,
 }
@@ -254,7 +258,12 @@ mod tests {
             rows: ProofRows { made: 1_900, refused: 58, seed: 1, ..ProofRows::default() },
             sizes: vec![],
             outputs: vec![OutputProof { name: "y".into(), largest_absolute: 3e-8, ..OutputProof::default() }],
-            tolerance: Some(Tolerance { relative: 1e-6, absolute: 1e-6, reason: "float32".into() }),
+            tolerance: Some(Tolerance {
+                relative: 1e-6,
+                absolute: 1e-6,
+                by_sums: false,
+                reason: "float32".into(),
+            }),
             rung: Some(Rung::Namespaces),
         }
     }

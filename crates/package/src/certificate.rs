@@ -4,7 +4,7 @@
 //! - [`mod@rows`], [`mod@column`], [`prose`]: rows that tell, of tables; [`sizes`], [`mod@spread`]: of what is none
 //! - [`mod@sample`], [`mod@npy`]: rows that the user gives; [`trial`]: all of them, by shape
 //! - [`wire`]: rows and answers as they travel
-//! - [`mod@compare`], [`tolerance`]: whether two answers are the same
+//! - [`mod@compare`], [`tolerance`], [`softmax`]: whether two answers are the same
 //! - [`found`]: what both sides said to each trial, and all that was found; [`alone`]: rows that the original refuses
 //!
 //! Deliberately absent: how either side is run. Whoever packages passes in the [`Witnesses`].
@@ -20,6 +20,7 @@ mod prose;
 pub mod rows;
 pub mod sample;
 mod sizes;
+mod softmax;
 mod spread;
 pub mod tolerance;
 mod trial;

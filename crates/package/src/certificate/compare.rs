@@ -1,10 +1,13 @@
 //! Two answers to the same rows, compared: an original's and an imported model's.
 //!
-//! Numbers may be apart as the tolerance says, NaN is NaN, an infinity is itself. Labels (texts, integers, booleans) must be
+//! Numbers may be apart as the tolerance says, NaN is NaN, an infinity is itself; probabilities that a softmax made of large sums are
+//! as uncertain as those. Labels (texts, integers, booleans) must be
 //! equal, unless the original itself was undecided: then it is a tie.
 
 use modelet_core::certificate::{OutputProof, Tolerance};
 use modelet_core::{Data, Tensor};
+
+use super::softmax::Softmax;
 
 /// Differences that are kept to be shown.
 pub(super) const MAX_WORST: usize = 3;
@@ -111,9 +114,12 @@ impl Pair<'_> {
 
     fn numbers(&self, original: &[f64], imported: &[f64], worst: &mut Vec<Difference>) -> OutputProof {
         let mut proof = OutputProof { name: self.name.to_owned(), ..OutputProof::default() };
+        let softmax = self.tolerance.by_sums.then(|| Softmax::of(self.original, original)).flatten();
         for (at, (wanted, found)) in original.iter().zip(imported).enumerate() {
             proof.values += 1;
-            let allowed = allowed(self.tolerance, *wanted);
+            let moved =
+                softmax.as_ref().map_or(0.0, |softmax| softmax.moved(at, *wanted, self.tolerance.relative));
+            let allowed = allowed(self.tolerance, *wanted) + moved;
             match (wanted.is_finite(), found.is_finite()) {
                 _ if wanted.is_nan() && found.is_nan() => proof.nan += 1,
                 (false, false) if wanted == found => proof.infinite += 1,

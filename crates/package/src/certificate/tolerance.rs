@@ -38,14 +38,15 @@ const TOLERANCES: &[(&str, f64, f64, &str)] = &[
     ("torch", 1e-5, 1e-5, NETWORK),
 ];
 const NETWORK: &str = "networks compute in float32, of which one step is 1.2e-7 of a number; each layer adds up products in an order \
-     that is its library's own, and the error goes with the largest of them";
+     that is its library's own, and the error goes with the largest of them; a softmax passes on that of its sums";
 /// For a framework that is not listed.
 const OTHER: (f64, f64, &str) = (1e-6, 1e-6, "one step of float32 is 1.2e-7 of a number");
 
 /// The tolerance of frameworks that answer together: the widest of theirs. `chosen` is the user's own.
 pub fn of<'a>(frameworks: impl Iterator<Item = &'a str>, chosen: Option<f64>) -> Tolerance {
     if let Some(chosen) = chosen {
-        return Tolerance { relative: chosen, absolute: chosen, reason: "chosen by --tolerance".to_owned() };
+        let reason = "chosen by --tolerance".to_owned();
+        return Tolerance { relative: chosen, absolute: chosen, by_sums: false, reason };
     }
     let of_one = |framework: &str| {
         let listed = TOLERANCES.iter().find(|(name, ..)| *name == framework);
@@ -53,5 +54,5 @@ pub fn of<'a>(frameworks: impl Iterator<Item = &'a str>, chosen: Option<f64>) ->
     };
     let widest = frameworks.map(of_one).max_by(|one, other| one.0.total_cmp(&other.0));
     let (relative, absolute, reason) = widest.unwrap_or(OTHER);
-    Tolerance { relative, absolute, reason: reason.to_owned() }
+    Tolerance { relative, absolute, by_sums: reason == NETWORK, reason: reason.to_owned() }
 }

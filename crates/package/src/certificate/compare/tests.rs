@@ -3,7 +3,7 @@ use super::*;
 const TIGHT: f64 = 1e-6;
 
 fn tolerance(size: f64) -> Tolerance {
-    Tolerance { relative: size, absolute: size, reason: String::new() }
+    Tolerance { relative: size, absolute: size, by_sums: false, reason: String::new() }
 }
 
 fn output(name: &str, shape: &[usize], data: impl Into<Data>) -> (String, Tensor) {
@@ -26,6 +26,26 @@ fn numbers_are_held_to_the_tolerance_and_the_largest_difference_is_told() {
     assert_eq!(far.outputs[0].beyond, 2);
     let rows: Vec<_> = far.worst.iter().map(|one| (one.row, &*one.original, &*one.imported)).collect();
     assert_eq!(rows, [(1, "2.0", "2.5"), (2, "3.0", "3.00001")], "the worst first");
+}
+
+#[test]
+fn probabilities_are_as_uncertain_as_the_sums_of_their_softmax() {
+    let original = || output("probabilities", &[2, 3], vec![0.47_f32, 0.53, 0.0, 0.47, 0.5, 0.03]);
+    let moved = |by: f32| {
+        output("probabilities", &[2, 3], vec![0.47 + by, 0.53 - by, 0.0, 0.47 + by, 0.5 - by, 0.03])
+    };
+    let beyond = |tolerance: &Tolerance, by: f32| {
+        compare(&[original()], &[moved(by)], tolerance).unwrap().outputs[0].beyond
+    };
+    let plain = tolerance(1e-5);
+    let by_sums = Tolerance { by_sums: true, ..plain.clone() };
+    assert_eq!((beyond(&plain, 2e-5), beyond(&by_sums, 2e-5)), (4, 0));
+    assert_eq!(
+        beyond(&by_sums, 2e-4),
+        2,
+        "the sums of the second row are small, as its least probability says"
+    );
+    assert_eq!(beyond(&by_sums, 2e-3), 4);
 }
 
 #[test]
