@@ -161,14 +161,13 @@ impl Target for Sagemaker {
         let (there, endpoint) = self.there(name).await?;
         let variant = endpoint.told.production_variants.first();
         let limits = variant.and_then(|variant| variant.current_serverless_config);
-        let live = endpoint.version.and_then(|number| there.version(number));
         let runtime = self.aws.place.endpoint(&SAGEMAKER_RUNTIME);
         Ok(Status {
             name: name.clone(),
             resource: endpoint.told.endpoint_arn,
             state: endpoint.told.endpoint_status,
             traffic: endpoint.version.map(|number| Traffic::all(number.to_string())),
-            artifact: live.map(|version| version.artifact.clone()),
+            artifact: there.versions.last().map(|version| version.artifact.clone()),
             versions: there.versions.iter().map(|version| version.number.to_string()).collect(),
             url: Some(format!("{runtime}/endpoints/{name}/invocations")),
             auth: Some("for those whom IAM lets call it".to_owned()),

@@ -106,7 +106,7 @@ pub struct Status {
     pub traffic: Option<Traffic>,
     /// Its versions, the oldest first.
     pub versions: Vec<String>,
-    /// The digest of the artifact that was deployed last.
+    /// The digest of the newest version's artifact, whoever gets the calls.
     pub artifact: Option<String>,
     /// Where it is called, where it has an address.
     pub url: Option<String>,

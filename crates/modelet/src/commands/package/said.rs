@@ -70,7 +70,9 @@ pub fn print(packaged: &Packaged) {
         output::card_line("limit", format!("{percent:.1} % of the {most} bytes that it may have unzipped"));
     }
     if *form == Form::Standalone {
-        let program = if path.is_absolute() { path.clone() } else { std::path::Path::new(".").join(path) };
+        // A shell looks up a word without a slash in PATH.
+        let is_bare = path.components().count() == 1;
+        let program = if is_bare { std::path::Path::new(".").join(path) } else { path.clone() };
         output::card_line("start", format!("{} --port 8080", program.display()));
     }
     if let Some(Start { runtime, handler, variable }) = started(packaged) {

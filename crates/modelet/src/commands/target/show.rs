@@ -55,7 +55,7 @@ pub fn status(status: &Status) {
         output::card_line("address", format!("{url}{auth}"));
     }
     if let Some(artifact) = &status.artifact {
-        output::card_line("artifact", format!("sha256:{artifact}"));
+        output::card_line("newest", format!("sha256:{artifact}"));
     }
     for (name, value) in &status.settings {
         output::card_line(name, value);
