@@ -111,7 +111,14 @@ pub fn rolled_back(now: Option<&Traffic>, versions: &[impl AsRef<str>]) -> Resul
     let before =
         before.filter(|version| number(version) < number(&now.version)).max_by_key(|version| number(version));
     before.map(Traffic::all).ok_or_else(|| {
-        CloudError::refused(format!("there is no version before {}, which has the calls", now.version))
+        let none =
+            CloudError::refused(format!("there is no version before {}, which has the calls", now.version));
+        match versions.last().map(AsRef::as_ref).filter(|newest| *newest != now.version) {
+            Some(newest) => {
+                none.hint(format!("a later one gets them by modelet traffic NAME --version {newest}"))
+            }
+            None => none,
+        }
     })
 }
 
@@ -203,7 +210,9 @@ mod tests {
         let back = |now: Traffic| rolled_back(Some(&now), &["9", "10"]);
         assert_eq!(back(traffic("9", Some(("10", 10)))), Ok(traffic("9", None)));
         assert_eq!(back(traffic("10", None)), Ok(traffic("9", None)));
-        assert!(back(traffic("9", None)).unwrap_err().message.contains("no version before 9"));
+        let none = back(traffic("9", None)).unwrap_err();
+        assert!(none.message.contains("no version before 9"));
+        assert!(none.hint.unwrap().contains("--version 10"), "the way on after the same was deployed again");
         assert!(rolled_back(None, &["9"]).unwrap_err().hint.unwrap().contains("deploy again"));
     }
 }
