@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from clouds import ACCOUNT, REGION, Call, Cloud
 from containers import missing, needs_containers
-from harness import ROOT, Platform, toml
+from harness import PATIENCE_S, Platform, ROOT, toml
 from packaged import ARM64, X86_64, elf
 from proofs import MOTO, proof
 from repositories import HOST, WithImages
@@ -508,13 +508,17 @@ def test_what_others_made_is_not_touched(cloud: Cloud, artifacts: dict[str, Path
 
 
 @proof("AWS Lambda", "calls and logs", MOTO)
-def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path]) -> None:
+def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:
     cloud.cli("deploy", artifacts["one"], *DEPLOY)
     cloud.proxy.taken()
     # moto's function gives back what it gets.
     print(cloud.cli("invoke", NAME, '{"rows": [[1, 2]]}', "--to", "aws-lambda").stdout)
     [call] = [call for call in cloud.proxy.taken() if call.path.endswith("/invocations")]
     assert (call.query, call.body) == ((("Qualifier", "live"),), b'{"rows": [[1, 2]]}')
+    (tmp_path / "rows.csv").write_text("1,2\n")
+    refused = cloud.cli("invoke", NAME, f"@{tmp_path / 'rows.csv'}", "--to", "aws-lambda", code=1).stderr
+    assert "JSON, and not text/csv" in refused and "deploy --url" in refused
+    assert cloud.proxy.taken() == [], "nothing was sent"
     logs = cloud.client("logs")
     logs.create_log_stream(logGroupName="/aws/lambda/iris", logStreamName="instance-1")
     now = int(time.time() * 1000)
@@ -523,6 +527,16 @@ def test_calls_and_logs(cloud: Cloud, artifacts: dict[str, Path]) -> None:
     said = cloud.cli("logs", NAME, "--to", "aws-lambda").stdout.splitlines()
     assert said[0].endswith("instance-1 first") and said[1].endswith("instance-1 second\ufffd[2J")
     assert [json.loads(line)["at_ms"] for line in cloud.cli("logs", NAME, "--to", "aws-lambda", "--json", "-n", "1").stdout.splitlines()] == [now]
+
+    follow = cloud.start("logs", NAME, "--to", "aws-lambda", "--follow", "-n", "1")
+    try:
+        assert "second" in follow.stdout.readline()
+        later = [{"timestamp": now - 500, "message": "late"}, {"timestamp": now + 1, "message": "third"}]
+        logs.put_log_events(logGroupName="/aws/lambda/iris", logStreamName="instance-1", logEvents=later)
+        assert [follow.stdout.readline().split()[-1] for _ in later] == ["late", "third"], "each once"
+    finally:
+        follow.kill()
+        follow.communicate(timeout=PATIENCE_S)
 
 
 def test_what_lambda_does_not_have_is_refused_before_anything_is_sent(cloud: Cloud, artifacts: dict[str, Path], tmp_path: Path) -> None:

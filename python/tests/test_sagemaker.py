@@ -270,6 +270,10 @@ def test_calls_and_logs(cloud: Sagemaker, artifacts: dict[str, Path], tmp_path: 
     [call] = [call for call in cloud.proxy.taken() if call.path.endswith("/invocations")]
     assert (call.path, call.body) == ("/endpoints/iris/invocations", b'{"instances": [[1, 2, 3, 4]]}')
     assert call.headers["content-type"] == "application/json"
+    (tmp_path / "rows.csv").write_text("1,2,3,4\n")
+    cloud.cli("invoke", NAME, f"@{tmp_path / 'rows.csv'}", "--accept", "text/csv", *THERE)
+    [call] = [call for call in cloud.proxy.taken() if call.path.endswith("/invocations")]
+    assert (call.headers["content-type"], call.headers["accept"], call.body) == ("text/csv", "text/csv", b"1,2,3,4\n")
     large = tmp_path / "large.json"
     large.write_text(json.dumps("x" * (4 << 20)))
     assert "SageMaker takes 4194304 bytes in a call" in cloud.cli("invoke", NAME, f"@{large}", *THERE, code=1).stderr

@@ -91,7 +91,7 @@ def plan(done: subprocess.CompletedProcess) -> list[tuple[str, str]]:
 
 @proof("A platform of ours", "deploying, updating, a canary, promoting, rolling back and removing", OURSELVES)
 @pytest.mark.parametrize("where", ["local", "remote"])
-def test_deployed_updated_canaried_promoted_and_rolled_back(own_platform, other, deploy, body, where):
+def test_deployed_updated_canaried_promoted_and_rolled_back(own_platform, other, deploy, body, where, tmp_path):
     here, to = (own_platform, ["--to", "local"]) if where == "local" else (other, ["--to", other.url])
     planned = deploy(own_platform, 512, *to, "--plan", "--json", check=False)
     assert planned.returncode == 2 and plan(planned) == [("create", "function")]
@@ -127,6 +127,8 @@ def test_deployed_updated_canaried_promoted_and_rolled_back(own_platform, other,
     said = own_platform.cli_json("invoke", NAME, json.dumps(body), *to)
     assert said["version"] == "1" and said["answer"]["outputs"]["label"]
     assert any(said["version"] == "1" and " 200 " in row for row in own_platform.cli("logs", *ask).stdout.splitlines())
+    (tmp_path / "rows.csv").write_text("5.1,3.5,1.4,0.2\n")
+    assert "," in own_platform.cli("invoke", NAME, f"@{tmp_path / 'rows.csv'}", *to, "--accept", "text/csv").stdout
 
     refused = own_platform.cli("delete", *ask, check=False).stderr
     assert "There is nobody to ask" in refused and "say --yes" in refused

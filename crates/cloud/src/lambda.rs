@@ -17,7 +17,6 @@ pub mod wanted;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use bytes::Bytes;
 use modelet_aws::secret::Reference;
 use modelet_core::FunctionName;
 use serde_json::Value;
@@ -28,7 +27,7 @@ use crate::error::{CloudError, Kind, found};
 use crate::plan::Plan;
 use crate::prices::{LambdaPrices, Month, Use};
 use crate::secrets;
-use crate::target::{Answered, Deployment, LogLine, Status, Target};
+use crate::target::{Answered, Call, Deployment, LogLine, Status, Target};
 use crate::traffic::{Shift, Traffic, rolled_back, shifted};
 use action::Action;
 use hand::{LambdaHand, alias_body};
@@ -260,13 +259,15 @@ impl Target for AwsLambda {
         Ok(events.into_iter().map(LogLine::from).collect())
     }
 
-    async fn invoke(
-        &self,
-        name: &FunctionName,
-        version: Option<&str>,
-        body: Bytes,
-    ) -> Result<Answered, CloudError> {
-        let answer = self.aws.invoke(name.as_str(), version.unwrap_or(ALIAS), body).await?;
+    async fn invoke(&self, name: &FunctionName, call: Call) -> Result<Answered, CloudError> {
+        if let Some(kind) = call.other_than_json() {
+            let why = format!("what AWS Lambda's Invoke takes and gives is JSON, and not {kind}");
+            return Err(CloudError::refused(why).hint(
+                "give the rows as JSON; or call the function's address, which deploy --url makes, by curl",
+            ));
+        }
+        let version = call.version.as_deref().unwrap_or(ALIAS);
+        let answer = self.aws.invoke(name.as_str(), version, call.body).await?;
         let header = |name: &str| answer.headers.get(name)?.to_str().ok().map(str::to_owned);
         Ok(Answered {
             version: header("x-amz-executed-version"),

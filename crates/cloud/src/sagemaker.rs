@@ -30,7 +30,7 @@ use crate::plan::Plan;
 use crate::prices::Month;
 use crate::prices::sagemaker::SagemakerPrices;
 use crate::secrets;
-use crate::target::{Answered, Deployment, LogLine, Status, Target};
+use crate::target::{Answered, Call, Deployment, LogLine, Status, Target};
 use crate::traffic::{Shift, Traffic};
 use action::Action;
 use hand::{SagemakerHand, route};
@@ -189,21 +189,17 @@ impl Target for Sagemaker {
         Ok(events.into_iter().map(LogLine::from).collect())
     }
 
-    async fn invoke(
-        &self,
-        name: &FunctionName,
-        version: Option<&str>,
-        body: Bytes,
-    ) -> Result<Answered, CloudError> {
-        if version.is_some() {
+    async fn invoke(&self, name: &FunctionName, call: Call) -> Result<Answered, CloudError> {
+        if call.version.is_some() {
             return Err(one_version());
         }
         let most = core_limit(Of::Request);
-        if body.len() as u64 > most {
-            let why = format!("SageMaker takes {most} bytes in a call, and these are {}", body.len());
+        if call.body.len() as u64 > most {
+            let why = format!("SageMaker takes {most} bytes in a call, and these are {}", call.body.len());
             return Err(CloudError::refused(why));
         }
-        match self.aws.invoke_endpoint(name.as_str(), body).await {
+        let body = call.body.clone();
+        match self.aws.invoke_endpoint(name.as_str(), body, call.content_type(), call.accept()).await {
             Ok(answer) => Ok(Answered { version: None, failed: None, body: answer.body }),
             Err(error) if error.is("ModelError") => Ok(Answered {
                 version: None,

@@ -13,6 +13,9 @@ use crate::plan::Plan;
 use crate::prices::Month;
 use crate::traffic::{Shift, Traffic};
 
+/// The media type of what nothing is said of.
+const JSON: &str = "application/json";
+
 /// What is to be there.
 #[derive(Debug, Clone)]
 pub struct Deployment {
@@ -79,12 +82,7 @@ pub trait Target {
     -> Result<Vec<LogLine>, CloudError>;
 
     /// Calls a function, or one of its versions.
-    async fn invoke(
-        &self,
-        name: &FunctionName,
-        version: Option<&str>,
-        body: Bytes,
-    ) -> Result<Answered, CloudError>;
+    async fn invoke(&self, name: &FunctionName, call: Call) -> Result<Answered, CloudError>;
 
     /// Changes who gets the calls.
     async fn traffic(&self, name: &FunctionName, shift: &Shift) -> Result<Traffic, CloudError>;
@@ -119,6 +117,8 @@ pub struct Status {
 /// One record of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LogLine {
+    /// Its own, by which it is known again.
+    pub id: String,
     /// The moment, milliseconds since 1970.
     pub at_ms: i64,
     /// The instance that wrote it.
@@ -129,7 +129,44 @@ pub struct LogLine {
 
 impl From<Event> for LogLine {
     fn from(event: Event) -> Self {
-        Self { at_ms: event.timestamp, instance: event.log_stream_name, text: event.message }
+        Self {
+            id: event.event_id,
+            at_ms: event.timestamp,
+            instance: event.log_stream_name,
+            text: event.message,
+        }
+    }
+}
+
+/// A call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The version that is to answer; `None` for whoever gets the calls.
+    pub version: Option<String>,
+    /// What the function gets.
+    pub body: Bytes,
+    /// What that is, a media type; JSON where nothing is said.
+    pub content_type: Option<String>,
+    /// What the answer is to be, a media type; JSON where nothing is said.
+    pub accept: Option<String>,
+}
+
+impl Call {
+    /// What the body is.
+    pub fn content_type(&self) -> &str {
+        self.content_type.as_deref().unwrap_or(JSON)
+    }
+
+    /// What the answer is to be.
+    pub fn accept(&self) -> &str {
+        self.accept.as_deref().unwrap_or(JSON)
+    }
+
+    /// A media type of either that is another than JSON.
+    pub fn other_than_json(&self) -> Option<&str> {
+        let is_json =
+            |kind: &str| kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON);
+        [self.content_type(), self.accept()].into_iter().find(|kind| !is_json(kind))
     }
 }
 

@@ -243,7 +243,7 @@ pub struct Logs {
     /// Name of the function
     pub name: FunctionName,
     /// Go on as records come
-    #[arg(long, short, conflicts_with = "to")]
+    #[arg(long, short)]
     pub follow: bool,
     /// How many of the last records to start with
     #[arg(long, short = 'n', default_value_t = 100, value_name = "N")]

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use modelet_core::artifact::is_safe_path;
-use modelet_core::{Code, FunctionError, FunctionName, Manifest};
+use modelet_core::{ArtifactCard, Code, FunctionError, FunctionName, Manifest};
 
 use crate::importer::Workshop;
 use crate::{archive, code, importer, mlflow, steps};
@@ -171,6 +171,11 @@ fn only_model(folder: &Path) -> Result<PathBuf, FunctionError> {
             let plain = below.join("model.onnx");
             if plain.is_file() { Ok(plain) } else { only_model(&below) }
         }
+        [] if folder.join(ArtifactCard::FILE_NAME).is_file() => {
+            let message = format!("{} is what was made of a function, for a host", folder.display());
+            Err(FunctionError::new(Code::ModelRefused, message)
+                .hint("give what it was made of: the model file, or the folder"))
+        }
         [] => Err(FunctionError::new(Code::ModelRefused, format!("{} has no model file", folder.display()))
             .hint("put a model there, or code with def predict(inputs); or name either in modelet.toml: model = \"FILE\", handler = \"app.predict\"")),
         several => {
@@ -196,6 +201,8 @@ mod tests {
         let path = folder.path();
         assert!(refused(&path.join("none.onnx")).message.contains("none.onnx"));
         assert!(refused(path).hint.unwrap().contains("modelet.toml"));
+        fs::write(path.join(ArtifactCard::FILE_NAME), "{}").unwrap();
+        assert!(refused(path).hint.unwrap().contains("what it was made of"));
         fs::write(path.join("a.onnx"), "not a model").unwrap();
         fs::write(path.join("b.onnx"), "not a model").unwrap();
         assert!(refused(path).message.ends_with("several models: a.onnx, b.onnx"));

@@ -27,6 +27,8 @@ pub struct Group {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
+    /// Its own.
+    pub event_id: String,
     /// The moment, milliseconds since 1970.
     pub timestamp: i64,
     /// What was written.

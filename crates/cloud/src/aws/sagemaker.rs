@@ -214,10 +214,16 @@ impl Aws {
     }
 
     /// Calls an endpoint and waits for its answer.
-    pub(crate) async fn invoke_endpoint(&self, name: &str, body: Bytes) -> Result<Answer, CloudError> {
+    pub(crate) async fn invoke_endpoint(
+        &self,
+        name: &str,
+        body: Bytes,
+        content_type: &str,
+        accept: &str,
+    ) -> Result<Answer, CloudError> {
         let parts = ["endpoints", name, "invocations"];
         let asked = Request::rest(&SAGEMAKER_RUNTIME, "InvokeEndpoint", Method::POST, &parts);
-        let asked = asked.body(body, "application/json").header("accept", "application/json");
+        let asked = asked.body(body, content_type).header("accept", accept);
         self.send(Request { timeout: INVOKE_TIMEOUT, ..asked }).await
     }
 

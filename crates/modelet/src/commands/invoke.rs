@@ -16,7 +16,7 @@ use crate::report::Report;
 
 pub async fn run(common: &Common, invoke: &Invoke) -> Result<(), Report> {
     if let Some(to) = &invoke.elsewhere.to {
-        let body = invoke.body.as_deref().map(body).transpose()?.map(|(body, _)| body);
+        let body = invoke.body.as_deref().map(body).transpose()?;
         return super::target::invoke(common, to, invoke, body).await;
     }
     let client = Client::find(common)?;

@@ -15,7 +15,7 @@ const FOLLOW_WAIT_MS: u64 = 30_000;
 
 pub async fn run(common: &Common, logs: &Logs) -> Result<(), Report> {
     if let Some(to) = &logs.elsewhere.to {
-        return super::target::logs(common, to, logs).await;
+        return super::target::logs::run(common, to, logs).await;
     }
     let client = Client::find(common)?;
     let path = format!("/api/v1/functions/{}/logs", logs.name);
@@ -46,7 +46,7 @@ fn print(common: &Common, rows: &[LogRow]) -> Option<i64> {
         if common.json {
             output::line(serde_json::to_string(row).unwrap_or_default());
         } else {
-            let LogLine { at_ms, instance, text } = line(&row.record);
+            let LogLine { at_ms, instance, text, .. } = line(row);
             let whole = format!("{} {instance} {text}", output::moment(at_ms));
             for (number, line) in whole.lines().enumerate() {
                 // What belongs to a record stands below its first line.
@@ -59,23 +59,22 @@ fn print(common: &Common, rows: &[LogRow]) -> Option<i64> {
 }
 
 /// A record as a line: when, by which instance, and what.
-pub fn line(record: &LogRecord) -> LogLine {
-    match record {
-        LogRecord::Invocation(call) => invocation(call),
-        LogRecord::Instance(record) => instance(record),
+pub fn line(row: &LogRow) -> LogLine {
+    let (at_ms, instance, text) = match &row.record {
+        LogRecord::Invocation(call) => (call.arrived_at_ms, call.instance.as_ref(), invocation(call)),
+        LogRecord::Instance(record) => (record.at_ms, Some(&record.id), instance(record)),
         LogRecord::Line { at_ms, instance, invocation, stream, level, text, .. } => {
             let call = invocation.as_ref().map_or_else(String::new, |id| format!("{id} "));
             let source = level.as_ref().unwrap_or(stream);
-            LogLine { at_ms: *at_ms, instance: instance.to_string(), text: format!("{call}{source}: {text}") }
+            (*at_ms, Some(instance), format!("{call}{source}: {text}"))
         }
-        LogRecord::Event { at_ms, instance, text, .. } => {
-            LogLine { at_ms: *at_ms, instance: instance.to_string(), text: text.clone() }
-        }
-    }
+        LogRecord::Event { at_ms, instance, text, .. } => (*at_ms, Some(instance), text.clone()),
+    };
+    let instance = instance.map_or_else(|| "-".to_owned(), ToString::to_string);
+    LogLine { id: row.seq.to_string(), at_ms, instance, text }
 }
 
-fn invocation(call: &InvocationRecord) -> LogLine {
-    let instance = call.instance.as_ref().map_or("-", |instance| instance.0.as_str());
+fn invocation(call: &InvocationRecord) -> String {
     let code = call.code.map_or_else(String::new, |code| format!(" {code}"));
     let attempt = call.attempt.map_or_else(String::new, |attempt| format!(" attempt {attempt}"));
     let cold = if call.cold_start {
@@ -83,7 +82,7 @@ fn invocation(call: &InvocationRecord) -> LogLine {
     } else {
         String::new()
     };
-    let text = format!(
+    format!(
         "{} {}{attempt} {}{code} {:.2} ms (queue {:.2}, instance {:.2}{cold}), billed {} ms, {} in, {} out",
         call.id,
         call.protocol,
@@ -94,12 +93,11 @@ fn invocation(call: &InvocationRecord) -> LogLine {
         call.billed_ms,
         output::size(call.request_bytes),
         output::size(call.response_bytes),
-    );
-    LogLine { at_ms: call.arrived_at_ms, instance: instance.to_owned(), text }
+    )
 }
 
-fn instance(record: &InstanceRecord) -> LogLine {
-    let text = format!(
+fn instance(record: &InstanceRecord) -> String {
+    format!(
         "{}: {} calls; loading {} ms, serving {} ms, idle {} ms; processor {} ms, at most {}",
         record.end.as_deref().unwrap_or("runs"),
         record.calls,
@@ -108,6 +106,5 @@ fn instance(record: &InstanceRecord) -> LogLine {
         record.idle_ms,
         record.cpu_ms,
         output::size(record.peak_memory_kib << 10),
-    );
-    LogLine { at_ms: record.at_ms, instance: record.id.to_string(), text }
+    )
 }

@@ -1,6 +1,7 @@
 //! What is done at a target: `--to TARGET`.
 
 pub mod deploy;
+pub mod logs;
 pub mod options;
 mod packaged;
 pub mod show;
@@ -14,6 +15,7 @@ use modelet_cloud::environment::Environment;
 use modelet_cloud::http::Http;
 use modelet_cloud::lambda::AwsLambda;
 use modelet_cloud::sagemaker::Sagemaker;
+use modelet_cloud::target::Call;
 use modelet_cloud::traffic::Shift;
 use modelet_cloud::{CloudError, Target};
 use modelet_core::Code;
@@ -21,14 +23,11 @@ use serde_json::{Value, json};
 
 use super::delete::confirm;
 use crate::cli::target::{Cloud, DeployTo, Elsewhere, Region, Rollback, StatusOf, To, Traffic};
-use crate::cli::{Common, Delete, Invoke, Logs};
+use crate::cli::{Common, Delete, Invoke};
 use crate::client::Client;
 use crate::output::{self, Progress};
 use crate::report::Report;
 use crate::target::platform::Platform;
-
-/// How far back the log is shown where nothing is said, milliseconds.
-const LOG_SPAN_MS: u64 = 3_600_000;
 
 /// A platform, or a cloud that has said who we are.
 enum Connected {
@@ -100,41 +99,25 @@ pub async fn status(common: &Common, status: &StatusOf) -> Result<(), Report> {
     Ok(())
 }
 
-/// `modelet logs --to`
-pub async fn logs(common: &Common, to: &To, logs: &Logs) -> Result<(), Report> {
-    if logs.level.is_some() || logs.call.is_some() {
-        let hint = match to {
-            To::Platform(_) => "say which platform by --server URL, in the place of --to",
-            To::Cloud(_) => "take --json and jq: records of AWS Lambda are JSON",
-        };
-        return Err(
-            Report::new(Code::BadInput, "the log of a target is not sought by level or call yet").hint(hint)
-        );
-    }
-    let target = connected(common, &logs.elsewhere).await?;
-    let span = i64::try_from(logs.since.unwrap_or(LOG_SPAN_MS)).unwrap_or(i64::MAX);
-    let since_ms = Timestamp::now().as_millisecond().saturating_sub(span).max(0);
-    let lines = with!(target, target => target.logs(&logs.name, since_ms, logs.lines).await?);
-    for line in lines {
-        if common.json {
-            output::line(serde_json::to_string(&line).unwrap_or_default());
-        } else {
-            let (at, text) = (output::moment(line.at_ms), output::plain(line.text.trim_end()));
-            output::line(format!("{at} {} {text}", line.instance));
-        }
-    }
-    Ok(())
-}
-
 /// `modelet invoke --to`
-pub async fn invoke(common: &Common, to: &To, invoke: &Invoke, body: Option<Bytes>) -> Result<(), Report> {
-    let body = body.ok_or_else(|| {
+pub async fn invoke(
+    common: &Common,
+    to: &To,
+    invoke: &Invoke,
+    body: Option<(Bytes, Option<&str>)>,
+) -> Result<(), Report> {
+    let (body, kind) = body.ok_or_else(|| {
         Report::new(Code::BadInput, "there is no body, and a function of a target has no sample")
             .hint(format!("give one: modelet invoke NAME '[[…]]' --to {to}"))
     })?;
     let target = connected(common, &invoke.elsewhere).await?;
-    let version = invoke.version.map(|version| version.to_string());
-    let answer = with!(target, target => target.invoke(&invoke.name, version.as_deref(), body).await?);
+    let call = Call {
+        version: invoke.version.map(|version| version.to_string()),
+        body,
+        content_type: invoke.content_type.as_deref().or(kind).map(str::to_owned),
+        accept: invoke.accept.clone(),
+    };
+    let answer = with!(target, target => target.invoke(&invoke.name, call).await?);
     let text = String::from_utf8_lossy(&answer.body);
     if let Some(failed) = &answer.failed {
         return Err(Report::new(Code::HandlerFailed, format!("{} failed ({failed}): {text}", invoke.name))

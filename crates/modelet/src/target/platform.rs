@@ -9,14 +9,13 @@ pub mod hand;
 pub mod steps;
 pub mod there;
 
-use bytes::Bytes;
 use http::Request;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use jiff::Timestamp;
 use modelet_cloud::apply::{self, Failed};
 use modelet_cloud::plan::Plan;
 use modelet_cloud::prices::Month;
-use modelet_cloud::target::{Answered, LogLine, Status};
+use modelet_cloud::target::{Answered, Call, LogLine, Status};
 use modelet_cloud::traffic::{Shift, Traffic, rolled_back, shifted};
 use modelet_cloud::{CloudError, Deployment, Target};
 use modelet_core::FunctionName;
@@ -141,20 +140,17 @@ impl Target for Platform {
         let within_ms = Timestamp::now().as_millisecond().saturating_sub(since_ms);
         let path = format!("{}/logs?limit={most}&within_ms={within_ms}", path(name));
         let page: LogPage = self.client.get(&path).await?;
-        Ok(page.rows.iter().map(|row| logs::line(&row.record)).collect())
+        Ok(page.rows.iter().map(|row| logs::line(row)).collect())
     }
 
-    async fn invoke(
-        &self,
-        name: &FunctionName,
-        version: Option<&str>,
-        body: Bytes,
-    ) -> Result<Answered, CloudError> {
-        let mut request = Request::post(invoke::path(name, version));
-        if let Some(kind) = invoke::content_type("", &body) {
-            request = request.header(CONTENT_TYPE, kind);
+    async fn invoke(&self, name: &FunctionName, call: Call) -> Result<Answered, CloudError> {
+        let mut request = Request::post(invoke::path(name, call.version.as_deref()));
+        for (header, kind) in [(CONTENT_TYPE, call.content_type), (ACCEPT, call.accept)] {
+            if let Some(kind) = kind {
+                request = request.header(header, kind);
+            }
         }
-        let answer = self.client.call(request, body).await?;
+        let answer = self.client.call(request, call.body).await?;
         let (status, header) = (answer.status(), |name: &str| answer.headers().get(name)?.to_str().ok());
         if !status.is_success() && header(HEADER_ERROR).is_some() {
             return Err(Report::from_answer(status.as_u16(), answer.body()).into());
