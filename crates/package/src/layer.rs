@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use modelet_core::artifact::is_safe_path;
 
@@ -24,6 +25,12 @@ pub fn digest(folder: &Path) -> io::Result<(String, u64)> {
 /// Writes the tar to a file.
 pub fn pack(folder: &Path, target: &Path) -> io::Result<(String, u64)> {
     write(folder, BufWriter::new(File::create(target)?))
+}
+
+/// When a file of a folder of packages was written last.
+pub fn written_at(folder: &Path) -> io::Result<SystemTime> {
+    let mut written = listed(folder)?.into_iter().map(|file| fs::metadata(file.place)?.modified());
+    written.try_fold(SystemTime::UNIX_EPOCH, |last, at| Ok(last.max(at?)))
 }
 
 /// The largest parts of a folder of packages, by name, in bytes; the largest first.

@@ -1,6 +1,7 @@
 //! The packages of some code: resolved and installed by `uv`, once for what is asked for, and packed as a layer.
 //!
-//! What was resolved is kept with it, so that the same requirements give the same versions on this machine, deploy for deploy.
+//! What was resolved is kept with it, so that the same requirements give the same versions on this machine, deploy for deploy. Files of
+//! packages are shared with other environments of `uv`'s: packages that somebody has changed since are installed anew.
 
 use std::env::consts::ARCH;
 use std::ffi::OsString;
@@ -67,9 +68,13 @@ pub async fn made(
     };
     fs::create_dir_all(&cache).map_err(not_written)?;
     let work = tempfile::tempdir_in(&cache).map_err(not_written)?;
-    progress.next(format!("resolving {}", file_name(&requirements.file)));
     let refused = |why: String| refused(&named.to_string(), platform, &why);
-    let lock = resolve(&uv, requirements, python, platform).await.map_err(refused)?;
+    let lock = if let Ok(known) = fs::read_to_string(place.join(LOCK)) {
+        known
+    } else {
+        progress.next(format!("resolving {}", file_name(&requirements.file)));
+        resolve(&uv, requirements, python, platform).await.map_err(refused)?
+    };
     let draft = work.path().join("draft");
     fs::create_dir(&draft).map_err(not_written)?;
     fs::write(draft.join(LOCK), &lock).map_err(not_written)?;
@@ -77,11 +82,13 @@ pub async fn made(
     progress.next(format!("installing {} packages for Python {}", packages.len(), python.version));
     install(&uv, python, platform, &draft).await.map_err(refused)?;
     progress.next("reading what was installed");
-    let folder = draft.join(PACKAGES);
-    let summed = tokio::task::spawn_blocking(move || layer::digest(&folder)).await;
-    let (sha256, size_bytes) = summed.map_err(|error| failed(error.to_string()))?.map_err(not_written)?;
-    let layer = Layer { sha256, size_bytes, packages };
-    fs::write(draft.join(CARD), serde_json::to_vec(&layer).unwrap_or_default()).map_err(not_written)?;
+    let (folder, card) = (draft.join(PACKAGES), draft.join(CARD));
+    let summed = tokio::task::spawn_blocking(move || describe(&folder, packages, &card)).await;
+    summed.map_err(|error| failed(error.to_string()))?.map_err(not_written)?;
+    if place.exists() && kept(&place).is_none() {
+        // What was changed; whoever else makes them may have been faster.
+        let _ = fs::rename(&place, work.path().join("changed"));
+    }
     if let Err(error) = fs::rename(&draft, &place)
         && kept(&place).is_none()
     {
@@ -118,9 +125,21 @@ fn key(requirements: &Requirements, version: &str, platform: Option<&str>) -> St
     digest::hex(&Sha256::digest(text))[..16].to_owned()
 }
 
+/// Writes what there is to say of packages, as if at the moment when the last of their files was written.
+fn describe(folder: &Path, packages: Vec<String>, card: &Path) -> std::io::Result<()> {
+    let written_at = layer::written_at(folder)?;
+    let (sha256, size_bytes) = layer::digest(folder)?;
+    fs::write(card, serde_json::to_vec(&Layer { sha256, size_bytes, packages })?)?;
+    fs::File::options().write(true).open(card)?.set_modified(written_at)
+}
+
+/// What lies there, unless a file of it was written after it was described.
 fn kept(place: &Path) -> Option<Made> {
-    let layer = serde_json::from_slice(&fs::read(place.join(CARD)).ok()?).ok()?;
-    Some(Made { layer, folder: place.join(PACKAGES) })
+    let card = place.join(CARD);
+    let layer = serde_json::from_slice(&fs::read(&card).ok()?).ok()?;
+    let described_at = fs::metadata(&card).ok()?.modified().ok()?;
+    let folder = place.join(PACKAGES);
+    (layer::written_at(&folder).ok()? <= described_at).then_some(Made { layer, folder })
 }
 
 fn file_name(path: &Path) -> String {
@@ -248,6 +267,27 @@ mod tests {
                 "numpy==2.4.0",
             ]
         );
+    }
+
+    #[test]
+    fn packages_that_were_changed_are_not_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, card) = (place.path().join(PACKAGES), place.path().join(CARD));
+        let file = folder.join("numpy.py");
+        fs::create_dir(&folder).unwrap();
+        fs::write(&file, "x = 1").unwrap();
+        assert!(kept(place.path()).is_none(), "it is not whole");
+        describe(&folder, vec!["numpy==2.4.0".to_owned()], &card).unwrap();
+        let layer = kept(place.path()).unwrap().layer;
+        assert_eq!((layer.size_bytes, &*layer.packages[0]), (5, "numpy==2.4.0"));
+        let written_at = fs::metadata(&file).unwrap().modified().unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&file)
+            .unwrap()
+            .set_modified(written_at + Duration::from_millis(1))
+            .unwrap();
+        assert!(kept(place.path()).is_none());
     }
 
     #[test]

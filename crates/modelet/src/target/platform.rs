@@ -140,7 +140,7 @@ impl Target for Platform {
         let within_ms = Timestamp::now().as_millisecond().saturating_sub(since_ms);
         let path = format!("{}/logs?limit={most}&within_ms={within_ms}", path(name));
         let page: LogPage = self.client.get(&path).await?;
-        Ok(page.rows.iter().map(|row| logs::line(row)).collect())
+        Ok(page.rows.iter().map(logs::line).collect())
     }
 
     async fn invoke(&self, name: &FunctionName, call: Call) -> Result<Answered, CloudError> {

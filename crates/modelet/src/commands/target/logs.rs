@@ -39,11 +39,13 @@ pub async fn run(common: &Common, to: &To, logs: &Logs) -> Result<(), Report> {
     let most = if logs.follow { LINES_OF_A_LOOK.max(logs.lines) } else { logs.lines };
     let mut lines = seen.news(look(&target, logs, &seen, most).await?);
     print(common, &lines.split_off(lines.len().saturating_sub(logs.lines)));
-    while logs.follow {
+    if !logs.follow {
+        return Ok(());
+    }
+    loop {
         tokio::time::sleep(LOOK_EVERY).await;
         print(common, &seen.news(look(&target, logs, &seen, LINES_OF_A_LOOK).await?));
     }
-    Ok(())
 }
 
 async fn look(target: &Connected, logs: &Logs, seen: &Seen, most: usize) -> Result<Vec<LogLine>, Report> {
