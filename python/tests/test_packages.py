@@ -118,6 +118,20 @@ def test_a_wheel_beside_the_code_is_taken_from_there(platform, asked):
         assert (packages(function), function.post({}).json()) == (["own-wheel==1.0+cpu"], text)
 
 
+def test_packages_that_somebody_changed_are_installed_anew(platform, own_platform):
+    """uv shares files between environments: who adds a line in site-packages of one, or a certificate to certifi's, changes all."""
+    files = {"app.py": USES_WHEEL, "requirements.txt": f"./{WHEEL}\n", WHEEL: wheel("as it was published")}
+    layer = deploy(platform, "packages-changed", files).status()["card"]["handler"]["packages"]["sha256"]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelet" / "layers"
+    [kept] = [card.parent for card in cache.glob("*/layer.json") if layer in card.read_text()]
+    (kept / "packages" / "own_wheel.py").unlink()
+    (kept / "packages" / "own_wheel.py").write_text("TEXT = 'changed'\n")
+    function = deploy(own_platform, "packages-changed", files)
+    assert function.post({}).json() == "as it was published"
+    assert function.status()["card"]["handler"]["packages"]["sha256"] == layer
+    assert "published" in (kept / "packages" / "own_wheel.py").read_text()
+
+
 def test_an_index_that_the_requirements_name_is_asked_too(platform, tmp_path):
     """As PyTorch's own index of wheels without what graphics cards need: `--extra-index-url`."""
     place = folder(tmp_path / "index", {f"simple/own-wheel/{WHEEL}": wheel("of an index")})
