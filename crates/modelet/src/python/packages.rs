@@ -16,6 +16,7 @@ use modelet_package::layer;
 use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
+use super::traces;
 use super::uv::{INSTALL_LIMIT, Uv};
 use crate::launch::cache_folder;
 use crate::output::Progress;
@@ -125,8 +126,9 @@ fn key(requirements: &Requirements, version: &str, platform: Option<&str>) -> St
     digest::hex(&Sha256::digest(text))[..16].to_owned()
 }
 
-/// Writes what there is to say of packages, as if at the moment when the last of their files was written.
+/// Removes what is of this machine alone, and writes what there is to say of packages, as if at the moment when the last of their files was written.
 fn describe(folder: &Path, packages: Vec<String>, card: &Path) -> std::io::Result<()> {
+    traces::remove(folder)?;
     let written_at = layer::written_at(folder)?;
     let (sha256, size_bytes) = layer::digest(folder)?;
     fs::write(card, serde_json::to_vec(&Layer { sha256, size_bytes, packages })?)?;
