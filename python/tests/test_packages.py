@@ -9,6 +9,7 @@ import os
 import platform as platform_module
 import re
 import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -130,6 +131,22 @@ def test_packages_that_somebody_changed_are_installed_anew(platform, own_platfor
     assert function.post({}).json() == "as it was published"
     assert function.status()["card"]["handler"]["packages"]["sha256"] == layer
     assert "published" in (kept / "packages" / "own_wheel.py").read_text()
+
+
+def test_the_same_packages_are_the_same_bytes_wherever_they_were_installed(platform, own_platform, tmp_path, monkeypatch):
+    """Into whatever folder, when, from a wheel or an index: with bytecode, and with programs for a shell that do not travel."""
+    files = {"app.py": USES_WHEEL, "requirements.txt": f"./{WHEEL}\nuvicorn==0.35.0\n", WHEEL: wheel("the same")}
+    here = deploy(platform, "packages-same", files)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    there = deploy(own_platform, "packages-same", files)
+    one, other = (function.status()["card"]["handler"]["packages"] for function in (here, there))
+    assert one == other
+    assert there.post({}).json() == "the same"
+    [kept] = (tmp_path / "cache" / "modelet" / "layers").glob("*/packages")
+    assert (kept / "uvicorn" / "__pycache__" / f"main.{sys.implementation.cache_tag}.pyc").exists()
+    told = b"".join(path.read_bytes() for path in kept.rglob("*") if path.is_file() and "bin" not in path.parts)
+    assert str(tmp_path).encode() not in told, "nobody's folders travel"
 
 
 def test_an_index_that_the_requirements_name_is_asked_too(platform, tmp_path):

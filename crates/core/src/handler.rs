@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use model::{EngineName, ModelCard};
 pub use program::{ProgramCard, Speaks, names_python};
-pub use python::{Event, Interface, Layer, PythonCard, SignatureType};
+pub use python::{Event, Interface, Layer, PACKAGES_FOLDER, PythonCard, SignatureType};
 
 /// What answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -117,6 +117,9 @@ pub enum Event {
     HttpV1,
 }
 
+/// Where an instance sees the packages of its code.
+pub const PACKAGES_FOLDER: &str = "/modelet/packages";
+
 /// Packages in a tar of their own, which versions share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Layer {

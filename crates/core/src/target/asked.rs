@@ -3,6 +3,7 @@
 use super::Target;
 use super::finding::{About, Finding, Verdict};
 use crate::ask::{Ask, AskKind};
+use crate::handler::PACKAGES_FOLDER;
 
 /// What a start fails with that was not ready in time.
 pub const LATE_START: &str = "it was not ready in time";
@@ -28,7 +29,7 @@ const DO_WITHOUT: [(&str, &str); 1] = [(
     "joblib found no shared memory: what asks it for several processes is computed one after the other",
 )];
 /// Folders of the shipment, under the names that they have here.
-const SHIPPED: [&str; 2] = ["/modelet/packages", "/modelet/artifact"];
+const SHIPPED: [&str; 2] = [PACKAGES_FOLDER, "/modelet/artifact"];
 
 /// What was asked for while it was run.
 #[derive(Debug, Clone, PartialEq, Eq)]

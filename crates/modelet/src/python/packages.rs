@@ -16,7 +16,7 @@ use modelet_package::layer;
 use sha2::{Digest, Sha256};
 
 use super::interpreter::Interpreter;
-use super::traces;
+use super::reproducible;
 use super::uv::{INSTALL_LIMIT, Uv};
 use crate::launch::cache_folder;
 use crate::output::Progress;
@@ -128,7 +128,7 @@ fn key(requirements: &Requirements, version: &str, platform: Option<&str>) -> St
 
 /// Removes what is of this machine alone, and writes what there is to say of packages, as if at the moment when the last of their files was written.
 fn describe(folder: &Path, packages: Vec<String>, card: &Path) -> std::io::Result<()> {
-    traces::remove(folder)?;
+    reproducible::clean(folder)?;
     let written_at = layer::written_at(folder)?;
     let (sha256, size_bytes) = layer::digest(folder)?;
     fs::write(card, serde_json::to_vec(&Layer { sha256, size_bytes, packages })?)?;
@@ -211,17 +211,14 @@ fn of_platform(platform: Option<&str>) -> impl Iterator<Item = OsString> {
 
 async fn install(uv: &Uv, python: &Interpreter, platform: Option<&str>, draft: &Path) -> Result<(), String> {
     let mut args: Vec<OsString> =
-        ["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"]
-            .map(Into::into)
-            .into();
+        ["pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"].map(Into::into).into();
     args.extend(["--python".into(), python.program.clone().into()]);
     args.extend(of_platform(platform));
     args.extend(["--target".into(), draft.join(PACKAGES).into()]);
     args.extend(["--requirements".into(), draft.join(LOCK).into()]);
-    // Bytecode that holds whenever its source was written: unpacked elsewhere, it is as good.
-    let env = [("PYC_INVALIDATION_MODE".into(), "UNCHECKED_HASH".into())];
     fs::create_dir_all(draft.join(PACKAGES)).map_err(|error| error.to_string())?;
-    uv.run_with(args, &env, INSTALL_LIMIT).await.map(drop)
+    uv.run(args, INSTALL_LIMIT).await?;
+    reproducible::compile(&python.program, &draft.join(PACKAGES), INSTALL_LIMIT).await
 }
 
 /// `numpy==2.4.0` of each package in a resolved file; of a wheel that is named by its path, what its name says.

@@ -32,14 +32,9 @@ impl Uv {
         Some(Self { program })
     }
 
-    /// Runs it to its end, with `env` on top of this process's environment, and gives what it printed. The error is what it said.
-    pub async fn run_with(
-        &self,
-        args: Vec<OsString>,
-        env: &[(OsString, OsString)],
-        limit: Duration,
-    ) -> Result<String, String> {
-        let finished = run_once(&self.program, &args, env, limit).await;
+    /// Runs it to its end, and gives what it printed. The error is what it said.
+    pub async fn run(&self, args: Vec<OsString>, limit: Duration) -> Result<String, String> {
+        let finished = run_once(&self.program, &args, &[], limit).await;
         let finished = finished.map_err(|error| format!("uv cannot be run: {error}"))?;
         if finished.code == Some(0) {
             return Ok(finished.stdout.trim().to_owned());
@@ -47,11 +42,6 @@ impl Uv {
         let said: Vec<_> = finished.stderr.split_whitespace().collect();
         let said = if said.is_empty() { "it said nothing".to_owned() } else { said.join(" ") };
         Err(format!("uv {}: {}", finished.ending, said.chars().take(MAX_SAID_CHARS).collect::<String>()))
-    }
-
-    /// The same, without more of an environment.
-    pub async fn run(&self, args: Vec<OsString>, limit: Duration) -> Result<String, String> {
-        self.run_with(args, &[], limit).await
     }
 
     /// A Python of this machine, by its version.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use modelet_core::handler::PACKAGES_FOLDER;
 use modelet_core::instance::{ENV_ARTIFACT, ENV_ONNXRUNTIME, ENV_PACKAGES, ENV_PYTHON};
 use modelet_core::manifest::Rung;
 use modelet_core::{ArtifactCard, Code, PlatformError, Target, Version};
@@ -22,10 +23,8 @@ const OUTPUT_QUEUE: usize = 256;
 
 /// Where an instance with a file system of its own finds its artifact …
 pub const ARTIFACT_TARGET: &str = "/modelet/artifact";
-/// … the library of ONNX Runtime …
+/// … and the library of ONNX Runtime.
 const LIBRARY_TARGET: &str = "/modelet/libonnxruntime.so";
-/// … and the packages of its code.
-const PACKAGES_TARGET: &str = "/modelet/packages";
 /// What every process can read anyway.
 const OF_THE_SYSTEM: &str = "/usr";
 
@@ -158,7 +157,7 @@ pub fn binds(env: &mut [(OsString, OsString)], has_own_root: bool) -> Vec<Bind> 
         let target = match () {
             () if name == ENV_ARTIFACT => ARTIFACT_TARGET,
             () if name == ENV_ONNXRUNTIME => LIBRARY_TARGET,
-            () if name == ENV_PACKAGES => PACKAGES_TARGET,
+            () if name == ENV_PACKAGES => PACKAGES_FOLDER,
             () => continue,
         };
         let source = PathBuf::from(&*path);
