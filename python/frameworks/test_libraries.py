@@ -18,9 +18,16 @@ from test_pythons import CELL, NEW
 IN_A_ROW = 5
 
 
+#: The platform keeps Pythons ready; else it is on a rung.
+KEEPING = "keeping"
+
+
 @pytest.fixture(scope="module")
-def keeping(libraries: Path) -> Iterator[Platform]:
-    """The platform, which keeps Pythons ready."""
+def place(request: pytest.FixtureRequest, libraries: Path) -> Iterator[Platform]:
+    """The platform of the libraries, which is one after the other: it keeps Pythons ready, or is on a rung that works on this machine."""
+    if request.param != KEEPING:
+        yield from running(OnRung(request.param, libraries))
+        return
     platform = Platform(libraries).start("--pythons", "2")
     yield platform
     platform.stop()
@@ -42,8 +49,9 @@ def burst(function: Function, library: Library) -> str:
 
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
-def test_four_at_a_time_are_answered_from_a_new_process_and_from_a_python_that_waited(keeping, library):
-    function = Function(keeping, library.name, {})
+@pytest.mark.parametrize("place", [KEEPING], indirect=True)
+def test_four_at_a_time_are_answered_from_a_new_process_and_from_a_python_that_waited(place, library):
+    function = Function(place, library.name, {})
     seen = set()
 
     def both() -> bool:
@@ -53,14 +61,9 @@ def test_four_at_a_time_are_answered_from_a_new_process_and_from_a_python_that_w
     eventually(both, what="it was started in both ways")
 
 
-@pytest.fixture(scope="module", params=ALL, ids=lambda rung: f"rung{rung}")
-def on_rung(request: pytest.FixtureRequest, libraries: Path) -> Iterator[OnRung]:
-    """The platform, on each rung that works on this machine."""
-    yield from running(OnRung(request.param, libraries))
-
-
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
-def test_it_answers_as_itself_on_every_rung(on_rung, library):
-    function = Function(on_rung, library.name, {})
+@pytest.mark.parametrize("place", ALL, indirect=True, ids=lambda rung: f"rung{rung}")
+def test_it_answers_as_itself_on_every_rung(place, library):
+    function = Function(place, library.name, {})
     for part in range(PARTS):
         ask(function, library, part)

@@ -203,7 +203,9 @@ def test_places_that_pytorch_counts_from_the_end_are_answered_so(
 
 def test_a_table_within_a_model_refuses_what_is_not_in_it(platform: Platform, tensorflow: Models) -> None:
     """Keras counts from the end itself, and refuses what is further away."""
-    card = check(platform, tensorflow.folder / "shared.keras", tensorflow.case("shared"))
+    # Each of the hundreds of rows that Keras refuses is asked alone.
+    patience = ("--proof-timeout-s", 600)
+    card = check(platform, tensorflow.folder / "shared.keras", tensorflow.case("shared"), *patience)
     assert card["certificate"]["rows"]["refused"] > 0
     ask = lambda place: platform.http.post("/fn/shared-keras", json={"one": [[place] * 4], "other": [[0] * 4]})  # noqa: E731
     assert ask(-1).json() == ask(5).json()
