@@ -370,6 +370,7 @@ def test_an_application_is_called_where_it_is_told(check):
     assert checked.code == 0 and checked.found["measured"]["answer_bytes"] == 7, checked.found
     checked = check(files, "cloud-run", "--at", "/nowhere", "--sample", "{}")
     assert checked.breaks() == {"call"} and "404" in checked.one("call")["what"]
+    assert "--at PATH" in checked.one("call")["fix"]
 
 
 # -- failures that are nobody's limit ----
@@ -380,6 +381,43 @@ def test_code_that_fails_by_itself_is_told_as_such(check):
     assert checked.breaks() == {"start"} and "KeyError: 'config'" in json.dumps(checked.one("start")), checked.found
     checked = check({"app.py": "def handler(event, context):\n    return event['x']\n"}, "aws-lambda", "--sample", "{}")
     assert checked.breaks() == {"call"} and "'x'" in checked.one("call")["what"]
+
+
+def test_what_code_gets_over_does_not_hide_what_it_fails_of(check):
+    """A file that cannot be written and a host that is not there, both caught; then an error that names the file, and a call that is late."""
+    tries = "try:\n    open('model', 'w')\nexcept OSError:\n    pass\n"
+    fails = "def handler(event, context):\n    return event['model']\n"
+    checked = check({"app.py": tries + fails}, "aws-lambda", "--sample", "{}")
+    assert checked.breaks() == {"call"} and "'model'" in checked.one("call")["what"], checked.found
+    assert checked.one("writes")["verdict"] == "warning" and "new file below /tmp" in checked.one("writes")["fix"]
+    tries = "import socket\ntry:\n    socket.create_connection(('models.example', 443), 1)\nexcept OSError:\n    pass\n"
+    late = "import time\ndef handler(event, context):\n    time.sleep(9)\n"
+    checked = check({"app.py": tries + late}, "aws-lambda", "--sample", "{}")
+    assert checked.breaks() == {"call"} and checked.one("network")["verdict"] == "warning", checked.found
+
+
+def test_a_process_that_dies_in_a_call_has_its_last_words(check):
+    dies = "import os\ndef handler(event, context):\n    print('so far', flush=True)\n    os._exit(3)\n"
+    checked = check({"app.py": dies}, "aws-lambda", "--sample", "{}")
+    assert checked.breaks() == {"call"} and "so far" in checked.one("call")["places"], checked.found
+
+
+def test_an_answer_that_never_ends_is_read_to_a_limit(check):
+    """Cloud Run has none for what comes in pieces."""
+    app = "async def app(scope, receive, send):\n    if scope['type'] != 'http':\n        return\n    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+    piece = "await send({'type': 'http.response.body', 'body': bytes(1 << 20), 'more_body': True})\n"
+    asgi = {"handler": "app.app", "python": {"interface": "asgi"}}
+    checked = check({"app.py": f"{app}    for _ in range(40):\n        {piece}    await send({{'type': 'http.response.body'}})\n"}, "cloud-run", "--at", "/", manifest=asgi)
+    assert checked.code == 0 and checked.found["measured"]["answer_bytes"] == 40 << 20, checked.found
+    checked = check({"app.py": f"{app}    while True:\n        {piece}"}, "cloud-run", "--at", "/", manifest=asgi)
+    assert checked.breaks() == {"call"} and "read no further" in checked.one("call")["what"], checked.found
+
+
+def test_a_sample_that_is_not_there_is_no_failure_of_the_function(tmp_path):
+    app = folder(tmp_path / "app", {"app.py": PLAIN})
+    for sample in (tmp_path / "nowhere.json", f"@{tmp_path / 'nowhere'}", tmp_path):
+        done = Platform(tmp_path).cli("check", app, "--as", "aws-lambda", "--sample", sample, check=False)
+        assert done.returncode == 1 and "could not read" in done.stderr and "bad-body" in done.stderr, done.stderr
 
 
 def test_a_program_that_nobody_can_watch_is_told_by_its_own_words(check):

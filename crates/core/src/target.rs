@@ -25,6 +25,9 @@ use crate::error::Code;
 use crate::settings::SettingsPatch;
 use limits::{Limit, Of};
 
+/// What /tmp has where nobody says how much it has, MiB.
+const UNKNOWN_TMP_MIB: u64 = 2_048;
+
 /// A cloud's way to run a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -135,6 +138,7 @@ impl Target {
         let mut refused = Vec::new();
         let memory = asked.memory_mib.get_or_insert(self.limit(Of::DefaultMemory).unwrap_or(1_024));
         refused.extend(self.fit_memory(memory));
+        let memory_mib = *memory;
         let timeout =
             asked.request_timeout_ms.get_or_insert(self.limit(Of::DefaultTimeout).unwrap_or(60_000));
         refused.extend(self.at_most(Of::Timeout, "request_timeout_ms", timeout));
@@ -145,7 +149,10 @@ impl Target {
             let asked = asked.load_timeout_ms.get_or_insert(load_ms);
             *asked = load_ms.min(*asked);
         }
-        let tmp = asked.tmp_mib.get_or_insert(self.limit(Of::DefaultTmp).unwrap_or(512));
+        // What lies in memory meets that limit first.
+        let own_tmp =
+            if self.keeps_tmp_in_memory() { Some(4 * memory_mib) } else { self.limit(Of::DefaultTmp) };
+        let tmp = asked.tmp_mib.get_or_insert(own_tmp.unwrap_or(UNKNOWN_TMP_MIB));
         refused.extend(self.at_most(Of::Tmp, "tmp_mib", tmp));
         for (of, setting, asked) in [
             (Of::Request, "body_limit_mib", &mut asked.body_limit_mib),

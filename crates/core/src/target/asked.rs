@@ -12,15 +12,15 @@ pub const LATE_CALL: &str = "it was not answered in time";
 /// How many things that the same line asked for are named.
 const NAMED: usize = 3;
 /// How failures say that nobody was reached, or that somebody was waited for.
-const UNREACHED: [&str; 7] = [
-    LATE_START,
-    LATE_CALL,
+const UNREACHED: [&str; 5] = [
     "name resolution",
     "Name or service not known",
     "Network is unreachable",
     "Max retries exceeded",
     "Connection refused",
 ];
+/// How they say that a file could not be written.
+const UNWRITABLE: [&str; 4] = ["Read-only file system", "Permission denied", "EROFS", "EACCES"];
 /// How they say that there is no shared memory.
 const UNSHARED: [&str; 3] = ["SemLock", "shm", "Function not implemented"];
 /// Files of packages that try whether there is shared memory and do without it, and what that means.
@@ -63,12 +63,14 @@ impl Target {
 
     fn of_write(self, group: &Group<'_>, failures: &[String]) -> Finding {
         let (rule, source) = self.writable();
-        let breaks = group.is_told(failures, |failure, target| failure.contains(bare(target)));
+        let breaks = group.is_told(failures, |failure, target| {
+            failure.contains(bare(target)) && UNWRITABLE.iter().any(|words| failure.contains(words))
+        });
         let and = if breaks { "which fails" } else { "and goes on when it cannot" };
         let what = format!("{} to write {}, {and}", group.when("tries"), group.named());
         let is_own = group.targets.iter().any(|target| !target.starts_with('/'));
         let fix = if is_own {
-            "open it for reading (\"r\", not \"r+\"), or copy it to /tmp first and open the copy"
+            "write a new file below /tmp; one that is there, open for reading (\"r\", not \"r+\"), or copy it to /tmp first and open the copy"
         } else {
             "write below /tmp; where a library decides, a variable in [env] of modelet.toml says where it keeps its cache"
         };
@@ -111,8 +113,9 @@ impl Target {
 }
 
 fn of_network(group: &Group<'_>, failures: &[String], network: bool) -> Finding {
+    let late = if group.in_call { LATE_CALL } else { LATE_START };
     let is_cause = |failure: &str, host: &str| {
-        failure.contains(host) || UNREACHED.iter().any(|words| failure.contains(words))
+        failure.contains(host) || failure == late || UNREACHED.iter().any(|words| failure.contains(words))
     };
     let breaks = group.is_told(failures, is_cause);
     let what = format!("{} to reach {}", group.when("tries"), group.named());
@@ -220,7 +223,9 @@ mod tests {
             assert_eq!(finding.places, ["app.py:2", "packages/pecab/dict.py:9"]);
             assert!(finding.fix.as_ref().unwrap().contains("copy it to /tmp"));
             assert_eq!(found(target, &asked, "")[0].verdict, Verdict::Warning);
-            assert_eq!(found(target, &asked, "ValueError: 7")[0].verdict, Verdict::Warning);
+            for other in ["ValueError: 7", "KeyError: 'packages/pecab/words.bin'"] {
+                assert_eq!(found(target, &asked, other)[0].verdict, Verdict::Warning, "{other}");
+            }
         }
     }
 
@@ -249,6 +254,12 @@ mod tests {
         assert!(all[0].what.ends_with("to reach models.example:443"), "{all:?}");
         assert!(all[0].fix.as_ref().unwrap().contains("network = true"));
         assert_eq!(Target::Vertex.of_asks(&asked, &[], true)[0].verdict, Verdict::Warning);
+        assert_eq!(found(Target::Vertex, &asked, LATE_START)[0].verdict, Verdict::Breaks);
+        assert_eq!(
+            found(Target::Vertex, &asked, LATE_CALL)[0].verdict,
+            Verdict::Warning,
+            "a start that was in time"
+        );
     }
 
     #[test]

@@ -102,6 +102,11 @@ impl Target {
         matches!(self, Self::CloudRun)
     }
 
+    /// True where an answer that comes in pieces may have any size.
+    pub const fn streams_without_limit(self) -> bool {
+        matches!(self, Self::CloudRun)
+    }
+
     /// True where instances have neither /dev/shm nor /sys.
     pub const fn is_bare(self) -> bool {
         !self.missing().is_empty()

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use modelet_core::Target;
 use modelet_core::entry::Entry;
@@ -23,8 +23,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 const MAX_ENTRIES: usize = 10_000;
 /// The id of the call.
 const INVOCATION: &str = "check";
-/// An answer is read up to so much beyond the limit, so that its size can be told.
-const ANSWER_ROOM_BYTES: usize = 1 << 30;
+/// An answer is read up to so much, which is more than any target takes, so that its size can be told.
+const ANSWER_ROOM_BYTES: usize = 256 << 20;
 
 /// What is run.
 pub struct Course<'a> {
@@ -167,8 +167,13 @@ impl Course<'_> {
         let (response, _connection) = feed.send(request).await.map_err(|error| error.to_string())?;
         let (head, body) = response.into_parts();
         let in_pieces = body.size_hint().exact().is_none();
-        let body =
-            Limited::new(body, ANSWER_ROOM_BYTES).collect().await.map_err(|error| error.to_string())?;
+        let body = Limited::new(body, ANSWER_ROOM_BYTES).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                format!("its answer has more than {ANSWER_ROOM_BYTES} bytes, and was read no further")
+            } else {
+                error.to_string()
+            }
+        })?;
         let took_ms = since.elapsed().as_secs_f64() * 1e3;
         Ok(Call::Answered { took_ms, status: head.status, body: body.to_bytes().into(), in_pieces })
     }

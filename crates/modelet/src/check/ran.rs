@@ -1,5 +1,6 @@
 //! What a run came to, as findings.
 
+use http::StatusCode;
 use modelet_core::ask::Ask;
 use modelet_core::entry::Entry;
 use modelet_core::target::asked::{Heard, LATE_CALL, LATE_START};
@@ -15,6 +16,11 @@ use crate::report::Report;
 
 /// Lines of a failure that are shown.
 const SHOWN_LINES: usize = 12;
+
+/// What a worker's errors begin their advice with.
+const NEXT: &str = "next: ";
+/// What to do about a call that is refused.
+const ANOTHER_CALL: &str = "give a call that it takes: --sample BODY, --at PATH";
 
 /// What was measured, for machines.
 #[derive(Debug, Default, Serialize)]
@@ -94,24 +100,31 @@ impl Reading<'_> {
             self.target.of_payload(Of::Request, request_bytes).into_iter().collect();
         match call {
             Call::Late => found.push(self.target.of_call(None, timeout_ms)),
-            Call::Answered { took_ms, status, body, in_pieces } if status.is_success() => {
+            Call::Answered { took_ms, status, body, in_pieces } if is_answer(*status) => {
                 measured.call_ms = Some(*took_ms);
                 measured.answer_bytes = Some(body.len() as u64);
-                found.extend(self.target.of_payload(Of::Answer, body.len() as u64));
+                if !(*in_pieces && self.target.streams_without_limit()) {
+                    found.extend(self.target.of_payload(Of::Answer, body.len() as u64));
+                }
                 found.push(self.target.of_call(Some(*took_ms), timeout_ms));
                 found.extend((*in_pieces).then(|| self.target.of_stream()).flatten());
             }
             Call::Answered { status, body, .. } => {
                 let report = Report::from_answer(status.as_u16(), body);
+                let is_too_large = report.is(Code::BodyTooLarge) && !found.is_empty();
                 if report.is(Code::ResponseTooLarge) {
                     found.push(self.too_large(report.message()));
-                } else if !is_explained {
+                } else if !is_explained && !is_too_large {
                     let what = format!("the call is answered with {}", status.as_u16());
-                    found.push(self.failed(About::Call, &what, report.message()));
+                    let finding = self.failed(About::Call, &what, report.message());
+                    let is_of_call = status.is_client_error() && finding.fix.is_none();
+                    found.push(if is_of_call { finding.fix(ANOTHER_CALL) } else { finding });
                 }
             }
             Call::Failed(_) if is_explained => {}
-            Call::Failed(why) => found.push(self.failed(About::Call, "the call fails", why)),
+            Call::Failed(why) => {
+                found.push(self.failed(About::Call, "the call fails", why).at(last_words(&ran.said)));
+            }
         }
         found
     }
@@ -123,11 +136,17 @@ impl Reading<'_> {
     }
 
     fn failed(&self, about: About, what: &str, why: &str) -> Finding {
-        let mut lines = why.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        let (next, lines): (Vec<&str>, Vec<&str>) = why
+            .lines()
+            .map(str::trim_end)
+            .filter(|line| !line.is_empty())
+            .partition(|line| line.starts_with(NEXT));
+        let mut lines = lines.into_iter();
         let first = lines.next().unwrap_or("it said nothing");
         let finding = Finding::new(Verdict::Breaks, about, format!("{what}: {first}"))
             .at(lines.take(SHOWN_LINES).map(str::to_owned));
-        let fix = text::hint_of(why, Some(self.target));
+        let said = next.first().map(|next| next.trim_start_matches(NEXT).to_owned());
+        let fix = text::hint_of(why, Some(self.target)).or(said);
         fix.into_iter().fold(finding, Finding::fix)
     }
 
@@ -156,6 +175,11 @@ impl Reading<'_> {
     }
 }
 
+/// What a caller takes for an answer: also that it is somewhere else.
+fn is_answer(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
+}
+
 /// What it printed last, where no error says why it failed.
 fn last_words(said: &[Entry]) -> Vec<String> {
     if said.iter().any(|entry| entry.raised.is_some()) {
@@ -176,7 +200,7 @@ fn heard(said: &[Entry]) -> Vec<Heard> {
 fn failure(ran: &Ran) -> Option<String> {
     match (&ran.start, &ran.call) {
         (Some(Start::Failed(why)), _) | (_, Some(Call::Failed(why))) => Some(why.clone()),
-        (_, Some(Call::Answered { status, body, .. })) if !status.is_success() => {
+        (_, Some(Call::Answered { status, body, .. })) if !is_answer(*status) => {
             Some(String::from_utf8_lossy(body).into_owned())
         }
         (Some(Start::Late), _) => Some(LATE_START.to_owned()),

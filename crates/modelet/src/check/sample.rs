@@ -1,13 +1,12 @@
 //! The call that a function is tried with.
 
-use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
 use http::Method;
-use modelet_core::{ArtifactCard, Code};
+use modelet_core::ArtifactCard;
 
-use crate::commands::invoke::content_type;
+use crate::commands::invoke;
 use crate::report::Report;
 
 /// A call.
@@ -24,7 +23,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// What was given: a file, or the text itself. Nothing where nothing was given and the function has none of its own.
+    /// What was given: a file (also as `@FILE`), `-` for standard input, or the text itself. Nothing where nothing was given and the function has none of its own.
     ///
     /// # Errors
     /// `bad-body` for a file that cannot be read.
@@ -38,12 +37,40 @@ impl Sample {
             let own = card.model().and_then(|model| modelet_protocol::sample(&card.name, &model.signature));
             return Ok(own.map(|sample| post(Some(sample.content_type), sample.body.into())));
         };
-        if !Path::new(given).is_file() {
-            let json = serde_json::from_str::<serde_json::Value>(given).is_ok().then_some("application/json");
-            return Ok(Some(post(json, given.to_owned().into())));
+        if given == "-" || given.starts_with('@') {
+            let (body, kind) = invoke::body(given)?;
+            return Ok(Some(post(kind, body)));
         }
-        let body = fs::read(given)
-            .map_err(|error| Report::new(Code::BadBody, format!("could not read {given}: {error}")))?;
-        Ok(Some(post(content_type(given, &body), body.into())))
+        let is_json = serde_json::from_str::<serde_json::Value>(given).is_ok();
+        if is_json || !is_path(given) {
+            return Ok(Some(post(is_json.then_some("application/json"), given.to_owned().into())));
+        }
+        let (body, kind) = invoke::body(&format!("@{given}"))?;
+        Ok(Some(post(kind, body)))
+    }
+}
+
+/// True for the path of something that is there, and for a word that can only be meant as one: with an ending, such as `rows.csv`.
+fn is_path(given: &str) -> bool {
+    let path = Path::new(given);
+    let is_ending = |ending: &std::ffi::OsStr| {
+        (1..=5).contains(&ending.len())
+            && ending.to_str().is_some_and(|it| it.bytes().all(|byte| byte.is_ascii_alphabetic()))
+    };
+    path.exists() || !given.contains(char::is_whitespace) && path.extension().is_some_and(is_ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_told_from_a_body() {
+        for path in ["nowhere.json", "../nowhere/rows.csv", "/", "nowhere.JPEG"] {
+            assert!(is_path(path), "{path}");
+        }
+        for body in ["5.1,3.5,1.4,0.2", "The cat sits outside.", "hello", "1.5", "{\"a\": 1}"] {
+            assert!(!is_path(body), "{body}");
+        }
     }
 }

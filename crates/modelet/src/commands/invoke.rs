@@ -87,7 +87,7 @@ pub fn print(common: &Common, response: &Response<Bytes>) -> Result<(), Report> 
 }
 
 /// Text, `@FILE`, or `-`; and what it is, when its name or first bytes say so.
-fn body(text: &str) -> Result<(Bytes, Option<&'static str>), Report> {
+pub fn body(text: &str) -> Result<(Bytes, Option<&'static str>), Report> {
     let unreadable = |what: &str, error: io::Error| {
         Report::new(Code::BadBody, format!("could not read {what}: {error}"))
             .hint("give text, @FILE, or - for standard input")
@@ -106,7 +106,7 @@ fn body(text: &str) -> Result<(Bytes, Option<&'static str>), Report> {
 }
 
 /// What a body is, when the ending of its file's name or its first bytes say so.
-pub fn content_type(name: &str, bytes: &[u8]) -> Option<&'static str> {
+fn content_type(name: &str, bytes: &[u8]) -> Option<&'static str> {
     let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
     match ending.as_str() {
         "json" => Some("application/json"),
