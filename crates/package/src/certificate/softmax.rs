@@ -47,8 +47,8 @@ fn gap(row: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn of(shape: &[usize], numbers: Vec<f64>) -> Option<Softmax> {
-        Softmax::of(&Tensor::new(shape.to_vec(), numbers.clone()).unwrap(), &numbers)
+    fn of(shape: &[usize], numbers: &[f64]) -> Option<Softmax> {
+        Softmax::of(&Tensor::new(shape.to_vec(), numbers.to_vec()).unwrap(), numbers)
     }
 
     fn softmax(sums: &[f64]) -> Vec<f64> {
@@ -66,7 +66,7 @@ mod tests {
             let before = softmax(&sums);
             let least = sums.iter().copied().fold(f64::MAX, f64::min);
             let gap = sums.iter().copied().fold(f64::MIN, f64::max) - least;
-            let known = of(&[1, sums.len()], before.clone()).unwrap();
+            let known = of(&[1, sums.len()], &before).unwrap();
             for signs in 0..1 << sums.len() {
                 let sign = |at: usize| if signs >> at & 1 == 1 { 1.0 } else { -1.0 };
                 let wrong: Vec<_> =
@@ -88,13 +88,13 @@ mod tests {
             (&[1, 2], vec![f64::NAN, 1.0]),
             (&[2, 2], vec![0.5, 0.5, 0.5, 0.6]),
         ] {
-            assert!(of(shape, numbers.clone()).is_none(), "{shape:?} {numbers:?}");
+            assert!(of(shape, &numbers).is_none(), "{shape:?} {numbers:?}");
         }
     }
 
     #[test]
     fn each_softmax_of_a_series_is_one_of_its_own() {
-        let series = of(&[1, 2, 2], vec![0.5, 0.5, 1.0, 0.0]).unwrap();
+        let series = of(&[1, 2, 2], &[0.5, 0.5, 1.0, 0.0]).unwrap();
         assert_eq!(series.moved(0, 0.5, 1e-5), 0.0, "its sums are equal, and may be small");
         assert!((series.gaps[1] - 103.27).abs() < 0.01, "what underflows");
     }
