@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 import zipfile
 from pathlib import Path
 
@@ -121,16 +122,17 @@ def test_a_wheel_beside_the_code_is_taken_from_there(platform, asked):
 
 def test_packages_that_somebody_changed_are_installed_anew(platform, own_platform):
     """uv shares files between environments: who adds a line in site-packages of one, or a certificate to certifi's, changes all."""
-    files = {"app.py": USES_WHEEL, "requirements.txt": f"./{WHEEL}\n", WHEEL: wheel("as it was published")}
+    published = f"as it was published {uuid.uuid4()}"  # Packages of runs before stay in the cache.
+    files = {"app.py": USES_WHEEL, "requirements.txt": f"./{WHEEL}\n", WHEEL: wheel(published)}
     layer = deploy(platform, "packages-changed", files).status()["card"]["handler"]["packages"]["sha256"]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "modelet" / "layers"
     [kept] = [card.parent for card in cache.glob("*/layer.json") if layer in card.read_text()]
     (kept / "packages" / "own_wheel.py").unlink()
     (kept / "packages" / "own_wheel.py").write_text("TEXT = 'changed'\n")
     function = deploy(own_platform, "packages-changed", files)
-    assert function.post({}).json() == "as it was published"
+    assert function.post({}).json() == published
     assert function.status()["card"]["handler"]["packages"]["sha256"] == layer
-    assert "published" in (kept / "packages" / "own_wheel.py").read_text()
+    assert published in (kept / "packages" / "own_wheel.py").read_text()
 
 
 def test_the_same_packages_are_the_same_bytes_wherever_they_were_installed(platform, own_platform, tmp_path, monkeypatch):
