@@ -14,7 +14,7 @@ use crate::shipment::is_program;
 const LEFT_OUT: [&str; 2] = ["bin", ".lock"];
 
 /// The ending of folders that say what was installed.
-const METADATA: &str = ".dist-info";
+pub const METADATA: &str = ".dist-info";
 
 /// SHA-256 of the tar, hexadecimal, and the bytes of the files in it.
 pub fn digest(folder: &Path) -> io::Result<(String, u64)> {

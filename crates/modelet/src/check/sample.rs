@@ -23,7 +23,8 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// What was given: a file (also as `@FILE`), `-` for standard input, or the text itself. Nothing where nothing was given and the function has none of its own.
+    /// What was given: a file (also as `@FILE`), `-` for standard input, or the text itself. Nothing where nothing was given and the
+    /// function has none of its own.
     ///
     /// # Errors
     /// `bad-body` for a file that cannot be read.

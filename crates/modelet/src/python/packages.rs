@@ -126,7 +126,8 @@ fn key(requirements: &Requirements, version: &str, platform: Option<&str>) -> St
     digest::hex(&Sha256::digest(text))[..16].to_owned()
 }
 
-/// Removes what is of this machine alone, and writes what there is to say of packages, as if at the moment when the last of their files was written.
+/// Removes what is of this machine alone, and writes what there is to say of packages, as if at the moment when the last of their files
+/// was written.
 fn describe(folder: &Path, packages: Vec<String>, card: &Path) -> std::io::Result<()> {
     reproducible::clean(folder)?;
     let written_at = layer::written_at(folder)?;

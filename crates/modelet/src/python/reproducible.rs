@@ -14,15 +14,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use modelet_core::handler::PACKAGES_FOLDER;
+use modelet_package::layer::METADATA;
 use modelet_worker::once::run_once;
 
 /// Compiles packages; its arguments are their folder, and where instances see it.
 const SCRIPT: &str = include_str!("compile.py");
-/// The ending of folders that say what was installed.
-const METADATA: &str = ".dist-info";
-/// The notes in them.
+/// What `uv` notes in a folder that says what was installed.
 const NOTES: [&str; 2] = ["direct_url.json", "uv_cache.json"];
-/// The list of files in them.
+/// The list of files in such a folder.
 const RECORD: &str = "RECORD";
 /// Programs for a shell, in a list.
 const PROGRAMS: &str = "bin/";
